@@ -1,0 +1,317 @@
+"""Where each file of a dataset lives, and the only way to write one.
+
+A workspace *is* a dataset in the official layout; what its CSVs cannot say lies beside them::
+
+    <root>/BASKET/<season>/<league>/<player>_<yy>_<yy>.mp4     the reels
+    <root>/BASKET_Labels/...                                   the official CSVs
+    <root>/openbasket/workspace.json                           version of the layout
+    <root>/openbasket/<table>.parquet                          tables of the whole dataset
+    <root>/openbasket/<table>/<league>/<season>.parquet        tables kept by league and season
+    <root>/openbasket/clips/                                   the clip store
+    <root>/videos/<game_id>.mp4                                rendered games
+
+A file appears under its final name only when it is whole: it is written under a temporary name
+beside it, flushed to disk and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, cast
+
+from openbasket import __version__
+from openbasket.errors import BadInputError, NotFoundError, Problem, WorkspaceError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from openbasket.tables import TableName
+
+__all__ = [
+    "BY_SEASON",
+    "LAYOUT_VERSION",
+    "Workspace",
+    "atomic_path",
+    "remove_leftovers",
+    "safe_join",
+    "write_json",
+    "write_text",
+]
+
+LAYOUT_VERSION = 1
+#: Tables kept in one file for each league and season.
+BY_SEASON: tuple[str, ...] = ("games", "appearances", "box_scores", "events", "stints")
+#: Which command makes a table: told when the table is missing.
+_MADE_BY = {
+    "games": "openbasket import",
+    "players": "openbasket import",
+    "appearances": "openbasket import",
+    "box_scores": "openbasket import",
+    "events": "openbasket import",
+    "stints": "openbasket import",
+    "anchors": "openbasket render",
+    "subjects": "openbasket label",
+    "levels": "openbasket label",
+    "splits": "openbasket split",
+    "clips": "openbasket reels",
+    "reels": "openbasket reels",
+    "predictions": "openbasket predict",
+}
+_TEMPORARY = ".openbasket-tmp-"
+
+
+class Workspace:
+    """A dataset's folder.
+
+    Args:
+        root: the folder.
+        create: make it (and its ``workspace.json``) if it is not there.
+
+    Raises:
+        WorkspaceError: the folder is missing and ``create`` is false, or a newer openbasket wrote it.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, create: bool = False) -> None:
+        self.root = Path(root)
+        if self.root.exists() and not self.root.is_dir():
+            raise WorkspaceError(f"'{self.root}' is a file; a workspace is a folder")
+        marker = self.private / "workspace.json"
+        if marker.exists():
+            self._check_version(marker)
+        elif create:
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            write_json(marker, {"layout": LAYOUT_VERSION, "openbasket": __version__})
+        elif not self.root.is_dir():
+            raise WorkspaceError(
+                f"there is no workspace at '{self.root}'. Make one with "
+                f"'openbasket import ... --into {self.root}' or 'openbasket simulate {self.root}'"
+            )
+
+    @staticmethod
+    def _check_version(marker: Path) -> None:
+        try:
+            found = json.loads(marker.read_text())["layout"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkspaceError(
+                f"'{marker}' is damaged ({error}); it should read like "
+                f'{{"layout": {LAYOUT_VERSION}}}. Restore it, or import into a new workspace'
+            ) from None
+        if not isinstance(found, int) or found < 1:
+            raise WorkspaceError(f"'{marker}' names layout {found!r}; known: 1 to {LAYOUT_VERSION}")
+        if found > LAYOUT_VERSION:
+            raise WorkspaceError(
+                f"'{marker.parent.parent}' was written by a newer openbasket (layout {found}; this "
+                f"version {__version__} knows up to {LAYOUT_VERSION}). Upgrade openbasket to read it"
+            )
+
+    # -- places ---------------------------------------------------------------------------
+
+    @property
+    def private(self) -> Path:
+        """The folder of everything that the official layout has no place for."""
+        return self.root / "openbasket"
+
+    @property
+    def clips(self) -> Path:
+        """The clip store."""
+        return self.private / "clips"
+
+    @property
+    def videos(self) -> Path:
+        """The rendered game videos."""
+        return self.root / "videos"
+
+    @property
+    def reels(self) -> Path:
+        """The reels, in the official layout."""
+        return self.root / "BASKET"
+
+    @property
+    def official_labels(self) -> Path:
+        """The CSVs, in the official layout."""
+        return self.root / "BASKET_Labels"
+
+    def reel_path(self, player_id: str, league: str, season: str, draw: int = 0) -> Path:
+        """Where a subject's reel goes; draws beyond the first get a folder of their own."""
+        folder = "BASKET" if draw == 0 else f"BASKET_draw{draw}"
+        name = f"{player_id}_{season.replace('-', '_')}.mp4"
+        return safe_join(self.root, f"{folder}/{season}/{league}/{name}")
+
+    def table_path(
+        self, table: TableName, league: str | None = None, season: str | None = None
+    ) -> Path:
+        """Where a table's file lies."""
+        if (table in BY_SEASON) != (league is not None and season is not None):
+            raise ValueError(f"table '{table}' is kept {'by' if table in BY_SEASON else 'not by'} season")
+        if league is None or season is None:
+            return self.private / f"{table}.parquet"
+        return safe_join(self.private, f"{table}/{league}/{season}.parquet")
+
+    def seasons(self, table: TableName = "games") -> list[tuple[str, str]]:
+        """The (league, season) pairs that a table kept by season holds, sorted."""
+        return sorted(
+            (path.parent.name, path.stem)
+            for path in (self.private / table).glob("*/*.parquet")
+            if not path.name.startswith(_TEMPORARY)
+        )
+
+    # -- tables ---------------------------------------------------------------------------
+
+    def has(self, table: TableName) -> bool:
+        """Whether anything of a table has been written."""
+        if table in BY_SEASON:
+            return bool(self.seasons(table))
+        return self.table_path(table).exists()
+
+    def read(
+        self, table: TableName, league: str | None = None, season: str | None = None
+    ) -> pl.DataFrame:
+        """Read a table; for those kept by season, all of it or one league and season.
+
+        Raises:
+            NotFoundError: nothing has been written yet; says which command writes it.
+            BadInputError: the file is damaged or breaks the schema.
+        """
+        import polars as pl
+
+        if table in BY_SEASON and (league is None or season is None):
+            pairs = self.seasons(table)
+            if not pairs:
+                raise self._missing(table, str(self.private / table))
+            return pl.concat([self.read(table, *pair) for pair in pairs])
+        path = self.table_path(table, league, season)
+        if not path.exists():
+            raise self._missing(table, str(path))
+        return self.read_file(table, path)
+
+    @staticmethod
+    def read_file(table: TableName, path: Path) -> pl.DataFrame:
+        """Read and check one parquet file of a table, wherever it lies.
+
+        Raises:
+            BadInputError: the file is damaged or breaks the schema.
+        """
+        import polars as pl
+
+        from openbasket import tables
+
+        try:
+            frame = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise BadInputError(
+                [Problem(str(path), None, None, str(error)[:200], "a whole parquet file")],
+                hint=f"Make it again with '{_MADE_BY.get(table, 'openbasket')}'.",
+            ) from None
+        return tables.validate(table, frame, str(path))
+
+    def write(
+        self,
+        table: TableName,
+        frame: pl.DataFrame,
+        league: str | None = None,
+        season: str | None = None,
+    ) -> Path:
+        """Check a table and write it, atomically, over what was there.
+
+        Raises:
+            BadInputError: rows that break the schema; nothing is written.
+        """
+        path = self.table_path(table, league, season)
+        return self.write_file(table, frame, path)
+
+    @staticmethod
+    def write_file(table: TableName, frame: pl.DataFrame, path: Path) -> Path:
+        """Check a table and write it to any place, atomically."""
+        from openbasket import tables
+
+        checked = tables.validate(table, frame)
+        with atomic_path(path) as temporary:
+            checked.write_parquet(temporary, compression="zstd", statistics=True)
+        return path
+
+    def _missing(self, table: str, place: str) -> NotFoundError:
+        made_by = _MADE_BY.get(table, "openbasket")
+        return NotFoundError(
+            f"the table '{table}' is not in this workspace ({place}). Make it with '{made_by}'"
+        )
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read one of the workspace's JSON files (provenance, settings)."""
+        path = self.private / name
+        if not path.exists():
+            raise NotFoundError(f"'{path}' is not in this workspace")
+        return cast("dict[str, Any]", json.loads(path.read_text()))
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it there if the block ends well.
+
+    On any error the temporary file is removed, and what lay at ``path`` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_json(path: Path, content: object) -> Path:
+    """Write JSON atomically, keys sorted, so that equal content gives equal bytes."""
+    return write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove the temporary files that a killed run left below ``folder``; return how many."""
+    leftovers = [*folder.rglob(f"{_TEMPORARY}*")]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def safe_join(root: Path, *parts: str) -> Path:
+    """Join untrusted relative parts to ``root``; refuse whatever would leave it.
+
+    Raises:
+        WorkspaceError: an absolute path, ``..``, a drive letter, a control character.
+    """
+    for part in parts:
+        pure = PurePosixPath(part)
+        if pure.is_absolute() or ".." in pure.parts or re.search(r"[\x00-\x1f\\]|^[A-Za-z]:", part):
+            raise WorkspaceError(f"'{part!r}' would lead out of '{root}'; give a relative path inside it")
+    joined = root.joinpath(*parts)
+    if not joined.resolve().is_relative_to(root.resolve()):
+        raise WorkspaceError(f"'{'/'.join(parts)}' leads out of '{root}' through a link")
+    return joined
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
