@@ -1,0 +1,84 @@
+"""The command line: each verb parses, calls the library and prints. Heavy imports stay inside the verbs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from openbasket import __version__
+from openbasket.cli import data, demo, evaluation, simulation, training, transcripts
+from openbasket.errors import OpenBasketError
+
+__all__ = ["app", "main"]
+
+#: Which extra brings an optional package.
+EXTRAS = {
+    "accelerate": "train",
+    "av": "video",
+    "cv2": "simulation",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "safetensors": "train",
+    "torch": "train",
+}
+
+app = typer.Typer(
+    name="openbasket",
+    help="Estimate fine-grained basketball skill from long video (BASKET, CVPR 2025).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"openbasket {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+for module in (transcripts, data, simulation, training, evaluation, demo):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 all is well; 1 a check or an audit found faults; 2 bad usage or input;
+    130 interrupted.
+    """
+    try:
+        app()
+    except OpenBasketError as error:
+        _fail(type(error).__name__, str(error))
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        _fail(
+            "DependencyError",
+            f"this needs '{error.name}', which is not installed. "
+            f"Install it with: pip install 'openbasket[{extra}]'",
+        )
+    except KeyboardInterrupt:
+        typer.echo("interrupted; run the same command again to continue", err=True)
+        sys.exit(130)
+
+
+def _fail(kind: str, message: str) -> None:
+    if "--json" in sys.argv:
+        typer.echo(json.dumps({"error": {"kind": kind, "message": message}}))
+    typer.secho(f"error: {message}", fg="red", err=True)
+    sys.exit(2)
