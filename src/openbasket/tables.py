@@ -470,7 +470,9 @@ def _problems(place: str, frame: pl.DataFrame, errors: SchemaErrors) -> list[Pro
             for row in repeated.arg_true().to_list():
                 given = ", ".join(f"{c}={frame[c][row]!r}" for c in columns)
                 problems.append(
-                    Problem(place, row, ", ".join(columns), f"{given} more than once", "one row each")
+                    Problem(
+                        place, row, ", ".join(columns), f"{given} more than once", "one row each"
+                    )
                 )
             continue
         if "not_nullable" in str(error.check) and field in frame.columns:

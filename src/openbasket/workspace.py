@@ -148,7 +148,9 @@ class Workspace:
     ) -> Path:
         """Where a table's file lies."""
         if (table in BY_SEASON) != (league is not None and season is not None):
-            raise ValueError(f"table '{table}' is kept {'by' if table in BY_SEASON else 'not by'} season")
+            raise ValueError(
+                f"table '{table}' is kept {'by' if table in BY_SEASON else 'not by'} season"
+            )
         if league is None or season is None:
             return self.private / f"{table}.parquet"
         return safe_join(self.private, f"{table}/{league}/{season}.parquet")
@@ -304,7 +306,9 @@ def safe_join(root: Path, *parts: str) -> Path:
     for part in parts:
         pure = PurePosixPath(part)
         if pure.is_absolute() or ".." in pure.parts or re.search(r"[\x00-\x1f\\]|^[A-Za-z]:", part):
-            raise WorkspaceError(f"'{part!r}' would lead out of '{root}'; give a relative path inside it")
+            raise WorkspaceError(
+                f"'{part!r}' would lead out of '{root}'; give a relative path inside it"
+            )
     joined = root.joinpath(*parts)
     if not joined.resolve().is_relative_to(root.resolve()):
         raise WorkspaceError(f"'{'/'.join(parts)}' leads out of '{root}' through a link")
