@@ -39,6 +39,7 @@ TableName = Literal[
     "events",
     "stints",
     "anchors",
+    "event_times",
     "subjects",
     "levels",
     "clips",
@@ -245,6 +246,20 @@ class Anchors(_Table):
     residual_s: pl.Float64 = pa.Field(nullable=True)
 
 
+class EventTimes(_Table):
+    """When an event's action is seen in its game's video, where that is known event by event.
+
+    Rendered videos have it. A stopped clock cannot tell one free throw from the next; this can.
+    """
+
+    game_id: str = pa.Field(str_matches=ID_PATTERN)
+    event_id: str = pa.Field(str_matches=ID_PATTERN)
+    media_s: pl.Float64 = pa.Field(ge=0)
+
+    class Config(_Table.Config):
+        unique = ["game_id", "event_id"]
+
+
 class Subjects(_Table):
     """A player in a league in a season: what the paper labels and films."""
 
@@ -357,6 +372,7 @@ TABLES: Mapping[str, type[_Table]] = {
     "events": Events,
     "stints": Stints,
     "anchors": Anchors,
+    "event_times": EventTimes,
     "subjects": Subjects,
     "levels": Levels,
     "clips": Clips,

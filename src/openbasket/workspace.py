@@ -56,6 +56,7 @@ _MADE_BY = {
     "events": "openbasket import",
     "stints": "openbasket import",
     "anchors": "openbasket render",
+    "event_times": "openbasket render",
     "subjects": "openbasket label",
     "levels": "openbasket label",
     "splits": "openbasket split",
