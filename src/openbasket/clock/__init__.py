@@ -1,0 +1,1 @@
+"""Game clock to media time and back: anchors, and the map through them."""

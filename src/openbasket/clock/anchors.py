@@ -1,0 +1,151 @@
+"""Anchors as people write them: a CSV of game clock and media time.
+
+One row is one moment of the video at which somebody read the scoreboard::
+
+    game_id,period,clock,media
+    E2022_100,1,10:00,0:03:12.4
+    E2022_100,1,8:41,0:05:02
+
+``clock`` is the time left in the period and ``media`` the position in the video; both are
+``[h:]m:ss[.f]`` or plain seconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import polars as pl
+
+from openbasket import tables
+from openbasket.errors import BadInputError, NotFoundError, Problem
+from openbasket.workspace import write_text
+
+__all__ = ["COLUMNS", "format_time", "parse_time", "read_anchors", "write_anchors"]
+
+COLUMNS = ("game_id", "period", "clock", "media")
+_TIME = re.compile(r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)$")
+_TIME_RULE = "[h:]m:ss[.f] or seconds, such as 8:41, 1:02:03.5 or 3723.5"
+
+
+def parse_time(text: str) -> float | None:
+    """Seconds of ``[h:]m:ss[.f]`` or plain seconds; None where it is neither.
+
+    Example:
+        >>> parse_time("8:41"), parse_time("1:00:00.5"), parse_time("75.2"), parse_time("8:61")
+        (521.0, 3600.5, 75.2, None)
+    """
+    found = _TIME.match(text.strip())
+    if found is None:
+        return None
+    hours, minutes, seconds = found.groups()
+    if minutes is not None and float(seconds) >= 60:
+        return None
+    if hours is not None and int(minutes) >= 60:
+        return None
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def format_time(seconds: float) -> str:
+    """Write seconds as ``m:ss`` or ``h:mm:ss``, with up to six decimals.
+
+    Example:
+        >>> format_time(521.0), format_time(3600.5), format_time(9.25)
+        ('8:41', '1:00:00.5', '0:09.25')
+    """
+    micros = round(seconds * 1_000_000)
+    whole, fraction = divmod(micros, 1_000_000)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return text + (f".{fraction:06d}".rstrip("0") if fraction else "")
+
+
+def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFrame:
+    """Read an anchors CSV into the ``anchors`` table, ``how="given"``.
+
+    Args:
+        path: the CSV, with a header row.
+        games: the games it may name; any by default.
+
+    Raises:
+        NotFoundError: there is no such file.
+        BadInputError: every wrong row, with file, row, field and what is allowed.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"there is no file '{path}'; give a CSV with {', '.join(COLUMNS)}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError([Problem(str(path), None, None, str(error), "UTF-8 text")]) from None
+    reader = csv.DictReader(io.StringIO(text))
+    header = tuple((name or "").strip() for name in reader.fieldnames or ())
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise BadInputError(
+            [
+                Problem(str(path), None, name, f"columns {', '.join(header) or 'none'}", "a column")
+                for name in missing
+            ]
+        )
+    reader.fieldnames = list(header)
+    problems: list[Problem] = []
+    rows: list[dict[str, object]] = []
+    for number, row in enumerate(reader):
+        values = {name: (row.get(name) or "").strip() for name in COLUMNS}
+        clock, media = parse_time(values["clock"]), parse_time(values["media"])
+        faults = [
+            ("game_id", not re.match(tables.ID_PATTERN, values["game_id"]), "a game id"),
+            (
+                "game_id",
+                games is not None and values["game_id"] not in games,
+                "a game of this workspace",
+            ),
+            (
+                "period",
+                not values["period"].isascii()
+                or not values["period"].isdigit()
+                or not 1 <= int(values["period"]) <= 99,
+                "1, 2, 3, ...",
+            ),
+            ("clock", clock is None, _TIME_RULE),
+            ("media", media is None, _TIME_RULE),
+        ]
+        wrong = [
+            Problem(str(path), number, name, repr(values[name]), allowed)
+            for name, bad, allowed in faults
+            if bad
+        ]
+        if wrong:
+            problems += wrong
+            continue
+        rows.append(
+            {
+                "game_id": values["game_id"],
+                "period": int(values["period"]),
+                "clock_s": clock,
+                "media_s": media,
+                "how": "given",
+                "residual_s": None,
+            }
+        )
+    if not rows and not problems:
+        problems.append(Problem(str(path), None, None, "no rows", "at least two anchors a period"))
+    if problems:
+        raise BadInputError(problems)
+    frame = pl.DataFrame(rows, schema=tables.dtypes("anchors"))
+    return tables.validate("anchors", frame.sort("game_id", "media_s"), str(path))
+
+
+def write_anchors(path: Path, anchors: pl.DataFrame) -> Path:
+    """Write an ``anchors`` table as CSV, for people to read and mend."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    rows = anchors.sort("game_id", "media_s").select("game_id", "period", "clock_s", "media_s")
+    for game_id, period, clock, media in rows.iter_rows():
+        writer.writerow((game_id, period, format_time(clock), format_time(media)))
+    return write_text(path, out.getvalue())

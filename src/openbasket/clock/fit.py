@@ -1,0 +1,273 @@
+"""Game clock to media time, from anchors; and where each event is seen.
+
+Between two anchors the clock ran or stood. A clock value at which it stood has a whole stretch of
+media time: :meth:`GameClock.span` gives both ends, ``first`` (it stopped) and ``last`` (it started
+again). Whatever stops the clock is seen at ``first``; free throws are shot while it stands, and are
+spread toward ``last``. Where event times are known (rendered videos), they are used instead.
+
+The width of what two anchors leave open (media time that passed without the clock) bounds the
+error; above a tolerance an event is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from openbasket import tables
+from openbasket.errors import BadInputError, NotFoundError, Problem
+
+__all__ = ["GameClock", "Located", "locate"]
+
+#: How far a clock read off a scoreboard may contradict its neighbours.
+TOLERANCE_S = 1.0
+#: Clock values this near are the same (times written as text keep microseconds).
+SAME_S = 2e-6
+#: Real free throws: about 7 s apart, the last one about 3 s before the clock runs again.
+_FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 7.0, 3.0
+
+
+class GameClock:
+    """The clock map of one game's video: monotone inside each period, piecewise linear.
+
+    Args:
+        anchors: rows of the ``anchors`` table of one game, any order.
+        tolerance_s: how far anchors may contradict each other (clock running upward or faster than
+            media time); smaller contradictions are smoothed away.
+
+    Raises:
+        BadInputError: anchors of several games, or that contradict each other: one problem each.
+
+    Example:
+        >>> import polars as pl
+        >>> anchors = pl.DataFrame(
+        ...     {"game_id": ["g"] * 3, "period": [1] * 3, "clock_s": [600.0, 590.0, 590.0],
+        ...      "media_s": [5.0, 15.0, 40.0]}
+        ... )
+        >>> clock = GameClock(anchors)
+        >>> clock.media_s(1, 595.0), clock.span(1, 590.0)
+        (10.0, (15.0, 40.0))
+    """
+
+    def __init__(self, anchors: pl.DataFrame, tolerance_s: float = TOLERANCE_S) -> None:
+        games = sorted(set(anchors["game_id"].to_list()))
+        if len(games) != 1:
+            raise BadInputError(
+                [Problem("anchors", None, "game_id", f"{len(games)} games", "anchors of one game")]
+            )
+        self.game_id: str = games[0]
+        self._maps: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        problems: list[Problem] = []
+        rows = anchors.sort(
+            ["period", "media_s", "clock_s"], descending=[False, False, True]
+        ).partition_by("period", maintain_order=True)
+        for part in rows:
+            period = int(part["period"][0])
+            clock = part["clock_s"].to_numpy().astype(np.float64)
+            media = part["media_s"].to_numpy().astype(np.float64)
+            problems += self._contradictions(period, clock, media, tolerance_s)
+            self._maps[period] = (np.minimum.accumulate(clock), media)
+        ends = [(p, m[1][0], m[1][-1]) for p, m in sorted(self._maps.items())]
+        for (first, _, end), (second, start, _) in pairwise(ends):
+            if start < end:
+                problems.append(
+                    Problem(
+                        f"anchors of game {self.game_id}",
+                        None,
+                        "media_s",
+                        f"period {second} starting at {start:.3f} s, before period {first} ends",
+                        f"at least {end:.3f}",
+                    )
+                )
+        if problems:
+            raise BadInputError(problems, hint="Mend or remove these anchors.")
+
+    def _contradictions(
+        self,
+        period: int,
+        clock: NDArray[np.float64],
+        media: NDArray[np.float64],
+        tolerance_s: float,
+    ) -> list[Problem]:
+        gone, passed = clock[:-1] - clock[1:], np.diff(media)
+        place = f"anchors of game {self.game_id}, period {period}"
+        problems = []
+        for i in np.flatnonzero((gone < -tolerance_s) | (gone > passed + tolerance_s)):
+            between = f"from {media[i]:.3f} s to {media[i + 1]:.3f} s of the video"
+            allowed = f"0 to {passed[i]:.3f} s (the clock counts down, no faster than the video)"
+            problems.append(
+                Problem(place, None, "clock_s", f"{gone[i]:.3f} s gone {between}", allowed)
+            )
+        return problems
+
+    @property
+    def periods(self) -> tuple[int, ...]:
+        """The periods that have anchors."""
+        return tuple(sorted(self._maps))
+
+    def _map(self, period: int, clock_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if period not in self._maps:
+            raise NotFoundError(
+                f"game '{self.game_id}': no anchors in period {period}; there are some in "
+                f"{', '.join(map(str, self.periods))}"
+            )
+        clock, media = self._maps[period]
+        if not clock[-1] - 1e-6 <= clock_s <= clock[0] + 1e-6:
+            raise NotFoundError(
+                f"game '{self.game_id}', period {period}: clock {clock_s:.1f} s lies outside the "
+                f"anchors, which reach from {clock[0]:.1f} s to {clock[-1]:.1f} s. Add an anchor"
+            )
+        return clock, media
+
+    def span(self, period: int, clock_s: float) -> tuple[float, float]:
+        """Media time from when the clock first shows a value to when it last does.
+
+        Args:
+            period: 1, 2, ...
+            clock_s: seconds left.
+
+        Raises:
+            NotFoundError: the period has no anchors, or they do not reach this clock value.
+        """
+        clock, media = self._map(period, clock_s)
+        down = -clock
+        value = float(np.clip(-clock_s, down[0], down[-1]))
+        i = int(
+            np.searchsorted(down, value - SAME_S, side="left")
+        )  # first anchor at or after the value
+        j = (
+            int(np.searchsorted(down, value + SAME_S, side="right")) - 1
+        )  # last anchor at or before it
+        if i <= j:
+            return float(media[i]), float(media[j])
+        share = (value - down[j]) / (down[i] - down[j])
+        at = float(media[j] + share * (media[i] - media[j]))
+        return at, at
+
+    def media_s(
+        self, period: int, clock_s: float, side: Literal["first", "last"] = "first"
+    ) -> float:
+        """Media time of a clock value; where the clock stands, when it stopped (or, ``last``, restarts).
+
+        Never grows with ``clock_s`` inside a period. Raises as :meth:`span`.
+        """
+        first, last = self.span(period, clock_s)
+        return first if side == "first" else last
+
+    def open_s(self, period: int, clock_s: float) -> float:
+        """What the anchors leave open at a clock value: the true media time lies in a range this wide.
+
+        Between anchors that are 10 s of clock and 12 s of video apart the clock stood for 2 s
+        somewhere. Zero at anchors and wherever clock and video ran alike.
+        """
+        clock, media = self._map(period, clock_s)
+        value = -clock_s
+        i = int(np.searchsorted(-clock, value - 1e-9, side="left"))
+        if i == 0 or abs(clock[min(i, len(clock) - 1)] - clock_s) < 1e-6 or i >= len(clock):
+            return 0.0
+        return float(max((media[i] - media[i - 1]) - (clock[i - 1] - clock[i]), 0.0))
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where events are seen.
+
+    Args:
+        times: table ``event_times``.
+        residual_s: for each row of ``times``, what the anchors leave open, halved; 0 where it is known.
+        refused: event id and reason.
+    """
+
+    times: pl.DataFrame
+    residual_s: tuple[float, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
+def locate(
+    events: pl.DataFrame,
+    anchors: pl.DataFrame,
+    event_times: pl.DataFrame | None = None,
+    *,
+    tolerance_s: float = 3.0,
+) -> Located:
+    """Say when each event of a game is seen in its video.
+
+    Known event times win. Otherwise the clock map: at a standing clock, live play and whistles
+    take the moment the clock stopped, free throws are spread over the stop, a rebound after a
+    free throw takes the moment the clock starts again.
+
+    Args:
+        events: rows of one game.
+        anchors: rows of that game; may be empty if every event time is known.
+        event_times: rows of that game, where there are any.
+        tolerance_s: an event whose media time is open by more than twice this is refused.
+
+    Raises:
+        BadInputError: anchors that contradict each other.
+    """
+    known: dict[str, float] = {}
+    if event_times is not None and event_times.height:
+        known = dict(event_times.select("event_id", "media_s").iter_rows())
+    rows = events.sort("order", "event_id").to_dicts()
+    clock = GameClock(anchors) if anchors.height else None
+    found: list[tuple[str, str, float, float]] = []
+    refused: list[tuple[str, str]] = []
+    for index, row in enumerate(rows):
+        event, game = row["event_id"], row["game_id"]
+        if event in known:
+            found.append((game, event, known[event], 0.0))
+            continue
+        if clock is None:
+            refused.append((event, f"game '{game}' has no anchors"))
+            continue
+        try:
+            first, last = clock.span(row["period"], row["clock_s"])
+            wide = clock.open_s(row["period"], row["clock_s"])
+        except NotFoundError as error:
+            refused.append((event, str(error)))
+            continue
+        if wide / 2 > tolerance_s:
+            refused.append(
+                (
+                    event,
+                    f"the anchors around period {row['period']}, clock {row['clock_s']:.1f} s leave "
+                    f"its media time open by +-{wide / 2:.1f} s; allowed: {tolerance_s:.1f} s. Add an "
+                    "anchor near it",
+                )
+            )
+            continue
+        found.append((game, event, _in_stop(rows, index, first, last), wide / 2))
+    frame = pl.DataFrame(
+        [row[:3] for row in found], schema=tables.dtypes("event_times"), orient="row"
+    )
+    return Located(
+        tables.validate("event_times", frame), tuple(row[3] for row in found), tuple(refused)
+    )
+
+
+def _in_stop(rows: Sequence[dict[str, object]], index: int, first: float, last: float) -> float:
+    """Where in a standing clock's stretch of media time an event is seen."""
+    row = rows[index]
+    if last - first < 1e-9:
+        return first
+    throws = [
+        i
+        for i, other in enumerate(rows)
+        if other["kind"] == "free_throw"
+        and (other["period"], other["clock_s"]) == (row["period"], row["clock_s"])
+    ]
+    if not throws or index < throws[0]:
+        return first
+    if index > throws[-1]:
+        return last if str(row["kind"]).endswith("rebound") else first
+    if row["kind"] != "free_throw":
+        return (first + last) / 2
+    k, n = throws.index(index), len(throws)
+    even = first + (last - first) * (k + 1) / (n + 1)
+    return max(even, last - _FREE_THROW_BEFORE_S - _FREE_THROW_APART_S * (n - 1 - k))
