@@ -1,0 +1,94 @@
+"""What must hold between the tables of a transcript, whoever delivered it."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from openbasket.errors import BadInputError, Problem
+from openbasket.tables import PLAYER_KINDS
+
+__all__ = ["require_sound"]
+
+#: The clock may stand this much higher than on the row before: scorers enter rows of one play late.
+TOLERATED_STEP_BACK_S = 0.0
+
+
+def require_sound(
+    where: str,
+    games: pl.DataFrame,
+    players: pl.DataFrame,
+    appearances: pl.DataFrame,
+    events: pl.DataFrame,
+) -> None:
+    """Refuse events of unknown games or players, of strange teams, and clocks that run backwards.
+
+    Raises:
+        BadInputError: all such rows together. Rows are counted within the table given.
+    """
+    place = f"{where}, events"
+    problems: list[Problem] = []
+    rows = events.with_row_index("row")
+    known = games.select("game_id", "home_team_id", "away_team_id", "period_s", "overtime_s", "periods")
+    rows = rows.join(known, on="game_id", how="left", maintain_order="left")
+    for row in rows.filter(pl.col("home_team_id").is_null()).select("row", "game_id").rows():
+        problems.append(Problem(place, row[0], "game_id", repr(row[1]), "a game of table 'games'"))
+    strangers = rows.filter(
+        pl.col("team_id").is_not_null()
+        & (pl.col("team_id") != pl.col("home_team_id"))
+        & (pl.col("team_id") != pl.col("away_team_id"))
+    )
+    for row, team, home, away in strangers.select(
+        "row", "team_id", "home_team_id", "away_team_id"
+    ).rows():
+        problems.append(Problem(place, row, "team_id", repr(team), f"'{home}' or '{away}'"))
+    on_roster = appearances.select("game_id", "player_id", pl.lit(True).alias("known"))
+    unknown = (
+        rows.filter(pl.col("player_id").is_not_null() & pl.col("kind").is_in(PLAYER_KINDS))
+        .join(on_roster, on=["game_id", "player_id"], how="left")
+        .filter(pl.col("known").is_null())
+    )
+    for row, player, game in unknown.select("row", "player_id", "game_id").sort("row").rows():
+        problems.append(
+            Problem(place, row, "player_id", repr(player), f"a player on the roster of game '{game}'")
+        )
+    too_long = rows.filter(
+        pl.col("clock_s")
+        > pl.when(pl.col("period") > pl.col("periods"))
+        .then(pl.col("overtime_s"))
+        .otherwise(pl.col("period_s"))
+    )
+    for row, clock, period in too_long.select("row", "clock_s", "period").rows():
+        problems.append(
+            Problem(place, row, "clock_s", str(clock), f"at most the length of period {period}")
+        )
+    back = (
+        rows.sort("game_id", "order")
+        .with_columns(
+            before=pl.col("clock_s").shift(1).over("game_id", "period"),
+            last=pl.col("period").shift(1).over("game_id"),
+        )
+        .filter(
+            (pl.col("clock_s") > pl.col("before") + TOLERATED_STEP_BACK_S)
+            | (pl.col("period") < pl.col("last"))
+        )
+    )
+    for row, clock, before, period, last in back.select(
+        "row", "clock_s", "before", "period", "last"
+    ).rows():
+        if period < last:
+            problems.append(Problem(place, row, "period", str(period), f"at least {last}"))
+        else:
+            problems.append(
+                Problem(
+                    place,
+                    row,
+                    "clock_s",
+                    f"{clock} after {before} in period {period}",
+                    "a clock that counts down in the order of the rows",
+                )
+            )
+    first = events.group_by("game_id").agg(pl.col("order").is_duplicated().any())
+    for game in first.filter(pl.col("order"))["game_id"].sort().to_list():
+        problems.append(Problem(place, None, "order", f"repeated in game '{game}'", "one row each"))
+    if problems:
+        raise BadInputError(problems)

@@ -1,0 +1,655 @@
+"""EuroLeague and EuroCup: the live API's JSON, and the same flattened to parquet or CSV.
+
+Live API: files ``E2022_100_PlaybyPlay.json``, ``..._Boxscore.json``, ``..._Header.json`` and
+``..._Points.json`` (the last is optional: places and wall clock). Flattened: ``playbyplay_2022``,
+``boxscore_2022``, ``points_2022`` and ``header``, as parquet or CSV, one folder a competition.
+
+Counting rules (they reproduce the official box score): fouls are ``OF CM CMU CMT CMD CMTI C B``,
+a turnover is ``TO`` alone, a blocked shot of 2007-08 (``2FGAB``, ``3FGAB``) is a missed shot.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from openbasket.errors import BadInputError, Problem, suggest
+from openbasket.transcripts import Transcript
+
+__all__ = ["KINDS", "read"]
+
+LEAGUES = {"E": "euroleague", "U": "eurocup"}
+SECTIONS = {
+    "FirstQuarter": 1,
+    "SecondQuarter": 2,
+    "ThirdQuarter": 3,
+    "ForthQuarter": 4,  # sic
+    "ExtraTime": 5,
+}
+PERIOD_S, OVERTIME_S, PERIODS = 600.0, 300.0, 4
+
+#: PLAYTYPE -> kind, made, value. ``None`` is known and left out.
+KINDS: dict[str, tuple[str, bool | None, int | None] | None] = {
+    "2FGM": ("field_goal", True, 2),
+    "2FGA": ("field_goal", False, 2),
+    "2FGAB": ("field_goal", False, 2),
+    "LAYUPMD": ("field_goal", True, 2),
+    "LAYUPATT": ("field_goal", False, 2),
+    "DUNK": ("field_goal", True, 2),
+    "3FGM": ("field_goal", True, 3),
+    "3FGA": ("field_goal", False, 3),
+    "3FGAB": ("field_goal", False, 3),
+    "FTM": ("free_throw", True, 1),
+    "FTA": ("free_throw", False, 1),
+    "AS": ("assist", None, None),
+    "O": ("offensive_rebound", None, None),
+    "D": ("defensive_rebound", None, None),
+    "ST": ("steal", None, None),
+    "TO": ("turnover", None, None),
+    "FV": ("block", None, None),
+    "AG": ("blocked", None, None),
+    **{code: ("foul", None, None) for code in "OF CM CMU CMT CMD CMTI C B".split()},
+    "RV": ("foul_drawn", None, None),
+    "IN": ("sub_in", None, None),
+    "OUT": ("sub_out", None, None),
+    "TOUT": ("timeout", None, None),
+    "TOUT_TV": ("timeout", None, None),
+    "JB": ("jump_ball", None, None),
+    "TPOFF": ("jump_ball", None, None),
+    "BP": ("period_start", None, None),
+    "EP": ("period_end", None, None),
+    "EG": ("period_end", None, None),
+    "CCH": None,  # coach's challenge
+    "F": None,  # fight: not a foul of the box score
+    "BF": None,  # bench foul, charged as "B" too
+    "": None,
+}
+BOX = {
+    "points": "Points",
+    "field_goals_2_made": "FieldGoalsMade2",
+    "field_goals_2_tried": "FieldGoalsAttempted2",
+    "field_goals_3_made": "FieldGoalsMade3",
+    "field_goals_3_tried": "FieldGoalsAttempted3",
+    "free_throws_made": "FreeThrowsMade",
+    "free_throws_tried": "FreeThrowsAttempted",
+    "offensive_rebounds": "OffensiveRebounds",
+    "defensive_rebounds": "DefensiveRebounds",
+    "assists": "Assistances",
+    "steals": "Steals",
+    "turnovers": "Turnovers",
+    "blocks": "BlocksFavour",
+    "fouls_made": "FoulsCommited",
+    "fouls_drawn": "FoulsReceived",
+}
+PLAY_COLUMNS = ("CODETEAM", "PLAYER_ID", "PLAYER", "DORSAL", "PLAYTYPE", "MARKERTIME", "MINUTE", "NUMBEROFPLAY")
+POINT_COLUMNS = ("NUM_ANOT", "ID_PLAYER", "COORD_X", "COORD_Y", "ID_ACTION", "UTC")
+HEADER_COLUMNS = ("Date", "TeamA", "TeamB", "CodeTeamA", "CodeTeamB", "ScoreA", "ScoreB")
+BOX_COLUMNS = ("Player_ID", "IsStarter", "Team", "Dorsal", "Player", "Minutes", *BOX.values())
+
+
+@dataclass
+class _Raw:
+    """A competition's season as the source has it, one frame a file kind (``_gamecode`` in each)."""
+
+    competition: str
+    start: int
+    plays: pl.DataFrame
+    box: pl.DataFrame | None
+    header: pl.DataFrame | None
+    points: pl.DataFrame | None
+    where: str
+    notes: tuple[str, ...] = ()
+
+
+def read(paths: Sequence[Path]) -> Iterator[Transcript]:
+    """Yield a transcript for each competition and season found in the files and folders.
+
+    Raises:
+        BadInputError: files that are no such thing, damaged JSON, unknown play types.
+    """
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+    live, flat, strange = _sort_files(files, {p for p in paths if p.is_file()})
+    if strange:
+        raise BadInputError(
+            Problem(str(file), None, None, "a file of another kind", ALLOWED_FILES) for file in strange
+        )
+    for raw in (*_live_seasons(live), *_flat_seasons(flat)):
+        yield _transcript(raw)
+
+
+ALLOWED_FILES = (
+    "E2022_100_PlaybyPlay.json (and Boxscore, Header, Points), "
+    "or playbyplay_2022.parquet/.csv (and boxscore_2022, points_2022, header)"
+)
+LIVE = re.compile(r"^(?P<code>[EU])(?P<start>\d{4})_(?P<game>\d+)_(?P<what>\w+)\.json$", re.IGNORECASE)
+FLAT = re.compile(r"^(?P<what>playbyplay|boxscore|points|header)(?:_(?P<start>\d{4}))?\.(?P<kind>parquet|csv)$")
+
+
+def _sort_files(
+    files: list[Path], named: set[Path]
+) -> tuple[list[Path], list[Path], list[Path]]:
+    """Split into live JSON, flattened files, and files given by name that are neither."""
+    live = [f for f in files if LIVE.match(f.name)]
+    flat = [f for f in files if FLAT.match(f.name)]
+    return live, flat, [f for f in files if f in named and f not in live and f not in flat]
+
+
+# -- the two forms of the files --------------------------------------------------------------
+
+
+def _live_seasons(files: list[Path]) -> Iterator[_Raw]:
+    seasons: dict[tuple[str, int], dict[int, dict[str, Path]]] = {}
+    for file in files:
+        match = LIVE.match(file.name)
+        assert match
+        games = seasons.setdefault((match["code"].upper(), int(match["start"])), {})
+        games.setdefault(int(match["game"]), {})[match["what"].lower()] = file
+    for (code, start), games in sorted(seasons.items()):
+        parts: dict[str, list[pl.DataFrame]] = {"plays": [], "box": [], "header": [], "points": []}
+        notes = []
+        for game, kinds in sorted(games.items()):
+            if "playbyplay" not in kinds:
+                notes.append(f"game {game} has no PlaybyPlay file and is left out")
+                continue
+            parts["plays"].append(_live_plays(kinds["playbyplay"]).with_columns(_gamecode=pl.lit(game)))
+            for what, key, rows in (
+                ("box", "boxscore", _live_box),
+                ("header", "header", _live_header),
+                ("points", "points", _live_points),
+            ):
+                if key in kinds:
+                    parts[what].append(rows(kinds[key]).with_columns(_gamecode=pl.lit(game)))
+                else:
+                    notes.append(f"game {game} has no {key} file")
+        if not parts["plays"]:
+            continue
+        frames = {
+            what: pl.concat(list_, how="vertical_relaxed") if list_ else None
+            for what, list_ in parts.items()
+        }
+        plays = frames.pop("plays")
+        assert plays is not None
+        where = str(files[0].parent)
+        yield _Raw(code, start, plays, **frames, where=where, notes=tuple(notes))
+
+
+def _load_json(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    if not text.strip():
+        raise BadInputError([Problem(str(path), None, None, "an empty file", "JSON of the live API")])
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInputError(
+            [Problem(str(path), None, None, f"JSON that ends or breaks ({error})", "whole JSON")],
+            hint="Download the file again.",
+        ) from None
+
+
+def _records(
+    path: Path, records: Any, columns: Sequence[str], extra: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Turn a list of JSON objects into a frame of text columns; missing keys are problems."""
+    if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
+        raise BadInputError([Problem(str(path), None, None, "no list of objects", "the live API's form")])
+    problems = [
+        Problem(str(path), row, column, "no such key", f"a row with {', '.join(columns)}")
+        for row, record in enumerate(records)
+        for column in columns
+        if column not in record
+    ]
+    if problems:
+        raise BadInputError(problems)
+    names = (*columns, *extra)
+    rows = [[None if r.get(c) is None else str(r.get(c)) for c in names] for r in records]
+    return pl.DataFrame(rows, schema={c: pl.String for c in names}, orient="row")
+
+
+def _live_plays(path: Path) -> pl.DataFrame:
+    content = _load_json(path)
+    records = []
+    for section in SECTIONS:
+        for row, play in enumerate(content.get(section) or [] if isinstance(content, dict) else []):
+            if isinstance(play, dict):
+                play = play | {"_section": section, "_section_row": row}
+            records.append(play)
+    if not records:
+        allowed = f"an object with the lists {', '.join(SECTIONS)}"
+        raise BadInputError([Problem(str(path), None, None, "no plays", allowed)])
+    return _records(path, records, ("_section", "_section_row", *PLAY_COLUMNS))
+
+
+def _live_box(path: Path) -> pl.DataFrame:
+    content = _load_json(path)
+    teams = content.get("Stats", []) if isinstance(content, dict) else []
+    players = [player for team in teams for player in team.get("PlayersStats", [])]
+    return _records(path, players, BOX_COLUMNS, ("Plusminus",))
+
+
+def _live_header(path: Path) -> pl.DataFrame:
+    return _records(path, [_load_json(path)], HEADER_COLUMNS)
+
+
+def _live_points(path: Path) -> pl.DataFrame:
+    content = _load_json(path)
+    return _records(path, content.get("Rows") if isinstance(content, dict) else None, POINT_COLUMNS)
+
+
+def _flat_seasons(files: list[Path]) -> Iterator[_Raw]:
+    folders: dict[Path, dict[tuple[str, str | None], Path]] = {}
+    for file in files:
+        match = FLAT.match(file.name)
+        assert match
+        folders.setdefault(file.parent, {})[match["what"], match["start"]] = file
+    for folder, found in sorted(folders.items()):
+        headers = [
+            _load_flat(file, (*HEADER_COLUMNS, "CompetitionReducedName"))
+            for (what, _), file in sorted(found.items(), key=str)
+            if what == "header"
+        ]
+        header = pl.concat(headers) if headers else None
+        for (what, season), file in sorted(found.items(), key=str):
+            if what != "playbyplay":
+                continue
+            plays = _load_flat(file, ("_section", "_section_row", *PLAY_COLUMNS))
+            optional = {
+                "box": (("boxscore", season), BOX_COLUMNS, ("Plusminus",)),
+                "points": (("points", season), POINT_COLUMNS, ()),
+            }
+            frames = {
+                name: _load_flat(found[key], columns, extra) if key in found else None
+                for name, (key, columns, extra) in optional.items()
+            }
+            notes = [f"no {name} file beside {file.name}" for name, f in frames.items() if f is None]
+            for (start,), part in plays.partition_by("_season", as_dict=True).items():
+                mine = {
+                    name: None if f is None else f.filter(pl.col("_season") == start)
+                    for name, f in (*frames.items(), ("header", header))
+                }
+                code = _competition(file, folder, mine["header"])
+                yield _Raw(code, int(str(start)), part, **mine, where=str(file), notes=tuple(notes))
+
+
+def _load_flat(path: Path, columns: Sequence[str], extra: Sequence[str] = ()) -> pl.DataFrame:
+    if path.stat().st_size == 0:
+        raise BadInputError([Problem(str(path), None, None, "an empty file", ALLOWED_FILES)])
+    try:
+        scan = (
+            pl.scan_parquet(path)
+            if path.suffix == ".parquet"
+            else pl.scan_csv(path, infer_schema=False)
+        )
+        have = scan.collect_schema().names()
+        wanted = ("_season", "_gamecode", *columns)
+        problems = [
+            Problem(str(path), None, column, "no such column", ", ".join(wanted))
+            for column in wanted
+            if column not in have
+        ]
+        if problems:
+            raise BadInputError(problems)
+        names = [*wanted, *(c for c in extra if c in have)]
+        frame = scan.select(pl.col(names).cast(pl.String)).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BadInputError(
+            [Problem(str(path), None, None, str(error)[:160], "a whole parquet or CSV file")]
+        ) from None
+    return frame.with_columns(pl.col("_season", "_gamecode").cast(pl.Int32))
+
+
+def _competition(file: Path, folder: Path, header: pl.DataFrame | None) -> str:
+    if header is not None:
+        codes = header["CompetitionReducedName"].str.strip_chars().drop_nulls().str.slice(0, 1)
+        for code in codes.unique().sort().to_list():
+            if code in LEAGUES:
+                return str(code)
+    for code, league in LEAGUES.items():
+        if league in folder.name.lower():
+            return code
+    raise BadInputError(
+        [Problem(str(file), None, None, "a competition nobody names", "E (EuroLeague) or U (EuroCup)")],
+        hint="Put header.parquet beside the file, or name the folder 'euroleague' or 'eurocup'.",
+    )
+
+
+# -- one form for both ------------------------------------------------------------------------
+
+
+def _transcript(raw: _Raw) -> Transcript:
+    league = LEAGUES[raw.competition]
+    season = f"{raw.start % 100:02d}-{(raw.start + 1) % 100:02d}"
+    name = pl.format(f"{raw.competition}{raw.start}-{{}}", pl.col("_gamecode")).alias("game_id")
+    box = _box(raw, name)
+    plays, bad_clocks, late = _plays(raw, name, box)
+    games = _games(raw, name, plays, league, season)
+    plays, strangers = _only_playing_teams(plays, games)
+    events = _events(plays, raw.points, name)
+    appearances = _appearances(box, plays)
+    people = pl.concat(
+        [
+            box.select("player_id", name="Player"),
+            plays.filter(pl.col("on_team")).select("player_id", name="PLAYER"),
+        ]
+    )
+    players = (
+        people.drop_nulls("player_id")
+        .group_by("player_id")
+        .agg(pl.col("name").drop_nulls().sort().first())
+        .with_columns(name=_display_name(pl.col("name")), gender=pl.lit("men"))
+        .sort("player_id")
+    )
+    box_scores = box.filter(pl.col("game_id").is_in(games["game_id"].implode())).select(
+        "game_id",
+        "team_id",
+        "player_id",
+        *(c for c in ("seconds_played", "plus_minus", *BOX)),
+    )
+    notes = list(raw.notes)
+    if bad_clocks:
+        notes.append(f"{bad_clocks} rows have no readable clock and take that of the row before")
+    if late:
+        notes.append(f"{late} rows stand elsewhere than their clock says; they are put in order")
+    if strangers:
+        notes.append(f"{strangers} rows name a team that does not play; they are left out")
+    return Transcript(
+        league, season, games, players, appearances, box_scores, events, tuple(notes)
+    )
+
+
+def _text(column: str) -> pl.Expr:
+    """The column without padding; blanks become null."""
+    stripped = pl.col(column).cast(pl.String).str.strip_chars()
+    return pl.when(stripped != "").then(stripped)
+
+
+def _identifier(column: str) -> pl.Expr:
+    """A code without padding; other characters than tables.ID_PATTERN allows become ``_``."""
+    return _text(column).str.replace_all(r"[^A-Za-z0-9._-]+", "_")
+
+
+def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
+    """Clean the play-by-play rows: order, period, clock, kind."""
+    plays = raw.plays.with_columns(
+        name,
+        _identifier("CODETEAM").alias("team_id"),
+        _identifier("PLAYER_ID").alias("player_id"),
+        pl.col("PLAYTYPE").fill_null("").str.strip_chars(),
+        pl.col("MARKERTIME").fill_null("").str.strip_chars(),
+        pl.col("_section").replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
+        pl.col("_section_row", "MINUTE", "NUMBEROFPLAY").cast(pl.Int32, strict=False),
+    ).with_row_index("_row")
+    _refuse_unknown(plays, raw)
+    plays = plays.filter(pl.col("PLAYTYPE").is_in([k for k, v in KINDS.items() if v]))
+    plays = plays.sort("_gamecode", "_section", "_section_row", "NUMBEROFPLAY")
+    # Overtimes share a section: a new one starts at each BP row (or where the minutes say so).
+    extra = pl.col("_section") == PERIODS + 1
+    started = ((pl.col("PLAYTYPE") == "BP") & extra).cast(pl.Int32).cum_sum().over("game_id")
+    by_minute = ((pl.col("MINUTE") - 41) // 5 + 1).clip(1)
+    overtimes = pl.max_horizontal(started, 1)
+    has_starts = started.max().over("game_id") > 0
+    period = (
+        pl.when(~extra)
+        .then(pl.col("_section").cast(pl.Int32))
+        .otherwise(PERIODS + pl.when(has_starts).then(overtimes).otherwise(by_minute))
+    )
+    plays = plays.with_columns(period=period.cast(pl.Int8))
+    clock = _clock(pl.col("MARKERTIME"))
+    length = pl.when(pl.col("period") > PERIODS).then(OVERTIME_S).otherwise(PERIOD_S)
+    plays = plays.with_columns(
+        clock=pl.when(pl.col("PLAYTYPE") == "BP")
+        .then(length)
+        .when(pl.col("PLAYTYPE").is_in(["EP", "EG"]))
+        .then(0.0)
+        .otherwise(clock)
+    )
+    unreadable = int(plays["clock"].null_count())
+    filled = (
+        pl.min_horizontal(pl.col("clock").forward_fill().over("game_id", "period"), length)
+    ).fill_null(length)
+    plays = plays.with_columns(filled=filled)
+    # A row that was entered late goes where its clock says; equal clocks keep the file's order.
+    plays = plays.rename({"filled": "clock_s"}).with_columns(
+        place=pl.int_range(pl.len()).over("game_id", "period")
+    )
+    starts = pl.when(pl.col("PLAYTYPE") == "BP").then(0).when(
+        pl.col("PLAYTYPE").is_in(["EP", "EG"])
+    ).then(2).otherwise(1)
+    plays = plays.with_columns(starts=starts).sort(
+        ["_gamecode", "period", "starts", "clock_s", "place"],
+        descending=[False, False, False, True, False],
+    )
+    moved = pl.col("place") != pl.int_range(pl.len()).over("game_id", "period")
+    late = int(plays.select(moved.sum()).item())
+    # EG follows the last EP; a second end of the same period says nothing.
+    ends = pl.col("PLAYTYPE").is_in(["EP", "EG"])
+    plays = plays.filter(
+        ~(ends & ends.cast(pl.Int32).cum_sum().over("game_id", "period").gt(1))
+    )
+    mapped = {k: v for k, v in KINDS.items() if v}
+    # Coaches and benches are charged with fouls, too; they are nobody's roster.
+    listed = box.select("game_id", "player_id", pl.lit(True).alias("listed"))
+    plays = plays.join(listed, on=["game_id", "player_id"], how="left", maintain_order="left")
+    has_box = pl.col("game_id").is_in(box["game_id"].unique().implode())
+    coach = pl.col("player_id").is_in(["CO_A", "CO_B"]) | (
+        has_box
+        & pl.col("listed").is_null()
+        & pl.col("PLAYTYPE").is_in(["C", "B", "CM", "CMU", "CMT", "CMD", "CMTI"])
+    )
+    plays = plays.with_columns(
+        kind=pl.col("PLAYTYPE").replace_strict({k: v[0] for k, v in mapped.items()}),
+        made=pl.col("PLAYTYPE").replace_strict(
+            {k: v[1] for k, v in mapped.items()}, return_dtype=pl.Boolean
+        ),
+        value=pl.col("PLAYTYPE").replace_strict(
+            {k: v[2] for k, v in mapped.items()}, return_dtype=pl.Int8
+        ),
+        player_id=pl.when(~coach).then(pl.col("player_id")),
+        order=pl.int_range(pl.len(), dtype=pl.Int32).over("game_id"),
+    )
+    on_team = pl.col("player_id").is_not_null() & pl.col("team_id").is_not_null()
+    return plays.with_columns(on_team=on_team), unreadable, late
+
+
+def _clock(text: pl.Expr) -> pl.Expr:
+    """Seconds of ``MM:SS``, null where it is not that."""
+    parts = text.str.extract_groups(r"^(\d{1,2}):(\d{2})$")
+    return parts.struct[0].cast(pl.Float64) * 60 + parts.struct[1].cast(pl.Float64)
+
+
+def _refuse_unknown(plays: pl.DataFrame, raw: _Raw) -> None:
+    problems = []
+    unknown = plays.filter(~pl.col("PLAYTYPE").is_in(list(KINDS)))
+    for row, given in unknown.select("_row", "PLAYTYPE").rows():
+        near = suggest(given, [k for k in KINDS if k])
+        problems.append(
+            Problem(raw.where, row, "PLAYTYPE", f"{given!r}.{near}", ", ".join(k for k in KINDS if k))
+        )
+    for row in plays.filter(pl.col("_section").is_null())["_row"].to_list():
+        problems.append(Problem(raw.where, row, "_section", "another word", ", ".join(SECTIONS)))
+    for field in ("_section_row", "NUMBEROFPLAY"):
+        for row in plays.filter(pl.col(field).is_null())["_row"].to_list():
+            problems.append(Problem(raw.where, row, field, "no number", "a whole number"))
+    if problems:
+        raise BadInputError(problems)
+
+
+def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
+    """Official lines, with ``seconds_played`` (0 for DNP) and standard names."""
+    columns = ["_gamecode", *BOX_COLUMNS]
+    box = raw.box if raw.box is not None else pl.DataFrame(schema={c: pl.String for c in columns})
+    if "Plusminus" not in box.columns:
+        box = box.with_columns(Plusminus=pl.lit(None, dtype=pl.String))
+    minutes = _text("Minutes").str.extract_groups(r"^(\d+):(\d{1,2})$")
+    return (
+        box.with_columns(
+            name,
+            _identifier("Player_ID").alias("player_id"),
+            _identifier("Team").alias("team_id"),
+            _text("Dorsal").alias("number"),
+            (pl.col("IsStarter").cast(pl.String) == "1").alias("starter"),
+            pl.when(_text("Minutes") == "DNP")
+            .then(0.0)
+            .otherwise(minutes.struct[0].cast(pl.Float64) * 60 + minutes.struct[1].cast(pl.Float64))
+            .alias("seconds_played"),
+            pl.col("Plusminus").cast(pl.Float64, strict=False).cast(pl.Int16).alias("plus_minus"),
+            *(
+                pl.col(theirs).cast(pl.Float64, strict=False).cast(pl.Int16).alias(ours)
+                for ours, theirs in BOX.items()
+            ),
+        )
+        .filter(pl.col("player_id").is_not_null() & pl.col("team_id").is_not_null())
+        .filter(~pl.col("player_id").is_in(["Team", "Total"]))
+        .unique(["game_id", "player_id"], keep="first", maintain_order=True)
+    )
+
+
+def _games(
+    raw: _Raw, name: pl.Expr, plays: pl.DataFrame, league: str, season: str
+) -> pl.DataFrame:
+    played = plays.select("_gamecode", "game_id").unique().sort("_gamecode")
+    teams = (
+        plays.filter(pl.col("team_id").is_not_null())
+        .group_by("game_id")
+        .agg(pl.col("team_id").unique().sort())
+    )
+    if raw.header is None:
+        header = pl.DataFrame(schema={"_gamecode": pl.Int32, **{c: pl.String for c in HEADER_COLUMNS}})
+    else:
+        header = raw.header.unique("_gamecode", keep="first", maintain_order=True)
+    return (
+        played.join(header.with_columns(pl.col("_gamecode").cast(pl.Int32)), on="_gamecode", how="left")
+        .join(teams, on="game_id", how="left")
+        .select(
+            "game_id",
+            pl.lit(league).alias("league"),
+            pl.lit(season).alias("season"),
+            _text("Date").str.to_date("%d/%m/%Y", strict=False).alias("date"),
+            pl.lit("men").alias("gender"),
+            pl.lit("Europe").alias("region"),
+            pl.coalesce(_identifier("CodeTeamA"), pl.col("team_id").list.get(0, null_on_oob=True)).alias("home_team_id"),
+            pl.coalesce(_identifier("CodeTeamB"), pl.col("team_id").list.get(1, null_on_oob=True)).alias("away_team_id"),
+            _text("TeamA").alias("home_team"),
+            _text("TeamB").alias("away_team"),
+            _text("ScoreA").cast(pl.Int16, strict=False).alias("home_score"),
+            _text("ScoreB").cast(pl.Int16, strict=False).alias("away_score"),
+            pl.lit(PERIODS).alias("periods"),
+            pl.lit(PERIOD_S).alias("period_s"),
+            pl.lit(OVERTIME_S).alias("overtime_s"),
+            pl.lit("euroleague").alias("source"),
+        )
+    )
+
+
+def _only_playing_teams(plays: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Leave out rows of a team that is not one of the game's two (the source has a few)."""
+    sides = games.select("game_id", "home_team_id", "away_team_id")
+    marked = plays.join(sides, on="game_id", maintain_order="left")
+    playing = (
+        pl.col("team_id").is_null()
+        | (pl.col("team_id") == pl.col("home_team_id"))
+        | (pl.col("team_id") == pl.col("away_team_id"))
+    )
+    kept = marked.filter(playing).select(plays.columns)
+    order = pl.int_range(pl.len(), dtype=pl.Int32).over("game_id")
+    return kept.with_columns(order=order), plays.height - kept.height
+
+
+def _events(plays: pl.DataFrame, points: pl.DataFrame | None, name: pl.Expr) -> pl.DataFrame:
+    events = plays.select(
+        "game_id",
+        pl.format("{}", pl.col("order")).alias("event_id"),
+        "order",
+        "period",
+        "clock_s",
+        "team_id",
+        "player_id",
+        "kind",
+        "made",
+        "value",
+        "NUMBEROFPLAY",
+    )
+    if points is not None:
+        places = points.select(
+            name,
+            pl.col("NUM_ANOT").cast(pl.Int32, strict=False).alias("NUMBEROFPLAY"),
+            _identifier("ID_PLAYER").alias("player_id"),
+            pl.col("COORD_X").cast(pl.Float64, strict=False).alias("x"),
+            pl.col("COORD_Y").cast(pl.Float64, strict=False).alias("y"),
+            _text("UTC").str.to_datetime("%Y%m%d%H%M%S", strict=False, time_zone="UTC").alias("wall_time"),
+        ).unique(["game_id", "NUMBEROFPLAY", "player_id"], keep="first", maintain_order=True)
+        keys = ["game_id", "NUMBEROFPLAY", "player_id"]
+        events = events.join(places, on=keys, how="left", maintain_order="left")
+        shot = pl.col("kind") == "field_goal"
+        inside = (pl.col("x").abs() <= 800) & pl.col("y").is_between(-200, 2800)
+        events = events.with_columns(
+            x_m=pl.when(shot & inside).then(pl.col("x") / 100),
+            y_m=pl.when(shot & inside).then(pl.col("y") / 100),
+            wall_time=pl.when(pl.col("kind").is_in(["field_goal", "free_throw"])).then("wall_time"),
+        ).drop("x", "y")
+    return events.with_columns(play_id=_play_ids()).drop("NUMBEROFPLAY")
+
+
+def _play_ids() -> pl.Expr:
+    """Rows of one play share the order of its first row (tables.Events)."""
+
+    def latest(kind: str, *, after: bool = False) -> pl.Expr:
+        mark = pl.when(pl.col("kind") == kind).then(pl.col("order"))
+        filled = mark.backward_fill() if after else mark.forward_fill()
+        return filled.over("game_id", "period")
+
+    def near(anchor: pl.Expr, rows: int) -> pl.Expr:
+        return (pl.col("order") - anchor).abs() <= rows
+
+    kind, order = pl.col("kind"), pl.col("order")
+    shot, foul = latest("field_goal"), latest("foul")
+    lost, will_lose = latest("turnover"), latest("turnover", after=True)
+    return (
+        pl.when(kind.is_in(["assist", "block", "blocked"]) & near(shot, 4))
+        .then(shot)
+        .when((kind == "steal") & near(lost, 3))
+        .then(lost)
+        .when((kind == "steal") & near(will_lose, 2))
+        .then(will_lose)
+        .when((kind == "foul_drawn") & near(foul, 3))
+        .then(foul)
+        .otherwise(order)
+        .cast(pl.Int32)
+    )
+
+
+def _appearances(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
+    """Rosters from the box score; players whom only the events know are added."""
+    columns = ["game_id", "team_id", "player_id", "number", "starter"]
+    seen = (
+        plays.filter(pl.col("on_team"))
+        .group_by("game_id", "player_id")
+        .agg(pl.col("team_id").first(), _text("DORSAL").drop_nulls().first().alias("number"))
+        .join(box, on=["game_id", "player_id"], how="anti")
+        .with_columns(starter=pl.lit(None, dtype=pl.Boolean))
+    )
+    games = plays["game_id"].unique().implode()
+    listed = box.filter(pl.col("game_id").is_in(games))
+    return pl.concat([listed.select(columns), seen.select(columns)]).sort("game_id", "player_id")
+
+
+def _display_name(name: pl.Expr) -> pl.Expr:
+    """``"LO, MAODO"`` to ``"Maodo Lo"``."""
+    parts = name.str.split_exact(",", 1)
+    last, first = parts.struct[0].str.strip_chars(), parts.struct[1].str.strip_chars()
+    return (
+        pl.when(first.is_not_null() & (first != ""))
+        .then(pl.concat_str([first, last], separator=" "))
+        .otherwise(last)
+        .str.to_titlecase()
+    )
