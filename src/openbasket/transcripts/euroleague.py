@@ -437,15 +437,13 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, i
         ~(ends & ends.cast(pl.Int32).cum_sum().over("game_id", "period").gt(1))
     )
     mapped = {k: v for k, v in KINDS.items() if v}
-    # Coaches and benches are charged with fouls, too; they are nobody's roster.
+    # Coaches stand for the bench: they are charged with its fouls (CO_A, CO_B) and, in 2007-08,
+    # with team rebounds and turnovers. Whoever is on no roster of the box score is no player.
     listed = box.select("game_id", "player_id", pl.lit(True).alias("listed"))
     plays = plays.join(listed, on=["game_id", "player_id"], how="left", maintain_order="left")
     has_box = pl.col("game_id").is_in(box["game_id"].unique().implode())
-    coach = pl.col("player_id").is_in(["CO_A", "CO_B"]) | (
-        has_box
-        & pl.col("listed").is_null()
-        & pl.col("PLAYTYPE").is_in(["C", "B", "CM", "CMU", "CMT", "CMD", "CMTI"])
-    )
+    coach = pl.col("player_id").is_in(["CO_A", "CO_B"]) | (has_box & pl.col("listed").is_null())
+    mapped = {k: v for k, v in KINDS.items() if v}
     plays = plays.with_columns(
         kind=pl.col("PLAYTYPE").replace_strict({k: v[0] for k, v in mapped.items()}),
         made=pl.col("PLAYTYPE").replace_strict(
