@@ -120,6 +120,7 @@ def _people(
 def _scenes(
     game: Mapping[str, Any],
     laid: Plan,
+    events: pl.DataFrame,
     stints: pl.DataFrame,
     people: Sequence[Person],
     seed: int,
@@ -130,7 +131,6 @@ def _scenes(
     rosters = [[p.player_id for p in people if p.team == team] for team in (0, 1)]
     ids = (game["home_team_id"], game["away_team_id"])
     last: list[list[str]] = [rosters[0][:5], rosters[1][:5]]
-    score = (0, 0)
     for period in laid.periods:
         spans = [
             [
@@ -154,18 +154,26 @@ def _scenes(
             list(zip(both[0], both[1], strict=True)),
             index,
             1 if first_half else -1,
-            score,
+            _score(game, events, period.period),
             _rng(seed, game["game_id"], period.period),
         )
-        score = (int(scene.score[-1, 0]), int(scene.score[-1, 1]))
         yield period, scene
+
+
+def _score(game: Mapping[str, Any], events: pl.DataFrame, period: int) -> tuple[int, int]:
+    """Points of home and away before a period, as the events count them."""
+    made = events.filter(pl.col("made") & (pl.col("period") < period))
+    scored = made.filter(pl.col("kind").is_in(["field_goal", "free_throw"]))
+    points = dict(scored.group_by("team_id").agg(pl.col("value").cast(pl.Int32).sum()).iter_rows())
+    return int(points.get(game["home_team_id"], 0)), int(points.get(game["away_team_id"], 0))
 
 
 def _clocks(period: PeriodPlan) -> NDArray[np.float64]:
     """The game clock in each frame of a period, seconds left, ``(F,)``."""
     frames = np.array([frame for frame, _ in period.stops], float)
     clocks = np.array([clock for _, clock in period.stops], float)
-    return np.interp(np.arange(period.first, period.end, dtype=float), frames, clocks)
+    at = np.arange(period.first, period.end, dtype=float)
+    return np.asarray(np.interp(at, frames, clocks), dtype=np.float64)
 
 
 def _code(game: Mapping[str, Any], side: str) -> str:
@@ -198,7 +206,7 @@ def pictures(
     def draw() -> Iterator[NDArray[np.uint8]]:
         kits = team_colours(game["home_team_id"], game["away_team_id"])
         painter = Painter(people, kits, codes, int(game["periods"]))
-        for period, scene in _scenes(game, laid, stints, people, seed):
+        for period, scene in _scenes(game, laid, events, stints, people, seed):
             if period.first >= limit:
                 return
             yield from painter.frames(scene, period.period, _clocks(period), limit - period.first)
@@ -222,7 +230,9 @@ def render(
 
     Args:
         game: its row of the games table.
-        events, appearances, stints: its rows of these tables, in any order; the last two may be empty.
+        events: its rows of the events table, in any order.
+        appearances: its rows of the appearances table; may be empty.
+        stints: its rows of the stints table; may be empty.
         path: where the video goes; it appears there only when whole.
         settings: dead times and encoder.
         seed: for whatever the events leave open. Equal input and seed give equal bytes.
@@ -284,6 +294,9 @@ def _event_times(game_id: str, laid: Plan, frames: int) -> pl.DataFrame:
 
 
 # -- in a workspace -------------------------------------------------------------------------
+
+
+_GAME_TABLES: tuple[tables.TableName, ...] = ("events", "appearances", "stints")
 
 
 @dataclass(frozen=True)
@@ -391,17 +404,14 @@ def _jobs(
             continue
         ids = rows["game_id"].to_list()
         parts: dict[str, dict[str, pl.DataFrame]] = {}
-        for name in ("events", "appearances", "stints"):
-            there = pair in workspace.seasons(name)  # type: ignore[arg-type]
-            frame = workspace.read(name, *pair) if there else tables.empty(name)  # type: ignore[arg-type]
+        for name in _GAME_TABLES:
+            there = pair in workspace.seasons(name)
+            frame = workspace.read(name, *pair) if there else tables.empty(name)
             frame = frame.filter(pl.col("game_id").is_in(ids))
             split = frame.partition_by("game_id", as_dict=True)
             parts[name] = {str(key[0]): value for key, value in split.items()}
         for row in rows.iter_rows(named=True):
-            frames = [
-                parts[name].get(row["game_id"], tables.empty(name))  # type: ignore[arg-type]
-                for name in ("events", "appearances", "stints")
-            ]
+            frames = [parts[name].get(row["game_id"], tables.empty(name)) for name in _GAME_TABLES]
             jobs.append(
                 _Job(
                     row,
@@ -456,7 +466,10 @@ def render_all(
     Args:
         workspace: the dataset.
         games: only these; all by default.
-        settings, seed, periods, max_s: see :func:`render`.
+        settings: dead times and encoder.
+        seed: for whatever the events leave open.
+        periods: only these periods.
+        max_s: stop each game after so many seconds of video.
         workers: processes; all cores by default.
         quiet: no progress bar.
 

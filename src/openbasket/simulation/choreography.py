@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ Floats = NDArray[np.float32]
 Place = tuple[float, float, float]
 
 REFEREE = 10
+#: How far the ball may leave the middle of the picture before the camera pans.
+CAMERA_SLACK_M = 1.8
 SLOTS = 11
 FPS = 30.0
 
@@ -165,15 +168,14 @@ def fives(
             wanted = {p for p in slots if p is not None} - outs
             wanted |= {p for t, p in moment.ins if t == team}
         must = [p for p in acting[index] if p]
-        on = [p for p in slots if p in wanted or p in must]
         ranked = [*must, *sorted(wanted)]
         if len(set(ranked)) < 5:
             soon = [p for later in acting[index:] for p in later]
-            ranked += [*(p for p in slots if p in roster), *soon, *roster]
+            ranked += [*(p for p in slots if p is not None), *soon, *roster]
         ranked += [f"?{team}{i}" for i in range(5)]
         five = list(dict.fromkeys(p for p in ranked if p))[:5]
         kept = [p if p in five else None for p in slots]
-        new = [p for p in five if p not in on or p not in kept]
+        new = [p for p in five if p not in kept]
         slots = [p if p is not None else new.pop(0) for p in kept]
         found.append([p for p in slots if p is not None])
     return found
@@ -189,6 +191,8 @@ def _acting(moment: Moment, team: int) -> list[str]:
         other = [moment.third] if moment.team == 1 - team else []
     elif moment.kind in ("turnover", "foul"):
         other = [moment.second] if moment.team == 1 - team else []
+        if moment.kind == "foul" and moment.team == 1 - team:
+            other.append(moment.third)
     return [p for p in [*own, *other] if p]
 
 
@@ -214,7 +218,8 @@ class _Director:
         self.loose: Place = (0.0, 0.0, 1.0)
         self.free = 0  # from this frame on the ball can move
         self.dead_ball = True
-        self.live_places: dict[int, tuple[float, float]] = {}
+        self.last_place = (0.0, 0.0)  # where the ball was last, and when
+        self.last_frame = 0
 
     # helpers
 
@@ -248,6 +253,16 @@ class _Director:
             float(np.clip(y, -HALF_WIDTH + 0.25, HALF_WIDTH - 0.25)),
         )
 
+    def near(self, moment: Moment, team: int, frame: int) -> tuple[float, float]:
+        """The place of a moment; where the event has none, one that the play can have reached."""
+        place = self.place(moment, team)
+        if moment.x_m is not None and moment.y_m is not None:
+            return place
+        dx, dy = place[0] - self.last_place[0], place[1] - self.last_place[1]
+        reach = 0.8 + 5.0 * max(frame - self.last_frame, 0) / FPS
+        share = min(1.0, reach / max(float(np.hypot(dx, dy)), 0.01))
+        return self.last_place[0] + dx * share, self.last_place[1] + dy * share
+
     def hold(self, slot: int, start: int, end: int, dribble: bool = True) -> None:
         if end > start:
             self.script.holds.append((slot, start, end, dribble and end - start > 24))
@@ -258,7 +273,7 @@ class _Director:
     def resume_after(self, frame: int) -> int:
         """The frame in which the clock next starts, from ``frame`` on."""
         stops = self.plan.stops
-        for (first, at_first), (_, at_second) in zip(stops, stops[1:], strict=False):
+        for (first, at_first), (_, at_second) in pairwise(stops):
             if first >= frame + self.plan.first and at_second < at_first:
                 return first - self.plan.first
         return self.script.frames
@@ -407,6 +422,7 @@ class _Director:
         script, rng = self.script, self.rng
         place = self.place(moment, team)
         basket = self.basket(team)
+        self.last_place, self.last_frame = place, frame
         away = float(np.hypot(place[0] - basket[0], place[1] - basket[1]))
         blocked = moment.third is not None
         flight = 6 if blocked else int(np.clip(11 + 2.6 * away, 11, 48))
@@ -518,13 +534,12 @@ class _Director:
             gap, pose, jump = 1.6, GUARD, 0.0
         else:
             gap, pose, jump = 3.2, GUARD, 0.0
-        # toward the basket, or beside the shooter where there is no room before it
-        turn = 0.35 if away > 1.3 else 1.7
-        cos, sin = np.cos(turn), np.sin(turn)
-        sign = -1.0 if place[1] > 0 else 1.0
-        dx = direction[0] * cos - sign * direction[1] * sin
-        dy = sign * direction[0] * sin + direction[1] * cos
-        spot = (place[0] + float(dx) * gap, place[1] + float(dy) * gap)
+        # between shooter and basket, but more along the picture than into it, so that the gap is seen
+        dx, dy = direction[0], 0.45 * direction[1]
+        if away < 1.3 or abs(direction[0]) < 0.45:
+            dx, dy = -float(self.sides[shooter // 5]), 0.3 * direction[1]
+        length = float(np.hypot(dx, dy))
+        spot = (place[0] + dx / length * gap, place[1] + dy / length * gap)
         self.script.pin(defender, release - 10, release + 12, spot, 22)
         self.script.pose(defender, release - (12 if pose == HANDS_UP else 30), release + 14, pose)
         if jump:
@@ -552,6 +567,7 @@ class _Director:
             float(np.clip(spot[0], -HALF_LENGTH + 0.4, HALF_LENGTH - 0.4)),
             float(np.clip(spot[1], -6.9, 6.9)),
         )
+        self.last_place, self.last_frame = spot, frame
         high = room <= 45
         script.pin(slot, frame - 4, frame + 10, spot, 20)
         self.fly(self.free, frame, self.loose, slot, 0.15 + 0.012 * min(room, 60))
@@ -573,7 +589,8 @@ class _Director:
         script = self.script
         victim = self.slot(index, team, moment.actor)
         self._attack(team, min(self.free, frame - 30))
-        place = self.place(moment, team)
+        place = self.near(moment, team, frame)
+        self.last_place, self.last_frame = place, frame
         if moment.second is None:
             self.carry(victim, max(frame - 12, self.free))
             out = (
@@ -637,24 +654,19 @@ class _Director:
             and before.frame + 30 >= moment.frame
             and before.team == 1 - team
         )
-        place = self.live_places.get(index - 1) if same else None
-        if place is None:
-            if same and before is not None:
-                basket = self.basket(1 - team)
-                place = (basket[0] - self.sides[1 - team] * 2.0, 0.8)
-            else:
-                place = self.place(moment, 1 - team)
+        if same:  # fouled in the act of shooting
+            place = self.last_place
+        else:
+            place = self.near(moment, moment.team if moment.offensive else 1 - team, frame)
+        self.last_place, self.last_frame = place, frame
         frame = max(frame, self.free if not self.dead_ball else frame)
         nxt = self.plan.moments[index + 1] if index + 1 < len(self.plan.moments) else None
-        offensive = (
-            nxt is not None
-            and nxt.kind == "turnover"
-            and nxt.clock_s == moment.clock_s
-            and nxt.team == team
-        )
-        carrier = fouler if offensive else drawn
+        carrier = fouler if moment.offensive else drawn
         if not same and not (self.dead_ball and frame < self.free + 30):
             self._attack(carrier // 5, min(self.free, frame - 20))
+            if moment.third is not None and frame - self.free > 40:
+                passer = self.slot(index, 1 - team, moment.third, avoid=(carrier,))
+                self.carry(passer, frame - 34)
             self.carry(carrier, max(frame - 8, self.free))
             self.hold(carrier, self.free, frame + 14, dribble=False)
             self.have, self.free = carrier, max(frame + 14, self.free)
@@ -680,6 +692,7 @@ class _Director:
         slot = self.slot(index, team, moment.actor)
         basket = self.basket(team)
         line = to_world(0.0, 4.35, side)
+        self.last_place, self.last_frame = basket, frame
         start = max(frame - 78, self.free)
         release = frame - 24
         taken = max(min(start + 20, release - 16), self.free + 2)
@@ -750,7 +763,7 @@ class _Director:
         self.throw(self.free, self.free + 13, slot, mate)
         self.have, self.free = mate, self.free + 13
 
-    def _substitution(self, index: int, moment: Moment, frame: int) -> None:
+    def _substitution(self, index: int, _moment: Moment, frame: int) -> None:
         self._bench(index, frame)
 
     def _bench(self, index: int, frame: int) -> None:
@@ -761,7 +774,7 @@ class _Director:
                     spot = ((-6.0 if team == 0 else 6.0) + 0.5 * i, HALF_WIDTH + 1.0)
                     self.script.pin(team * 5 + i, frame + 3, frame + 9, spot, 34)
 
-    def _timeout(self, index: int, moment: Moment, frame: int) -> None:
+    def _timeout(self, _index: int, _moment: Moment, frame: int) -> None:
         resume = self.resume_after(frame)
         for team in (0, 1):
             for i in range(5):
@@ -868,7 +881,7 @@ def _identities(
 
 def _dead(plan: PeriodPlan) -> NDArray[np.bool_]:
     dead = np.zeros(plan.end - plan.first, np.bool_)
-    for (first, at_first), (second, at_second) in zip(plan.stops, plan.stops[1:], strict=False):
+    for (first, at_first), (second, at_second) in pairwise(plan.stops):
         if at_first == at_second:
             dead[first - plan.first : second - plan.first] = True
     return dead
@@ -982,7 +995,6 @@ def _pinned(position: NDArray[np.float64], script: _Script) -> NDArray[np.float6
         weight = np.minimum(_ramp((at - (start - ramp)) / ramp), _ramp(((end + ramp) - at) / ramp))
         place = np.array([x, y])
         track = position[low:high, slot]
-        # the walk carries on from where the pin leaves it, so that the figure does not slide back
         position[low:high, slot] = track + (place - track) * weight[:, None]
     return _smooth(position, 3)
 
@@ -1138,6 +1150,11 @@ def _camera(
 ) -> tuple[NDArray[np.bool_], Floats]:
     """Whether the close lens is on, and the ``X`` in the middle of the picture."""
     follow = 0.8 * ball[:, 0].astype(np.float64) + 0.2 * position[:, :10, 0].mean(1)
+    follow = _smooth(follow, 10)
+    aim = float(follow[0])
+    for frame, at in enumerate(follow.tolist()):  # an operator holds still while play is in view
+        aim = min(max(aim, at - CAMERA_SLACK_M), at + CAMERA_SLACK_M)
+        follow[frame] = aim
     for half in (14, 14, 10):
         follow = _smooth(follow, half)
     close = np.zeros(frames, np.bool_)

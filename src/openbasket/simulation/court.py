@@ -126,6 +126,6 @@ class Camera:
 
 
 #: The main camera: high on the side, half a court in view.
-WIDE = Camera(-27.0, 11.5, 0.0, 1290.0, 704, 400, 238.0, 21.5)
+WIDE = Camera(-27.0, 11.5, 0.0, 1370.0, 704, 400, 226.0, 21.5)
 #: The same place with a longer lens: free throws and close-ups.
-CLOSE = Camera(-27.0, 11.5, 0.0, 2150.0, 704, 400, 270.0, 19.5)
+CLOSE = Camera(-27.0, 11.5, 0.0, 1830.0, 704, 400, 258.0, 20.5)

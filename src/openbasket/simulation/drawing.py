@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,6 +73,18 @@ def team_colours(home_id: str, away_id: str) -> tuple[tuple[Colour, Colour], tup
 
     choice = sorted(_KITS, key=apart, reverse=True)[:3]
     return home, choice[_digest("kit", away_id) % len(choice)]
+
+
+def _paint(home: Colour, away: Colour) -> Colour:
+    """A colour for the key that neither jersey disappears in."""
+    choices: tuple[Colour, ...] = ((140, 96, 58), (64, 70, 168), (104, 120, 58), (96, 88, 84))
+
+    def apart(colour: Colour) -> int:
+        return min(
+            sum(abs(a - b) for a, b in zip(colour, kit, strict=True)) for kit in (home, away)
+        )
+
+    return max(choices, key=apart)
 
 
 @dataclass(frozen=True)
@@ -196,8 +209,8 @@ def _floor(paint: Colour) -> Image:
 
     def px(x: float, y: float) -> tuple[int, int]:
         return (
-            int(round((x + court.HALF_LENGTH + _MARGIN_X) * _FLOOR_PX)),
-            int(round((court.HALF_WIDTH + _MARGIN_Y - y) * _FLOOR_PX)),
+            round((x + court.HALF_LENGTH + _MARGIN_X) * _FLOOR_PX),
+            round((court.HALF_WIDTH + _MARGIN_Y - y) * _FLOOR_PX),
         )
 
     (x0, y0), (x1, y1) = (
@@ -206,10 +219,10 @@ def _floor(paint: Colour) -> Image:
     )
     wood = np.empty((y1 - y0, x1 - x0, 3), np.int16)
     wood[:] = (142, 190, 224)
-    for top in range(0, wood.shape[0], 9):  # planks
+    for top in range(0, wood.shape[0], 14):  # planks
         cuts = np.sort(rng.integers(0, wood.shape[1], 14))
-        tone = np.repeat(rng.integers(-9, 10, 15), np.diff([0, *cuts, wood.shape[1]]))
-        wood[top : top + 9] += tone[None, :, None].astype(np.int16)
+        tone = np.repeat(rng.integers(-5, 6, 15), np.diff([0, *cuts, wood.shape[1]]))
+        wood[top : top + 14] += tone[None, :, None].astype(np.int16)
     floor[y0:y1, x0:x1] = np.clip(wood, 0, 255)
     white, line = (250, 250, 250), 5
     for side in (-1, 1):
@@ -255,12 +268,14 @@ def _panorama(camera: Camera, paint: Colour) -> Image:
     size = (camera.panorama_width, camera.height)
     big = (size[0] * 2, size[1] * 2)
     matrix = cv2.getPerspectiveTransform(here, there * 2)
-    image: Image = cv2.resize(
+    image = cv2.resize(
         cv2.warpPerspective(floor, matrix, big, flags=cv2.INTER_LINEAR, borderValue=(44, 34, 30)),
         size,
         interpolation=cv2.INTER_AREA,
-    )
+    ).astype(np.uint8)
     _stands(image, camera)
+    far = int(float(camera.project(0.0, 9.6, 0.9)[1])) + 1  # the crowd is out of focus
+    image[:far] = cv2.GaussianBlur(image[:far], (0, 0), 1.3)
     _boards(image, camera, paint)
     for side in (-1, 1):
         _basket(image, camera, side)
@@ -318,7 +333,8 @@ def _stands(image: Image, camera: Camera) -> None:
 def _boards(image: Image, camera: Camera, paint: Colour) -> None:
     """Advertising boards along the far side, and the scorer's table."""
     y = 9.6
-    tones = [tuple(int(c * 0.55 + 20) for c in paint), (58, 44, 36)]
+    shade: Colour = (paint[0] * 11 // 20 + 20, paint[1] * 11 // 20 + 20, paint[2] * 11 // 20 + 20)
+    tones = (shade, (58, 44, 36))
     words = ("OPENBASKET", "20 SKILLS", "5 LEVELS")
     for index, x in enumerate(np.arange(-27.0, 27.0, 4.5)):
         _quad(
@@ -388,7 +404,7 @@ def joints(scene: Scene, part: slice) -> NDArray[np.float32]:
     still = 1 - np.clip(speed / 2.0, 0, 1)
     out = np.zeros((n, base.shape[1], POINTS, 3), np.float32)
 
-    def put(point: int, f: object, s: object, z: object) -> None:
+    def put(point: int, f: Any, s: Any, z: Any) -> None:
         out[..., point, :2] = (
             base + forward * np.asarray(f)[..., None] + right * np.asarray(s)[..., None]
         )
@@ -471,11 +487,7 @@ class Painter:
         self.kits = kits
         self.codes = codes
         self.periods = periods
-        paint = kits[0][0]
-        if sum(paint) > 560 or sum(paint) < 130:
-            paint = (150, 96, 52)
-        elif abs(paint[2] - 224) + abs(paint[1] - 190) < 60:
-            paint = (60, 120, 190)
+        paint = _paint(kits[0][0], kits[1][0])
         self._looks = [(p.skin, p.hair, p.number) for p in people]
         self._views = {
             close: _View(camera, _panorama(camera, paint))
@@ -513,7 +525,7 @@ class Painter:
                 board = scoreboard(
                     self.codes, colours, score, label, clock_text(float(clocks[frame]))
                 )
-                image[14:54, 18:254] = board
+                image[346:386, 18:254] = board
                 yield image
 
 
@@ -575,8 +587,9 @@ class _View:
     def prepare(self, scene: Scene, part: slice, world: NDArray[np.float32]) -> _Prepared:
         """Project a stretch of frames at once."""
         camera = self.camera
-        points = _fixed(camera.project(world[..., 0], world[..., 1], world[..., 2]))
-        scale = camera.scale(world[..., PELVIS, 1], world[..., PELVIS, 2])
+        exact = world.astype(np.float64)
+        points = _fixed(camera.project(exact[..., 0], exact[..., 1], exact[..., 2]))
+        scale = camera.scale(exact[..., PELVIS, 1], exact[..., PELVIS, 2])
         middle = scene.camera_x[part].astype(np.float64) * float(camera.scale(0.0, 0.0))
         left = np.round(camera.origin_px + middle - camera.width / 2).astype(np.int32)
         left = np.clip(left, 0, camera.panorama_width - camera.width)
@@ -754,6 +767,12 @@ class _View:
         )
         cv2.fillConvexPoly(image, polygon, jersey, AA, SHIFT)
         cv2.polylines(image, [polygon], True, dark, 1, AA, SHIFT)
+        a, b, c = arms[1]
+        if referee:
+            line(image, p[a], p[b], jersey, arm + 1, AA, SHIFT)
+        else:
+            line(image, p[a], p[b], skin, arm, AA, SHIFT)
+        line(image, p[b], p[c], skin, arm, AA, SHIFT)
         if number:
             height = max(int(scale * 0.36), 7)
             room = max(int(half * 2 / 16 * (0.80 if len(number) > 1 else 0.42)), 4)
@@ -763,12 +782,6 @@ class _View:
             x = (chest[0] * 2 + pelvis[0]) // 3 >> SHIFT
             y = (top * 11 + low * 9) // 20 >> SHIFT
             _blend(image, mask, x - mask.shape[1] // 2, y - height // 2, ink)
-        a, b, c = arms[1]
-        if referee:
-            line(image, p[a], p[b], jersey, arm + 1, AA, SHIFT)
-        else:
-            line(image, p[a], p[b], skin, arm, AA, SHIFT)
-        line(image, p[b], p[c], skin, arm, AA, SHIFT)
         head = p[HEAD]
         radius = int(0.135 * scale * 16)
         cv2.circle(image, (head[0], head[1]), radius, hair, -1, AA, SHIFT)

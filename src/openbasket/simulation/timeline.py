@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Literal
 
 import polars as pl
@@ -85,7 +86,8 @@ class Moment:
 
     ``team`` is 0 for the home team, 1 for the away team, -1 where there is none. ``second`` is the
     passer of an assist, the thief of a turnover or the player who drew a foul; ``third`` is the
-    player who blocked. ``frame`` is the picture in which the outcome is seen.
+    player who blocked a shot or passed to the fouled one. ``offensive`` marks rebounds and fouls.
+    ``frame`` is the picture in which the outcome is seen.
     """
 
     kind: MomentKind
@@ -107,7 +109,6 @@ class Moment:
     ins: list[tuple[int, str]] = field(default_factory=list)
     outs: list[tuple[int, str]] = field(default_factory=list)
     frame: int = -1
-    final_order: int = -1
 
     @property
     def live(self) -> bool:
@@ -224,7 +225,8 @@ def _moments(
             previous.rows += moment.rows
             previous.ins += moment.ins
             previous.outs += moment.outs
-            previous.final_order = moment.final_order
+            continue
+        if _joins(moment, moments):
             continue
         moments.append(moment)
     for index, moment in enumerate(moments):
@@ -237,6 +239,35 @@ def _moments(
                 moment.last = False
                 break
     return moments
+
+
+def _joins(moment: Moment, moments: list[Moment]) -> bool:
+    """Put a row that belongs to the foul before it there: an offensive foul's turnover, an assist."""
+    same = [m for m in moments[-6:] if m.clock_s == moment.clock_s]
+    if moment.kind == "turnover" and moment.second is None:
+        for foul in same:
+            if foul.kind == "foul" and (foul.team, foul.actor) == (moment.team, moment.actor):
+                foul.rows += moment.rows
+                foul.offensive = True
+                return True
+    if moment.kind == "foul":
+        for lost in same:
+            if (
+                lost.kind == "turnover"
+                and lost.second is None
+                and (lost.team, lost.actor) == (moment.team, moment.actor)
+            ):
+                lost.kind, lost.offensive = "foul", True
+                lost.second = moment.second
+                lost.rows += moment.rows
+                return True
+    if moment.kind == "pass" and moment.rows[0][1] == "assist":
+        for foul in reversed(same):  # the pass that led to free throws
+            if foul.kind == "foul" and foul.team != moment.team:
+                foul.third = moment.actor
+                foul.rows += moment.rows
+                return True
+    return False
 
 
 def _moment(row: dict[str, Any], play: list[dict[str, Any]], seen: set[str], period: int) -> Moment:
@@ -317,7 +348,6 @@ def _moment(row: dict[str, Any], play: list[dict[str, Any]], seen: set[str], per
         contested=lead["contested"],
         offensive=kind == "offensive_rebound",
         rows=[(r["event_id"], r["kind"]) for r in (lead, *joined)],
-        final_order=int(row["order"]),
     )
     if what == "substitution" and row["player_id"] is not None and team >= 0:
         (moment.ins if kind == "sub_in" else moment.outs).append((team, row["player_id"]))
@@ -439,7 +469,7 @@ def _lay(
 def _squeeze(moments: list[Moment], index: int, settings: RenderSettings) -> float:
     """How much the gaps of a stop must shrink to keep it within ``max_dead_time_s``; not below 0.5."""
     total = 0.0
-    for before, moment in zip(moments[index:], moments[index + 1 :], strict=False):
+    for before, moment in pairwise(moments[index:]):
         if moment.live or moment.clock_s != moments[index].clock_s:
             break
         total += _gap_s(before, moment, settings)
@@ -455,7 +485,7 @@ def clock_at(stops: Sequence[tuple[int, float]], frame: int, fps: Fraction) -> f
         fps: frames a second.
     """
     clock = stops[0][1]
-    for (first, at_first), (second, at_second) in zip(stops, stops[1:], strict=False):
+    for (first, at_first), (second, at_second) in pairwise(stops):
         if frame < first:
             break
         gone = (min(frame, second) - first) / float(fps)
