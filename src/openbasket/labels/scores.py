@@ -1,0 +1,302 @@
+"""The formulas of the 20 skills, in one table, and their shrinkage.
+
+Each skill is ``scale * made / of`` over a season. What a few trials say is pulled toward the mean
+of the league and season: the score is ``scale * (made + k * mean) / (of + k)``, with the prior's
+strength ``k = s2 / t2``: ``s2`` is the variance of one trial, ``t2`` that between players, by the
+method of moments (DerSimonian and Laird 1986). For a share ``s2 = mean (1 - mean)`` (beta-binomial),
+for a rate ``s2 = mean`` (gamma-Poisson), for a value it is measured between a player's games (normal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from openbasket.labels.statistics import FREE_THROW_WEIGHT
+from openbasket.skills import BY_KEY, SKILLS
+
+__all__ = ["FORMULAS", "Formula", "Prior", "formula_table", "missing_for", "score"]
+
+c = pl.col
+FGA = c("two_tried") + c("three_tried")
+FGM = c("two_made") + c("three_made")
+POINTS = 2 * c("two_made") + 3 * c("three_made") + c("free_throws_made")
+REBOUNDS = c("offensive_rebounds") + c("defensive_rebounds")
+MINUTES = c("seconds") / 60
+#: The two halves of the performance index rating (PIR) that the EuroLeague publishes.
+OFFENSE = (
+    POINTS
+    + c("assists")
+    + c("offensive_rebounds")
+    + c("fouls_drawn")
+    - (FGA - FGM)
+    - (c("free_throws_tried") - c("free_throws_made"))
+    - c("turnovers")
+    - c("blocked")
+)
+DEFENSE = c("defensive_rebounds") + c("steals") + c("blocks") - c("fouls")
+
+SHOTS = ("field_goal",)
+BOX = ("field_goal", "free_throw", "offensive_rebound", "defensive_rebound", "assist", "turnover")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """How a skill is computed from the counts of ``labels.statistics``.
+
+    Args:
+        key: skill.
+        made: numerator, a sum over games.
+        of: denominator (trials).
+        scale: what the quotient is multiplied by.
+        unit: of the score.
+        prior: which variance one trial has.
+        needs: kinds of event that must occur in the league and season; ``contested`` and ``lineups``
+            ask for marked contests and for stints.
+        text: the formula for people.
+        why: the rationale.
+    """
+
+    key: str
+    made: pl.Expr
+    of: pl.Expr
+    scale: float
+    unit: str
+    prior: Literal["share", "rate", "value"]
+    needs: tuple[str, ...]
+    text: str
+    why: str
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a smaller score is a better player."""
+        return BY_KEY[self.key].lower_is_better
+
+
+FORMULAS: dict[str, Formula] = {
+    f.key: f
+    for f in (
+        Formula(
+            "free_throw", c("free_throws_made"), c("free_throws_tried"), 100, "%", "share",
+            ("free_throw",), "FTM / FTA", "The shot nobody defends.",
+        ),
+        Formula(
+            "two_point", c("two_made"), c("two_tried"), 100, "%", "share",
+            SHOTS, "2PM / 2PA", "Finishing inside the arc.",
+        ),
+        Formula(
+            "three_point", c("three_made"), c("three_tried"), 100, "%", "share",
+            SHOTS, "3PM / 3PA", "Shooting from range.",
+        ),
+        Formula(
+            "contested_shots", c("contested_made"), c("contested_tried"), 100, "%", "share",
+            (*SHOTS, "contested"), "contested FGM / contested FGA",
+            "Making shots over a defender. Blocked shots alone do not tell: they are all misses.",
+        ),
+        Formula(
+            "overall_shooting", c("two_made") + 1.5 * c("three_made"), FGA, 100, "%", "value",
+            SHOTS, "(2PM + 1.5 3PM) / FGA", "Effective field goal percentage: a three counts half more.",
+        ),
+        Formula(
+            "rebounds", REBOUNDS, MINUTES, 36, "per 36 min", "rate",
+            ("offensive_rebound", "defensive_rebound", "lineups"), "36 REB / minutes",
+            "Per minute, so that a short role does not hide a rebounder.",
+        ),
+        Formula(
+            "defensive_rebounds", c("defensive_rebounds"), MINUTES, 36, "per 36 min", "rate",
+            ("defensive_rebound", "lineups"), "36 DREB / minutes", "Ending the opponents' possession.",
+        ),
+        Formula(
+            "offensive_rebounds", c("offensive_rebounds"), MINUTES, 36, "per 36 min", "rate",
+            ("offensive_rebound", "lineups"), "36 OREB / minutes", "Winning a second chance.",
+        ),
+        Formula(
+            "steals", c("steals"), MINUTES, 36, "per 36 min", "rate",
+            ("steal", "lineups"), "36 STL / minutes", "Taking the ball away.",
+        ),
+        Formula(
+            "fouls", c("fouls"), MINUTES, 36, "per 36 min", "rate",
+            ("foul", "lineups"), "36 PF / minutes", "Defending without fouling; fewer is better.",
+        ),
+        Formula(
+            "points_allowed", c("against_points"), c("against_possessions"), 100, "per 100 poss.", "value",
+            (*SHOTS, "lineups"), "100 opponents' points / opponents' possessions while on court",
+            "What the other team scores when the player defends; fewer is better.",
+        ),
+        Formula(
+            "defensive_consistency", c("good_defense"), c("rated_games"), 100, "% of games", "share",
+            ("defensive_rebound", "steal", "foul", "lineups"),
+            "games with (DREB + STL + BLK - PF) / minutes at or above the league's median",
+            "How often the player defends at the league's standard, whatever one great night brought.",
+        ),
+        Formula(
+            "assists", c("assists"), MINUTES, 36, "per 36 min", "rate",
+            ("assist", "lineups"), "36 AST / minutes", "Passes that become baskets.",
+        ),
+        Formula(
+            "passing_accuracy", c("passes_made"), c("passes_tried"), 100, "%", "share",
+            ("pass",), "passes that arrive / passes",
+            "Needs a count of passes. Assists and turnovers are other skills and no stand-in.",
+        ),
+        Formula(
+            "turnovers", c("turnovers"),
+            FGA + FREE_THROW_WEIGHT * c("free_throws_tried") + c("assists") + c("turnovers"),
+            100, "% of plays", "share",
+            ("turnover", "field_goal"), "TO / (FGA + 0.44 FTA + AST + TO)",
+            "Share of the plays in the player's hands that lose the ball; fewer is better.",
+        ),
+        Formula(
+            "contribution", POINTS + c("points_created"), c("on_points"), 100, "% of team points", "value",
+            (*SHOTS, "assist", "lineups"),
+            "(own points + points of assisted baskets) / team points while on court",
+            "How much of the team's scoring goes through the player.",
+        ),
+        Formula(
+            "offensive_consistency", c("good_offense"), c("rated_games"), 100, "% of games", "share",
+            (*BOX, "lineups"),
+            "games with the offensive half of PIR per minute at or above the league's median",
+            "How often the player attacks at the league's standard.",
+        ),
+        Formula(
+            "teamwork", c("on_assisted"), c("on_field_goals"), 100, "%", "share",
+            (*SHOTS, "assist", "lineups"), "assisted team field goals / team field goals while on court",
+            "Whether the ball moves when the player is on court.",
+        ),
+        Formula(
+            "impact", c("on_points") - c("against_points"),
+            (c("on_possessions") + c("against_possessions")) / 2,
+            100, "per 100 poss.", "value",
+            (*SHOTS, "lineups"), "100 (team points - opponents' points) / possessions while on court",
+            "By how much the team wins the minutes the player plays.",
+        ),
+        Formula(
+            "efficiency", OFFENSE + DEFENSE, MINUTES, 36, "per 36 min", "value",
+            (*BOX, "steal", "foul", "lineups"), "36 PIR / minutes",
+            "The performance index rating that the EuroLeague publishes, per minute.",
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The prior of a skill in one league and season: ``mean`` of a trial and ``strength`` in trials."""
+
+    mean: float
+    strength: float
+
+
+#: Games shorter than this share of the regular time say too little about consistency.
+RATED_SHARE_OF_GAME = 0.125
+
+
+def rated_games(game_rows: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
+    """Add ``rated_games``, ``good_offense`` and ``good_defense`` (0 or 1) to each player-game."""
+    length = games.select("game_id", length=c("periods").cast(pl.Float64) * c("period_s"))
+    rated = c("seconds") >= RATED_SHARE_OF_GAME * c("length")
+    minutes = pl.when(rated).then(MINUTES)
+    rows = game_rows.join(length, on="game_id").with_columns(
+        _offense=OFFENSE / minutes, _defense=DEFENSE / minutes
+    )
+    return rows.with_columns(
+        rated_games=rated.cast(pl.Int64),
+        good_offense=(c("_offense") >= c("_offense").median()).fill_null(False).cast(pl.Int64),
+        good_defense=(c("_defense") >= c("_defense").median()).fill_null(False).cast(pl.Int64),
+    ).drop("length", "_offense", "_defense")
+
+
+def missing_for(formula: Formula, events: pl.DataFrame, season_rows: pl.DataFrame) -> list[str]:
+    """What a league's season does not record of what a formula needs."""
+    kinds = set(events["kind"].unique())
+    have = {
+        "contested": events["contested"].is_not_null().any(),
+        "lineups": bool((season_rows["seconds"] > 0).any()),
+    }
+    return [need for need in formula.needs if not have.get(need, need in kinds)]
+
+
+def score(
+    formula: Formula, season_rows: pl.DataFrame, game_rows: pl.DataFrame
+) -> tuple[pl.DataFrame, Prior]:
+    """Compute a skill for the subjects of one league and season.
+
+    Args:
+        formula: a row of :data:`FORMULAS`.
+        season_rows: one row for each subject, sorted by ``player_id``.
+        game_rows: the same counts game by game.
+
+    Returns:
+        ``player_id, raw, trials, score`` (null where a subject has no trial), and the prior.
+    """
+    rows = season_rows.select(
+        "player_id",
+        made=formula.made.cast(pl.Float64),
+        trials=formula.of.cast(pl.Float64),
+    ).sort("player_id")
+    tried = rows.filter(c("trials") > 0)
+    prior = _prior(formula, tried, game_rows)
+    shrunk = (c("made") + prior.strength * prior.mean) / (c("trials") + prior.strength)
+    has = c("trials") > 0
+    scored = rows.select(
+        "player_id",
+        raw=pl.when(has).then(formula.scale * c("made") / c("trials")),
+        trials=pl.when(has).then(c("trials")),
+        score=pl.when(has).then((formula.scale * shrunk).round_sig_figs(12)),
+    )
+    return scored, prior
+
+
+def _prior(formula: Formula, tried: pl.DataFrame, game_rows: pl.DataFrame) -> Prior:
+    """Fit the prior by the method of moments, on subjects in one fixed order."""
+    made = tried["made"].to_numpy()
+    trials = tried["trials"].to_numpy()
+    total = float(trials.sum())
+    if total <= 0:
+        return Prior(0.0, 0.0)
+    mean = float(made.sum()) / total
+    if formula.prior == "share":
+        variance = mean * (1 - mean)
+    elif formula.prior == "rate":
+        variance = mean
+    else:
+        variance = _variance_of_a_trial(formula, game_rows)
+    spread = float((trials * (made / trials - mean) ** 2).sum())
+    weight = total - float((trials**2).sum()) / total
+    between = (spread - (len(trials) - 1) * variance) / weight if weight > 0 else 0.0
+    if variance <= 0:
+        return Prior(mean, 0.0)
+    if between <= 0:  # no more spread than chance: hardly any score is told from another
+        return Prior(mean, total)
+    return Prior(mean, min(variance / between, total))
+
+
+def _variance_of_a_trial(formula: Formula, game_rows: pl.DataFrame) -> float:
+    """Variance of one trial, from how far a player's games lie from his season."""
+    rows = (
+        game_rows.sort("player_id", "game_id")
+        .select("player_id", made=formula.made.cast(pl.Float64), of=formula.of.cast(pl.Float64))
+        .filter(c("of") > 0)
+        .with_columns(rate=c("made").sum().over("player_id") / c("of").sum().over("player_id"))
+        .with_columns(square=c("of") * (c("made") / c("of") - c("rate")) ** 2)
+    )
+    freedom = rows.height - rows["player_id"].n_unique()
+    return float(np.sum(rows["square"].to_numpy())) / freedom if freedom > 0 else 0.0
+
+
+def formula_table() -> str:
+    """The formulas as a Markdown table, in the order of the paper's Table 8."""
+    lines = [
+        "| skill | category | formula | unit | better | one trial | needs | why |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for s in SKILLS:
+        f = FORMULAS[s.key]
+        needs = ", ".join(f"`{need}`" for need in f.needs)
+        lines.append(
+            f"| {s.name} (`{s.key}`) | {s.category} | {f.text} | {f.unit} | "
+            f"{'lower' if f.lower_is_better else 'higher'} | {f.prior} | {needs} | {f.why} |"
+        )
+    return "\n".join(lines) + "\n"
