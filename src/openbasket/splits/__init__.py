@@ -1,0 +1,1 @@
+"""Training, validation, test and generalisation sets without leaks (paper, section 5)."""

@@ -1,0 +1,128 @@
+"""Give each person one split: 7:1:2, with an unseen season and unseen leagues held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import polars as pl
+
+from openbasket.errors import SplitError, UnknownNameError
+from openbasket.tables import SPLITS
+
+__all__ = ["IN_DOMAIN", "assign", "cell"]
+
+#: The splits of seen seasons and seen leagues.
+IN_DOMAIN = ("train", "val", "test")
+
+
+def cell(unseen_season: str | None, unseen_leagues: Sequence[str]) -> pl.Expr:
+    """Where a subject belongs by season and league: ``in_domain`` or a generalisation set."""
+    season = pl.col("season").eq_missing(pl.lit(unseen_season))
+    league = pl.col("league").is_in(list(unseen_leagues))
+    return (
+        pl.when(season & league)
+        .then(pl.lit("cross_season_and_league"))
+        .when(season)
+        .then(pl.lit("cross_season"))
+        .when(league)
+        .then(pl.lit("cross_league"))
+        .otherwise(pl.lit("in_domain"))
+    )
+
+
+def assign(
+    subjects: pl.DataFrame,
+    *,
+    unseen_season: str | None = None,
+    unseen_leagues: Sequence[str] = (),
+    ratios: tuple[int, int, int] = (7, 1, 2),
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Split subjects by person.
+
+    All subjects of a person share a split. A person who played both inside and outside of the seen
+    seasons and leagues is drawn into one of these places, in proportion to his subjects there; his
+    other subjects are left out, with the reason. The persons inside are then shared out 7:1:2,
+    exactly (largest remainders). Draws hash the seed with the person, so that neither row order nor
+    anybody else changes a person's draw.
+
+    Args:
+        subjects: table ``subjects``.
+        unseen_season: season kept out of training.
+        unseen_leagues: leagues kept out of training.
+        ratios: shares of train, val and test.
+        seed: of the draws.
+
+    Returns:
+        Table ``splits``, one row for each subject.
+
+    Raises:
+        UnknownNameError: no such season or league.
+        SplitError: ratios that are none, or too few persons for three splits.
+    """
+    seasons, leagues = (sorted(subjects[column].unique()) for column in ("season", "league"))
+    if unseen_season is not None and unseen_season not in seasons:
+        raise UnknownNameError("season", unseen_season, seasons)
+    for league in unseen_leagues:
+        if league not in leagues:
+            raise UnknownNameError("league", league, leagues)
+    if min(ratios) < 0 or ratios[0] <= 0:
+        raise SplitError(f"ratios {ratios}: allowed are numbers from 0, with a share for training")
+    rows = subjects.with_columns(cell(unseen_season, unseen_leagues).alias("cell")).sort("subject_id")
+    home = {
+        player: _drawn_cell(player, sorted(cells), seed)
+        for player, cells in rows.group_by("player_id").agg("cell").rows()
+    }
+    inside = sorted(
+        (player for player, place in home.items() if place == "in_domain"),
+        key=lambda player: (_hash("order", seed, player), player),
+    )
+    wanted = [share for share in ratios if share > 0]
+    if len(inside) < len(wanted):
+        raise SplitError(
+            f"{len(inside)} persons play in the seen seasons and leagues; at least {len(wanted)} are "
+            "needed. Hold out less, or import more"
+        )
+    of_person: dict[str, str] = {p: place for p, place in home.items() if place != "in_domain"}
+    start = 0
+    for split, count in zip(IN_DOMAIN, _quotas(len(inside), ratios), strict=True):
+        of_person |= dict.fromkeys(inside[start : start + count], split)
+        start += count
+    result = []
+    for subject, player, league, season, place in rows.select(
+        "subject_id", "player_id", "league", "season", "cell"
+    ).rows():
+        stays = place == home[player]
+        split = of_person[player] if stays else None
+        reason = None if stays else f"the person is in '{of_person[player]}'; this would be {place}"
+        result.append((subject, player, league, season, split, reason))
+    schema = ["subject_id", "player_id", "league", "season", "split", "reason"]
+    return pl.DataFrame(result, schema=dict.fromkeys(schema, pl.String), orient="row")
+
+
+def _drawn_cell(player: str, cells: list[str], seed: int) -> str:
+    """One of a person's cells, each as likely as its share of his subjects."""
+    return cells[_hash("cell", seed, player) % len(cells)]
+
+
+def _quotas(persons: int, ratios: tuple[int, int, int]) -> list[int]:
+    """Whole shares of ``persons``: largest remainders, and one person at least for each share."""
+    total = sum(ratios)
+    exact = [persons * share / total for share in ratios]
+    counts = [int(e) for e in exact]
+    by_remainder = sorted(range(3), key=lambda i: (counts[i] - exact[i], i))
+    for i in by_remainder[: persons - sum(counts)]:
+        counts[i] += 1
+    for i, share in enumerate(ratios):
+        if share and not counts[i]:
+            counts[max(range(3), key=counts.__getitem__)] -= 1
+            counts[i] += 1
+    return counts
+
+
+def _hash(what: str, seed: int, player: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{what}:{seed}:{player}".encode()).digest()[:8], "big")
+
+
+assert set(IN_DOMAIN) < set(SPLITS)
