@@ -30,6 +30,9 @@ Floats = NDArray[np.float32]
 Place = tuple[float, float, float]
 
 REFEREE = 10
+TOP_SPEED_M_S = 7.0
+#: How far team-mates keep from a player who is about to act.
+ROOM_M = 3.2
 #: How far the ball may leave the middle of the picture before the camera pans.
 CAMERA_SLACK_M = 1.8
 SLOTS = 11
@@ -935,6 +938,18 @@ def _walk(
         crash[max(start, 0) : end] = True
     has_goal = ~np.isnan(goals[..., 0])
     goals = np.nan_to_num(goals)
+    for team in (0, 1):  # team-mates make room for whoever has something to do
+        for doer in range(5):
+            at = np.flatnonzero(has_goal[:, team * 5 + doer])
+            spot = goals[at, team * 5 + doer]
+            for mate in range(5):
+                if mate != doer and len(at):
+                    gap = world[team, at, mate] - spot
+                    far = np.maximum(np.linalg.norm(gap, axis=1, keepdims=True), 0.1)
+                    moved = spot + gap * np.maximum(ROOM_M / far, 1.0)
+                    moved[:, 1] = np.clip(moved[:, 1], -HALF_WIDTH + 0.5, HALF_WIDTH - 0.5)
+                    moved[:, 0] = np.clip(moved[:, 0], -HALF_LENGTH + 0.6, HALF_LENGTH - 0.6)
+                    world[team, at, mate] = moved
     position = np.empty((frames, SLOTS, 2))
     now = np.concatenate([world[0, 0] * 0.4, world[1, 0] * 0.4, [[0.0, 6.2]]])
     now[:10][has_goal[0, :10]] = goals[0, :10][has_goal[0, :10]]
@@ -963,7 +978,7 @@ def _walk(
         target[REFEREE, 0] = 0.75 * target[attack, 0].mean()
         target[REFEREE, 1] = 6.5
         target[has_goal[frame]] = goals[frame][has_goal[frame]]
-        limit = 3.4 if dead[frame] else 7.0
+        limit = 3.4 if dead[frame] else TOP_SPEED_M_S
         wish = (target - now) * 2.6
         pace = np.sqrt((wish * wish).sum(1, keepdims=True)) + 1e-9
         wish *= np.minimum(1.0, limit / pace)
@@ -987,15 +1002,25 @@ def _ramp(frames: NDArray[np.float64]) -> NDArray[np.float64]:
 def _pinned(position: NDArray[np.float64], script: _Script) -> NDArray[np.float64]:
     """Blend toward pinned places; a later pin wins over an earlier one."""
     frames = len(position)
+    busy: dict[int, int] = {}  # until when a slot is held by the pin before
     for slot, start, end, x, y, ramp in sorted(script.pins, key=lambda p: (p[1], p[2], p[0])):
-        low, high = max(start - ramp, 0), min(end + ramp, frames)
+        place = np.array([x, y])
+        first, last = min(max(start, 0), frames - 1), min(max(end, 0), frames - 1)
+        before = float(np.hypot(*(position[max(first - ramp, 0), slot] - place)))
+        after = float(np.hypot(*(position[min(last + ramp, frames - 1), slot] - place)))
+        # the further away, the longer the way: nobody sprints faster than people do
+        into = max(ramp, round(before / TOP_SPEED_M_S * FPS * 1.5))
+        if abs(y) <= HALF_WIDTH + 0.9:  # to the bench one may leave early
+            into = max(min(into, start - busy.get(slot, -999)), 14)
+        out = max(ramp, round(after / TOP_SPEED_M_S * FPS * 1.5))
+        low, high = max(start - into, 0), min(end + out, frames)
         if high <= low:
             continue
         at = np.arange(low, high, dtype=np.float64)
-        weight = np.minimum(_ramp((at - (start - ramp)) / ramp), _ramp(((end + ramp) - at) / ramp))
-        place = np.array([x, y])
+        weight = np.minimum(_ramp((at - (start - into)) / into), _ramp(((end + out) - at) / out))
         track = position[low:high, slot]
         position[low:high, slot] = track + (place - track) * weight[:, None]
+        busy[slot] = max(busy.get(slot, 0), end)
     return _smooth(position, 3)
 
 

@@ -390,6 +390,8 @@ def _gap_s(before: Moment | None, moment: Moment, settings: RenderSettings) -> f
         return 1.6
     if moment.kind == "foul" and before.kind == "shot":
         return 0.3
+    if moment.kind == "substitution" and before.kind == "free_throw":
+        return 1.2
     return _GAP_S[moment.kind]
 
 
