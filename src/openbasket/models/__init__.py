@@ -1,0 +1,63 @@
+"""Video models: one file an architecture, one line each in :data:`MODELS`.
+
+Importing this package does not import torch; :func:`create_model` does.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from openbasket.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["MODELS", "create_model"]
+
+#: Name of a model -> where its class is.
+MODELS: Mapping[str, str] = {
+    "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
+}
+
+
+def create_model(
+    name: str,
+    *,
+    num_frames: int | None = None,
+    size: int | None = None,
+    levels: int = 5,
+    **overrides: Any,
+) -> nn.Module:
+    """Build a model with fresh weights.
+
+    Args:
+        name: a key of :data:`MODELS`.
+        num_frames: frames in a clip; the model's own default if ``None``.
+        size: height and width of the picture in pixels; the model's own default if ``None``.
+        levels: levels of a skill (5, or 3 as in the paper's human study).
+        overrides: further options of the model's constructor.
+
+    Returns:
+        A module from float ``(B, 3, T, H, W)`` to logits ``(B, 20, levels)``, skills in the order
+        of :data:`openbasket.skills.SKILLS`.
+
+    Raises:
+        UnknownNameError: no such model, or the model has no such option.
+    """
+    if name not in MODELS:
+        raise UnknownNameError("model", name, sorted(MODELS))
+    module, _, attribute = MODELS[name].partition(":")
+    build = getattr(import_module(module), attribute)
+    known = list(inspect.signature(build).parameters)
+    options: dict[str, Any] = {"levels": levels, **overrides}
+    if num_frames is not None:
+        options["num_frames"] = num_frames
+    if size is not None:
+        options["size"] = size
+    for option in options:
+        if option not in known:
+            raise UnknownNameError(f"option of model '{name}'", option, known)
+    return cast("nn.Module", build(**options))

@@ -1,0 +1,1 @@
+"""Training and prediction. Importing this package does not import torch."""

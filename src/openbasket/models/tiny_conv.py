@@ -1,0 +1,97 @@
+"""A small model that trains from scratch on a CPU: a frame CNN and a transformer over time."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from openbasket.models.heads import SkillHeads
+
+__all__ = ["TinyConv"]
+
+
+class TinyConv(nn.Module):
+    """Depthwise-separable CNN on each frame, two transformer layers over time, attention pooling.
+
+    Group normalisation keeps each clip independent of the others in its batch.
+
+    Args:
+        num_frames: frames in a clip.
+        size: height and width in pixels, a multiple of 16 (the CNN halves it four times).
+        levels: levels of a skill.
+        width: channels after the first convolution, a multiple of 8.
+        dim: length of a frame's feature vector, a multiple of 4 (the attention heads).
+        depth: transformer layers.
+        dropout: share of the transformer's values dropped in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int = 16,
+        size: int = 112,
+        levels: int = 5,
+        width: int = 24,
+        dim: int = 192,
+        depth: int = 2,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if size % 16 or width % 8 or dim % 4:
+            raise ValueError(
+                f"size must be a multiple of 16, width of 8, dim of 4; got {size}, {width}, {dim}"
+            )
+        self.clip_shape = (3, num_frames, size, size)
+        self.frame = nn.Sequential(
+            nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False),
+            nn.GroupNorm(8, width),
+            nn.SiLU(),
+            _separable(width, 2 * width, stride=2),
+            _separable(2 * width, 4 * width, stride=2),
+            _separable(4 * width, 4 * width),
+            _separable(4 * width, 8 * width, stride=2),
+            _separable(8 * width, 8 * width),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(8 * width, dim),
+        )
+        self.position = nn.Parameter(torch.empty(num_frames, dim))
+        nn.init.normal_(self.position, std=0.02)
+        self.time = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                dim, 4, 2 * dim, dropout, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.score = nn.Linear(dim, 1, bias=False)
+        self.heads = SkillHeads(dim, levels)
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        """Map clips ``(B, 3, T, H, W)`` to logits ``(B, 20, levels)``.
+
+        Raises:
+            ValueError: the clips are not of the shape that the model was built for.
+        """
+        if clips.ndim != 5 or tuple(clips.shape[1:]) != self.clip_shape:
+            raise ValueError(
+                f"clips have shape {tuple(clips.shape)}; built for (B, *{self.clip_shape})"
+            )
+        batch, _, frames = clips.shape[:3]
+        tokens = self.frame(clips.transpose(1, 2).flatten(0, 1)).view(batch, frames, -1)
+        tokens = tokens + self.position
+        for layer in self.time:
+            tokens = layer(tokens)
+        tokens = self.norm(tokens)
+        weights = self.score(tokens).softmax(dim=1)
+        logits: torch.Tensor = self.heads((weights * tokens).sum(dim=1))
+        return logits
+
+
+def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride=stride, padding=1, groups=inputs, bias=False),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.GroupNorm(8, outputs),
+        nn.SiLU(),
+    )

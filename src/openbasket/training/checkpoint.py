@@ -1,0 +1,96 @@
+"""Checkpoints in safetensors: tensors, and a JSON text of scalars in the file's header. No pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from openbasket.errors import NotFoundError, OpenBasketError
+from openbasket.workspace import atomic_path
+
+__all__ = ["load", "load_weights", "save", "save_weights"]
+
+_MODEL = "model/"
+_OPTIMIZER = "optimizer/"
+
+
+def save(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scalars: Mapping[str, Any]
+) -> None:
+    """Write weights, optimizer and scalars to one file, atomically: all of them or none."""
+    tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        for key, value in state.items():
+            tensors[f"{_OPTIMIZER}{number}/{key}"] = torch.as_tensor(value)
+    _write(path, tensors, scalars)
+
+
+def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put a checkpoint of :func:`save` into ``model`` and ``optimizer``; return its scalars.
+
+    Raises:
+        OpenBasketError: the file is damaged or of another model.
+    """
+    tensors, scalars = _read(path)
+    _fill(path, model, _under(tensors, _MODEL))
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in _under(tensors, _OPTIMIZER).items():
+        number, _, key = name.partition("/")
+        state.setdefault(int(number), {})[key] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    return scalars
+
+
+def save_weights(path: Path, model: nn.Module, scalars: Mapping[str, Any]) -> None:
+    """Write a model's weights alone, atomically."""
+    _write(path, model.state_dict(), scalars)
+
+
+def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
+    """Put the weights of :func:`save_weights` into ``model``; return the scalars beside them.
+
+    Raises:
+        NotFoundError: there is no such file.
+        OpenBasketError: the file is damaged or of another model.
+    """
+    tensors, scalars = _read(path)
+    _fill(path, model, tensors)
+    return scalars
+
+
+def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _write(path: Path, tensors: Mapping[str, torch.Tensor], scalars: Mapping[str, Any]) -> None:
+    plain = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(plain, str(temporary), {"scalars": json.dumps(scalars, sort_keys=True)})
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    if not path.is_file():
+        raise NotFoundError(f"there is no checkpoint at '{path}'. Make it with 'openbasket train'")
+    try:
+        with safe_open(str(path), "pt") as file:
+            scalars = json.loads((file.metadata() or {}).get("scalars", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, scalars  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise OpenBasketError(
+            f"'{path}' is no whole checkpoint ({error}). Remove it and train again"
+        ) from None
+
+
+def _fill(path: Path, model: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise OpenBasketError(f"'{path}' holds the weights of another model: {error}") from None

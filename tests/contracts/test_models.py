@@ -1,0 +1,102 @@
+"""What every model in the table promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from openbasket.errors import UnknownNameError
+from openbasket.models import MODELS, create_model
+
+FRAMES, SIZE = 4, 64
+
+
+@pytest.fixture(params=sorted(MODELS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def clips():
+    return torch.randn(3, 3, FRAMES, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+
+def make(name, **options):
+    torch.manual_seed(0)
+    return create_model(name, num_frames=FRAMES, size=SIZE, **options)
+
+
+@pytest.mark.parametrize("levels", [5, 3])
+def test_logits_have_the_promised_shape_and_are_finite(name, clips, levels):
+    logits = make(name, levels=levels)(clips)
+    assert logits.shape == (3, 20, levels)
+    assert logits.dtype == torch.float32
+    assert torch.isfinite(logits).all()
+
+
+def test_gradient_reaches_every_parameter(name, clips):
+    model = make(name)
+    logits = model(clips)
+    (
+        logits * torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
+    ).sum().backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        assert torch.isfinite(parameter.grad).all(), key
+        assert parameter.grad.abs().sum() > 0, key
+
+
+def test_clips_of_a_batch_do_not_influence_each_other(name, clips):
+    model = make(name).eval()
+    with torch.no_grad():
+        together = model(clips)
+        alone = torch.cat([model(clip[None]) for clip in clips])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(together[0], together[1])
+
+
+def test_order_of_frames_matters_and_each_frame_is_seen(name, clips):
+    model = make(name).eval()
+    with torch.no_grad():
+        plain = model(clips)
+        assert not torch.equal(plain, model(clips.flip(2)))
+        for frame in range(FRAMES):
+            changed = clips.clone()
+            changed[:, :, frame] += 1
+            assert not torch.equal(plain, model(changed)), frame
+
+
+def test_weights_survive_safetensors(name, clips, tmp_path):
+    model = make(name).eval()
+    save_file(model.state_dict(), str(tmp_path / "w.safetensors"))
+    torch.manual_seed(1)
+    other = create_model(name, num_frames=FRAMES, size=SIZE).eval()
+    other.load_state_dict(load_file(str(tmp_path / "w.safetensors")))
+    with torch.no_grad():
+        assert torch.equal(model(clips), other(clips))
+
+
+def test_can_be_built_without_memory(name):
+    with torch.device("meta"):
+        model = create_model(name, num_frames=FRAMES, size=SIZE)
+    assert all(p.is_meta for p in model.parameters())
+    assert {k: v.shape for k, v in model.state_dict().items()} == {
+        k: v.shape for k, v in make(name).state_dict().items()
+    }
+
+
+def test_clips_of_another_shape_are_refused(name):
+    with pytest.raises(ValueError, match="shape"):
+        make(name)(torch.zeros(1, 3, FRAMES + 1, SIZE, SIZE))
+
+
+def test_unknown_names_get_a_suggestion(name):
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{name}'"):
+        create_model(name + "x")
+    with pytest.raises(UnknownNameError, match="option of model"):
+        create_model(name, no_such_option=1)
+
+
+def test_tiny_conv_is_tiny():
+    assert sum(p.numel() for p in create_model("tiny_conv").parameters()) < 2_000_000

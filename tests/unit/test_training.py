@@ -1,0 +1,268 @@
+"""Training: exact resume, honest labels, no substituted video, all faults of a recipe at once."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from openbasket.dataset.reader import Sample
+from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoError
+from openbasket.skills import SKILL_KEYS
+from openbasket.training import loop, predict
+from openbasket.training.config import load_recipe
+from openbasket.training.data import MISSING, ClipDataset, EpochSampler
+from openbasket.training.frame_cache import cache_frames
+from openbasket.training.losses import head_sums, skill_loss
+from openbasket.video.frames import read_frames
+from openbasket.video.write import VideoWriter
+from openbasket.workspace import Workspace
+
+SMALL = [
+    "data.frames=3",
+    "data.size=32",
+    "data.short_side=32",
+    "train.batch_size=4",
+    "model.options.width=8",
+    "model.options.dim=32",
+    "model.options.depth=1",
+]
+
+
+def reel(path, colour, frames=6):
+    with VideoWriter(path, width=96, height=64) as writer:
+        for i in range(frames):
+            frame = np.full((64, 96, 3), 40, np.uint8)
+            frame[:, :, colour % 3] = 100 + 20 * (colour // 3) + 5 * i
+            writer.write(frame)
+    return path
+
+
+@pytest.fixture
+def samples(tmp_path, monkeypatch):
+    """Six reels whose level is their colour; some labels are not known."""
+    made = [
+        Sample(
+            subject_id=f"s{i}",
+            video=reel(tmp_path / f"{i}.mp4", i),
+            levels=tuple(None if (i + k) % 7 == 0 else i % 3 for k in range(20)),
+        )
+        for i in range(6)
+    ]
+    for module in (loop, predict):
+        monkeypatch.setattr(module, "read_split", lambda root, split: list(made))
+    return made
+
+
+def run(recipe, tmp_path, name, **options):
+    return loop.train(recipe, tmp_path, tmp_path / name, quiet=True, workers=1, **options)
+
+
+def test_resume_is_exact_bit_for_bit(samples, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=4", "train.accumulate=2"])
+    straight = run(recipe, tmp_path, "straight")
+
+    def stop(line):
+        if line["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path, "stopped", on_epoch=stop)
+    torch.rand(17)  # the state of the global generator must not matter
+    resumed = run(recipe, tmp_path, "stopped")
+    assert resumed.resumed_from == 2
+    assert resumed.history == straight.history
+    for name in ("last.safetensors", "best.safetensors", "metrics.jsonl", "recipe.json"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (
+            tmp_path / "straight" / name
+        ).read_bytes(), name
+
+
+def test_finished_run_returns_at_once_and_other_recipe_is_refused(samples, tmp_path, monkeypatch):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    first = run(recipe, tmp_path, "run")
+    (tmp_path / "0.mp4").touch()  # would be decoded again if anything were read
+    cached = sorted((tmp_path / "run" / "frame_cache").iterdir())
+    again = run(recipe, tmp_path, "run")
+    assert again.resumed_from == 1
+    assert again.history == first.history
+    assert sorted((tmp_path / "run" / "frame_cache").iterdir()) == cached
+    other = load_recipe("tiny", [*SMALL, "train.epochs=2"])
+    with pytest.raises(ConfigError, match=r"train\.epochs was 1, is 2"):
+        run(other, tmp_path, "run")
+    assert run(other, tmp_path, "run", resume=False).epochs == 2
+    samples[0] = Sample(subject_id="s0", video=samples[0].video, levels=(2,) * 20)
+    changed = list(samples)
+    monkeypatch.setattr(loop, "read_split", lambda root, split: changed)
+    with pytest.raises(ConfigError, match="other data"):
+        run(other, tmp_path, "run")
+
+
+def test_overfits_a_few_reels_and_predicts_them(samples, tmp_path):
+    recipe = load_recipe(
+        "tiny",
+        [*SMALL, "train.epochs=40", "train.learning_rate=0.005", "model.options.dropout=0.0"],
+    )
+    report = run(recipe, tmp_path, "run")
+    assert report.best_val_loss < 0.1 < 1 < report.history[0]["val_loss"]
+    out = tmp_path / "predictions.parquet"
+    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1)
+    assert frame.equals(Workspace.read_file("predictions", out))
+    assert frame.height == 6 * 20
+    assert frame["run"].unique().to_list() == ["run"]
+    p = frame.select("p0", "p1", "p2", "p3", "p4").to_numpy()
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-12)
+    best = dict(
+        zip(zip(frame["subject_id"], frame["skill"], strict=True), p.argmax(1), strict=True)
+    )
+    known = [
+        best[s.subject_id, k] == level
+        for s in samples
+        for k, level in zip(SKILL_KEYS, s.levels, strict=True)
+        if level is not None
+    ]
+    assert len(known) == sum(level is not None for s in samples for level in s.levels)
+    assert all(known)
+
+
+def test_three_levels_leave_two_columns_null(samples, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", "data.levels=3"])
+    run(recipe, tmp_path, "run")
+    out = tmp_path / "p.parquet"
+    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1)
+    assert frame["p3"].null_count() == frame["p4"].null_count() == frame.height
+    np.testing.assert_allclose(frame.select("p0", "p1", "p2").sum_horizontal(), 1, atol=1e-12)
+
+
+def test_unknown_labels_carry_no_loss_and_heads_weigh_the_same():
+    logits = torch.randn(4, 20, 5, generator=torch.Generator().manual_seed(0))
+    logits.requires_grad_()
+    labels = torch.full((4, 20), MISSING)
+    labels[:, 0] = 1
+    labels[0, 1] = 2
+    loss = skill_loss(*head_sums(logits, labels))
+    log_p = logits.detach().log_softmax(2)
+    expected = (-log_p[:, 0, 1].mean() - log_p[0, 1, 2]) / 2
+    torch.testing.assert_close(loss.detach(), expected)
+    loss.backward()
+    touched = logits.grad.abs().sum(2) > 0
+    assert touched.tolist() == (labels != MISSING).tolist()
+    empty = skill_loss(*head_sums(logits, torch.full((4, 20), MISSING)))
+    assert float(empty.detach()) == 0
+
+
+def test_all_bad_videos_are_named_and_none_is_replaced(samples, tmp_path):
+    (tmp_path / "1.mp4").write_bytes((tmp_path / "1.mp4").read_bytes()[:500])
+    (tmp_path / "4.mp4").unlink()
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    with pytest.raises(VideoError) as caught:
+        run(recipe, tmp_path, "run")
+    assert "1.mp4" in str(caught.value)
+    assert "4.mp4" in str(caught.value)
+    assert "2.mp4" not in str(caught.value)
+    assert not (tmp_path / "run" / "last.safetensors").exists()
+    reel(tmp_path / "1.mp4", 1)
+    reel(tmp_path / "4.mp4", 4)
+    assert run(recipe, tmp_path, "run").epochs == 1
+
+
+def test_labels_outside_the_levels_are_refused(samples, tmp_path, monkeypatch):
+    samples[2] = Sample(subject_id="s2", video=samples[2].video, levels=(4,) + (0,) * 19)
+    monkeypatch.setattr(loop, "read_split", lambda root, split: samples)
+    with pytest.raises(BadInputError, match="free_throw.*4"):
+        run(load_recipe("tiny", [*SMALL, "data.levels=3"]), tmp_path, "run")
+
+
+def test_an_empty_split_and_a_missing_run_are_refused(samples, tmp_path):
+    samples.clear()
+    with pytest.raises(NotFoundError, match="split 'train'"):
+        run(load_recipe("tiny", SMALL), tmp_path, "run")
+    with pytest.raises(NotFoundError, match="openbasket train"):
+        predict.predict(tmp_path / "none", tmp_path, tmp_path / "p.parquet")
+
+
+def test_frames_come_from_the_cache_until_the_video_changes(tmp_path):
+    video = reel(tmp_path / "a.mp4", 1, frames=9)
+    wanted = {"frames": 3, "short_side": 32, "workers": 1, "quiet": True}
+    [path] = cache_frames([video], tmp_path / "cache", **wanted)
+    np.testing.assert_array_equal(np.load(path), read_frames(video, [0, 4, 8], short_side=32))
+    before = path.stat().st_mtime_ns
+    assert cache_frames([video], tmp_path / "cache", **wanted) == [path]
+    assert path.stat().st_mtime_ns == before
+    reel(video, 2, frames=9)
+    assert cache_frames([video], tmp_path / "cache", **wanted) != [path]
+
+
+def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
+    config = load_recipe("tiny", [*SMALL, "data.short_side=48"]).data
+    videos = [s.video for s in samples]
+    cached = cache_frames(videos, tmp_path / "c", frames=3, short_side=48, workers=1, quiet=True)
+    noise = np.random.default_rng(0).integers(0, 256, (3, 48, 72, 3), dtype=np.uint8)
+    for path in cached:
+        np.save(path, noise)
+    forward = ClipDataset(samples, cached, config, seed=1, augment=True)
+    backward = ClipDataset(samples[::-1], cached[::-1], config, seed=1, augment=True)
+    clip, labels = forward[3, 0]
+    assert clip.shape == (3, 3, 32, 32)
+    assert clip.dtype == torch.float32
+    assert [None if x == MISSING else x for x in labels.tolist()] == list(samples[0].levels)
+    assert torch.equal(clip, backward[3, 5][0])
+    assert not torch.equal(clip, forward[4, 0][0])
+    assert not torch.equal(clip, forward[3, 1][0])
+    centre = ClipDataset(samples, cached, config)
+    assert torch.equal(centre[0, 0][0], centre[9, 0][0])
+
+
+def test_order_depends_on_the_epoch_and_holds_each_subject_once():
+    sampler = EpochSampler(50, seed=0)
+    first = list(sampler)
+    sampler.epoch = 1
+    second = list(sampler)
+    assert sorted(i for _, i in first) == sorted(i for _, i in second) == list(range(50))
+    assert [i for _, i in first] != [i for _, i in second]
+    assert {e for e, _ in second} == {1}
+    assert list(EpochSampler(3, None)) == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_all_faults_of_a_recipe_are_told_at_once(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[model]\nname = "tiny_conf"\n[data]\nframes = 0\nsize = 32\n'
+        '[train]\nepochs = "many"\nbatch_size = 2\nlerning_rate = 0.1\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path, ["nonsense", "data.levels=4"])
+    text = str(caught.value)
+    for part in (
+        "mine.toml",
+        "7 faults",
+        "Did you mean 'tiny_conv'",
+        "'data.frames': got 0",
+        "'train.epochs': got 'many'",
+        "'train.learning_rate' is missing",
+        "'train.lerning_rate' is no setting. Did you mean 'learning_rate'",
+        "override 'nonsense'",
+        "levels are 3 or 5",
+    ):
+        assert part in text, part
+
+
+def test_overrides_and_unknown_recipes():
+    recipe = load_recipe("tiny", ["train.epochs=3", "data.flip=true", "train.precision=bf16"])
+    assert (recipe.train.epochs, recipe.data.flip, recipe.train.precision) == (3, True, "bf16")
+    with pytest.raises(ConfigError, match="Did you mean 'tiny'"):
+        load_recipe("tinny")
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        load_recipe("none.toml")
+
+
+def test_a_damaged_run_is_told(samples, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    run(recipe, tmp_path, "run")
+    path = tmp_path / "run" / "recipe.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole)[:50])
+    with pytest.raises(ConfigError, match="damaged"):
+        run(recipe, tmp_path, "run")
