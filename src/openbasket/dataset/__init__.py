@@ -1,0 +1,1 @@
+"""The dataset in the official layout: built, read, verified, counted."""

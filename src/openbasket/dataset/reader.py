@@ -1,0 +1,170 @@
+"""Read the official layout: the official BASKET download, or a dataset that openbasket built."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openbasket.errors import BadInputError, NotFoundError, Problem, UnknownNameError
+from openbasket.skills import OFFICIAL_ORDER, SKILLS, Skill, official_level
+from openbasket.workspace import safe_join
+
+__all__ = ["SPLIT_FILES", "Sample", "has_split", "read_split"]
+
+#: Where each split's CSV lies below the root.
+SPLIT_FILES: dict[str, str] = {
+    "train": "BASKET_Labels/BASKET/train.csv",
+    "val": "BASKET_Labels/BASKET/val.csv",
+    "test": "BASKET_Labels/BASKET/test.csv",
+    "cross_season": "BASKET_Labels/cross_season/test.csv",
+    "cross_league": "BASKET_Labels/cross_league/test.csv",
+    "cross_season_and_league": "BASKET_Labels/cross_season_and_league/test.csv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A reel and its labels.
+
+    Args:
+        subject_id: ``<player>_<league>_<yy>_<yy>``, from the path.
+        player_id: file name without the season.
+        league: folder of the reel.
+        season: folder above, such as ``21-22``.
+        path: as the CSV gives it.
+        video: the file.
+        levels: 20 levels in the order of ``skills.SKILLS``, 0 poor to 4 excellent, also for
+            Defensive Consistency; ``None`` where there is no label.
+    """
+
+    subject_id: str
+    player_id: str
+    league: str
+    season: str
+    path: str
+    video: Path
+    levels: tuple[int | None, ...]
+
+
+def has_split(root: Path, split: str) -> bool:
+    """Whether the dataset has this split's CSV."""
+    return (Path(root) / _file(split)).exists()
+
+
+def read_split(root: Path, split: str, *, levels: int = 5, require_videos: bool = True) -> list[Sample]:
+    """Read one split's CSV.
+
+    Columns are found by their header names (case and punctuation do not matter), whatever their
+    order; where the header names no skill, they are taken in the official order. Empty cells are
+    missing labels. Paths are relative to the root, or absolute.
+
+    Args:
+        root: the dataset.
+        split: one of :data:`SPLIT_FILES`.
+        levels: number of levels that the labels may have.
+        require_videos: refuse rows whose reel is not there.
+
+    Raises:
+        UnknownNameError: no such split.
+        NotFoundError: the dataset has no such CSV.
+        BadInputError: every bad row: wrong number of columns, labels outside the scale, reels that are
+            missing or listed twice.
+    """
+    root = Path(root)
+    file = root / _file(split)
+    if not file.exists():
+        raise NotFoundError(
+            f"'{file}' is not there. A dataset in the official layout has it; "
+            "'openbasket build' writes it for a workspace"
+        )
+    with file.open(newline="", encoding="utf-8-sig") as text:
+        rows = list(csv.reader(text))
+    if not rows:
+        raise BadInputError([Problem(str(file), None, None, "an empty file", "a header line and rows")])
+    order = _columns(file, rows[0])
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    samples = []
+    for number, row in enumerate(rows[1:]):
+        if not row:
+            continue
+        if len(row) != len(order) + 1:
+            given = f"{len(row)} columns"
+            problems.append(Problem(str(file), number, None, given, f"{len(order) + 1}: path and 20 labels"))
+            continue
+        path = row[0].strip()
+        if path in seen:
+            problems.append(Problem(str(file), number, "path", repr(path), f"each reel once (also row {seen[path]})"))
+        seen[path] = number
+        video = Path(path) if Path(path).is_absolute() else safe_join(root, path)
+        if require_videos and not video.is_file():
+            problems.append(Problem(str(file), number, "path", repr(path), "a video that is there"))
+        found: dict[str, int | None] = {}
+        for skill, cell in zip(order, row[1:], strict=True):
+            try:
+                found[skill.key] = _level(skill, cell, levels)
+            except ValueError:
+                allowed = f"a whole number from 0 to {levels - 1}, or nothing"
+                problems.append(Problem(str(file), number, skill.name, repr(cell), allowed))
+        if len(found) == len(order):
+            samples.append(_sample(path, video, tuple(found[s.key] for s in SKILLS)))
+    if problems:
+        raise BadInputError(problems, "Rows count from 0, the header line not included.")
+    return samples
+
+
+def _file(split: str) -> str:
+    if split not in SPLIT_FILES:
+        raise UnknownNameError("split", split, tuple(SPLIT_FILES))
+    return SPLIT_FILES[split]
+
+
+def _columns(file: Path, header: Sequence[str]) -> list[Skill]:
+    """Which skill each label column is."""
+    plain = {_plain(name): s for s in SKILLS for name in (s.name, s.key)}
+    named = [plain.get(_plain(cell)) for cell in header[1:]]
+    if len(header) != len(SKILLS) + 1:
+        given, allowed = f"{len(header)} columns", f"{len(SKILLS) + 1}: path and 20 labels"
+        raise BadInputError([Problem(str(file), None, "header", given, allowed)])
+    if not any(named):
+        return list(OFFICIAL_ORDER)
+    problems = [
+        Problem(str(file), None, "header", repr(cell), "a skill: " + ", ".join(s.name for s in OFFICIAL_ORDER))
+        for cell, skill in zip(header[1:], named, strict=True)
+        if skill is None
+    ]
+    found = [s for s in named if s is not None]
+    problems += [
+        Problem(str(file), None, "header", f"'{s.name}' {found.count(s)} times", "each skill once")
+        for s in SKILLS
+        if found.count(s) > 1
+    ]
+    if problems:
+        raise BadInputError(problems)
+    return found
+
+
+def _level(skill: Skill, cell: str, levels: int) -> int | None:
+    cell = cell.strip()
+    if not cell:
+        return None
+    level = int(cell)
+    if not 0 <= level < levels:
+        raise ValueError(cell)
+    return official_level(skill, level, levels)
+
+
+def _sample(path: str, video: Path, levels: tuple[int | None, ...]) -> Sample:
+    """Take person, league and season from ``.../<season>/<league>/<player>_<yy>_<yy>.mp4``."""
+    parts = Path(path).parts
+    stem = Path(path).stem
+    player, years = (stem[:-6], stem[-5:]) if stem[-6:-5] == "_" else (stem, "")
+    league = parts[-2] if len(parts) >= 2 else ""
+    season = parts[-3] if len(parts) >= 3 else years.replace("_", "-")
+    return Sample(f"{player}_{league}_{season.replace('-', '_')}", player, league, season, path, video, levels)
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
