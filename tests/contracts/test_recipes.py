@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from openbasket.dataset.reader import Sample
+from openbasket.dataset.reader import SPLIT_FILES
 from openbasket.models import create_model
+from openbasket.skills import OFFICIAL_ORDER
 from openbasket.training import loop
 from openbasket.training.config import load_recipe, recipe_names
 from openbasket.video.write import VideoWriter
+from openbasket.workspace import write_text
 
 SMALL = [
     "data.frames=3",
@@ -22,16 +24,16 @@ SMALL = [
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_trains(name, tmp_path, monkeypatch):
-    samples = []
+def test_every_recipe_trains(name, tmp_path):
+    folder = tmp_path / "BASKET" / "21-22" / "L"
+    lines = [",".join(["path", *(skill.name for skill in OFFICIAL_ORDER)])]
     for i in range(3):
-        video = tmp_path / f"{i}.mp4"
-        with VideoWriter(video, width=96, height=64) as writer:
+        with VideoWriter(folder / f"s{i}_21_22.mp4", width=96, height=64) as writer:
             for _ in range(6):
                 writer.write(np.full((64, 96, 3), 60 * i, np.uint8))
-        levels = load_recipe(name).data.levels
-        samples.append(Sample(subject_id=f"s{i}", video=video, levels=(i % levels,) * 20))
-    monkeypatch.setattr(loop, "read_split", lambda root, split: samples)
+        lines.append(",".join([f"BASKET/21-22/L/s{i}_21_22.mp4", *[str(i)] * 20]))
+    for split in ("train", "val"):
+        write_text(tmp_path / SPLIT_FILES[split], "\n".join(lines) + "\n")
     recipe = load_recipe(name, SMALL)
     report = loop.train(recipe, tmp_path, tmp_path / "run", quiet=True, workers=1)
     assert report.epochs == 2

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from openbasket.dataset.reader import Sample
+from openbasket.dataset.reader import SPLIT_FILES, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoError
-from openbasket.skills import SKILL_KEYS
+from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS, SKILLS, official_level
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochSampler
@@ -18,7 +18,7 @@ from openbasket.training.frame_cache import cache_frames
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.video.frames import read_frames
 from openbasket.video.write import VideoWriter
-from openbasket.workspace import Workspace
+from openbasket.workspace import Workspace, write_text
 
 SMALL = [
     "data.frames=3",
@@ -40,20 +40,37 @@ def reel(path, colour, frames=6):
     return path
 
 
+def write_splits(root, levels, count=5):
+    """Write the split files: reel ``i`` has ``levels[i]``, in the order of SKILLS; ``count`` levels."""
+    lines = [",".join(["path", *(skill.name for skill in OFFICIAL_ORDER)])]
+    for i, row in enumerate(levels):
+        by_skill = dict(zip(SKILLS, row, strict=True))
+        cells = [
+            "" if by_skill[s] is None else str(official_level(s, by_skill[s], count))
+            for s in OFFICIAL_ORDER
+        ]
+        lines.append(",".join([f"BASKET/21-22/L/s{i}_21_22.mp4", *cells]))
+    for split in ("train", "val", "test"):
+        write_text(root / SPLIT_FILES[split], "\n".join(lines) + "\n")
+
+
 @pytest.fixture
-def samples(tmp_path, monkeypatch):
-    """Six reels whose level is their colour; some labels are not known."""
-    made = [
-        Sample(
-            subject_id=f"s{i}",
-            video=reel(tmp_path / f"{i}.mp4", i),
-            levels=tuple(None if (i + k) % 7 == 0 else i % 3 for k in range(20)),
-        )
-        for i in range(6)
-    ]
-    for module in (loop, predict):
-        monkeypatch.setattr(module, "read_split", lambda root, split: list(made))
-    return made
+def levels():
+    """Six subjects; the level is the reel's colour, and some labels are not known."""
+    return [tuple(None if (i + k) % 7 == 0 else i % 3 for k in range(20)) for i in range(6)]
+
+
+@pytest.fixture
+def reels(tmp_path, levels):
+    """A dataset in the official layout; returns the reels' paths."""
+    write_splits(tmp_path, levels)
+    folder = tmp_path / "BASKET" / "21-22" / "L"
+    return [reel(folder / f"s{i}_21_22.mp4", i) for i in range(6)]
+
+
+@pytest.fixture
+def samples(tmp_path, reels):
+    return read_split(tmp_path, "train")
 
 
 def run(recipe, tmp_path, name, **options):
@@ -80,10 +97,10 @@ def test_resume_is_exact_bit_for_bit(samples, tmp_path):
         ).read_bytes(), name
 
 
-def test_finished_run_returns_at_once_and_other_recipe_is_refused(samples, tmp_path, monkeypatch):
+def test_finished_run_returns_at_once_and_other_recipe_is_refused(reels, tmp_path, levels):
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
     first = run(recipe, tmp_path, "run")
-    (tmp_path / "0.mp4").touch()  # would be decoded again if anything were read
+    reels[0].touch()  # would be decoded again if anything were read
     cached = sorted((tmp_path / "run" / "frame_cache").iterdir())
     again = run(recipe, tmp_path, "run")
     assert again.resumed_from == 1
@@ -93,9 +110,7 @@ def test_finished_run_returns_at_once_and_other_recipe_is_refused(samples, tmp_p
     with pytest.raises(ConfigError, match=r"train\.epochs was 1, is 2"):
         run(other, tmp_path, "run")
     assert run(other, tmp_path, "run", resume=False).epochs == 2
-    samples[0] = Sample(subject_id="s0", video=samples[0].video, levels=(2,) * 20)
-    changed = list(samples)
-    monkeypatch.setattr(loop, "read_split", lambda root, split: changed)
+    write_splits(tmp_path, [(2,) * 20, *levels[1:]])
     with pytest.raises(ConfigError, match="other data"):
         run(other, tmp_path, "run")
 
@@ -127,8 +142,9 @@ def test_overfits_a_few_reels_and_predicts_them(samples, tmp_path):
     assert all(known)
 
 
-def test_three_levels_leave_two_columns_null(samples, tmp_path):
+def test_three_levels_leave_two_columns_null(reels, tmp_path, levels):
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", "data.levels=3"])
+    write_splits(tmp_path, levels, 3)
     run(recipe, tmp_path, "run")
     out = tmp_path / "p.parquet"
     frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1)
@@ -153,30 +169,32 @@ def test_unknown_labels_carry_no_loss_and_heads_weigh_the_same():
     assert float(empty.detach()) == 0
 
 
-def test_all_bad_videos_are_named_and_none_is_replaced(samples, tmp_path):
-    (tmp_path / "1.mp4").write_bytes((tmp_path / "1.mp4").read_bytes()[:500])
-    (tmp_path / "4.mp4").unlink()
+def test_all_bad_videos_are_named_and_none_is_replaced(reels, tmp_path):
+    for bad in (reels[1], reels[4]):
+        bad.write_bytes(bad.read_bytes()[:500])
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
-    with pytest.raises(VideoError) as caught:
+    with pytest.raises(VideoError, match="4 of 12 videos") as caught:
         run(recipe, tmp_path, "run")
-    assert "1.mp4" in str(caught.value)
-    assert "4.mp4" in str(caught.value)
-    assert "2.mp4" not in str(caught.value)
+    assert reels[1].name in str(caught.value)
+    assert reels[4].name in str(caught.value)
+    assert reels[2].name not in str(caught.value)
     assert not (tmp_path / "run" / "last.safetensors").exists()
-    reel(tmp_path / "1.mp4", 1)
-    reel(tmp_path / "4.mp4", 4)
+    reels[1].unlink()
+    with pytest.raises(BadInputError, match=reels[1].name):
+        run(recipe, tmp_path, "run")
+    reel(reels[1], 1)
+    reel(reels[4], 4)
     assert run(recipe, tmp_path, "run").epochs == 1
 
 
-def test_labels_outside_the_levels_are_refused(samples, tmp_path, monkeypatch):
-    samples[2] = Sample(subject_id="s2", video=samples[2].video, levels=(4,) + (0,) * 19)
-    monkeypatch.setattr(loop, "read_split", lambda root, split: samples)
-    with pytest.raises(BadInputError, match="free_throw.*4"):
+def test_labels_outside_the_levels_are_refused(reels, tmp_path, levels):
+    write_splits(tmp_path, [(4,) + (0,) * 19])
+    with pytest.raises(BadInputError, match=r"Free Throw.*4"):
         run(load_recipe("tiny", [*SMALL, "data.levels=3"]), tmp_path, "run")
 
 
 def test_an_empty_split_and_a_missing_run_are_refused(samples, tmp_path):
-    samples.clear()
+    write_splits(tmp_path, [])
     with pytest.raises(NotFoundError, match="split 'train'"):
         run(load_recipe("tiny", SMALL), tmp_path, "run")
     with pytest.raises(NotFoundError, match="openbasket train"):

@@ -13,11 +13,9 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from openbasket.dataset.reader import Sample
-from openbasket.errors import BadInputError, Problem
-from openbasket.skills import SKILLS
 from openbasket.training.config import DataConfig
 
-__all__ = ["MISSING", "ClipDataset", "EpochSampler", "check_levels", "stable_rng"]
+__all__ = ["MISSING", "ClipDataset", "EpochSampler", "stable_rng"]
 
 #: Stands for a label that is not known.
 MISSING = -100
@@ -116,24 +114,6 @@ def stable_rng(*parts: object) -> np.random.Generator:
     """A random generator that depends on the text of ``parts`` and on nothing else."""
     text = "\x1f".join(str(part) for part in parts)
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
-
-
-def check_levels(samples: Sequence[Sample], levels: int, split: str) -> None:
-    """Refuse labels that the model has no class for.
-
-    Raises:
-        BadInputError: naming each subject and skill.
-    """
-    problems = [
-        Problem(
-            f"split '{split}'", row, skill.key, f"{level} ({s.subject_id})", f"0 to {levels - 1}"
-        )
-        for row, s in enumerate(samples)
-        for skill, level in zip(SKILLS, s.levels, strict=True)
-        if level is not None and not 0 <= level < levels
-    ]
-    if problems:
-        raise BadInputError(problems, hint="Does data.levels of the recipe fit the dataset?")
 
 
 def _random_box(

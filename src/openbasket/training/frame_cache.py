@@ -36,7 +36,7 @@ def cache_frames(
     was read from it; a changed video is read anew.
 
     Args:
-        videos: absolute paths.
+        videos: the files.
         folder: where the cache lies.
         frames: frames taken from each video.
         short_side: short side of a frame, pixels.
@@ -68,7 +68,7 @@ def _cache_one(video: Path, *, folder: Path, frames: int, short_side: int) -> Pa
         raise VideoError(f"there is no video at '{video}'")
     stat = video.stat()
     indices = uniform_indices(probe(video).frames, frames)
-    key = json.dumps([str(video), stat.st_size, stat.st_mtime_ns, indices, short_side])
+    key = json.dumps([str(video.resolve()), stat.st_size, stat.st_mtime_ns, indices, short_side])
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
     if not path.exists():
         pixels = read_frames(video, indices, short_side=short_side)

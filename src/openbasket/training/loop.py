@@ -30,7 +30,7 @@ from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
 from openbasket.models import create_model
 from openbasket.training import checkpoint
 from openbasket.training.config import Recipe
-from openbasket.training.data import ClipDataset, EpochSampler, check_levels, stable_rng
+from openbasket.training.data import ClipDataset, EpochSampler, stable_rng
 from openbasket.training.frame_cache import cache_frames
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.workspace import write_json, write_text
@@ -100,8 +100,8 @@ def train(
     Raises:
         ConfigError: ``out_dir`` holds a run of another recipe or other data.
         NotFoundError: a split has no subjects.
-        BadInputError: labels outside the recipe's levels, or no labels at all.
-        VideoError: videos that are missing or do not decode.
+        BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
+        VideoError: videos that do not decode.
     """
     began = time.monotonic()
     accelerator = Accelerator(gradient_accumulation_steps=recipe.train.accumulate)
@@ -263,13 +263,12 @@ class _Session:
 
 
 def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
-    samples = read_split(root, split)
+    samples = read_split(root, split, levels=recipe.data.levels)
     if not samples:
         raise NotFoundError(
             f"the split '{split}' of '{root}' has no subjects. Make splits with 'openbasket split' "
             "and the dataset with 'openbasket build'"
         )
-    check_levels(samples, recipe.data.levels, split)
     if all(level is None for s in samples for level in s.levels):
         raise BadInputError(
             [Problem(f"split '{split}' of {root}", None, None, "no label at all", "some labels")]

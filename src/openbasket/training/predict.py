@@ -49,7 +49,8 @@ def predict(
 
     Raises:
         NotFoundError: there is no such run, or the splits have no subjects.
-        VideoError: videos that are missing or do not decode.
+        BadInputError: missing videos or bad rows in a split's CSV.
+        VideoError: videos that do not decode.
     """
     recipe = read_recipe(run_dir)
     data = recipe.data
@@ -61,7 +62,9 @@ def predict(
         **recipe.model.options,
     )
     checkpoint.load_weights(run_dir / BEST, model)
-    samples = [sample for split in splits for sample in read_split(data_root, split)]
+    samples = [
+        sample for split in splits for sample in read_split(data_root, split, levels=data.levels)
+    ]
     if not samples:
         raise NotFoundError(f"the splits {', '.join(splits)} of '{data_root}' have no subjects")
     cached = cache_frames(
