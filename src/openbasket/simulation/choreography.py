@@ -877,6 +877,7 @@ def _identities(
             before = plan.moments[index - 1]
             start = max(start, before.frame - plan.first + 12)
             start = min(start, max(moment.frame - plan.first - 20, 6))
+            start = max(start, before.frame - plan.first + 6)  # not before the last one is done
             extra.append((index, start - 6))
         who[start:] = row
     return who, extra

@@ -71,7 +71,7 @@ def team_colours(home_id: str, away_id: str) -> tuple[tuple[Colour, Colour], tup
         lightness = np.array([0.11, 0.59, 0.30])
         return float(abs((a - b) @ lightness) + 0.35 * np.abs(a - b).sum())
 
-    choice = sorted(_KITS, key=apart, reverse=True)[:3]
+    choice = sorted(_KITS, key=apart, reverse=True)[:2]
     return home, choice[_digest("kit", away_id) % len(choice)]
 
 
