@@ -98,11 +98,11 @@ class LeagueSettings:
 def demo_leagues() -> tuple[LeagueSettings, ...]:
     """Two small leagues, one of women, with games of a few minutes; rules are the full ones."""
     short = {
-        "teams": 4, "players_per_team": 7, "rounds": 1, "period_s": 40.0, "overtime_s": 20.0,
+        "players_per_team": 6, "rounds": 1, "period_s": 28.0, "overtime_s": 20.0, "turnover": 0.6,
     }  # fmt: skip
     return (
-        LeagueSettings("sim-men", "men", "Europe", **short),  # type: ignore[arg-type]
-        LeagueSettings("sim-women", "women", "N. America", **short),  # type: ignore[arg-type]
+        LeagueSettings("sim-men", "men", "Europe", teams=4, **short),  # type: ignore[arg-type]
+        LeagueSettings("sim-women", "women", "N. America", teams=3, **short),  # type: ignore[arg-type]
     )
 
 

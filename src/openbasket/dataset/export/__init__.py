@@ -1,0 +1,1 @@
+"""Write the dataset for others to read."""

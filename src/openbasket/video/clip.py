@@ -1,0 +1,199 @@
+"""Cut clips out of one video in one forward pass, and join clips without encoding again."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from openbasket.errors import VideoError
+from openbasket.video.frames import decode, presentation_times
+from openbasket.video.probe import open_video
+from openbasket.video.write import FPS, HEIGHT, WIDTH, PixelFormat, VideoWriter
+from openbasket.workspace import atomic_path
+
+__all__ = ["cut_clips", "join"]
+
+
+@dataclass
+class _Clip:
+    """A clip to cut: how often each frame of the source is shown in it."""
+
+    path: Path
+    shown: Counter[int]
+    writer: VideoWriter | None = None
+    first: int = field(init=False)
+    last: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first, self.last = min(self.shown), max(self.shown)
+
+
+def cut_clips(
+    source: Path,
+    spans: Sequence[tuple[Path, Fraction, int]],
+    *,
+    crf: int,
+    preset: str,
+    gop: int,
+) -> Iterator[tuple[Path, str | None]]:
+    """Encode clips of a video to 704x400 at 30 FPS.
+
+    Frame ``i`` of a clip is what the source shows at ``start + i / 30`` seconds, whatever its frame
+    rate, constant or not. Another aspect ratio is kept, with black bars. The source is read forward
+    once; stretches that no clip shows are skipped from key frame to key frame.
+
+    Args:
+        source: the game's video.
+        spans: (where to write, start in seconds, frames) of each clip; they may overlap.
+        crf, preset, gop: the encoder's settings, see ``VideoWriter``.
+
+    Yields:
+        (path, error) of each clip as it is done; the error is ``None`` where it went well.
+
+    Raises:
+        VideoError: the source cannot be opened.
+    """
+    with open_video(source) as (container, stream):
+        pts, keys = presentation_times(container, stream)
+        if not pts or stream.time_base is None:
+            raise VideoError(f"'{source}' holds no frames")
+        clips = sorted(
+            (_Clip(path, _shown(pts, stream.time_base, start, frames)) for path, start, frames in spans),
+            key=lambda clip: (clip.first, clip.last, str(clip.path)),
+        )
+        encoder = {"crf": crf, "preset": preset, "gop": gop}
+        for run in _runs(clips, keys):
+            done: set[Path] = set()
+            reason = f"'{source.name}' does not decode to the end of the clip"
+            try:
+                for clip in _cut(container, stream, run, encoder):
+                    done.add(clip.path)
+                    yield clip.path, None
+            except av.FFmpegError as error:
+                reason = f"'{source.name}' does not decode ({error.strerror or error})"
+            for clip in run:
+                if clip.path not in done:
+                    if clip.writer is not None:
+                        clip.writer.__exit__(VideoError, VideoError(reason), None)
+                    yield clip.path, reason
+
+
+def _shown(pts: list[int], base: Fraction, start: Fraction, frames: int) -> Counter[int]:
+    """Which source frame is on screen at each moment of a clip."""
+    moments = (pts[0] + (start + i / FPS) / base for i in range(frames))
+    return Counter(pts[max(0, bisect_right(pts, moment) - 1)] for moment in moments)
+
+
+def _runs(clips: list[_Clip], keys: list[int]) -> Iterator[list[_Clip]]:
+    """Group clips that are decoded in one go: the next one starts before a later key frame."""
+    run: list[_Clip] = []
+    for clip in clips:
+        if run:
+            reached = max(c.last for c in run)
+            next_key = bisect_right(keys, reached)
+            if next_key < len(keys) and clip.first >= keys[next_key]:
+                yield run
+                run = []
+        run.append(clip)
+    if run:
+        yield run
+
+
+def _cut(
+    container: InputContainer, stream: VideoStream, run: list[_Clip], encoder: dict[str, object]
+) -> Iterator[_Clip]:
+    """Decode a run once and feed every clip that shows a frame."""
+    open_clips = list(run)
+    for frame in decode(container, stream, run[0].first):
+        if frame.pts is None:
+            continue
+        picture: tuple[np.ndarray, PixelFormat] | None = None
+        for clip in [c for c in open_clips if c.first <= frame.pts]:
+            if clip.shown[frame.pts]:
+                if frame.is_corrupt:
+                    raise av.InvalidDataError(0, "corrupt frame")
+                picture = picture or _fitted(frame)
+                if clip.writer is None:
+                    clip.writer = VideoWriter(clip.path, **encoder).__enter__()  # type: ignore[arg-type]
+                for _ in range(clip.shown[frame.pts]):
+                    clip.writer.write(*picture)
+            if frame.pts >= clip.last and clip.writer is not None:
+                if clip.writer.frames < clip.shown.total():
+                    return
+                clip.writer.__exit__(None, None, None)
+                open_clips.remove(clip)
+                yield clip
+        if not open_clips:
+            return
+
+
+def _fitted(frame: VideoFrame) -> tuple[np.ndarray, PixelFormat]:
+    """The frame as 704x400, with black bars where its aspect ratio is another one."""
+    scale = min(Fraction(WIDTH, frame.width), Fraction(HEIGHT, frame.height))
+    width, height = (round(side * scale) for side in (frame.width, frame.height))
+    if abs(width - WIDTH) <= 2 and abs(height - HEIGHT) <= 2:
+        return frame.to_ndarray(
+            format="yuv420p", width=WIDTH, height=HEIGHT, interpolation="BICUBIC"
+        ), "yuv420p"
+    canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    top, left = (HEIGHT - height) // 2, (WIDTH - width) // 2
+    canvas[top : top + height, left : left + width] = frame.to_ndarray(
+        format="rgb24", width=width, height=height, interpolation="BICUBIC"
+    )
+    return canvas, "rgb24"
+
+
+def join(clips: Sequence[Path], path: Path) -> list[int]:
+    """Join clips of equal encoding by copying their packets; nothing is encoded again.
+
+    Args:
+        clips: in order; all written by ``VideoWriter`` with the same settings.
+        path: the reel.
+
+    Returns:
+        Frames of each clip.
+
+    Raises:
+        VideoError: a clip that cannot be read, or whose encoding differs from the first one's.
+    """
+    counts: list[int] = []
+    with (
+        atomic_path(path) as temporary,
+        av.open(
+            str(temporary), "w", format="mp4", options={"movflags": "+faststart"}
+        ) as output,
+    ):
+        target: VideoStream | None = None
+        parameters: bytes | None = None
+        base = Fraction(0)
+        for clip in clips:
+            with open_video(clip) as (container, stream):
+                if target is None:
+                    target = output.add_stream_from_template(stream)
+                    parameters = stream.codec_context.extradata
+                    base = stream.time_base or Fraction(0)
+                    target.time_base = base
+                if stream.codec_context.extradata != parameters or stream.time_base != base:
+                    raise VideoError(f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again")
+                shift = int(sum(counts) / FPS / base)
+                frames = 0
+                for packet in container.demux(stream):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts += shift
+                    packet.dts += shift
+                    packet.stream = target
+                    output.mux(packet)
+                    frames += 1
+                counts.append(frames)
+    return counts
