@@ -1,0 +1,241 @@
+"""Verbs: label, split, reels, build, verify, statistics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from openbasket.cli.options import Json, Quiet, Root, Seed, Workers, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from openbasket.workspace import Workspace
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (label, split, reels, build, verify, statistics):
+        app.command()(verb)
+
+
+def label(
+    root: Root,
+    levels: Annotated[int, typer.Option(min=2, help="Levels: 5 as in the paper, or 3.")] = 5,
+    experts: Annotated[
+        Path | None,
+        typer.Option(help="CSV of experts' ranks or levels, which replace computed ones."),
+    ] = None,
+    min_events: Annotated[
+        int, typer.Option(min=0, help="Player-seasons with fewer events are not ranked.")
+    ] = 50,
+    min_minutes: Annotated[
+        float, typer.Option(min=0, help="Player-seasons with fewer minutes are not ranked.")
+    ] = 0.0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn events into scores, ranks and levels of the 20 skills."""
+    from openbasket.labels import LabelSettings
+    from openbasket.labels import label as make_labels
+    from openbasket.workspace import Workspace
+
+    settings = LabelSettings(levels, min_events, min_minutes)
+    report = make_labels(Workspace(root), settings, experts=experts, quiet=quiet)
+    if as_json:
+        print_json(report.to_json())
+        return
+    print_table("Labels", report.columns, report.rows())
+    for note in report.notes:
+        say(f"note: {note}")
+
+
+def split(
+    root: Root,
+    unseen_season: Annotated[
+        str | None, typer.Option(help="Season kept out of training, like '17-18'.")
+    ] = None,
+    unseen_league: Annotated[
+        list[str] | None, typer.Option(help="League kept out of training; may be repeated.")
+    ] = None,
+    ratios: Annotated[
+        tuple[int, int, int], typer.Option(help="Train, validation and test persons.")
+    ] = (7, 1, 2),
+    seed: Seed = 0,
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit",
+            help="Change nothing: search the split on disk for leaks, and prove on planted "
+            "leaks that the search finds them.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Split subjects 7:1:2 by person, with unseen seasons and leagues held out."""
+    from openbasket.splits.assign import assign
+    from openbasket.tables import SPLITS
+    from openbasket.workspace import Workspace, write_json
+
+    workspace = Workspace(root)
+    if audit:
+        _audit(workspace, as_json)
+        return
+    splits = assign(
+        workspace.read("subjects"),
+        unseen_season=unseen_season,
+        unseen_leagues=tuple(unseen_league or ()),
+        ratios=ratios,
+        seed=seed,
+    )
+    workspace.write("splits", splits)
+    settings = {
+        "unseen_season": unseen_season,
+        "unseen_leagues": sorted(unseen_league or ()),
+        "ratios": list(ratios),
+        "seed": seed,
+    }
+    write_json(workspace.private / "splits.json", settings)
+    counts = [
+        (name, part.height, part["player_id"].n_unique())
+        for name in (*SPLITS, None)
+        for part in [splits.filter(splits["split"].eq_missing(name))]
+    ]
+    if as_json:
+        print_json(
+            settings | {"subjects": {name or "left_out": number for name, number, _ in counts}}
+        )
+        return
+    print_table(
+        "Splits",
+        ("split", "subjects", "persons"),
+        [(name or "left out", f"{number:,}", f"{persons:,}") for name, number, persons in counts],
+    )
+
+
+def _audit(workspace: Workspace, as_json: bool) -> None:
+    from openbasket.splits import audit as auditing
+
+    evidence = auditing.gather(workspace)
+    report = auditing.audit(evidence)
+    planted = auditing.self_test(evidence)
+    if as_json:
+        content = [{"kind": kind, "found": found} for kind, found in planted]
+        print_json(report.to_json() | {"planted": content})
+    else:
+        print_table(
+            "Planted leaks: does the audit find them?",
+            ("kind", "found"),
+            [(kind, "yes" if found else "NO") for kind, found in planted],
+        )
+        for what, count in report.checked.items():
+            say(f"{what.replace('_', ' ')}: {count:,}")
+        for note in report.notes:
+            say(f"note: {note}")
+        for kind, what in report.findings[:50]:
+            say(f"LEAK: {kind}: {what}")
+        say(f"{len(report.findings)} leaks")
+    if report.findings or not all(found for _, found in planted):
+        raise typer.Exit(1)
+
+
+def reels(
+    root: Root,
+    events: Annotated[int, typer.Option(min=1, help="Events in a reel.")] = 50,
+    min_events: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Make a reel of fewer events, from this number on. By default, none.",
+            show_default=False,
+        ),
+    ] = None,
+    before: Annotated[float, typer.Option(min=0, help="Seconds shown before the event.")] = 6.0,
+    after: Annotated[float, typer.Option(min=0, help="Seconds shown after the event.")] = 4.0,
+    draw: Annotated[
+        int, typer.Option(min=0, max=99, help="Which draw of events: 0 is the dataset.")
+    ] = 0,
+    subject: Annotated[
+        list[str] | None, typer.Option(help="Only this subject; may be repeated.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="x264 preset of the clips.")] = "veryfast",
+    seed: Seed = 0,
+    workers: Workers = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Sample events, cut clips, join them to one highlight reel for each subject."""
+    from openbasket.reels import ClipSettings, ReelSettings, build
+    from openbasket.workspace import Workspace
+
+    clip = ClipSettings(before, after, preset=preset)
+    settings = ReelSettings(events, min_events, draw, seed, clip)
+    report = build(
+        Workspace(root), settings, subject_ids=subject or None, workers=workers, quiet=quiet
+    )
+    if as_json:
+        print_json(report.to_json())
+        return
+    say(
+        f"{report.reels:,} reels of {report.clips:,} clips, {report.seconds / 3600:.2f} hours; "
+        f"{report.encoded:,} clips were encoded now"
+    )
+    for stage, item, reason in report.failures[:10]:
+        say(f"left out ({stage}): {item}: {reason}")
+    if len(report.failures) > 10:
+        say(f"and {len(report.failures) - 10} more; all are in table 'failures'")
+
+
+def build(root: Root, as_json: Json = False) -> None:
+    """Write the official CSVs and a manifest for the reels."""
+    from openbasket.dataset.build import build as build_dataset
+    from openbasket.workspace import Workspace
+
+    report = build_dataset(Workspace(root))
+    if as_json:
+        print_json(report.to_json())
+        return
+    print_table("Official CSVs", ("split", "reels"), list(report.rows.items()))
+    if report.left_out:
+        say(f"{report.left_out} reels belong to no split (their person is in another one)")
+
+
+def verify(
+    root: Root,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode every reel and compare its hash.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check a dataset on disk, ours or the official download, against its CSVs and tables."""
+    from openbasket.dataset.verify import verify as verify_dataset
+    from openbasket.workspace import Workspace
+
+    report = verify_dataset(Workspace(root), deep=deep, quiet=quiet)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        for what, fault in report.faults[:50]:
+            say(f"{what}: {fault}")
+        say(
+            f"{report.rows:,} rows, {report.videos:,} reels, {report.decoded:,} decoded whole: "
+            f"{len(report.faults)} faults"
+        )
+    if report.faults:
+        raise typer.Exit(1)
+
+
+def statistics(root: Root, as_json: Json = False) -> None:
+    """Count the dataset: players by season, gender and place (the paper's Table 6), labels, reels."""
+    from openbasket.dataset.statistics import statistics as count
+    from openbasket.workspace import Workspace
+
+    found = count(Workspace(root))
+    if as_json:
+        print_json(found.to_json())
+        return
+    for title, columns, rows in found.tables():
+        print_table(title, columns, rows)

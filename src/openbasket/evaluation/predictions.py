@@ -1,0 +1,78 @@
+"""Read predictions, and refuse what cannot be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from openbasket.errors import BadInputError, Problem
+from openbasket.skills import SKILL_KEYS
+from openbasket.workspace import Workspace
+
+__all__ = ["read_predictions", "to_array"]
+
+#: Probabilities of a skill may add up to one within this.
+SUM_TOLERANCE = 1e-4
+
+
+def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read a file of predictions (parquet) and check it.
+
+    Args:
+        path: table ``predictions``, of one or more runs.
+        subjects: whom predictions may be about; anybody by default.
+
+    Raises:
+        BadInputError: every row with a probability that is no number or outside 0 to 1, a wrong sum, a
+            repeated or missing skill, or an unknown subject.
+    """
+    if not path.exists():
+        raise BadInputError([Problem(str(path), None, None, "no such file", "a parquet file of predictions")])
+    frame = Workspace.read_file("predictions", path)
+    if frame.is_empty():
+        raise BadInputError([Problem(str(path), None, None, "no rows", "20 rows for each subject")])
+    problems: list[Problem] = []
+    columns = ["p0", "p1", "p2", "p3", "p4"]
+    bad_numbers = frame.with_row_index("row").filter(
+        pl.any_horizontal(pl.col(columns).is_nan().fill_null(False))
+        | (pl.col("p3").is_null() != pl.col("p4").is_null())
+    )
+    problems += [
+        Problem(str(path), row, "p0 ... p4", "a value that is no number", "numbers from 0 to 1")
+        for row in bad_numbers["row"].to_list()
+    ]
+    sums = frame.with_row_index("row").with_columns(sum=pl.sum_horizontal(columns))
+    for row, total in (
+        sums.filter((pl.col("sum") - 1).abs() > SUM_TOLERANCE).select("row", "sum").rows()
+    ):
+        problems.append(Problem(str(path), row, "p0 ... p4", f"a sum of {total:.6f}", "a sum of 1"))
+    gaps = frame.group_by("run", "subject_id").agg("skill").sort("run", "subject_id")
+    for run, subject, skills in gaps.rows():
+        missing = [key for key in SKILL_KEYS if key not in skills]
+        if missing:
+            given = f"run '{run}', subject '{subject}' without {', '.join(missing)}"
+            problems.append(Problem(str(path), None, "skill", given, "all 20 skills"))
+    if subjects is not None:
+        known = set(subjects)
+        for subject in sorted(set(frame["subject_id"]) - known):
+            problems.append(
+                Problem(str(path), None, "subject_id", repr(subject), "a subject of the dataset's splits")
+            )
+    if problems:
+        raise BadInputError(problems)
+    return frame.sort("run", "subject_id")
+
+
+def to_array(frame: pl.DataFrame, subjects: Sequence[str], levels: int) -> np.ndarray:
+    """Predictions of one run as ``(len(subjects), 20, levels)`` float64; NaN where there are none."""
+    probabilities = np.full((len(subjects), len(SKILL_KEYS), levels), np.nan)
+    row_of = {subject: row for row, subject in enumerate(subjects)}
+    column_of = {key: column for column, key in enumerate(SKILL_KEYS)}
+    values = frame.select([f"p{level}" for level in range(levels)]).to_numpy()
+    for (subject, skill), value in zip(frame.select("subject_id", "skill").rows(), values, strict=True):
+        if subject in row_of:
+            probabilities[row_of[subject], column_of[skill]] = value
+    return probabilities

@@ -1,0 +1,80 @@
+"""The command line starts fast, tells the truth in its exit codes and speaks JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+
+from openbasket import cli
+
+HEAVY = {"torch", "av", "polars", "pandera", "cv2", "matplotlib", "numpy", "accelerate"}
+VERBS = list(get_command(cli.app).commands)  # type: ignore[attr-defined]
+
+
+def openbasket(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from openbasket.cli import main; main()", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from openbasket.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print('loaded:', sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "Usage: " in done.stdout
+    assert done.stdout.strip().endswith("loaded: []")
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = f"import sys, openbasket; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb):
+    done = openbasket(verb, "--help")
+    assert done.returncode == 0
+    assert "Usage: " in done.stdout
+    assert f" {verb} " in done.stdout
+
+
+def test_version():
+    assert openbasket("--version").stdout.startswith("openbasket 0.")
+
+
+def test_an_unknown_verb_is_bad_usage():
+    done = openbasket("chekc")
+    assert done.returncode == 2
+    assert "chekc" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "label", "statistics", "verify", "build"])
+def test_a_missing_workspace_is_one_clear_line(verb, tmp_path):
+    done = openbasket(verb, str(tmp_path / "nowhere"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no workspace at")
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_are_json_too(tmp_path):
+    done = openbasket("check", str(tmp_path / "nowhere"), "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["kind"] == "WorkspaceError"
+    assert "no workspace at" in error["message"]
