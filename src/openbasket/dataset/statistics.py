@@ -1,0 +1,123 @@
+"""Count a dataset, as the paper's Table 6 does, and what it does not say there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from openbasket.skills import SKILLS, level_names
+from openbasket.tables import SPLITS
+from openbasket.video.write import FPS
+from openbasket.workspace import Workspace
+
+__all__ = ["DatasetStatistics", "statistics"]
+
+Table = tuple[str, list[str], list[list[str]]]
+
+
+@dataclass(frozen=True)
+class DatasetStatistics:
+    """Counts of player-seasons (subjects), labels and reels.
+
+    Args:
+        subjects: how many player-seasons.
+        persons: how many persons they are.
+        by_season, by_gender, by_region, by_league: subjects of each.
+        by_split: subjects of each split; ``left out`` are in none. Empty before a split was made.
+        labels: skill -> [subjects at each level], lowest first. Empty before labels were made.
+        reels: reels of draw 0.
+        reel_seconds: length of each of these reels, in all.
+        clips: clips they show, counted as often as shown.
+    """
+
+    subjects: int
+    persons: int
+    by_season: dict[str, int]
+    by_gender: dict[str, int]
+    by_region: dict[str, int]
+    by_league: dict[str, int]
+    by_split: dict[str, int]
+    labels: dict[str, list[int]]
+    reels: int
+    reel_seconds: float
+    clips: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as plain data."""
+        return asdict(self)
+
+    def tables(self) -> list[Table]:
+        """Tables for printing: title, columns, rows."""
+        found: list[Table] = [
+            (f"Players by {name} (Table 6)", [name, "player-seasons"], _rows(counts))
+            for name, counts in (
+                ("season", self.by_season),
+                ("gender", self.by_gender),
+                ("location", self.by_region),
+            )
+        ]
+        found.append(("Players by league", ["league", "player-seasons"], _rows(self.by_league)))
+        if self.by_split:
+            found.append(("Players by split", ["split", "player-seasons"], _rows(self.by_split)))
+        if self.reels:
+            found.append(
+                (
+                    "Reels",
+                    ["", ""],
+                    [
+                        ["reels", f"{self.reels:,}"],
+                        ["hours", f"{self.reel_seconds / 3600:.2f}"],
+                        ["mean length (s)", f"{self.reel_seconds / self.reels:.1f}"],
+                        ["mean clips", f"{self.clips / self.reels:.1f}"],
+                    ],
+                )
+            )
+        if self.labels:
+            count = len(next(iter(self.labels.values())))
+            rows = [
+                [s.name, *(f"{n:,}" for n in self.labels[s.key]), f"{sum(self.labels[s.key]) / self.subjects:.1%}"]
+                for s in SKILLS
+            ]
+            found.append(("Labels", ["skill", *level_names(count), "of players"], rows))
+        return found
+
+
+def statistics(workspace: Workspace) -> DatasetStatistics:
+    """Count a workspace.
+
+    Raises:
+        NotFoundError: no labels have been made yet, which is when subjects are listed.
+    """
+    people = workspace.read("subjects")
+    splits = {}
+    if workspace.has("splits"):
+        counts = dict(workspace.read("splits").group_by("split").len().rows())
+        splits = {name: counts.get(name, 0) for name in SPLITS} | {"left out": counts.get(None, 0)}
+    labels: dict[str, list[int]] = {}
+    if workspace.has("levels"):
+        levels = int(workspace.read_json("labels.json")["settings"]["levels"])
+        counted = workspace.read("levels").group_by("skill", "level").len().rows()
+        of_cell = {(skill, level): n for skill, level, n in counted}
+        labels = {s.key: [of_cell.get((s.key, i), 0) for i in range(levels)] for s in SKILLS}
+    reels = workspace.read("reels").filter(pl.col("draw") == 0) if workspace.has("reels") else None
+    return DatasetStatistics(
+        people.height,
+        people["player_id"].n_unique(),
+        *(_count(people, column) for column in ("season", "gender", "region", "league")),
+        by_split=splits,
+        labels=labels,
+        reels=0 if reels is None else reels["path"].n_unique(),
+        reel_seconds=0.0 if reels is None else float(reels["frames"].sum() / FPS),
+        clips=0 if reels is None else reels.height,
+    )
+
+
+def _count(people: pl.DataFrame, column: str) -> dict[str, int]:
+    counted = people.group_by(pl.col(column).fill_null("unknown")).len().sort(column)
+    return dict(counted.rows())
+
+
+def _rows(counts: dict[str, int]) -> list[list[str]]:
+    return [[name, f"{n:,}"] for name, n in counts.items()]
