@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from openbasket.errors import UnknownNameError
-from openbasket.models import MODELS, create_model
+from openbasket.models import MODELS, create_model, model_spec
 
 FRAMES, SIZE = 4, 64
 
@@ -100,3 +100,14 @@ def test_unknown_names_get_a_suggestion(name):
 
 def test_tiny_conv_is_tiny():
     assert sum(p.numel() for p in create_model("tiny_conv").parameters()) < 2_000_000
+
+
+def test_the_spec_tells_the_truth(name):
+    spec = model_spec(name)
+    with torch.device("meta"):
+        model = create_model(name).eval()
+        assert model(torch.empty(1, 3, spec.frames, spec.size, spec.size)).shape == (1, 20, 5)
+    assert spec.name == name
+    assert sum(p.numel() for p in model.parameters()) == spec.params
+    assert spec.source
+    assert spec.licence

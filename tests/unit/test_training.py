@@ -284,3 +284,17 @@ def test_a_damaged_run_is_told(samples, tmp_path):
     path.write_text(json.dumps(whole)[:50])
     with pytest.raises(ConfigError, match="damaged"):
         run(recipe, tmp_path, "run")
+
+
+def test_a_dataset_with_another_number_of_levels_is_refused(reels, tmp_path, levels):
+    write_splits(tmp_path, levels, 3)
+    write_text(tmp_path / "openbasket" / "manifest.json", '{"levels": 3}')
+    with pytest.raises(ConfigError, match=r"--set data\.levels=3"):
+        run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, "run")
+    assert not (tmp_path / "run").exists()
+    assert run(
+        load_recipe("tiny", [*SMALL, "train.epochs=1", "data.levels=3"]), tmp_path, "run"
+    ).epochs
+    write_text(tmp_path / "openbasket" / "manifest.json", "{")
+    with pytest.raises(BadInputError, match=r"manifest\.json"):
+        run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, "other")

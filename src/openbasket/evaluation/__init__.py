@@ -94,9 +94,19 @@ class Evaluation:
 
 
 def dataset_levels(root: Path) -> int:
-    """Number of levels of a dataset: its manifest says, the official download has five."""
+    """Number of levels of a dataset: its manifest says, the official download has five.
+
+    Raises:
+        BadInputError: the manifest is damaged.
+    """
     path = Path(root) / "openbasket" / "manifest.json"
-    return int(Workspace(root).read_json("manifest.json")["levels"]) if path.exists() else 5
+    if not path.exists():
+        return 5
+    try:
+        return int(Workspace(root).read_json("manifest.json")["levels"])
+    except (ValueError, KeyError, TypeError) as error:
+        problem = Problem(str(path), None, "levels", f"a damaged file ({error})", "a whole number")
+        raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
 
 
 def evaluate(
@@ -139,7 +149,7 @@ def evaluate(
     known = [sample.subject_id for part in samples.values() for sample in part]
     frames = [(path, read_predictions(path, known)) for path in prediction_files]
     runs = _runs(frames, levels)
-    places = _places(root) if breakdowns else {}
+    places = _places(root) if breakdowns else None
     train = _labels(samples.get("train", []))
     results: list[Result] = []
     scored: set[str] = set()
@@ -158,7 +168,15 @@ def evaluate(
             if absent:
                 given = f"run '{key[0]}' has no prediction for {len(absent)} of {len(subjects)}"
                 raise BadInputError(
-                    [Problem(split, None, "subject_id", f"{given}: {', '.join(absent[:5])}", "all of them")]
+                    [
+                        Problem(
+                            split,
+                            None,
+                            "subject_id",
+                            f"{given}: {', '.join(absent[:5])}",
+                            "all of them",
+                        )
+                    ]
                 )
             tables[key] = array
             scored.add(key[0])
@@ -170,7 +188,9 @@ def evaluate(
                 )
     unscored = [run for run, _ in runs if run not in scored]
     if unscored:
-        raise NotFoundError(f"no prediction of run '{unscored[0]}' is about the splits {', '.join(wanted)}")
+        raise NotFoundError(
+            f"no prediction of run '{unscored[0]}' is about the splits {', '.join(wanted)}"
+        )
     return Evaluation(levels, resamples, results)
 
 
@@ -179,12 +199,12 @@ def _runs(
 ) -> dict[tuple[str, str], pl.DataFrame]:
     runs: dict[tuple[str, str], pl.DataFrame] = {}
     for path, frame in frames:
-        given = 3 if frame["p3"].null_count() == frame.height else 5
-        if given != levels:
-            found = f"{given} levels"
-            raise BadInputError([Problem(str(path), None, "p0 ... p4", found, f"{levels}, as the dataset has")])
         for (run, model), part in frame.partition_by("run", "model", as_dict=True).items():
             key = (str(run), str(model))
+            given = 3 if part["p3"].null_count() == part.height else 5
+            if given != levels:
+                found, allowed = f"{given} levels in run '{run}'", f"{levels}, as the dataset has"
+                raise BadInputError([Problem(str(path), None, "p0 ... p4", found, allowed)])
             if key[0] in {name for name, _ in runs} | {"random", "majority"}:
                 raise BadInputError(
                     [Problem(str(path), None, "run", repr(key[0]), "a name that no other run has")]
@@ -210,14 +230,20 @@ def _places(root: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def _parts(samples: Sequence[Sample], places: dict[str, dict[str, str]]) -> dict[str, list[int]]:
+def _parts(
+    samples: Sequence[Sample], places: dict[str, dict[str, str]] | None
+) -> dict[str, list[int]]:
     """The whole split, and its parts by season, league, gender and region (if there are several)."""
     parts: dict[str, list[int]] = {"": list(range(len(samples)))}
-    if not places:
+    if places is None:
         return parts
     found: dict[str, dict[str, list[int]]] = {}
     for row, sample in enumerate(samples):
-        facts = {"season": sample.season, "league": sample.league, **places.get(sample.subject_id, {})}
+        facts = {
+            "season": sample.season,
+            "league": sample.league,
+            **places.get(sample.subject_id, {}),
+        }
         for kind, value in facts.items():
             found.setdefault(kind, {}).setdefault(value, []).append(row)
     for kind, values in found.items():

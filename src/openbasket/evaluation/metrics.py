@@ -39,9 +39,16 @@ def accuracy_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def within_one_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """1 where the likeliest level (the lowest of equals) is at most one away from the label."""
-    near = np.abs(probabilities.argmax(axis=-1) - labels) <= 1
-    return np.where(np.isnan(labels) | np.isnan(probabilities[..., 0]), np.nan, near)
+    """1 where the likeliest level is at most one away from the label; equals share the point.
+
+    Args:
+        probabilities: ``(subjects, 20, levels)``.
+        labels: ``(subjects, 20)``, NaN where there is none.
+    """
+    best = probabilities == probabilities.max(axis=-1, keepdims=True)
+    near = np.abs(np.arange(probabilities.shape[-1]) - labels[..., None]) <= 1
+    cells = (best & near).sum(axis=-1) / np.maximum(best.sum(axis=-1), 1)
+    return np.where(np.isnan(labels) | np.isnan(probabilities[..., 0]), np.nan, cells)
 
 
 #: Name -> cells; each is averaged over subjects, then over skills.

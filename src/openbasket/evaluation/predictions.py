@@ -30,7 +30,9 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
             repeated or missing skill, or an unknown subject.
     """
     if not path.exists():
-        raise BadInputError([Problem(str(path), None, None, "no such file", "a parquet file of predictions")])
+        raise BadInputError(
+            [Problem(str(path), None, None, "no such file", "a parquet file of predictions")]
+        )
     frame = Workspace.read_file("predictions", path)
     if frame.is_empty():
         raise BadInputError([Problem(str(path), None, None, "no rows", "20 rows for each subject")])
@@ -39,9 +41,16 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
     bad_numbers = frame.with_row_index("row").filter(
         pl.any_horizontal(pl.col(columns).is_nan().fill_null(False))
         | (pl.col("p3").is_null() != pl.col("p4").is_null())
+        | (pl.col("p3").is_null() & pl.col("p3").is_not_null().any().over("run"))
     )
     problems += [
-        Problem(str(path), row, "p0 ... p4", "a value that is no number", "numbers from 0 to 1")
+        Problem(
+            str(path),
+            row,
+            "p0 ... p4",
+            "a value that is no number",
+            "numbers from 0 to 1 (a run of three levels leaves p3 and p4 empty in every row)",
+        )
         for row in bad_numbers["row"].to_list()
     ]
     sums = frame.with_row_index("row").with_columns(sum=pl.sum_horizontal(columns))
@@ -59,7 +68,13 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
         known = set(subjects)
         for subject in sorted(set(frame["subject_id"]) - known):
             problems.append(
-                Problem(str(path), None, "subject_id", repr(subject), "a subject of the dataset's splits")
+                Problem(
+                    str(path),
+                    None,
+                    "subject_id",
+                    repr(subject),
+                    "a subject of the dataset's splits",
+                )
             )
     if problems:
         raise BadInputError(problems)
@@ -72,7 +87,9 @@ def to_array(frame: pl.DataFrame, subjects: Sequence[str], levels: int) -> np.nd
     row_of = {subject: row for row, subject in enumerate(subjects)}
     column_of = {key: column for column, key in enumerate(SKILL_KEYS)}
     values = frame.select([f"p{level}" for level in range(levels)]).to_numpy()
-    for (subject, skill), value in zip(frame.select("subject_id", "skill").rows(), values, strict=True):
+    for (subject, skill), value in zip(
+        frame.select("subject_id", "skill").rows(), values, strict=True
+    ):
         if subject in row_of:
             probabilities[row_of[subject], column_of[skill]] = value
     return probabilities

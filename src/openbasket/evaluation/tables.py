@@ -77,4 +77,6 @@ def markdown(tables: Sequence[Table]) -> str:
 def _basis(results: Sequence[Result]) -> str:
     if not results:
         return "no results"
-    return f"{results[0].subjects} subjects, {results[0].persons} persons; 95 % intervals over persons"
+    return (
+        f"{results[0].subjects} subjects, {results[0].persons} persons; 95 % intervals over persons"
+    )

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 from openbasket.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from torch import nn
 
-__all__ = ["MODELS", "create_model"]
+    from openbasket.models.spec import ModelSpec
+
+__all__ = ["MODELS", "create_model", "model_spec"]
 
 #: Name of a model -> where its class is.
 MODELS: Mapping[str, str] = {
@@ -47,10 +51,7 @@ def create_model(
     Raises:
         UnknownNameError: no such model, or the model has no such option.
     """
-    if name not in MODELS:
-        raise UnknownNameError("model", name, sorted(MODELS))
-    module, _, attribute = MODELS[name].partition(":")
-    build = getattr(import_module(module), attribute)
+    build = getattr(_module(name), MODELS[name].partition(":")[2])
     known = list(inspect.signature(build).parameters)
     options: dict[str, Any] = {"levels": levels, **overrides}
     if num_frames is not None:
@@ -61,3 +62,18 @@ def create_model(
         if option not in known:
             raise UnknownNameError(f"option of model '{name}'", option, known)
     return cast("nn.Module", build(**options))
+
+
+def model_spec(name: str) -> ModelSpec:
+    """Return what is known about a model: frames, size, number of weights, source, licence.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    return cast("ModelSpec", _module(name).SPEC)
+
+
+def _module(name: str) -> ModuleType:
+    if name not in MODELS:
+        raise UnknownNameError("model", name, sorted(MODELS))
+    return import_module(MODELS[name].partition(":")[0])

@@ -6,8 +6,18 @@ import torch
 from torch import nn
 
 from openbasket.models.heads import SkillHeads
+from openbasket.models.spec import ModelSpec
 
-__all__ = ["TinyConv"]
+__all__ = ["SPEC", "TinyConv"]
+
+SPEC = ModelSpec(
+    name="tiny_conv",
+    frames=16,
+    size=112,
+    params=722_980,
+    source="own design",
+    licence="MIT",
+)
 
 
 class TinyConv(nn.Module):
@@ -28,8 +38,8 @@ class TinyConv(nn.Module):
     def __init__(
         self,
         *,
-        num_frames: int = 16,
-        size: int = 112,
+        num_frames: int = SPEC.frames,
+        size: int = SPEC.size,
         levels: int = 5,
         width: int = 24,
         dim: int = 192,

@@ -98,7 +98,8 @@ def train(
         on_epoch: called with the new line of metrics after each epoch.
 
     Raises:
-        ConfigError: ``out_dir`` holds a run of another recipe or other data.
+        ConfigError: ``out_dir`` holds a run of another recipe or other data, or the dataset has another
+            number of levels than the recipe.
         NotFoundError: a split has no subjects.
         BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
         VideoError: videos that do not decode.
@@ -107,6 +108,7 @@ def train(
     accelerator = Accelerator(gradient_accumulation_steps=recipe.train.accumulate)
     train_samples = _split(data_root, "train", recipe)
     val_samples = _split(data_root, "val", recipe)
+    _check_levels(data_root, recipe)
     run = {"data": _fingerprint([*train_samples, *val_samples]), "recipe": recipe.model_dump()}
     with accelerator.main_process_first():
         if accelerator.is_main_process:
@@ -274,6 +276,26 @@ def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
             [Problem(f"split '{split}' of {root}", None, None, "no label at all", "some labels")]
         )
     return samples
+
+
+def _check_levels(root: Path, recipe: Recipe) -> None:
+    """Compare the levels of recipe and dataset, where its manifest tells them.
+
+    Three-level labels would pass as five-level ones, and a reversed column be turned round wrongly.
+    """
+    path = root / "openbasket" / "manifest.json"
+    if not path.exists():
+        return
+    try:
+        levels = int(json.loads(path.read_text(encoding="utf-8"))["levels"])
+    except (ValueError, KeyError, TypeError) as error:
+        problem = Problem(str(path), None, "levels", f"a damaged file ({error})", "a whole number")
+        raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
+    if levels != recipe.data.levels:
+        raise ConfigError(
+            f"recipe '{recipe.name}' has data.levels = {recipe.data.levels}; the dataset at '{root}' has "
+            f"{levels}. Set it with --set data.levels={levels}"
+        )
 
 
 def _model(recipe: Recipe) -> nn.Module:

@@ -1,0 +1,28 @@
+"""What is known about a model without building it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ModelSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Facts about an architecture; each model's file defines one as ``SPEC``.
+
+    Args:
+        name: its key in :data:`openbasket.models.MODELS`.
+        frames: frames in a clip, unless told otherwise.
+        size: height and width of the picture in pixels, unless told otherwise.
+        params: number of weights at these defaults, with twenty heads of five levels.
+        source: where the architecture comes from: a paper, or ``own design``.
+        licence: of the code of the architecture.
+    """
+
+    name: str
+    frames: int
+    size: int
+    params: int
+    source: str
+    licence: str
