@@ -20,7 +20,7 @@ EXTRAS = {
     "av": "video",
     "cv2": "simulation",
     "jinja2": "report",
-    "matplotlib": "report",
+    "markupsafe": "report",
     "safetensors": "train",
     "torch": "train",
 }

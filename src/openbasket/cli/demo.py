@@ -66,7 +66,9 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
             write_text(marker, settings)
         found = check(workspace)
         if found.flagged or any(share < 1 for share in found.agreement.values()):
-            raise OpenBasketError(f"the simulated box scores disagree with the events: {found.flagged}")
+            raise OpenBasketError(
+                f"the simulated box scores disagree with the events: {found.flagged}"
+            )
         return f"{found.games} games; events and box scores agree for {found.player_games} player-games"
 
     def rendering() -> str:
@@ -87,7 +89,12 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
         workspace.write("splits", splits)
         write_json(
             workspace.private / "splits.json",
-            {"unseen_season": UNSEEN_SEASON, "unseen_leagues": [UNSEEN_LEAGUE], "ratios": [7, 1, 2], "seed": 0},
+            {
+                "unseen_season": UNSEEN_SEASON,
+                "unseen_leagues": [UNSEEN_LEAGUE],
+                "ratios": [7, 1, 2],
+                "seed": 0,
+            },
         )
         return f"{splits['split'].count()} of {splits.height} player-seasons"
 

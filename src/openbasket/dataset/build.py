@@ -55,7 +55,10 @@ def build(workspace: Workspace) -> BuildReport:
     rows = write_official(workspace, reels, levels, splits, count)
     paths = sorted(reels["path"].unique())
     manifest = {
-        path: {"sha256": sha256(workspace.root / path), "bytes": (workspace.root / path).stat().st_size}
+        path: {
+            "sha256": sha256(workspace.root / path),
+            "bytes": (workspace.root / path).stat().st_size,
+        }
         for path in paths
     }
     write_json(

@@ -53,7 +53,9 @@ def has_split(root: Path, split: str) -> bool:
     return (Path(root) / _file(split)).exists()
 
 
-def read_split(root: Path, split: str, *, levels: int = 5, require_videos: bool = True) -> list[Sample]:
+def read_split(
+    root: Path, split: str, *, levels: int = 5, require_videos: bool = True
+) -> list[Sample]:
     """Read one split's CSV.
 
     Columns are found by their header names (case and punctuation do not matter), whatever their
@@ -82,7 +84,9 @@ def read_split(root: Path, split: str, *, levels: int = 5, require_videos: bool 
     with file.open(newline="", encoding="utf-8-sig") as text:
         rows = list(csv.reader(text))
     if not rows:
-        raise BadInputError([Problem(str(file), None, None, "an empty file", "a header line and rows")])
+        raise BadInputError(
+            [Problem(str(file), None, None, "an empty file", "a header line and rows")]
+        )
     order = _columns(file, rows[0])
     problems: list[Problem] = []
     seen: dict[str, int] = {}
@@ -92,11 +96,17 @@ def read_split(root: Path, split: str, *, levels: int = 5, require_videos: bool 
             continue
         if len(row) != len(order) + 1:
             given = f"{len(row)} columns"
-            problems.append(Problem(str(file), number, None, given, f"{len(order) + 1}: path and 20 labels"))
+            problems.append(
+                Problem(str(file), number, None, given, f"{len(order) + 1}: path and 20 labels")
+            )
             continue
         path = row[0].strip()
         if path in seen:
-            problems.append(Problem(str(file), number, "path", repr(path), f"each reel once (also row {seen[path]})"))
+            problems.append(
+                Problem(
+                    str(file), number, "path", repr(path), f"each reel once (also row {seen[path]})"
+                )
+            )
         seen[path] = number
         video = Path(path) if Path(path).is_absolute() else safe_join(root, path)
         if require_videos and not video.is_file():
@@ -131,7 +141,13 @@ def _columns(file: Path, header: Sequence[str]) -> list[Skill]:
     if not any(named):
         return list(OFFICIAL_ORDER)
     problems = [
-        Problem(str(file), None, "header", repr(cell), "a skill: " + ", ".join(s.name for s in OFFICIAL_ORDER))
+        Problem(
+            str(file),
+            None,
+            "header",
+            repr(cell),
+            "a skill: " + ", ".join(s.name for s in OFFICIAL_ORDER),
+        )
         for cell, skill in zip(header[1:], named, strict=True)
         if skill is None
     ]
@@ -163,7 +179,9 @@ def _sample(path: str, video: Path, levels: tuple[int | None, ...]) -> Sample:
     player, years = (stem[:-6], stem[-5:]) if stem[-6:-5] == "_" else (stem, "")
     league = parts[-2] if len(parts) >= 2 else ""
     season = parts[-3] if len(parts) >= 3 else years.replace("_", "-")
-    return Sample(f"{player}_{league}_{season.replace('-', '_')}", player, league, season, path, video, levels)
+    return Sample(
+        f"{player}_{league}_{season.replace('-', '_')}", player, league, season, path, video, levels
+    )
 
 
 def _plain(text: str) -> str:

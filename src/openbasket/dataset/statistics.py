@@ -77,7 +77,11 @@ class DatasetStatistics:
         if self.labels:
             count = len(next(iter(self.labels.values())))
             rows = [
-                [s.name, *(f"{n:,}" for n in self.labels[s.key]), f"{sum(self.labels[s.key]) / self.subjects:.1%}"]
+                [
+                    s.name,
+                    *(f"{n:,}" for n in self.labels[s.key]),
+                    f"{sum(self.labels[s.key]) / self.subjects:.1%}",
+                ]
                 for s in SKILLS
             ]
             found.append(("Labels", ["skill", *level_names(count), "of players"], rows))

@@ -82,7 +82,10 @@ def verify(workspace: Workspace, *, deep: bool = False, quiet: bool = False) -> 
         manifest = workspace.read_json("manifest.json")["reels"]
     paths = sorted(listed | set(expected))
     for path in track(paths, "verifying reels", disable=quiet, transient=True):
-        faults += [(path, fault) for fault in _faults(workspace, path, expected.get(path), manifest.get(path), deep)]
+        faults += [
+            (path, fault)
+            for fault in _faults(workspace, path, expected.get(path), manifest.get(path), deep)
+        ]
     on_disk = {
         file.relative_to(workspace.root).as_posix() for file in workspace.reels.rglob("*.mp4")
     }
@@ -107,7 +110,11 @@ def _faults(
     faults = []
     told = (f"{info.width}x{info.height}", f"{info.fps} FPS", info.codec)
     wanted = (f"{WIDTH}x{HEIGHT}", f"{FPS} FPS", "h264")
-    faults += [f"{is_}; the layout asks for {want}" for is_, want in zip(told, wanted, strict=True) if is_ != want]
+    faults += [
+        f"{is_}; the layout asks for {want}"
+        for is_, want in zip(told, wanted, strict=True)
+        if is_ != want
+    ]
     if frames is not None and info.frames != frames:
         faults.append(f"{info.frames} frames; table 'reels' says {frames}")
     if decoded is not None and decoded != info.frames:

@@ -20,25 +20,30 @@ def radar(
         series: (CSS class, values) of each outline; a missing value is drawn at the centre.
         top: value of the outer ring.
     """
-    size, radius = 360, 120.0
-    centre = size / 2
+    width, height, radius = 440, 330, 120.0
+    centre = width / 2
+    middle = height / 2 + 8
 
     def place(index: int, share: float) -> tuple[float, float]:
         angle = 2 * math.pi * index / len(axes) - math.pi / 2
-        return centre + radius * share * math.cos(angle), centre + radius * share * math.sin(angle)
+        return centre + radius * share * math.cos(angle), middle + radius * share * math.sin(angle)
 
     def outline(shares: Sequence[float]) -> str:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(i, s) for i, s in enumerate(shares)))
 
-    parts = [f'<svg class="radar" viewBox="0 0 {size} {size}" role="img" aria-label="Radar of categories">']
+    parts = [
+        f'<svg class="radar" viewBox="0 0 {width} {height}" role="img" aria-label="Radar of categories">'
+    ]
     for ring in range(1, round(top) + 1):
         parts.append(f'<polygon class="ring" points="{outline([ring / top] * len(axes))}"/>')
     for index, name in enumerate(axes):
         x, y = place(index, 1.0)
-        parts.append(f'<line class="spoke" x1="{centre}" y1="{centre}" x2="{x:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<line class="spoke" x1="{centre}" y1="{middle}" x2="{x:.1f}" y2="{y:.1f}"/>')
         lx, ly = place(index, 1.18)
         anchor = "middle" if abs(lx - centre) < 12 else ("start" if lx > centre else "end")
-        parts.append(f'<text x="{lx:.1f}" y="{ly + 4:.1f}" text-anchor="{anchor}">{escape(name)}</text>')
+        parts.append(
+            f'<text x="{lx:.1f}" y="{ly + 4:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
+        )
     for css, values in series:
         shares = [0.0 if v is None else v / top for v in values]
         parts.append(f'<polygon class="{escape(css)}" points="{outline(shares)}"/>')
@@ -53,7 +58,9 @@ def level_bars(level: int | None, levels: int, css: str = "label") -> Markup:
     boxes = "".join(
         f'<i class="{escape(css) if i <= level else "empty"}"></i>' for i in range(levels)
     )
-    return Markup(f'<span class="boxes" role="img" aria-label="level {level} of {levels - 1}">{boxes}</span>')  # noqa: S704
+    return Markup(
+        f'<span class="boxes" role="img" aria-label="level {level} of {levels - 1}">{boxes}</span>'
+    )  # noqa: S704
 
 
 def interval_plot(
@@ -76,17 +83,27 @@ def interval_plot(
         'aria-label="Accuracy with 95 % intervals; the dashed line is chance">'
     ]
     for tick in (0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        parts.append(f'<line class="grid" x1="{x(tick):.1f}" y1="8" x2="{x(tick):.1f}" y2="{height - 22}"/>')
-        parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{height - 6}" text-anchor="middle">{tick:.0%}</text>')
-    parts.append(f'<line class="chance" x1="{x(chance):.1f}" y1="8" x2="{x(chance):.1f}" y2="{height - 22}"/>')
+        parts.append(
+            f'<line class="grid" x1="{x(tick):.1f}" y1="8" x2="{x(tick):.1f}" y2="{height - 22}"/>'
+        )
+        parts.append(
+            f'<text class="tick" x="{x(tick):.1f}" y="{height - 6}" text-anchor="middle">{tick:.0%}</text>'
+        )
+    parts.append(
+        f'<line class="chance" x1="{x(chance):.1f}" y1="8" x2="{x(chance):.1f}" y2="{height - 22}"/>'
+    )
     for number, (name, value, low, high, css) in enumerate(rows):
         y = 20 + line * number
-        parts.append(f'<text x="{left - 12}" y="{y + 4}" text-anchor="end" class="{escape(css)}">{escape(name)}</text>')
+        parts.append(
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end" class="{escape(css)}">{escape(name)}</text>'
+        )
         if value is None:
             parts.append(f'<text class="tick" x="{x(0) + 6:.1f}" y="{y + 4}">no labels</text>')
             continue
         if low is not None and high is not None:
-            parts.append(f'<line class="span {escape(css)}" x1="{x(low):.1f}" y1="{y}" x2="{x(high):.1f}" y2="{y}"/>')
+            parts.append(
+                f'<line class="span {escape(css)}" x1="{x(low):.1f}" y1="{y}" x2="{x(high):.1f}" y2="{y}"/>'
+            )
         parts.append(f'<circle class="{escape(css)}" cx="{x(value):.1f}" cy="{y}" r="4.5"/>')
     parts.append("</svg>")
     return Markup("".join(parts))  # noqa: S704 - every text in it is escaped above

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -36,6 +37,20 @@ class _Clip:
 
     def __post_init__(self) -> None:
         self.first, self.last = min(self.shown), max(self.shown)
+
+    def finish(self, otherwise: str) -> str | None:
+        """Close the file if it has all of its frames; return what is wrong if not."""
+        if self.writer is None or self.writer.frames < self.shown.total():
+            self.abandon(otherwise)
+            return otherwise
+        self.writer.__exit__(None, None, None)
+        return None
+
+    def abandon(self, reason: str) -> None:
+        """Leave nothing of the file."""
+        if self.writer is not None:
+            self.writer.__exit__(VideoError, VideoError(reason), None)
+            self.writer = None
 
 
 def cut_clips(
@@ -68,24 +83,15 @@ def cut_clips(
         if not pts or stream.time_base is None:
             raise VideoError(f"'{source}' holds no frames")
         clips = sorted(
-            (_Clip(path, _shown(pts, stream.time_base, start, frames)) for path, start, frames in spans),
+            (
+                _Clip(path, _shown(pts, stream.time_base, start, frames))
+                for path, start, frames in spans
+            ),
             key=lambda clip: (clip.first, clip.last, str(clip.path)),
         )
         encoder = {"crf": crf, "preset": preset, "gop": gop}
         for run in _runs(clips, keys):
-            done: set[Path] = set()
-            reason = f"'{source.name}' does not decode to the end of the clip"
-            try:
-                for clip in _cut(container, stream, run, encoder):
-                    done.add(clip.path)
-                    yield clip.path, None
-            except av.FFmpegError as error:
-                reason = f"'{source.name}' does not decode ({error.strerror or error})"
-            for clip in run:
-                if clip.path not in done:
-                    if clip.writer is not None:
-                        clip.writer.__exit__(VideoError, VideoError(reason), None)
-                    yield clip.path, reason
+            yield from _cut(container, stream, run, encoder, source.name)
 
 
 def _shown(pts: list[int], base: Fraction, start: Fraction, frames: int) -> Counter[int]:
@@ -110,31 +116,57 @@ def _runs(clips: list[_Clip], keys: list[int]) -> Iterator[list[_Clip]]:
 
 
 def _cut(
-    container: InputContainer, stream: VideoStream, run: list[_Clip], encoder: dict[str, object]
-) -> Iterator[_Clip]:
-    """Decode a run once and feed every clip that shows a frame."""
-    open_clips = list(run)
-    for frame in decode(container, stream, run[0].first):
-        if frame.pts is None:
+    container: InputContainer,
+    stream: VideoStream,
+    run: list[_Clip],
+    encoder: dict[str, Any],
+    name: str,
+) -> Iterator[tuple[Path, str | None]]:
+    """Decode a run once and feed every clip that shows a frame.
+
+    Where it does not decode, the clips that have begun are lost and decoding begins anew for the
+    others.
+    """
+    waiting = list(run)
+    try:
+        while waiting:
+            reason = f"'{name}' ends, or does not decode, before the end of the clip"
+            try:
+                for frame in decode(container, stream, waiting[0].first):
+                    for clip in _feed(frame, waiting, encoder):
+                        waiting.remove(clip)
+                        yield clip.path, clip.finish(f"'{name}' lacks frames of the clip")
+                    if not waiting:
+                        return
+            except av.FFmpegError as error:
+                reason = f"'{name}' does not decode ({error.strerror or error})"
+            lost = [clip for clip in waiting if clip.writer is not None] or waiting[:1]
+            for clip in lost:
+                waiting.remove(clip)
+                clip.abandon(reason)
+                yield clip.path, reason
+    finally:
+        for clip in waiting:
+            clip.abandon("interrupted")
+
+
+def _feed(frame: VideoFrame, clips: list[_Clip], encoder: dict[str, Any]) -> list[_Clip]:
+    """Write a frame into each clip that shows it; return the clips that are over."""
+    if frame.pts is None:
+        return []
+    fitted: tuple[np.ndarray, PixelFormat] | None = None
+    for clip in clips:
+        times = clip.shown[frame.pts]
+        if times == 0:
             continue
-        picture: tuple[np.ndarray, PixelFormat] | None = None
-        for clip in [c for c in open_clips if c.first <= frame.pts]:
-            if clip.shown[frame.pts]:
-                if frame.is_corrupt:
-                    raise av.InvalidDataError(0, "corrupt frame")
-                picture = picture or _fitted(frame)
-                if clip.writer is None:
-                    clip.writer = VideoWriter(clip.path, **encoder).__enter__()  # type: ignore[arg-type]
-                for _ in range(clip.shown[frame.pts]):
-                    clip.writer.write(*picture)
-            if frame.pts >= clip.last and clip.writer is not None:
-                if clip.writer.frames < clip.shown.total():
-                    return
-                clip.writer.__exit__(None, None, None)
-                open_clips.remove(clip)
-                yield clip
-        if not open_clips:
-            return
+        if frame.is_corrupt:
+            raise av.InvalidDataError(0, "a damaged frame")
+        fitted = fitted or _fitted(frame)
+        if clip.writer is None:
+            clip.writer = VideoWriter(clip.path, **encoder).__enter__()
+        for _ in range(times):
+            clip.writer.write(*fitted)
+    return [clip for clip in clips if clip.last <= frame.pts]
 
 
 def _fitted(frame: VideoFrame) -> tuple[np.ndarray, PixelFormat]:
@@ -164,14 +196,14 @@ def join(clips: Sequence[Path], path: Path) -> list[int]:
         Frames of each clip.
 
     Raises:
-        VideoError: a clip that cannot be read, or whose encoding differs from the first one's.
+        VideoError: no clips; one that cannot be read, or whose encoding differs from the first one's.
     """
+    if not clips:
+        raise VideoError(f"there are no clips to join to '{path}'")
     counts: list[int] = []
     with (
         atomic_path(path) as temporary,
-        av.open(
-            str(temporary), "w", format="mp4", options={"movflags": "+faststart"}
-        ) as output,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as output,
     ):
         target: VideoStream | None = None
         parameters: bytes | None = None
@@ -184,7 +216,9 @@ def join(clips: Sequence[Path], path: Path) -> list[int]:
                     base = stream.time_base or Fraction(0)
                     target.time_base = base
                 if stream.codec_context.extradata != parameters or stream.time_base != base:
-                    raise VideoError(f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again")
+                    raise VideoError(
+                        f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again"
+                    )
                 shift = int(sum(counts) / FPS / base)
                 frames = 0
                 for packet in container.demux(stream):

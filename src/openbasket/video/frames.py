@@ -87,7 +87,9 @@ def read_frames(
         lost = sorted(wanted - found.keys())
         if lost:
             numbers = [i for i in sorted(set(indices)) if shown[i] in lost]
-            raise VideoError(f"'{path}': frame {numbers[0]} does not decode ({len(lost)} such frames)")
+            raise VideoError(
+                f"'{path}': frame {numbers[0]} does not decode ({len(lost)} such frames)"
+            )
     return np.stack([found[shown[i]] for i in indices])
 
 
@@ -115,8 +117,6 @@ def _size(stream: VideoStream, short_side: int | None) -> tuple[int, int]:
         return width, height
     scale = Fraction(short_side, min(width, height))
     return max(1, int(width * scale + Fraction(1, 2))), max(1, int(height * scale + Fraction(1, 2)))
-
-
 
 
 av.logging.set_level(av.logging.ERROR)

@@ -24,7 +24,9 @@ def count_frames(path: Path) -> int:
     with open_video(path) as (container, stream):
         for frame in decode(container, stream):
             if frame.pts is None or (last is not None and frame.pts <= last):
-                raise VideoError(f"'{path}': frame {count} has no time, or an earlier one than the last")
+                raise VideoError(
+                    f"'{path}': frame {count} has no time, or an earlier one than the last"
+                )
             if frame.is_corrupt:
                 raise VideoError(f"'{path}': frame {count} is corrupt")
             last = frame.pts

@@ -15,7 +15,11 @@ __all__ = ["write_official"]
 
 
 def write_official(
-    workspace: Workspace, reels: pl.DataFrame, levels: pl.DataFrame, splits: pl.DataFrame, count: int
+    workspace: Workspace,
+    reels: pl.DataFrame,
+    levels: pl.DataFrame,
+    splits: pl.DataFrame,
+    count: int,
 ) -> dict[str, int]:
     """Write one CSV for each split: a header row, then path and 20 labels for each reel.
 
