@@ -72,7 +72,9 @@ def write_report(
             for split in SPLIT_FILES
             if has_split(root, split)
         }
-        if evaluation is None and any(rows for s, rows in samples.items() if s not in ("train", "val")):
+        if evaluation is None and any(
+            rows for s, rows in samples.items() if s not in ("train", "val")
+        ):
             evaluation = evaluate(predictions, root)
         context = {
             "version": __version__,
@@ -105,7 +107,10 @@ def _facts(workspace: Workspace) -> list[tuple[str, str]]:
         ]
     if workspace.has("subjects"):
         people = workspace.read("subjects")
-        facts += [("player-seasons", f"{people.height:,}"), ("persons", f"{people['player_id'].n_unique():,}")]
+        facts += [
+            ("player-seasons", f"{people.height:,}"),
+            ("persons", f"{people['player_id'].n_unique():,}"),
+        ]
     if workspace.has("reels"):
         reels = workspace.read("reels").filter(pl.col("draw") == 0)
         hours = reels["frames"].sum() / FPS / 3600
@@ -161,7 +166,9 @@ def _player(
     if not shown:
         return None
     in_test = [s for s in shown if s in samples.get("test", [])] or shown
-    sample = max(in_test, key=lambda s: (paths[s.path], sum(x is not None for x in s.levels), s.path))
+    sample = max(
+        in_test, key=lambda s: (paths[s.path], sum(x is not None for x in s.levels), s.path)
+    )
     levels = dataset_levels(workspace.root)
     predicted = _predicted(predictions, sample.subject_id, levels)
     rows = reels.filter(pl.col("path") == sample.path).sort("position")
@@ -204,7 +211,11 @@ def _predicted(predictions: Sequence[Path], subject: str, levels: int) -> list[i
         first = rows.filter(pl.col("run") == rows["run"].sort()[0])
         columns = [f"p{level}" for level in range(levels)]
         best = dict(
-            zip(first["skill"], first.select(columns).to_numpy().argmax(axis=1).tolist(), strict=True)
+            zip(
+                first["skill"],
+                first.select(columns).to_numpy().argmax(axis=1).tolist(),
+                strict=True,
+            )
         )
         return [best.get(s.key) for s in SKILLS]
     return [None] * len(SKILLS)
@@ -224,9 +235,13 @@ def _category_means(levels: Sequence[int | None]) -> list[float | None]:
 
 def _clips(workspace: Workspace, rows: pl.DataFrame) -> list[dict[str, Any]]:
     parts = [workspace.read("events", *pair) for pair in workspace.seasons("events")]
-    events = pl.concat(parts).select("game_id", "event_id", "period", "clock_s", "kind", "made", "value")
+    events = pl.concat(parts).select(
+        "game_id", "event_id", "period", "clock_s", "kind", "made", "value"
+    )
     clips = []
-    for row in rows.join(events, on=["game_id", "event_id"], maintain_order="left").iter_rows(named=True):
+    for row in rows.join(events, on=["game_id", "event_id"], maintain_order="left").iter_rows(
+        named=True
+    ):
         what = WORDS.get(row["kind"], row["kind"].replace("_", " "))
         if row["kind"] == "field_goal":
             what = f"{row['value']}-point field goal"
@@ -261,7 +276,9 @@ def _snapshots(workspace: Workspace, samples: dict[str, list[Sample]]) -> list[d
             sample.video, uniform_indices(probe(sample.video).frames, SNAPSHOTS), short_side=124
         )
         height, width = (side - side % 2 for side in frames.shape[1:3])
-        images = [_data_uri(jpeg(np.ascontiguousarray(f[:height, :width])), "image/jpeg") for f in frames]
+        images = [
+            _data_uri(jpeg(np.ascontiguousarray(f[:height, :width])), "image/jpeg") for f in frames
+        ]
         who = names.get(sample.player_id) or sample.player_id
         rows.append({"who": who, "where": f"{sample.league} {sample.season}", "images": images})
     return rows

@@ -124,21 +124,29 @@ def build(
         clips += outcome.result.clips
         encoded += outcome.result.encoded
         game = outcome.item.game_id
-        failures += [("cut", f"{game}/{event}", reason) for event, reason in outcome.result.failures]
-    clip_table = pl.DataFrame(clips, tables.dtypes("clips"), orient="row").sort("game_id", "event_id")
+        failures += [
+            ("cut", f"{game}/{event}", reason) for event, reason in outcome.result.failures
+        ]
+    clip_table = pl.DataFrame(clips, tables.dtypes("clips"), orient="row").sort(
+        "game_id", "event_id"
+    )
     shown = _with_clips(chosen, events, clip_table)
     jobs = []
     for subject in subjects.sort("subject_id").iter_rows(named=True):
         rows = shown.filter(pl.col("subject_id") == subject["subject_id"]).sort("position")
         if rows.height < least:
-            told = f"{rows.height} filmed events; {least} are needed (lower --events or --min-events)"
+            told = (
+                f"{rows.height} filmed events; {least} are needed (lower --events or --min-events)"
+            )
             failures.append(("reel", subject["subject_id"], told))
             continue
         path = workspace.reel_path(
             subject["player_id"], subject["league"], subject["season"], settings.draw
         )
         files = tuple(clip_path(workspace.clips, clip) for clip in rows["clip_id"])
-        receipt = workspace.private / "receipts" / f"{subject['subject_id']}_draw{settings.draw}.txt"
+        receipt = (
+            workspace.private / "receipts" / f"{subject['subject_id']}_draw{settings.draw}.txt"
+        )
         jobs.append(ReelJob(subject["subject_id"], path, receipt, files))
     made: dict[str, str] = {}
     for done in run(assemble, jobs, describe="joining reels", workers=workers, quiet=quiet):
@@ -206,17 +214,25 @@ def _located(
     """For each game the plays to cut, (first event, media time); and events that have no time."""
     anchors = workspace.read("anchors") if workspace.has("anchors") else tables.empty("anchors")
     times = (
-        workspace.read("event_times") if workspace.has("event_times") else tables.empty("event_times")
+        workspace.read("event_times")
+        if workspace.has("event_times")
+        else tables.empty("event_times")
     )
     firsts = _first_events(events)
-    wanted = chosen.join(firsts, on=["game_id", "play_id"]).select("game_id", "first_event").unique()
+    wanted = (
+        chosen.join(firsts, on=["game_id", "play_id"]).select("game_id", "first_event").unique()
+    )
     plays: dict[str, list[tuple[str, float]]] = {}
     lost: list[tuple[str, str, str]] = []
     for (game,), rows in sorted(wanted.partition_by("game_id", as_dict=True).items()):
         mine = pl.col("game_id") == game
         needed = rows["first_event"].to_list()
         try:
-            located = locate(events.filter(mine).select(tables.dtypes("events").keys()), anchors.filter(mine), times.filter(mine))
+            located = locate(
+                events.filter(mine).select(tables.dtypes("events").keys()),
+                anchors.filter(mine),
+                times.filter(mine),
+            )
         except BadInputError as error:
             lost += [(str(game), event, str(error)) for event in needed]
             continue

@@ -62,7 +62,11 @@ class ImportReport:
     def rows(self) -> list[tuple[str, ...]]:
         """Rows for printing: league, season, games, players, events, stints."""
         return [
-            (s["league"], s["season"], *(f"{s[k]:,}" for k in ("games", "players", "events", "stints")))
+            (
+                s["league"],
+                s["season"],
+                *(f"{s[k]:,}" for k in ("games", "players", "events", "stints")),
+            )
             for s in self.seasons
         ]
 
@@ -154,7 +158,9 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         if pair in workspace.seasons(cast(Any, table)):
             old = workspace.read(cast(Any, table), *pair)
             kept = pl.concat([old.filter(~pl.col("game_id").is_in(new_games.implode())), frame])
-        order = sort.get(table) or [c for c in ("game_id", "team_id", "player_id", "first_order") if c in kept]
+        order = sort.get(table) or [
+            c for c in ("game_id", "team_id", "player_id", "first_order") if c in kept
+        ]
         workspace.write(cast(Any, table), kept.sort(order), *pair)
     _merge_players(players, workspace)
     return {

@@ -136,9 +136,7 @@ def check(workspace: Workspace) -> CheckReport:
         told = official.filter(pl.col("seconds_played") > 0).join(
             minutes_played(stints), on=["game_id", "player_id"], how="left"
         )
-        near = (
-            told["seconds_played"] - told["seconds"].fill_null(0)
-        ).abs() <= MINUTES_TOLERANCE_S
+        near = (told["seconds_played"] - told["seconds"].fill_null(0)).abs() <= MINUTES_TOLERANCE_S
         minutes = [minutes[0] + int(near.sum()), minutes[1] + told.height]
     return CheckReport(
         agreement={stat: same / n if n else 0.0 for stat, (same, n) in agree.items() if n},
@@ -159,7 +157,12 @@ def _wrong_scores(games: pl.DataFrame, events: pl.DataFrame) -> list[tuple[str, 
     for side in ("home", "away"):
         told = (
             games.filter(pl.col(f"{side}_score").is_not_null())
-            .join(points, left_on=["game_id", f"{side}_team_id"], right_on=["game_id", "team_id"], how="left")
+            .join(
+                points,
+                left_on=["game_id", f"{side}_team_id"],
+                right_on=["game_id", "team_id"],
+                how="left",
+            )
             .with_columns(pl.col("points").fill_null(0))
             .filter(pl.col("points") != pl.col(f"{side}_score"))
         )

@@ -28,7 +28,9 @@ def require_sound(
     place = f"{where}, events"
     problems: list[Problem] = []
     rows = events.with_row_index("row")
-    known = games.select("game_id", "home_team_id", "away_team_id", "period_s", "overtime_s", "periods")
+    known = games.select(
+        "game_id", "home_team_id", "away_team_id", "period_s", "overtime_s", "periods"
+    )
     rows = rows.join(known, on="game_id", how="left", maintain_order="left")
     for row in rows.filter(pl.col("home_team_id").is_null()).select("row", "game_id").rows():
         problems.append(Problem(place, row[0], "game_id", repr(row[1]), "a game of table 'games'"))
@@ -49,7 +51,9 @@ def require_sound(
     )
     for row, player, game in unknown.select("row", "player_id", "game_id").sort("row").rows():
         problems.append(
-            Problem(place, row, "player_id", repr(player), f"a player on the roster of game '{game}'")
+            Problem(
+                place, row, "player_id", repr(player), f"a player on the roster of game '{game}'"
+            )
         )
     too_long = rows.filter(
         pl.col("clock_s")

@@ -87,7 +87,16 @@ BOX = {
     "fouls_made": "FoulsCommited",
     "fouls_drawn": "FoulsReceived",
 }
-PLAY_COLUMNS = ("CODETEAM", "PLAYER_ID", "PLAYER", "DORSAL", "PLAYTYPE", "MARKERTIME", "MINUTE", "NUMBEROFPLAY")
+PLAY_COLUMNS = (
+    "CODETEAM",
+    "PLAYER_ID",
+    "PLAYER",
+    "DORSAL",
+    "PLAYTYPE",
+    "MARKERTIME",
+    "MINUTE",
+    "NUMBEROFPLAY",
+)
 POINT_COLUMNS = ("NUM_ANOT", "ID_PLAYER", "COORD_X", "COORD_Y", "ID_ACTION", "UTC")
 HEADER_COLUMNS = ("Date", "TeamA", "TeamB", "CodeTeamA", "CodeTeamB", "ScoreA", "ScoreB")
 BOX_COLUMNS = ("Player_ID", "IsStarter", "Team", "Dorsal", "Player", "Minutes", *BOX.values())
@@ -122,7 +131,8 @@ def read(paths: Sequence[Path]) -> Iterator[Transcript]:
     live, flat, strange = _sort_files(files, {p for p in paths if p.is_file()})
     if strange:
         raise BadInputError(
-            Problem(str(file), None, None, "a file of another kind", ALLOWED_FILES) for file in strange
+            Problem(str(file), None, None, "a file of another kind", ALLOWED_FILES)
+            for file in strange
         )
     for raw in (*_live_seasons(live), *_flat_seasons(flat)):
         yield _transcript(raw)
@@ -132,13 +142,15 @@ ALLOWED_FILES = (
     "E2022_100_PlaybyPlay.json (and Boxscore, Header, Points), "
     "or playbyplay_2022.parquet/.csv (and boxscore_2022, points_2022, header)"
 )
-LIVE = re.compile(r"^(?P<code>[EU])(?P<start>\d{4})_(?P<game>\d+)_(?P<what>\w+)\.json$", re.IGNORECASE)
-FLAT = re.compile(r"^(?P<what>playbyplay|boxscore|points|header)(?:_(?P<start>\d{4}))?\.(?P<kind>parquet|csv)$")
+LIVE = re.compile(
+    r"^(?P<code>[EU])(?P<start>\d{4})_(?P<game>\d+)_(?P<what>\w+)\.json$", re.IGNORECASE
+)
+FLAT = re.compile(
+    r"^(?P<what>playbyplay|boxscore|points|header)(?:_(?P<start>\d{4}))?\.(?P<kind>parquet|csv)$"
+)
 
 
-def _sort_files(
-    files: list[Path], named: set[Path]
-) -> tuple[list[Path], list[Path], list[Path]]:
+def _sort_files(files: list[Path], named: set[Path]) -> tuple[list[Path], list[Path], list[Path]]:
     """Split into live JSON, flattened files, and files given by name that are neither."""
     live = [f for f in files if LIVE.match(f.name)]
     flat = [f for f in files if FLAT.match(f.name)]
@@ -162,7 +174,9 @@ def _live_seasons(files: list[Path]) -> Iterator[_Raw]:
             if "playbyplay" not in kinds:
                 notes.append(f"game {game} has no PlaybyPlay file and is left out")
                 continue
-            parts["plays"].append(_live_plays(kinds["playbyplay"]).with_columns(_gamecode=pl.lit(game)))
+            parts["plays"].append(
+                _live_plays(kinds["playbyplay"]).with_columns(_gamecode=pl.lit(game))
+            )
             for what, key, rows in (
                 ("box", "boxscore", _live_box),
                 ("header", "header", _live_header),
@@ -187,7 +201,9 @@ def _live_seasons(files: list[Path]) -> Iterator[_Raw]:
 def _load_json(path: Path) -> Any:
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     if not text.strip():
-        raise BadInputError([Problem(str(path), None, None, "an empty file", "JSON of the live API")])
+        raise BadInputError(
+            [Problem(str(path), None, None, "an empty file", "JSON of the live API")]
+        )
     try:
         return json.loads(text)
     except ValueError as error:
@@ -202,7 +218,9 @@ def _records(
 ) -> pl.DataFrame:
     """Turn a list of JSON objects into a frame of text columns; missing keys are problems."""
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
-        raise BadInputError([Problem(str(path), None, None, "no list of objects", "the live API's form")])
+        raise BadInputError(
+            [Problem(str(path), None, None, "no list of objects", "the live API's form")]
+        )
     problems = [
         Problem(str(path), row, column, "no such key", f"a row with {', '.join(columns)}")
         for row, record in enumerate(records)
@@ -271,7 +289,9 @@ def _flat_seasons(files: list[Path]) -> Iterator[_Raw]:
                 name: _load_flat(found[key], columns, extra) if key in found else None
                 for name, (key, columns, extra) in optional.items()
             }
-            notes = [f"no {name} file beside {file.name}" for name, f in frames.items() if f is None]
+            notes = [
+                f"no {name} file beside {file.name}" for name, f in frames.items() if f is None
+            ]
             for (start,), part in plays.partition_by("_season", as_dict=True).items():
                 mine = {
                     name: None if f is None else f.filter(pl.col("_season") == start)
@@ -318,7 +338,11 @@ def _competition(file: Path, folder: Path, header: pl.DataFrame | None) -> str:
         if league in folder.name.lower():
             return code
     raise BadInputError(
-        [Problem(str(file), None, None, "a competition nobody names", "E (EuroLeague) or U (EuroCup)")],
+        [
+            Problem(
+                str(file), None, None, "a competition nobody names", "E (EuroLeague) or U (EuroCup)"
+            )
+        ],
         hint="Put header.parquet beside the file, or name the folder 'euroleague' or 'eurocup'.",
     )
 
@@ -362,9 +386,7 @@ def _transcript(raw: _Raw) -> Transcript:
         notes.append(f"{late} rows stand elsewhere than their clock says; they are put in order")
     if strangers:
         notes.append(f"{strangers} rows name a team that does not play; they are left out")
-    return Transcript(
-        league, season, games, players, appearances, box_scores, events, tuple(notes)
-    )
+    return Transcript(league, season, games, players, appearances, box_scores, events, tuple(notes))
 
 
 def _text(column: str) -> pl.Expr:
@@ -422,9 +444,13 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, i
     plays = plays.rename({"filled": "clock_s"}).with_columns(
         place=pl.int_range(pl.len()).over("game_id", "period")
     )
-    starts = pl.when(pl.col("PLAYTYPE") == "BP").then(0).when(
-        pl.col("PLAYTYPE").is_in(["EP", "EG"])
-    ).then(2).otherwise(1)
+    starts = (
+        pl.when(pl.col("PLAYTYPE") == "BP")
+        .then(0)
+        .when(pl.col("PLAYTYPE").is_in(["EP", "EG"]))
+        .then(2)
+        .otherwise(1)
+    )
     plays = plays.with_columns(starts=starts).sort(
         ["_gamecode", "period", "starts", "clock_s", "place"],
         descending=[False, False, False, True, False],
@@ -433,9 +459,7 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, i
     late = int(plays.select(moved.sum()).item())
     # EG follows the last EP; a second end of the same period says nothing.
     ends = pl.col("PLAYTYPE").is_in(["EP", "EG"])
-    plays = plays.filter(
-        ~(ends & ends.cast(pl.Int32).cum_sum().over("game_id", "period").gt(1))
-    )
+    plays = plays.filter(~(ends & ends.cast(pl.Int32).cum_sum().over("game_id", "period").gt(1)))
     mapped = {k: v for k, v in KINDS.items() if v}
     # Coaches stand for the bench: they are charged with its fouls (CO_A, CO_B) and, in 2007-08,
     # with team rebounds and turnovers. Whoever is on no roster of the box score is no player.
@@ -471,7 +495,9 @@ def _refuse_unknown(plays: pl.DataFrame, raw: _Raw) -> None:
     for row, given in unknown.select("_row", "PLAYTYPE").rows():
         near = suggest(given, [k for k in KINDS if k])
         problems.append(
-            Problem(raw.where, row, "PLAYTYPE", f"{given!r}.{near}", ", ".join(k for k in KINDS if k))
+            Problem(
+                raw.where, row, "PLAYTYPE", f"{given!r}.{near}", ", ".join(k for k in KINDS if k)
+            )
         )
     for row in plays.filter(pl.col("_section").is_null())["_row"].to_list():
         problems.append(Problem(raw.where, row, "_section", "another word", ", ".join(SECTIONS)))
@@ -512,9 +538,7 @@ def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
     )
 
 
-def _games(
-    raw: _Raw, name: pl.Expr, plays: pl.DataFrame, league: str, season: str
-) -> pl.DataFrame:
+def _games(raw: _Raw, name: pl.Expr, plays: pl.DataFrame, league: str, season: str) -> pl.DataFrame:
     played = plays.select("_gamecode", "game_id").unique().sort("_gamecode")
     teams = (
         plays.filter(pl.col("team_id").is_not_null())
@@ -522,11 +546,15 @@ def _games(
         .agg(pl.col("team_id").unique().sort())
     )
     if raw.header is None:
-        header = pl.DataFrame(schema={"_gamecode": pl.Int32, **{c: pl.String for c in HEADER_COLUMNS}})
+        header = pl.DataFrame(
+            schema={"_gamecode": pl.Int32, **{c: pl.String for c in HEADER_COLUMNS}}
+        )
     else:
         header = raw.header.unique("_gamecode", keep="first", maintain_order=True)
     return (
-        played.join(header.with_columns(pl.col("_gamecode").cast(pl.Int32)), on="_gamecode", how="left")
+        played.join(
+            header.with_columns(pl.col("_gamecode").cast(pl.Int32)), on="_gamecode", how="left"
+        )
         .join(teams, on="game_id", how="left")
         .select(
             "game_id",
@@ -535,8 +563,12 @@ def _games(
             _text("Date").str.to_date("%d/%m/%Y", strict=False).alias("date"),
             pl.lit("men").alias("gender"),
             pl.lit("Europe").alias("region"),
-            pl.coalesce(_identifier("CodeTeamA"), pl.col("team_id").list.get(0, null_on_oob=True)).alias("home_team_id"),
-            pl.coalesce(_identifier("CodeTeamB"), pl.col("team_id").list.get(1, null_on_oob=True)).alias("away_team_id"),
+            pl.coalesce(
+                _identifier("CodeTeamA"), pl.col("team_id").list.get(0, null_on_oob=True)
+            ).alias("home_team_id"),
+            pl.coalesce(
+                _identifier("CodeTeamB"), pl.col("team_id").list.get(1, null_on_oob=True)
+            ).alias("away_team_id"),
             _text("TeamA").alias("home_team"),
             _text("TeamB").alias("away_team"),
             _text("ScoreA").cast(pl.Int16, strict=False).alias("home_score"),
@@ -584,7 +616,9 @@ def _events(plays: pl.DataFrame, points: pl.DataFrame | None, name: pl.Expr) -> 
             _identifier("ID_PLAYER").alias("player_id"),
             pl.col("COORD_X").cast(pl.Float64, strict=False).alias("x"),
             pl.col("COORD_Y").cast(pl.Float64, strict=False).alias("y"),
-            _text("UTC").str.to_datetime("%Y%m%d%H%M%S", strict=False, time_zone="UTC").alias("wall_time"),
+            _text("UTC")
+            .str.to_datetime("%Y%m%d%H%M%S", strict=False, time_zone="UTC")
+            .alias("wall_time"),
         ).unique(["game_id", "NUMBEROFPLAY", "player_id"], keep="first", maintain_order=True)
         keys = ["game_id", "NUMBEROFPLAY", "player_id"]
         events = events.join(places, on=keys, how="left", maintain_order="left")

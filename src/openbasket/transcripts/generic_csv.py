@@ -67,7 +67,10 @@ def _folder(folder: Path) -> Iterator[Transcript]:
     appearances = _appearances(checked["appearances"], events)
     players = _players(checked["players"], appearances)
     for (league, season), part in (
-        checked["games"].sort("league", "season").partition_by("league", "season", as_dict=True).items()
+        checked["games"]
+        .sort("league", "season")
+        .partition_by("league", "season", as_dict=True)
+        .items()
     ):
         mine = pl.col("game_id").is_in(part["game_id"].implode())
         here = appearances.filter(mine)
@@ -93,7 +96,9 @@ def _load(path: Path, name: tables.TableName) -> pl.DataFrame:
     if not path.exists():
         return tables.empty(name)
     if path.stat().st_size == 0:
-        raise BadInputError([Problem(str(path), None, None, "an empty file", "a header line and rows")])
+        raise BadInputError(
+            [Problem(str(path), None, None, "an empty file", "a header line and rows")]
+        )
     try:
         frame = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
     except pl.exceptions.PolarsError as error:
@@ -173,19 +178,13 @@ def _appearances(given: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         )
         .select("game_id", "team_id", "player_id")
         .unique(["game_id", "player_id"], keep="first", maintain_order=True)
-        .with_columns(
-            number=pl.lit(None, dtype=pl.String), starter=pl.lit(None, dtype=pl.Boolean)
-        )
+        .with_columns(number=pl.lit(None, dtype=pl.String), starter=pl.lit(None, dtype=pl.Boolean))
     )
     return pl.concat([given, acting.select(given.columns)]).sort("game_id", "player_id")
 
 
 def _players(given: pl.DataFrame, appearances: pl.DataFrame) -> pl.DataFrame:
     """People; those whom only the rosters know have no details."""
-    others = (
-        appearances.select("player_id")
-        .unique()
-        .join(given, on="player_id", how="anti")
-    )
+    others = appearances.select("player_id").unique().join(given, on="player_id", how="anti")
     blank = tables.validate("players", others)
     return pl.concat([given, blank]).sort("player_id")

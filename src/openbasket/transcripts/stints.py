@@ -46,7 +46,9 @@ def stints(games: pl.DataFrame, appearances: pl.DataFrame, events: pl.DataFrame)
     )
     moves: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for game, team, *rest in (
-        events.filter(pl.col("kind").is_in(["sub_in", "sub_out"]) & pl.col("player_id").is_not_null())
+        events.filter(
+            pl.col("kind").is_in(["sub_in", "sub_out"]) & pl.col("player_id").is_not_null()
+        )
         .sort("game_id", "order")
         .select("game_id", "team_id", "period", "clock_s", "order", "kind", "player_id")
         .rows()
@@ -64,7 +66,8 @@ def stints(games: pl.DataFrame, appearances: pl.DataFrame, events: pl.DataFrame)
         }
         five = set(starters.get((game, team)) or inferred.get((game, team), set()))
         rows += [
-            (game, team, *stint) for stint in _team_stints(five, clocks, moves.get((game, team), []))
+            (game, team, *stint)
+            for stint in _team_stints(five, clocks, moves.get((game, team), []))
         ]
     return pl.DataFrame(rows, schema=tables.dtypes("stints"), orient="row")
 
