@@ -10,6 +10,7 @@ import polars as pl
 
 from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
 from openbasket.errors import BadInputError, VideoError
+from openbasket.progress import track
 from openbasket.video.integrity import count_frames
 from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
@@ -54,8 +55,6 @@ def verify(workspace: Workspace, *, deep: bool = False, quiet: bool = False) -> 
         deep: decode every reel and compare its hash with the manifest.
         quiet: show no progress bar.
     """
-    from rich.progress import track
-
     faults: list[tuple[str, str]] = []
     rows = 0
     listed: set[str] = set()
@@ -81,7 +80,7 @@ def verify(workspace: Workspace, *, deep: bool = False, quiet: bool = False) -> 
     if (workspace.private / "manifest.json").exists():
         manifest = workspace.read_json("manifest.json")["reels"]
     paths = sorted(listed | set(expected))
-    for path in track(paths, "verifying reels", disable=quiet, transient=True):
+    for path in track(paths, "verifying reels", quiet=quiet):
         faults += [
             (path, fault)
             for fault in _faults(workspace, path, expected.get(path), manifest.get(path), deep)

@@ -15,6 +15,7 @@ from openbasket.labels.levels import level
 from openbasket.labels.ranks import rank
 from openbasket.labels.scores import FORMULAS, missing_for, rated_games, score
 from openbasket.labels.statistics import game_statistics, season_statistics, subjects
+from openbasket.progress import track
 from openbasket.skills import SKILL_KEYS, SKILLS
 from openbasket.workspace import Workspace, write_json
 
@@ -101,13 +102,11 @@ def label(
         BadInputError: a league's season with fewer subjects than levels, or a bad experts' file.
         NotFoundError: no games have been imported.
     """
-    from rich.progress import track
-
     settings = settings or LabelSettings()
     report = LabelReport(settings)
     workspace.read("games")  # says what to do where there are none
     everyone, labels, problems = [], [], []
-    for league, season in track(workspace.seasons("games"), "labels", disable=quiet, transient=True):
+    for league, season in track(workspace.seasons("games"), "labels", quiet=quiet):
         games, events, stints = (
             workspace.read(table, league, season) for table in ("games", "events", "stints")
         )

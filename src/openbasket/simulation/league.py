@@ -20,6 +20,7 @@ import polars as pl
 
 from openbasket import tables
 from openbasket.errors import ConfigError
+from openbasket.progress import track
 from openbasket.simulation.people import POSITIONS, Person, drifted, new_person, stream, team_names
 from openbasket.transcripts.stints import stints
 from openbasket.workspace import Workspace, atomic_path
@@ -98,7 +99,7 @@ class LeagueSettings:
 def demo_leagues() -> tuple[LeagueSettings, ...]:
     """Two small leagues, one of women, with games of a few minutes; rules are the full ones."""
     short = {
-        "players_per_team": 6, "rounds": 1, "period_s": 28.0, "overtime_s": 20.0, "turnover": 0.6,
+        "players_per_team": 6, "rounds": 1, "period_s": 24.0, "overtime_s": 20.0, "turnover": 0.6,
     }  # fmt: skip
     return (
         LeagueSettings("sim-men", "men", "Europe", teams=4, **short),  # type: ignore[arg-type]
@@ -144,14 +145,12 @@ def simulate(
 
     The truth, ``openbasket/latent_skills.parquet``, has ``player_id, league, season, skill, value``.
     """
-    from rich.progress import track
-
     report = SimulationReport(seed)
     truth: list[tuple[str, str, str, str, float]] = []
     everyone: dict[str, Person] = {}
     jobs = [(league, season) for league in leagues for season in league.seasons]
     rosters: dict[str, dict[str, list[Person]]] = {}
-    for league, season in track(jobs, "simulating", disable=quiet, transient=True):
+    for league, season in track(jobs, "simulating", quiet=quiet):
         teams = _rosters(league, season, rosters.get(league.league), seed)
         rosters[league.league] = teams
         for people in teams.values():
@@ -275,13 +274,26 @@ def simulate_game(
     date: dt.date = dt.date(2022, 10, 1),
 ) -> GameRows:
     """Play one game."""
-    return _Game(game_id, {home: list(home_players), away: list(away_players)}, settings, rng, date).play()
+    return _Game(
+        game_id, {home: list(home_players), away: list(away_players)}, settings, rng, date
+    ).play()
 
 
 class _Player:
     """A person on the day of a game."""
 
-    __slots__ = ("box", "foul_count", "form_defense", "form_offense", "person", "played_s", "plus_minus", "share", "skills", "team")
+    __slots__ = (
+        "box",
+        "foul_count",
+        "form_defense",
+        "form_offense",
+        "person",
+        "played_s",
+        "plus_minus",
+        "share",
+        "skills",
+        "team",
+    )
 
     def __init__(self, person: Person, team: str, share: float, rng: random.Random) -> None:
         self.person, self.team, self.share = person, team, share
@@ -388,9 +400,15 @@ class _Game:
         matchup = self._matchups(attack, guard)
         self._moves(attack, handler, used, hurried)
         # The ball is lost before a shot comes.
-        care = 0.6 * handler["turnovers"] + 0.25 * handler["passing_accuracy"] + 0.2 * handler["efficiency"]
+        care = (
+            0.6 * handler["turnovers"]
+            + 0.25 * handler["passing_accuracy"]
+            + 0.2 * handler["efficiency"]
+        )
         pressure = self._mean(guard, "steals") + 0.3 * self._mean_form(guard)
-        if rng.random() < _odds(0.140, -EDGE * (care + 0.5 * handler.form_offense - 0.5 * pressure)):
+        if rng.random() < _odds(
+            0.140, -EDGE * (care + 0.5 * handler.form_offense - 0.5 * pressure)
+        ):
             return self._turnover(handler, guard)
         # A foul on the floor.
         clean = -EDGE * self._mean(guard, "fouls")
@@ -424,11 +442,21 @@ class _Game:
     ) -> str:
         rng = self.rng
         big = shooter.person.position == "big"
-        three = rng.random() < _odds(0.23 if big else 0.43, 0.25 * (shooter["three_point"] - shooter["two_point"]))
+        three = rng.random() < _odds(
+            0.23 if big else 0.43, 0.25 * (shooter["three_point"] - shooter["two_point"])
+        )
         close = not three and rng.random() < (0.72 if big else 0.58)
-        grip = defender["points_allowed"] + 0.4 * self._mean(guard, "points_allowed") + 0.6 * defender.form_defense
+        grip = (
+            defender["points_allowed"]
+            + 0.4 * self._mean(guard, "points_allowed")
+            + 0.6 * defender.form_defense
+        )
         contested = rng.random() < _odds(0.44 if three else 0.55, EDGE * grip)
-        touch = 0.55 * shooter["overall_shooting"] + 0.2 * shooter["efficiency"] + 0.5 * shooter.form_offense
+        touch = (
+            0.55 * shooter["overall_shooting"]
+            + 0.2 * shooter["efficiency"]
+            + 0.5 * shooter.form_offense
+        )
         touch += 0.9 * (shooter["three_point"] if three else shooter["two_point"])
         base = 0.347 if three else (0.625 if close else 0.42)
         if contested:
@@ -447,7 +475,16 @@ class _Game:
             self._foul(fouler, shooter)
             return self._free_throws(shooter, value)
         shot_play = self._new_play()
-        self._event("field_goal", shooter, made=made, value=value, x_m=x, y_m=y, contested=contested, play=shot_play)
+        self._event(
+            "field_goal",
+            shooter,
+            made=made,
+            value=value,
+            x_m=x,
+            y_m=y,
+            contested=contested,
+            play=shot_play,
+        )
         which = "field_goals_3" if three else "field_goals_2"
         shooter.box[f"{which}_tried"] += 1
         if made:
@@ -457,7 +494,9 @@ class _Game:
             helped = 0.76 if three else 0.50
             if rng.random() < _odds(helped, EDGE * flow):
                 mates = [p for p in attack if p is not shooter]
-                helper = self._pick(mates, lambda p: math.exp(0.55 * p["assists"] + 0.15 * p.form_offense))
+                helper = self._pick(
+                    mates, lambda p: math.exp(0.55 * p["assists"] + 0.15 * p.form_offense)
+                )
                 self._event("assist", helper, play=shot_play)
                 helper.box["assists"] += 1
             if fouled:
@@ -467,7 +506,11 @@ class _Game:
             return "change"
         blocked = contested and not three and rng.random() < 0.262
         if blocked:
-            blocker = defender if rng.random() < 0.6 else self._pick(guard, lambda p: p.person.height_cm / 10)
+            blocker = (
+                defender
+                if rng.random() < 0.6
+                else self._pick(guard, lambda p: p.person.height_cm / 10)
+            )
             self._event("block", blocker, play=shot_play)
             self._event("blocked", shooter, play=shot_play)
             blocker.box["blocks"] += 1
@@ -480,10 +523,14 @@ class _Game:
             return "end"
 
         def offensive(p: _Player) -> float:
-            return math.exp(0.5 * p["offensive_rebounds"] + 0.25 * p["rebounds"] + 0.2 * p.form_offense)
+            return math.exp(
+                0.5 * p["offensive_rebounds"] + 0.25 * p["rebounds"] + 0.2 * p.form_offense
+            )
 
         def defensive(p: _Player) -> float:
-            return math.exp(0.4 * p["defensive_rebounds"] + 0.25 * p["rebounds"] + 0.2 * p.form_defense)
+            return math.exp(
+                0.4 * p["defensive_rebounds"] + 0.25 * p["rebounds"] + 0.2 * p.form_defense
+            )
 
         ours, theirs = sum(map(offensive, attack)), sum(map(defensive, guard))
         if rng.random() < _odds(0.305, 0.6 * math.log(ours / theirs)):
@@ -516,7 +563,9 @@ class _Game:
         self._event("turnover", loser, play=play)
         loser.box["turnovers"] += 1
         if stolen:
-            thief = self._pick(guard, lambda p: math.exp(0.55 * p["steals"] + 0.25 * p.form_defense))
+            thief = self._pick(
+                guard, lambda p: math.exp(0.55 * p["steals"] + 0.25 * p.form_defense)
+            )
             self._event("steal", thief, play=play)
             thief.box["steals"] += 1
         else:
@@ -538,7 +587,9 @@ class _Game:
         for number in range(count):
             if number == count - 1:
                 self._dead_ball(keep=shooter)
-            made = rng.random() < _odds(0.775, 1.4 * EDGE * shooter["free_throw"] + 0.1 * shooter.form_offense)
+            made = rng.random() < _odds(
+                0.775, 1.4 * EDGE * shooter["free_throw"] + 0.1 * shooter.form_offense
+            )
             self._new_play()
             self._event("free_throw", shooter, made=made, value=1)
             shooter.box["free_throws_tried"] += 1
@@ -579,10 +630,19 @@ class _Game:
                 out = player.foul_count >= FOUL_LIMIT
                 if player is keep and not out:
                     continue
-                bench = [p for p in self.rosters[code] if p not in five and p.foul_count < FOUL_LIMIT]
+                bench = [
+                    p for p in self.rosters[code] if p not in five and p.foul_count < FOUL_LIMIT
+                ]
                 if not bench:
                     continue
-                best = max(bench, key=lambda p: (self._owed(p) + 0.15 * threshold * (p.person.position == player.person.position), p.person.player_id))  # noqa: B023
+                best = max(
+                    bench,
+                    key=lambda p: (
+                        self._owed(p)
+                        + 0.15 * threshold * (p.person.position == player.person.position),
+                        p.person.player_id,
+                    ),
+                )  # noqa: B023
                 if out or self._owed(best) - self._owed(player) > 2 * threshold:
                     self._new_play()
                     self._event("sub_out", player)
@@ -718,7 +778,11 @@ def _minute_shares(count: int) -> list[float]:
 
 def _balanced_five(players: list[_Player]) -> list[_Player]:
     """The best five with at least one guard, wing and big."""
-    five = [next(p for p in players if p.person.position == q) for q in POSITIONS if any(p.person.position == q for p in players)]
+    five = [
+        next(p for p in players if p.person.position == q)
+        for q in POSITIONS
+        if any(p.person.position == q for p in players)
+    ]
     five += [p for p in players if p not in five][: FIVE - len(five)]
     return five
 
