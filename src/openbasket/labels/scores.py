@@ -300,3 +300,35 @@ def formula_table() -> str:
             f"{'lower' if f.lower_is_better else 'higher'} | {f.prior} | {needs} | {f.why} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def skills_page() -> str:
+    """The text of ``docs/concepts/skills.md``."""
+    return f"""# The 20 skills
+
+This page is made from the code: `python -c "from openbasket.labels.scores import skills_page; print(skills_page(), end='')" > docs/concepts/skills.md`.
+
+{formula_table()}
+## From events to levels
+
+1. **Count.** Each player's events, game by game; and, from the line-ups, what both teams did while he was on court. Possessions are field goals tried, less
+   offensive rebounds, plus turnovers, plus trips to the line that end one.
+2. **Score.** The table's formula over the season, pulled toward the mean of the league and season: `(made + k mean) / (of + k)`. The strength `k` of the prior is fitted for each
+   skill, league and season by the method of moments, from how far players lie apart beyond chance; so 2 of 2 does not outrank 180 of 200. The fitted
+   priors are in `openbasket/labels.json`.
+3. **Rank** inside the league and season, 1 is best. Equal scores: more trials first, then the subject's id.
+4. **Level.** Rank `r` of `n` gets level `4 - floor(5 (r - 1) / n)`: five groups whose sizes differ by one at most.
+
+Row order changes nothing. A player with no trial in a skill has no label in it.
+
+## What a source cannot say
+
+A skill whose events a league does not record has no labels there; the loss masks it and the tables say so. Nothing is made up.
+
+| source | skill | why |
+|---|---|---|
+| EuroLeague, EuroCup | Contested-shots | contests are not recorded; blocked shots are, but all of them are misses, so they say nothing about making contested shots |
+| EuroLeague, EuroCup | Passing Accuracy | passes are not counted, and turnovers are not told apart; assists over assists and turnovers would be another skill |
+
+Experts' ranks from a CSV can replace any skill: [how](../how-to/label-and-split.md#experts).
+"""
