@@ -107,13 +107,16 @@ def statistics(workspace: Workspace) -> DatasetStatistics:
         labels = {s.key: [of_cell.get((s.key, i), 0) for i in range(levels)] for s in SKILLS}
     reels = workspace.read("reels").filter(pl.col("draw") == 0) if workspace.has("reels") else None
     return DatasetStatistics(
-        people.height,
-        people["player_id"].n_unique(),
-        *(_count(people, column) for column in ("season", "gender", "region", "league")),
+        subjects=people.height,
+        persons=people["player_id"].n_unique(),
+        by_season=_count(people, "season"),
+        by_gender=_count(people, "gender"),
+        by_region=_count(people, "region"),
+        by_league=_count(people, "league"),
         by_split=splits,
         labels=labels,
         reels=0 if reels is None else reels["path"].n_unique(),
-        reel_seconds=0.0 if reels is None else float(reels["frames"].sum() / FPS),
+        reel_seconds=0.0 if reels is None else float(int(reels["frames"].sum()) / FPS),
         clips=0 if reels is None else reels.height,
     )
 

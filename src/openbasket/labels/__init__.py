@@ -86,7 +86,11 @@ class LabelReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
-        return {"settings": asdict(self.settings), "seasons": self.seasons, "openbasket": __version__}
+        return {
+            "settings": asdict(self.settings),
+            "seasons": self.seasons,
+            "openbasket": __version__,
+        }
 
 
 def label(
@@ -124,7 +128,9 @@ def label(
     people = pl.concat(everyone).sort("subject_id")
     levels = pl.concat(labels)
     if experts is not None:
-        levels = _with_experts(levels, people, read_experts(experts, people, settings.levels), settings)
+        levels = _with_experts(
+            levels, people, read_experts(experts, people, settings.levels), settings
+        )
     order = pl.Enum(SKILL_KEYS)
     levels = levels.sort("subject_id", pl.col("skill").cast(order))
     workspace.write("subjects", people)
@@ -139,6 +145,7 @@ def label_season(
     """Label one league's season: tables ``subjects`` and ``levels``, and facts about them."""
     game_rows = rated_games(game_statistics(games, events, stints), games)
     season_rows = season_statistics(game_rows)
+    everyone = season_rows
     people = subjects(season_rows, games).filter(
         (pl.col("events") >= settings.min_events) & (pl.col("minutes") >= settings.min_minutes)
     )
@@ -148,7 +155,7 @@ def label_season(
     parts, priors = [], {}
     not_recorded: dict[str, list[str]] = {}
     for formula in FORMULAS.values():
-        missing = missing_for(formula, events, season_rows)
+        missing = missing_for(formula, events, everyone)
         if missing:
             not_recorded[formula.key] = missing
             nothing = pl.lit(None, dtype=pl.Float64)
@@ -212,7 +219,9 @@ def _with_experts(
     only_level = given.filter(pl.col("rank").is_null()).with_columns(
         ranked=pl.len().over(cells).cast(pl.Int32)
     )
-    replaced = pl.concat([ordered.select(sorted(ordered.columns)), only_level.select(sorted(ordered.columns))])
+    replaced = pl.concat(
+        [ordered.select(sorted(ordered.columns)), only_level.select(sorted(ordered.columns))]
+    )
     # A judged skill is the experts' alone in that league and season: others there lose theirs.
     judged = replaced.select(cells).unique()
     kept = levels.join(place, on="subject_id").join(judged, on=cells, how="anti")

@@ -35,7 +35,9 @@ def read_experts(path: Path, subjects: pl.DataFrame, levels: int) -> pl.DataFram
     try:
         frame = pl.read_csv(path, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInputError([Problem(str(path), None, None, str(error)[:160], "a CSV file")]) from None
+        raise BadInputError(
+            [Problem(str(path), None, None, str(error)[:160], "a CSV file")]
+        ) from None
     keys = ["subject_id"] if "subject_id" in frame.columns else ["player_id", "league", "season"]
     missing = [column for column in (*keys, "skill") if column not in frame.columns]
     if not {"rank", "level"} & set(frame.columns):
@@ -75,7 +77,7 @@ def read_experts(path: Path, subjects: pl.DataFrame, levels: int) -> pl.DataFram
             bad("level", row["level"], f"a whole number from 0 to {levels - 1}")
         elif rank is None and level is None:
             bad("rank", None, "a rank or a level")
-        if (subject, key) in seen:
+        if subject in found and (subject, key) in seen:
             bad("skill", f"{subject}, {key} more than once", "one row each")
         seen.add((subject, key))
         rows.append((subject, key, rank, level))

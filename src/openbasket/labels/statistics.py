@@ -108,24 +108,36 @@ def _own_counts(events: pl.DataFrame) -> pl.DataFrame:
             }.items()
         },
     }
-    shot_value = (
+    # An assist creates the points of its play's field goal; where there is none, it led to free
+    # throws, and creates those that went in.
+    baskets = (
         events.lazy()
         .filter((pl.col("kind") == "field_goal") & pl.col("made"))
-        .select("game_id", "play_id", created=pl.col("value"))
-        .unique(["game_id", "play_id"], keep="any")
+        .group_by("game_id", "play_id")
+        .agg(pl.col("value").max().cast(pl.Int64).alias("basket"))
+    )
+    trip = ["game_id", "period", "clock_s", "team_id"]
+    trips = (
+        events.lazy()
+        .filter((pl.col("kind") == "free_throw") & pl.col("made"))
+        .group_by(trip)
+        .agg(pl.len().cast(pl.Int64).alias("trip"))
+    )
+    created = (
+        events.lazy()
+        .filter((pl.col("kind") == "assist") & pl.col("player_id").is_not_null())
+        .join(baskets, on=["game_id", "play_id"], how="left")
+        .join(trips, on=trip, how="left")
+        .group_by("game_id", "player_id")
+        .agg(pl.coalesce("basket", "trip", 0).sum().alias("points_created"))
     )
     return (
         events.lazy()
         .filter(pl.col("player_id").is_not_null())
-        .join(shot_value, on=["game_id", "play_id"], how="left")
-        .with_columns(
-            created=pl.when(pl.col("kind") == "assist").then(pl.col("created")).otherwise(0)
-        )
         .group_by("game_id", "player_id")
-        .agg(
-            *(expr.sum().cast(pl.Int64).alias(name) for name, expr in counts.items()),
-            pl.col("created").fill_null(0).cast(pl.Int64).sum().alias("points_created"),
-        )
+        .agg(expr.sum().cast(pl.Int64).alias(name) for name, expr in counts.items())
+        .join(created, on=["game_id", "player_id"], how="left")
+        .with_columns(pl.col("points_created").fill_null(0))
         .collect()
     )
 
@@ -199,9 +211,7 @@ def _team_acts(events: pl.DataFrame) -> pl.DataFrame:
     rows = (
         events.filter(
             pl.col("team_id").is_not_null()
-            & pl.col("kind").is_in(
-                ["field_goal", "free_throw", "turnover", "offensive_rebound"]
-            )
+            & pl.col("kind").is_in(["field_goal", "free_throw", "turnover", "offensive_rebound"])
         )
         .join(assisted, on=["game_id", "play_id"], how="left")
         .join(with_goal, on=["game_id", "period", "clock_s", "team_id"], how="left")

@@ -67,9 +67,13 @@ def assign(
     for league in unseen_leagues:
         if league not in leagues:
             raise UnknownNameError("league", league, leagues)
-    if min(ratios) < 0 or ratios[0] <= 0:
-        raise SplitError(f"ratios {ratios}: allowed are numbers from 0, with a share for training")
-    rows = subjects.with_columns(cell(unseen_season, unseen_leagues).alias("cell")).sort("subject_id")
+    if len(ratios) != 3 or min(ratios) < 0 or ratios[0] <= 0:
+        raise SplitError(
+            f"ratios {ratios}: allowed are three whole numbers from 0, the first of them more than 0"
+        )
+    rows = subjects.with_columns(cell(unseen_season, unseen_leagues).alias("cell")).sort(
+        "subject_id"
+    )
     home = {
         player: _drawn_cell(player, sorted(cells), seed)
         for player, cells in rows.group_by("player_id").agg("cell").rows()
@@ -86,15 +90,15 @@ def assign(
         )
     of_person: dict[str, str] = {p: place for p, place in home.items() if place != "in_domain"}
     start = 0
-    for split, count in zip(IN_DOMAIN, _quotas(len(inside), ratios), strict=True):
-        of_person |= dict.fromkeys(inside[start : start + count], split)
+    for name, count in zip(IN_DOMAIN, _quotas(len(inside), ratios), strict=True):
+        of_person |= dict.fromkeys(inside[start : start + count], name)
         start += count
-    result = []
+    result: list[tuple[str | None, ...]] = []
     for subject, player, league, season, place in rows.select(
         "subject_id", "player_id", "league", "season", "cell"
     ).rows():
         stays = place == home[player]
-        split = of_person[player] if stays else None
+        split: str | None = of_person[player] if stays else None
         reason = None if stays else f"the person is in '{of_person[player]}'; this would be {place}"
         result.append((subject, player, league, season, split, reason))
     schema = ["subject_id", "player_id", "league", "season", "split", "reason"]
@@ -109,9 +113,8 @@ def _drawn_cell(player: str, cells: list[str], seed: int) -> str:
 def _quotas(persons: int, ratios: tuple[int, int, int]) -> list[int]:
     """Whole shares of ``persons``: largest remainders, and one person at least for each share."""
     total = sum(ratios)
-    exact = [persons * share / total for share in ratios]
-    counts = [int(e) for e in exact]
-    by_remainder = sorted(range(3), key=lambda i: (counts[i] - exact[i], i))
+    counts = [persons * share // total for share in ratios]
+    by_remainder = sorted(range(3), key=lambda i: (-(persons * ratios[i] % total), i))
     for i in by_remainder[: persons - sum(counts)]:
         counts[i] += 1
     for i, share in enumerate(ratios):

@@ -6,12 +6,13 @@ import csv
 import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from openbasket.errors import SplitError
 from openbasket.splits.assign import IN_DOMAIN, cell
 from openbasket.tables import SPLITS
 from openbasket.workspace import Workspace
@@ -30,7 +31,7 @@ class Evidence:
         unseen_season: season that was to be held out.
         unseen_leagues: leagues that were to be held out.
         listed: (CSV's split, row, reel path) of each row of the official CSVs; empty before a build.
-        reel_subjects: reel path -> subject.
+        reel_owners: (reel path, subject) of each reel.
         reel_hashes: reel path -> SHA-256 of its bytes.
         clips: table ``reels``, to count plays that several splits show; may be empty.
     """
@@ -41,7 +42,7 @@ class Evidence:
     unseen_season: str | None = None
     unseen_leagues: tuple[str, ...] = ()
     listed: tuple[tuple[str, int, str], ...] = ()
-    reel_subjects: dict[str, str] = field(default_factory=dict)
+    reel_owners: tuple[tuple[str, str], ...] = ()
     reel_hashes: dict[str, str] = field(default_factory=dict)
     clips: pl.DataFrame | None = None
 
@@ -71,18 +72,17 @@ class AuditReport:
 
 def audit(evidence: Evidence) -> AuditReport:
     """Search for leaks: persons, seasons and leagues, files and rows that are where they must not be."""
-    findings = [
-        (kind, what) for kind, search in SEARCHES.items() for what in search(evidence)
-    ]
+    findings = [(kind, what) for kind, search in SEARCHES.items() for what in search(evidence)]
     used = evidence.splits.filter(pl.col("split").is_not_null())
-    checked = {
+    checked: dict[str, int] = {
         "subjects": evidence.splits.height,
         "persons": evidence.splits["player_id"].n_unique(),
         "subjects_in_a_split": used.height,
+        "persons_with_birth_date": _with_birth_date(evidence),
         "csv_rows": len(evidence.listed),
         "reel_files_hashed": len(evidence.reel_hashes),
     }
-    return AuditReport(findings, checked, _shared_plays(evidence))
+    return AuditReport(findings, checked, [*_shared_plays(evidence), *_namesakes(evidence)])
 
 
 # -- the searches ------------------------------------------------------------------------------
@@ -113,7 +113,9 @@ def _twins(e: Evidence) -> list[str]:
     for (name, birth), ids in sorted(people.items(), key=str):
         splits = set().union(*(where.get(i, set()) for i in ids))
         if len(ids) > 1 and len(splits) > 1:
-            found.append(f"ids {', '.join(sorted(ids))} are one person ({name}, born {birth}) in {sorted(splits)}")
+            found.append(
+                f"ids {', '.join(sorted(ids))} are one person ({name}, born {birth}) in {sorted(splits)}"
+            )
     return found
 
 
@@ -143,7 +145,9 @@ def _wrong_identity(e: Evidence) -> list[str]:
     """A row that says another person, league or season than table ``subjects`` does."""
     keys = ["subject_id", "player_id", "league", "season"]
     wrong = e.splits.select(keys).unique().join(e.subjects.select(keys), on=keys, how="anti")
-    return [f"'{subject}' is not what table 'subjects' says" for subject in wrong["subject_id"].sort()]
+    return [
+        f"'{subject}' is not what table 'subjects' says" for subject in wrong["subject_id"].sort()
+    ]
 
 
 def _forgotten(e: Evidence) -> list[str]:
@@ -154,13 +158,16 @@ def _forgotten(e: Evidence) -> list[str]:
 def _misplaced_rows(e: Evidence) -> list[str]:
     """A CSV row whose reel belongs to a subject of another split."""
     split_of = dict(e.splits.select("subject_id", "split").rows())
+    owner = dict(e.reel_owners)
     found = []
     for split, row, path in e.listed:
-        subject = e.reel_subjects.get(path)
+        subject = owner.get(path)
         if subject is None:
             found.append(f"{split}.csv, row {row}: '{path}' is no subject's reel")
         elif split_of.get(subject) != split:
-            found.append(f"{split}.csv, row {row}: '{subject}' belongs to '{split_of.get(subject)}'")
+            found.append(
+                f"{split}.csv, row {row}: '{subject}' belongs to '{split_of.get(subject)}'"
+            )
     return found
 
 
@@ -169,10 +176,24 @@ def _repeated_rows(e: Evidence) -> list[str]:
     found = []
     for split, row, path in e.listed:
         if path in first:
-            found.append(f"{split}.csv, row {row}: '{path}' stands in {first[path][0]}.csv, row {first[path][1]}, too")
+            found.append(
+                f"{split}.csv, row {row}: '{path}' stands in {first[path][0]}.csv, row {first[path][1]}, too"
+            )
         else:
             first[path] = (split, row)
     return found
+
+
+def _shared_reels(e: Evidence) -> list[str]:
+    """One reel that two subjects claim."""
+    owners: dict[str, set[str]] = {}
+    for path, subject in e.reel_owners:
+        owners.setdefault(path, set()).add(subject)
+    return [
+        f"'{path}' belongs to {', '.join(sorted(claims))}"
+        for path, claims in sorted(owners.items())
+        if len(claims) > 1
+    ]
 
 
 def _same_bytes(e: Evidence) -> list[str]:
@@ -192,6 +213,7 @@ SEARCHES: dict[str, Callable[[Evidence], list[str]]] = {
     "subject forgotten": _forgotten,
     "CSV row in the wrong split": _misplaced_rows,
     "reel listed twice": _repeated_rows,
+    "reel of two subjects": _shared_reels,
     "same film under two names": _same_bytes,
 }
 
@@ -200,9 +222,12 @@ def _shared_plays(e: Evidence) -> list[str]:
     """Plays that reels of two splits show (a shot of one player is a block of another)."""
     if e.clips is None or e.clips.is_empty():
         return []
-    shown = e.clips.join(e.splits.select("subject_id", "split"), on="subject_id").drop_nulls("split")
+    shown = e.clips.join(e.splits.select("subject_id", "split"), on="subject_id").drop_nulls(
+        "split"
+    )
     plays = shown.group_by("clip_id").agg(
-        (pl.col("split") == "train").any().alias("train"), (pl.col("split") != "train").any().alias("other")
+        (pl.col("split") == "train").any().alias("train"),
+        (pl.col("split") != "train").any().alias("other"),
     )
     both = plays.filter(pl.col("train") & pl.col("other")).height
     return [
@@ -211,9 +236,43 @@ def _shared_plays(e: Evidence) -> list[str]:
     ]
 
 
+def _with_birth_date(e: Evidence) -> int:
+    used = e.splits.select("player_id").unique()
+    return used.join(e.players.filter(pl.col("birth_date").is_not_null()), on="player_id").height
+
+
+def _namesakes(e: Evidence) -> list[str]:
+    """Equal names without birth dates to tell them apart: weak evidence, so a note."""
+    used = e.splits.filter(pl.col("split").is_not_null())
+    train = set(used.filter(pl.col("split") == "train")["player_id"])
+    others = set(used["player_id"]) - train
+    names: dict[str, list[set[str]]] = {}
+    unborn = e.players.filter(pl.col("birth_date").is_null() & pl.col("name").is_not_null())
+    for player, name in unborn.select("player_id", "name").rows():
+        sides = names.setdefault(_plain(name), [set(), set()])
+        if player in train:
+            sides[0].add(player)
+        if player in others:
+            sides[1].add(player)
+    same = sorted(name for name, (one, two) in names.items() if one and two)
+    if not same:
+        return []
+    told = ", ".join(same[:5])
+    return [
+        f"{len(same)} names stand both in train and elsewhere, under different ids and without a "
+        f"birth date ({told}): the same person, or a namesake"
+    ]
+
+
 def _plain(name: str) -> str:
     decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join(sorted("".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c)).split()))
+    return " ".join(
+        sorted(
+            "".join(
+                c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c)
+            ).split()
+        )
+    )
 
 
 # -- on a workspace ----------------------------------------------------------------------------
@@ -222,18 +281,18 @@ def _plain(name: str) -> str:
 def gather(workspace: Workspace) -> Evidence:
     """Collect the evidence that lies in a workspace."""
     settings = workspace.read_json("splits.json")
-    listed = []
-    for split, path in official_files(workspace).items():
-        if path.exists():
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = list(csv.reader(file))[1:]
+    listed: list[tuple[str, int, str]] = []
+    for split, file in official_files(workspace).items():
+        if file.exists():
+            with file.open(newline="", encoding="utf-8-sig") as text:
+                rows = list(csv.reader(text))[1:]
             listed += [(split, number, row[0]) for number, row in enumerate(rows) if row]
     reels = workspace.read("reels") if workspace.has("reels") else None
-    reel_subjects: dict[str, str] = {}
-    hashes = {}
+    owners: list[tuple[str, str]] = []
+    hashes: dict[str, str] = {}
     if reels is not None:
-        reel_subjects = dict(reels.select("path", "subject_id").unique().rows())
-        for path in sorted(reel_subjects):
+        owners = sorted(reels.select("path", "subject_id").unique().rows())
+        for path, _ in owners:
             if (workspace.root / path).is_file():
                 hashes[path] = _sha256(workspace.root / path)
     return Evidence(
@@ -243,7 +302,7 @@ def gather(workspace: Workspace) -> Evidence:
         settings.get("unseen_season"),
         tuple(settings.get("unseen_leagues", ())),
         tuple(listed),
-        reel_subjects,
+        tuple(owners),
         hashes,
         reels,
     )
@@ -253,7 +312,9 @@ def official_files(workspace: Workspace) -> dict[str, Path]:
     """Where the official layout keeps each split's CSV."""
     labels = workspace.official_labels
     return {
-        split: labels / "BASKET" / f"{split}.csv" if split in IN_DOMAIN else labels / split / "test.csv"
+        split: labels / "BASKET" / f"{split}.csv"
+        if split in IN_DOMAIN
+        else labels / split / "test.csv"
         for split in SPLITS
     }
 
@@ -285,67 +346,62 @@ def self_test(evidence: Evidence) -> list[tuple[str, bool]]:
 
 
 def plant(evidence: Evidence) -> Sequence[tuple[str, Evidence]]:
-    """Copies of the evidence, each with one leak."""
-    from dataclasses import replace
+    """Copies of the evidence, each with one leak.
 
+    Raises:
+        SplitError: the split has no training subject, or nobody else, to plant leaks with.
+    """
     splits = evidence.splits
     used = splits.filter(pl.col("split").is_not_null()).sort("subject_id")
-    victim = used.filter(pl.col("split") == "train").row(0, named=True)
+    trained, others = (
+        used.filter(pl.col("split") == "train"),
+        used.filter(pl.col("split") != "train"),
+    )
+    if trained.is_empty() or others.is_empty():
+        raise SplitError("leaks can be planted only where there are train and other subjects")
+    victim, other = trained.row(0, named=True), others.row(0, named=True)
     subject, player = victim["subject_id"], victim["player_id"]
-    other = used.filter((pl.col("split") != "train")).row(0, named=True)
     is_victim = pl.col("subject_id") == subject
     second = splits.filter(is_victim).with_columns(
         subject_id=pl.lit(subject + "-again"), split=pl.lit("test"), season=pl.lit("98-99")
     )
-    twin = {"name": "Zoë  Planted-Twin", "birth_date": pl.date(1999, 1, 2)}
     twins = evidence.players.with_columns(
         name=pl.when(pl.col("player_id") == player)
-        .then(pl.lit(twin["name"]))
+        .then(pl.lit("Zoë  Planted-Twin"))
         .when(pl.col("player_id") == other["player_id"])
         .then(pl.lit("PLANTED TWIN, Zoe"))
         .otherwise("name"),
         birth_date=pl.when(pl.col("player_id").is_in([player, other["player_id"]]))
-        .then(twin["birth_date"])
+        .then(pl.date(1999, 1, 2))
         .otherwise("birth_date"),
     )
     listed = evidence.listed or (("train", 0, "planted/a.mp4"),)
-    reels = evidence.reel_subjects or {"planted/a.mp4": subject}
-    split_of = dict(splits.select("subject_id", "split").rows())
-    first = listed[0]
-    wrong = "test" if split_of.get(reels.get(first[2], "")) != "test" else "train"
+    owners = evidence.reel_owners or (("planted/a.mp4", subject),)
     hashes = evidence.reel_hashes or {"planted/a.mp4": "0" * 64}
+    first = listed[0]
+    split_of = dict(splits.select("subject_id", "split").rows())
+    wrong = "test" if split_of.get(dict(owners).get(first[2], "")) != "test" else "train"
+    misplaced = ((wrong, *first[1:]), *listed[1:])
+    impostor = splits.with_columns(
+        player_id=pl.when(is_victim).then(pl.lit("planted")).otherwise("player_id")
+    )
+    place = "unseen season or league where it must not be"
     return [
         ("person in two splits", replace(evidence, splits=pl.concat([splits, second]))),
         ("one person under two ids", replace(evidence, players=twins)),
-        (
-            "unseen season or league where it must not be",
-            replace(evidence, unseen_season=victim["season"]),
-        ),
+        (place, replace(evidence, unseen_season=victim["season"])),
+        (place, replace(evidence, unseen_leagues=(*evidence.unseen_leagues, victim["league"]))),
         ("subject twice", replace(evidence, splits=pl.concat([splits, splits.filter(is_victim)]))),
-        (
-            "subject with a wrong identity",
-            replace(
-                evidence,
-                splits=splits.with_columns(
-                    player_id=pl.when(is_victim).then(pl.lit("planted")).otherwise("player_id")
-                ),
-            ),
-        ),
+        ("subject with a wrong identity", replace(evidence, splits=impostor)),
         ("subject forgotten", replace(evidence, splits=splits.filter(~is_victim))),
-        (
-            "CSV row in the wrong split",
-            replace(
-                evidence,
-                listed=((wrong, *first[1:]), *listed[1:]),
-                reel_subjects=reels,
-            ),
-        ),
+        ("CSV row in the wrong split", replace(evidence, listed=misplaced, reel_owners=owners)),
         ("reel listed twice", replace(evidence, listed=(*listed, ("test", 10**6, first[2])))),
         (
+            "reel of two subjects",
+            replace(evidence, reel_owners=(*owners, (owners[0][0], "planted"))),
+        ),
+        (
             "same film under two names",
-            replace(
-                evidence,
-                reel_hashes=hashes | {"planted/copy.mp4": hashes[min(hashes)]},
-            ),
+            replace(evidence, reel_hashes=hashes | {"planted/copy.mp4": hashes[min(hashes)]}),
         ),
     ]
