@@ -53,12 +53,12 @@ def _make(folder: Path) -> None:
     ws = Workspace(folder / "ws", create=True)
     leagues = [
         LeagueSettings(
-            league, gender, region, teams=2, players_per_team=6, rounds=1, period_s=20.0,
+            league, gender, region, teams=teams, players_per_team=6, rounds=1, period_s=20.0,
             periods=2, overtime_s=20.0, turnover=0.6,
         )
-        for league, gender, region in (
-            ("sim-men", "men", "Europe"),
-            ("sim-women", "women", "N. America"),
+        for league, gender, region, teams in (
+            ("sim-men", "men", "Europe", 3),
+            ("sim-women", "women", "N. America", 2),
         )
     ]  # fmt: skip
     simulate(ws, leagues, seed=1, quiet=True)
@@ -74,7 +74,7 @@ def _make(folder: Path) -> None:
     clip = ClipSettings(1.0, 1.0, preset="ultrafast")
     build_reels(ws, ReelSettings(3, 1, clip=clip), workers=1, quiet=True)
     build(ws)
-    recipe = load_recipe("tiny", ["train.epochs=1", "data.frames=4"])
+    recipe = load_recipe("tiny", ["train.epochs=1"])
     train(recipe, ws.root, folder / "run", quiet=True, workers=1)
     splits = ["test", "cross_season", "cross_league", "cross_season_and_league"]
     predict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(simulate)
     app.command()(render)
+    app.command()(sync)
 
 
 class Size(StrEnum):
@@ -103,3 +105,33 @@ def render(
             say(f"failed: {game_id}: {reason}")
     if report.failed:
         raise typer.Exit(1)
+
+
+def sync(
+    root: Root,
+    file: Annotated[
+        Path, typer.Argument(metavar="CSV", help="Anchors: game_id, period, clock, media.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Read where the game clock stands in the videos, from anchors that somebody noted."""
+    import polars as pl
+
+    from openbasket.clock.anchors import read_anchors
+    from openbasket.clock.fit import GameClock
+    from openbasket.workspace import Workspace
+
+    workspace = Workspace(root)
+    given = read_anchors(file, workspace.read("games")["game_id"].to_list())
+    for part in given.partition_by("game_id"):
+        GameClock(part)  # refuses anchors that contradict each other
+    anchors = given
+    if workspace.has("anchors"):
+        old = workspace.read("anchors")
+        anchors = pl.concat([old.filter(~pl.col("game_id").is_in(given["game_id"].implode())), given])
+    workspace.write("anchors", anchors.sort("game_id", "media_s"))
+    games = given["game_id"].n_unique()
+    if as_json:
+        print_json({"games": games, "anchors": given.height})
+        return
+    say(f"{given.height} anchors for {games} games")

@@ -197,11 +197,18 @@ def _shared_reels(e: Evidence) -> list[str]:
 
 
 def _same_bytes(e: Evidence) -> list[str]:
-    """The same film under two names."""
+    """The same film under names of two splits (inside one split it is a poor reel, but no leak)."""
+    split_of = dict(e.splits.select("subject_id", "split").rows())
+    owner = dict(e.reel_owners)
     names: dict[str, list[str]] = {}
     for path, digest in sorted(e.reel_hashes.items()):
-        names.setdefault(digest, []).append(path)
-    return [f"{', '.join(paths)} are the same file" for paths in names.values() if len(paths) > 1]
+        if split_of.get(owner.get(path, "")) is not None:
+            names.setdefault(digest, []).append(path)
+    return [
+        f"{', '.join(paths)} are the same file"
+        for paths in names.values()
+        if len({split_of[owner[path]] for path in paths}) > 1
+    ]
 
 
 SEARCHES: dict[str, Callable[[Evidence], list[str]]] = {
@@ -377,7 +384,8 @@ def plant(evidence: Evidence) -> Sequence[tuple[str, Evidence]]:
     )
     listed = evidence.listed or (("train", 0, "planted/a.mp4"),)
     owners = evidence.reel_owners or (("planted/a.mp4", subject),)
-    hashes = evidence.reel_hashes or {"planted/a.mp4": "0" * 64}
+    copies = (("planted/one.mp4", subject), ("planted/two.mp4", other["subject_id"]))
+    same = {path: "0" * 64 for path, _ in copies}
     first = listed[0]
     split_of = dict(splits.select("subject_id", "split").rows())
     wrong = "test" if split_of.get(dict(owners).get(first[2], "")) != "test" else "train"
@@ -402,6 +410,10 @@ def plant(evidence: Evidence) -> Sequence[tuple[str, Evidence]]:
         ),
         (
             "same film under two names",
-            replace(evidence, reel_hashes=hashes | {"planted/copy.mp4": hashes[min(hashes)]}),
+            replace(
+                evidence,
+                reel_owners=(*owners, *copies),
+                reel_hashes=evidence.reel_hashes | same,
+            ),
         ),
     ]
