@@ -164,14 +164,14 @@ def test_interval_is_the_one_of_theory_and_grows_with_clusters():
     cells = np.full((600, 20), np.nan)
     cells[:, 0] = rng.random(600) < 0.3
     share = cells[:, 0].mean()
-    low, high = bootstrap(cells, [str(i) for i in range(600)])
+    low, high = bootstrap(cells, cluster_weights([str(i) for i in range(600)]))
     width = 2 * 1.96 * np.sqrt(share * (1 - share) / 600)
     assert high[0] - low[0] == pytest.approx(width, rel=0.1)
     assert low[0] < share < high[0]
     assert low[0] == low[NAMES.index("mean")]  # one skill has labels: the mean is that skill
     assert np.isnan(low[1])
     again = np.repeat(cells, 4, axis=0)  # the same persons four times tell nothing new
-    low4, high4 = bootstrap(again, [str(i // 4) for i in range(2400)])
+    low4, high4 = bootstrap(again, cluster_weights([str(i // 4) for i in range(2400)]))
     assert high4[0] - low4[0] == pytest.approx(high[0] - low[0], rel=0.1)
 
 
@@ -181,13 +181,13 @@ def test_interval_of_the_mean_covers_the_truth_about_as_often_as_it_says():
     for _ in range(200):
         skill_of_person = rng.beta(2, 4, 60)  # subjects of a person resemble each other
         cells = (rng.random((120, 20)) < np.repeat(skill_of_person, 2)[:, None]).astype(float)
-        low, high = bootstrap(cells, [str(i // 2) for i in range(120)], resamples=400)
+        low, high = bootstrap(cells, cluster_weights([str(i // 2) for i in range(120)], 400))
         inside += low[-1] <= 1 / 3 <= high[-1]
     assert 0.90 <= inside / 200 <= 0.99
 
 
 def test_one_person_gives_no_interval():
-    low, high = bootstrap(np.ones((3, 20)), ["x", "x", "x"])
+    low, high = bootstrap(np.ones((3, 20)), cluster_weights(["x", "x", "x"]))
     assert np.isnan(low).all()
     assert np.isnan(high).all()
 
@@ -196,7 +196,7 @@ def test_a_test_split_of_the_papers_size_takes_seconds():
     rng = np.random.default_rng(0)
     cells = (rng.random((5600, 20)) < 0.3).astype(float)
     begun = time.process_time()
-    low, high = bootstrap(cells, [str(i) for i in rng.integers(0, 4000, 5600)])
+    low, high = bootstrap(cells, cluster_weights([str(i) for i in rng.integers(0, 4000, 5600)]))
     assert time.process_time() - begun < 10
     assert 0.29 < low[-1] < high[-1] < 0.31
 

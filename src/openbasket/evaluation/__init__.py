@@ -13,7 +13,7 @@ import polars as pl
 from openbasket.dataset.reader import SPLIT_FILES, Sample, has_split, read_split
 from openbasket.errors import BadInputError, NotFoundError, Problem, UnknownNameError
 from openbasket.evaluation.baselines import majority, random_guess
-from openbasket.evaluation.intervals import bootstrap
+from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, METRICS, group_means
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.skills import SKILL_KEYS
@@ -180,12 +180,13 @@ def evaluate(
                 )
             tables[key] = array
             scored.add(key[0])
-        for (run, model), array in tables.items():
-            for name, rows in _parts(part, places).items():
-                picked = [part[i] for i in rows]
-                results.append(
-                    _score(run, model, split, name, array[rows], picked, resamples, seed)
-                )
+        for name, rows in _parts(part, places).items():
+            picked = [part[i] for i in rows]
+            weights = cluster_weights([sample.player_id for sample in picked], resamples, seed)
+            results += [
+                _score(run, model, split, name, array[rows], picked, weights)
+                for (run, model), array in tables.items()
+            ]
     unscored = [run for run, _ in runs if run not in scored]
     if unscored:
         raise NotFoundError(
@@ -259,16 +260,15 @@ def _score(
     part: str,
     probabilities: np.ndarray,
     samples: Sequence[Sample],
-    resamples: int,
-    seed: int,
+    weights: np.ndarray | None,
 ) -> Result:
     labels = _labels(samples)
-    persons = [sample.player_id for sample in samples]
+    persons = {sample.player_id for sample in samples}
     scores: dict[str, dict[str, Score]] = {}
     for metric, cells_of in METRICS.items():
         cells = cells_of(probabilities, labels)
         means = group_means(cells)[0]
-        low, high = bootstrap(cells, persons, resamples=resamples, seed=seed)
+        low, high = bootstrap(cells, weights)
         scores[metric] = {
             name: Score(
                 _number(means[i]),
@@ -279,7 +279,7 @@ def _score(
             )
             for i, (name, members) in enumerate(GROUPS)
         }
-    return Result(run, model, split, part, len(samples), len(set(persons)), scores)
+    return Result(run, model, split, part, len(samples), len(persons), scores)
 
 
 def _number(value: float) -> float | None:

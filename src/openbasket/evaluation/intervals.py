@@ -11,38 +11,35 @@ from openbasket.evaluation.metrics import group_means
 __all__ = ["bootstrap", "cluster_weights"]
 
 
-def cluster_weights(clusters: Sequence[str], resamples: int, seed: int) -> np.ndarray:
+def cluster_weights(
+    clusters: Sequence[str], resamples: int = 2000, seed: int = 0
+) -> np.ndarray | None:
     """How often each subject counts in each resample, when whole clusters are drawn.
 
     Args:
         clusters: the person of each subject.
-        resamples: how many.
+        resamples: how many; at least 2,000 for a 95 % interval that stands still.
         seed: of the draws.
 
     Returns:
-        ``(resamples, subjects)`` float32.
+        ``(resamples, subjects)`` float32; ``None`` if there is only one person (nothing to draw from).
     """
     names, of_subject = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        return None
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     return draws[:, of_subject].astype(np.float32)
 
 
 def bootstrap(
-    cells: np.ndarray,
-    clusters: Sequence[str],
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    cells: np.ndarray, weights: np.ndarray | None, *, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile intervals of every group's mean (Efron and Tibshirani 1993, chapter 13).
 
     Args:
         cells: ``(subjects, 20)``, NaN where there is no label.
-        clusters: the person of each subject.
-        resamples: at least 2,000 for a 95 % interval that stands still.
-        seed: of the draws.
+        weights: of :func:`cluster_weights`; all runs and metrics can share them.
         level: of the interval.
 
     Returns:
@@ -50,9 +47,9 @@ def bootstrap(
         only one person (nothing to draw from).
     """
     ends = np.full((2, group_means(cells).shape[1]), np.nan)
-    if len(set(clusters)) < 2:
+    if weights is None:
         return ends[0], ends[1]
-    drawn = group_means(cells, cluster_weights(clusters, resamples, seed))
+    drawn = group_means(cells, weights)
     known = ~np.isnan(drawn).all(axis=0)
     tail = (1 - level) / 2
     ends[:, known] = np.nanquantile(drawn[:, known], [tail, 1 - tail], axis=0)
