@@ -238,10 +238,10 @@ def _live_plays(path: Path) -> pl.DataFrame:
     content = _load_json(path)
     records = []
     for section in SECTIONS:
-        for row, play in enumerate(content.get(section) or [] if isinstance(content, dict) else []):
-            if isinstance(play, dict):
-                play = play | {"_section": section, "_section_row": row}
-            records.append(play)
+        plays = content.get(section) if isinstance(content, dict) else None
+        for row, play in enumerate(plays if isinstance(plays, list) else []):
+            place = {"_section": section, "_section_row": row}
+            records.append(play | place if isinstance(play, dict) else play)
     if not records:
         allowed = f"an object with the lists {', '.join(SECTIONS)}"
         raise BadInputError([Problem(str(path), None, None, "no plays", allowed)])
@@ -250,8 +250,12 @@ def _live_plays(path: Path) -> pl.DataFrame:
 
 def _live_box(path: Path) -> pl.DataFrame:
     content = _load_json(path)
-    teams = content.get("Stats", []) if isinstance(content, dict) else []
-    players = [player for team in teams for player in team.get("PlayersStats", [])]
+    teams = content.get("Stats") if isinstance(content, dict) else None
+    if not isinstance(teams, list) or not all(isinstance(team, dict) for team in teams):
+        raise BadInputError(
+            [Problem(str(path), None, "Stats", "no list of teams", "the live API's form")]
+        )
+    players = [player for team in teams for player in team.get("PlayersStats") or []]
     return _records(path, players, BOX_COLUMNS, ("Plusminus",))
 
 

@@ -58,12 +58,19 @@ def _folder(folder: Path) -> Iterator[Transcript]:
     for name, frame in {**raw, "games": games, "events": events}.items():
         try:
             path = folder / f"{name}.csv"
-            checked[name] = tables.validate(name, frame, str(path))  # type: ignore[arg-type]
+            checked[name] = tables.validate(name, frame, str(path))
         except BadInputError as error:
             problems += error.problems
     if problems:
         raise BadInputError(problems, hint="Rows count from 0, the header line not included.")
     events = checked["events"]
+    known = checked["games"]["game_id"]
+    lost = events.with_row_index("row").filter(~pl.col("game_id").is_in(known.implode()))
+    if not lost.is_empty():
+        raise BadInputError(
+            Problem(str(folder / "events.csv"), row, "game_id", repr(game), "a game of games.csv")
+            for row, game in lost.select("row", "game_id").rows()
+        )
     appearances = _appearances(checked["appearances"], events)
     players = _players(checked["players"], appearances)
     for (league, season), part in (
@@ -82,13 +89,6 @@ def _folder(folder: Path) -> Iterator[Transcript]:
             here,
             checked["box_scores"].filter(mine),
             events.filter(mine),
-        )
-    known = checked["games"]["game_id"]
-    lost = events.with_row_index("row").filter(~pl.col("game_id").is_in(known.implode()))
-    if not lost.is_empty():
-        raise BadInputError(
-            Problem(str(folder / "events.csv"), row, "game_id", repr(game), "a game of games.csv")
-            for row, game in lost.select("row", "game_id").rows()
         )
 
 
