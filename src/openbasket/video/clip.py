@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -70,7 +71,9 @@ def cut_clips(
     Args:
         source: the game's video.
         spans: (where to write, start in seconds, frames) of each clip; they may overlap.
-        crf, preset, gop: the encoder's settings, see ``VideoWriter``.
+        crf: the encoder's settings, see ``VideoWriter``.
+        preset: likewise.
+        gop: likewise.
 
     Yields:
         (path, error) of each clip as it is done; the error is ``None`` where it went well.
@@ -82,21 +85,25 @@ def cut_clips(
         pts, keys = presentation_times(container, stream)
         if not pts or stream.time_base is None:
             raise VideoError(f"'{source}' holds no frames")
-        clips = sorted(
-            (
-                _Clip(path, _shown(pts, stream.time_base, start, frames))
-                for path, start, frames in spans
-            ),
-            key=lambda clip: (clip.first, clip.last, str(clip.path)),
-        )
+        clips = []
+        for path, start, frames in spans:
+            shown = _shown(pts, stream.time_base, start, frames)
+            if shown is None:
+                yield path, f"'{source.name}' ends before the end of the clip"
+            else:
+                clips.append(_Clip(path, shown))
+        clips.sort(key=lambda clip: (clip.first, clip.last, str(clip.path)))
         encoder = {"crf": crf, "preset": preset, "gop": gop}
         for run in _runs(clips, keys):
             yield from _cut(container, stream, run, encoder, source.name)
 
 
-def _shown(pts: list[int], base: Fraction, start: Fraction, frames: int) -> Counter[int]:
-    """Which source frame is on screen at each moment of a clip."""
-    moments = (pts[0] + (start + i / FPS) / base for i in range(frames))
+def _shown(pts: list[int], base: Fraction, start: Fraction, frames: int) -> Counter[int] | None:
+    """Which source frame is on screen at each moment of a clip; None if the source ends before."""
+    stands = max(1 / FPS / base, Fraction(pts[-1] - pts[-2] if len(pts) > 1 else 0))
+    moments = [pts[0] + (start + i / FPS) / base for i in range(frames)]
+    if moments[-1] >= pts[-1] + stands:
+        return None
     return Counter(pts[max(0, bisect_right(pts, moment) - 1)] for moment in moments)
 
 
@@ -200,34 +207,51 @@ def join(clips: Sequence[Path], path: Path) -> list[int]:
     """
     if not clips:
         raise VideoError(f"there are no clips to join to '{path}'")
-    counts: list[int] = []
+    counts, delay = _measured(clips)
+    begun = 0
     with (
         atomic_path(path) as temporary,
         av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as output,
     ):
         target: VideoStream | None = None
-        parameters: bytes | None = None
-        base = Fraction(0)
-        for clip in clips:
+        for clip, count in zip(clips, counts, strict=True):
             with open_video(clip) as (container, stream):
                 if target is None:
                     target = output.add_stream_from_template(stream)
-                    parameters = stream.codec_context.extradata
-                    base = stream.time_base or Fraction(0)
-                    target.time_base = base
-                if stream.codec_context.extradata != parameters or stream.time_base != base:
-                    raise VideoError(
-                        f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again"
-                    )
-                shift = int(sum(counts) / FPS / base)
-                frames = 0
-                for packet in container.demux(stream):
-                    if packet.dts is None or packet.pts is None:
-                        continue
-                    packet.pts += shift
-                    packet.dts += shift
+                    target.time_base = stream.time_base
+                for place, packet in enumerate(_packets(container, stream)):
+                    step = _step(stream)
+                    packet.pts = (packet.pts or 0) + begun * step
+                    packet.dts = (begun + place - delay) * step
                     packet.stream = target
                     output.mux(packet)
-                    frames += 1
-                counts.append(frames)
+            begun += count
     return counts
+
+
+def _measured(clips: Sequence[Path]) -> tuple[list[int], int]:
+    """Frames of each clip; and by how many frames decoding must run ahead of showing (B-frames)."""
+    counts: list[int] = []
+    delay = 0
+    encoding: tuple[bytes | None, Fraction | None] | None = None
+    for clip in clips:
+        with open_video(clip) as (container, stream):
+            mine = (stream.codec_context.extradata, stream.time_base)
+            encoding = encoding or mine
+            if mine != encoding:
+                raise VideoError(f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again")
+            step = _step(stream)
+            places = [(packet.pts or 0) // step for packet in _packets(container, stream)]
+            delay = max([delay, *(i - shown for i, shown in enumerate(places))])
+            counts.append(len(places))
+    return counts, delay
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The packets of a clip in decoding order."""
+    return (packet for packet in container.demux(stream) if packet.pts is not None)
+
+
+def _step(stream: VideoStream) -> int:
+    """Ticks of the stream's clock for one frame of a reel."""
+    return int(1 / (FPS * (stream.time_base or 1 / FPS)))
