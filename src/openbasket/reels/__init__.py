@@ -16,7 +16,7 @@ from openbasket.errors import BadInputError, ConfigError, NotFoundError, Unknown
 from openbasket.reels.assemble import ReelJob, assemble
 from openbasket.reels.cut import ClipSettings, CutJob, Wanted, clip_path, cut_game
 from openbasket.reels.sample import sample
-from openbasket.workspace import Workspace, remove_leftovers, write_json
+from openbasket.workspace import Workspace, remove_leftovers, safe_join, write_json
 
 __all__ = ["ClipSettings", "ReelReport", "ReelSettings", "build"]
 
@@ -100,10 +100,12 @@ def build(
     least = settings.min_events or settings.events
     subjects = _subjects(workspace, subject_ids)
     games, events = _filmed(workspace)
-    remove_leftovers(workspace.clips)
+    folder = "BASKET" if settings.draw == 0 else f"BASKET_draw{settings.draw}"
+    for place in (workspace.clips, workspace.root / folder):
+        remove_leftovers(place)
     failures: list[tuple[str, str, str]] = []
     chosen = sample(events, subjects, count=settings.events, draw=settings.draw, seed=settings.seed)
-    plays, lost = _located(workspace, games, events, chosen)
+    plays, lost = _located(workspace, events, chosen)
     failures += [("locate", f"{game}/{event}", reason) for game, event, reason in lost]
     cuts = [
         CutJob(
@@ -207,7 +209,6 @@ def _source(workspace: Workspace, game: dict[str, Any]) -> Path:
 
 def _located(
     workspace: Workspace,
-    games: dict[str, dict[str, Any]],
     events: pl.DataFrame,
     chosen: pl.DataFrame,
 ) -> tuple[dict[str, list[tuple[str, float]]], list[tuple[str, str, str]]]:
@@ -289,6 +290,8 @@ def _write(
         kept = pl.col("draw") != settings.draw
         if subject_ids is not None:
             kept = kept | ~pl.col("subject_id").is_in(list(subject_ids))
+        for path in sorted(set(old.filter(~kept)["path"]) - set(reels["path"])):
+            safe_join(workspace.root, path).unlink(missing_ok=True)  # not made any more
         reels = pl.concat([old.filter(kept), reels])
     if workspace.has("clips"):
         clips = pl.concat([clips, workspace.read("clips")])
