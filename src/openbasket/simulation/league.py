@@ -405,13 +405,13 @@ class _Game:
             + 0.25 * handler["passing_accuracy"]
             + 0.2 * handler["efficiency"]
         )
-        pressure = self._mean(guard, "steals") + 0.3 * self._mean_form(guard)
+        pressure = self._mean(guard, "steals") + 0.6 * self._mean_form(guard)
         if rng.random() < _odds(
             0.140, -EDGE * (care + 0.5 * handler.form_offense - 0.5 * pressure)
         ):
             return self._turnover(handler, guard)
         # A foul on the floor.
-        clean = -EDGE * self._mean(guard, "fouls")
+        clean = -EDGE * (self._mean(guard, "fouls") + 0.8 * self._mean_form(guard))
         if rng.random() < _odds(0.150, clean):
             fouler = self._fouler(guard)
             fouled = handler
@@ -466,7 +466,9 @@ class _Game:
         chance = _odds(base, EDGE * (touch - 0.8 * grip + team))
         x, y = _spot(three, close, rng)
         value = 3 if three else 2
-        fouled = rng.random() < _odds(0.02 if three else 0.19, -EDGE * defender["fouls"])
+        fouled = rng.random() < _odds(
+            0.02 if three else 0.19, -EDGE * (defender["fouls"] + 0.8 * defender.form_defense)
+        )
         if fouled:
             chance *= 0.52
         made = rng.random() < chance
@@ -529,7 +531,7 @@ class _Game:
 
         def defensive(p: _Player) -> float:
             return math.exp(
-                0.4 * p["defensive_rebounds"] + 0.25 * p["rebounds"] + 0.2 * p.form_defense
+                0.4 * p["defensive_rebounds"] + 0.25 * p["rebounds"] + 0.35 * p.form_defense
             )
 
         ours, theirs = sum(map(offensive, attack)), sum(map(defensive, guard))
@@ -552,7 +554,8 @@ class _Game:
     def _turnover(self, loser: _Player, guard: list[_Player]) -> str:
         rng = self.rng
         play = self._new_play()
-        stolen = rng.random() < _odds(0.49, EDGE * self._mean(guard, "steals"))
+        hands = self._mean(guard, "steals") + 0.8 * self._mean_form(guard)
+        stolen = rng.random() < _odds(0.49, EDGE * hands)
         if not stolen and rng.random() < 0.22:  # an offensive foul
             victim = rng.choice(guard)
             self._event("foul", loser, play=play)

@@ -30,14 +30,86 @@ HEIGHT_CM = {"guard": 188.0, "wing": 199.0, "big": 208.0}
 #: Share of a skill's variance that one common talent brings.
 TALENT = 0.25
 FIRST = (
-    ("Al", "Be", "Da", "Em", "Fi", "Ga", "Ili", "Jo", "Ka", "Lu", "Ma", "Ni", "Or", "Pa", "Ro", "Sa", "Te", "Vi"),
+    (
+        "Al",
+        "Be",
+        "Da",
+        "Em",
+        "Fi",
+        "Ga",
+        "Ili",
+        "Jo",
+        "Ka",
+        "Lu",
+        "Ma",
+        "Ni",
+        "Or",
+        "Pa",
+        "Ro",
+        "Sa",
+        "Te",
+        "Vi",
+    ),
     ("ra", "ne", "lo", "mi", "va", "di", "ko", "sa", "ri", "to", "la", "n"),
 )
 LAST = (
-    ("Bar", "Cor", "Dal", "Fen", "Gar", "Hol", "Jan", "Kes", "Lind", "Mor", "Nor", "Pell", "Quil", "Ros", "Sand", "Tor", "Ul", "Wes"),
-    ("an", "berg", "deen", "ero", "field", "gaard", "ic", "kova", "ley", "mark", "nes", "ova", "quist", "son", "ton", "vale"),
+    (
+        "Bar",
+        "Cor",
+        "Dal",
+        "Fen",
+        "Gar",
+        "Hol",
+        "Jan",
+        "Kes",
+        "Lind",
+        "Mor",
+        "Nor",
+        "Pell",
+        "Quil",
+        "Ros",
+        "Sand",
+        "Tor",
+        "Ul",
+        "Wes",
+    ),
+    (
+        "an",
+        "berg",
+        "deen",
+        "ero",
+        "field",
+        "gaard",
+        "ic",
+        "kova",
+        "ley",
+        "mark",
+        "nes",
+        "ova",
+        "quist",
+        "son",
+        "ton",
+        "vale",
+    ),
 )
-COUNTRIES = ("ALB", "BEL", "CAN", "DNK", "ESP", "FRA", "GEO", "HUN", "ITA", "JPN", "LTU", "NGA", "PRT", "SEN", "TUN", "URY")
+COUNTRIES = (
+    "ALB",
+    "BEL",
+    "CAN",
+    "DNK",
+    "ESP",
+    "FRA",
+    "GEO",
+    "HUN",
+    "ITA",
+    "JPN",
+    "LTU",
+    "NGA",
+    "PRT",
+    "SEN",
+    "TUN",
+    "URY",
+)
 PLACES = (
     "Alder", "Birch", "Cedar", "Dune", "Elm", "Fjord", "Glen", "Harbour", "Isle", "Juniper",
     "Kestrel", "Lake", "Mill", "North", "Oak", "Port", "Quarry", "River", "Stone", "Tide",
@@ -119,10 +191,15 @@ def team_names(count: int, league: str, seed: int) -> list[tuple[str, str]]:
     animals = rng.sample(ANIMALS, len(ANIMALS))
     names: dict[str, str] = {}
     for number in range(count):
-        place, animal = places[number % len(places)], animals[(number * 7 + number // 20) % len(animals)]
+        place, animal = (
+            places[number % len(places)],
+            animals[(number * 7 + number // 20) % len(animals)],
+        )
         letters = place[:2] + animal[0]
         code = next(
-            c for c in (letters.upper(), *(f"{letters[:2]}{d}".upper() for d in range(100))) if c not in names
+            c
+            for c in (letters.upper(), *(f"{letters[:2]}{d}".upper() for d in range(100)))
+            if c not in names
         )
         names[code] = f"{place} {animal}"
     return list(names.items())

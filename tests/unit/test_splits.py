@@ -1,0 +1,184 @@
+"""Nobody crosses, quotas are exact, and every planted leak is found."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openbasket import tables
+from openbasket.errors import SplitError, UnknownNameError
+from openbasket.splits.assign import IN_DOMAIN, _quotas, assign
+from openbasket.splits.audit import SEARCHES, Evidence, audit, plant, self_test
+from openbasket.tables import SPLITS
+
+SEASONS, LEAGUES = ("20-21", "21-22", "22-23"), ("north", "south", "west")
+careers = st.lists(
+    st.sets(st.tuples(st.sampled_from(LEAGUES), st.sampled_from(SEASONS)), min_size=1, max_size=5),
+    min_size=30,
+    max_size=80,
+)
+
+
+def subjects_of(people: list[set[tuple[str, str]]]) -> pl.DataFrame:
+    rows = [
+        (
+            f"p{i}_{league}_{season.replace('-', '_')}",
+            f"p{i}",
+            league,
+            season,
+            "men",
+            None,
+            1,
+            1.0,
+            1,
+        )
+        for i, career in enumerate(people)
+        for league, season in sorted(career)
+    ]
+    return pl.DataFrame(rows, tables.dtypes("subjects"), orient="row")
+
+
+def fixed() -> pl.DataFrame:
+    places = [(league, season) for league in LEAGUES for season in SEASONS]
+    return subjects_of(
+        [{places[(i * 7 + k * 4) % 9] for k in range(1 + i % 3)} for i in range(120)]
+    )
+
+
+HELD = {"unseen_season": "20-21", "unseen_leagues": ("west",)}
+
+
+@settings(max_examples=25, deadline=None)
+@given(careers, st.integers(0, 99))
+def test_every_person_is_in_one_split_and_every_split_holds_what_it_may(people, seed):
+    table = subjects_of(people)
+    try:
+        splits = assign(table, **HELD, seed=seed)
+    except (SplitError, UnknownNameError):
+        return
+    used = splits.drop_nulls("split")
+    assert used.group_by("player_id").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert splits["subject_id"].to_list() == sorted(table["subject_id"])
+    for row in used.iter_rows(named=True):
+        season, league = row["season"] == "20-21", row["league"] == "west"
+        expected = {
+            (False, False): IN_DOMAIN,
+            (True, False): ("cross_season",),
+            (False, True): ("cross_league",),
+            (True, True): ("cross_season_and_league",),
+        }[season, league]
+        assert row["split"] in expected
+    assert used["player_id"].n_unique() == table["player_id"].n_unique()
+    assert splits.filter(pl.col("split").is_null())["reason"].null_count() == 0
+    assert assign(table.sample(fraction=1, shuffle=True, seed=seed), **HELD, seed=seed).equals(
+        splits
+    )
+
+
+@given(st.integers(3, 5000))
+def test_quotas_are_exact(persons):
+    counts = _quotas(persons, (7, 1, 2))
+    assert sum(counts) == persons
+    assert min(counts) >= 1
+    if persons >= 10:
+        assert all(abs(10 * c - persons * s) < 10 for c, s in zip(counts, (7, 1, 2), strict=True))
+
+
+def test_quotas_by_hand():
+    assert _quotas(10, (7, 1, 2)) == [7, 1, 2]
+    assert _quotas(8, (7, 1, 2)) == [6, 1, 1]  # 5.6, 0.8, 1.6: the first of equal remainders
+    assert _quotas(27900, (7, 1, 2)) == [19530, 2790, 5580]
+
+
+def test_seeds_draw_otherwise_and_all_six_splits_are_there():
+    one, two = assign(fixed(), **HELD), assign(fixed(), **HELD, seed=1)
+    assert set(one["split"].drop_nulls()) == set(SPLITS)
+    assert not one.equals(two)
+
+
+def test_without_held_out_places_all_are_in_domain():
+    splits = assign(fixed())
+    assert set(splits["split"]) == set(IN_DOMAIN)
+    persons = dict(splits.group_by("split").agg(pl.col("player_id").n_unique()).rows())
+    assert persons == {"train": 84, "val": 12, "test": 24}
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        ({"unseen_season": "20-22"}, UnknownNameError, "Did you mean '2[01]-2[12]'"),
+        ({"unseen_leagues": ("wst",)}, UnknownNameError, "Did you mean 'west'"),
+        ({"unseen_leagues": LEAGUES}, SplitError, "0 persons play in the seen"),
+        ({"ratios": (0, 1, 2)}, SplitError, "ratios"),
+        ({"ratios": (7, 1)}, SplitError, "ratios"),
+        ({"ratios": (7, -1, 2)}, SplitError, "ratios"),
+    ],
+)
+def test_what_cannot_be_split(words, error, message):
+    with pytest.raises(error, match=message):
+        assign(fixed(), **words)
+
+
+def evidence() -> Evidence:
+    table = fixed()
+    splits = assign(table, **HELD)
+    players = tables.validate("players", table.select("player_id").unique())
+    used = splits.drop_nulls("split")
+    paths = {s: f"BASKET/{s}.mp4" for s in used["subject_id"]}
+    listed = tuple(
+        (split, row, paths[s])
+        for split in SPLITS
+        for row, s in enumerate(used.filter(pl.col("split") == split)["subject_id"])
+    )
+    return Evidence(
+        splits, table, players, "20-21", ("west",), listed,
+        tuple((path, s) for s, path in paths.items()), {path: f"{i:064d}" for i, path in enumerate(paths.values())},
+    )  # fmt: skip
+
+
+def test_a_clean_split_has_no_finding():
+    report = audit(evidence())
+    assert report.findings == []
+    assert report.checked["subjects"] == fixed().height
+
+
+def test_every_kind_of_leak_is_planted_and_found():
+    clean = evidence()
+    planted = [kind for kind, _ in plant(clean)]
+    assert set(planted) == set(SEARCHES)
+    assert [kind for kind, found in self_test(clean) if not found] == []
+
+
+def test_a_planted_leak_is_named():
+    clean = evidence()
+    for kind, leaky in plant(clean):
+        findings = [what for found, what in audit(leaky).findings if found == kind]
+        assert findings, kind
+
+
+def test_a_search_that_finds_nothing_fails_the_self_test(monkeypatch):
+    monkeypatch.setitem(SEARCHES, "person in two splits", lambda e: [])
+    assert ("person in two splits", False) in self_test(evidence())
+
+
+def test_namesakes_without_birth_dates_are_a_note():
+    clean = evidence()
+    train = clean.splits.filter(pl.col("split") == "train")["player_id"][0]
+    test = clean.splits.filter(pl.col("split") == "test")["player_id"][0]
+    players = clean.players.with_columns(
+        name=pl.when(pl.col("player_id").is_in([train, test]))
+        .then(pl.lit("Same Name"))
+        .otherwise("name")
+    )
+    report = audit(Evidence(**{**clean.__dict__, "players": players}))
+    assert report.findings == []
+    assert "1 names stand both in train and elsewhere" in report.notes[0]
+
+
+def test_a_split_without_training_cannot_be_self_tested():
+    clean = evidence()
+    only = clean.splits.with_columns(split=pl.lit("test"))
+    with pytest.raises(SplitError, match="planted only where"):
+        self_test(Evidence(**{**clean.__dict__, "splits": only}))
