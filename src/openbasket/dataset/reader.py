@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openbasket.errors import BadInputError, NotFoundError, Problem, UnknownNameError
+from openbasket.errors import (
+    BadInputError,
+    NotFoundError,
+    Problem,
+    UnknownNameError,
+    WorkspaceError,
+)
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, Skill, official_level
 from openbasket.workspace import safe_join
 
@@ -81,8 +87,13 @@ def read_split(
             f"'{file}' is not there. A dataset in the official layout has it; "
             "'openbasket build' writes it for a workspace"
         )
-    with file.open(newline="", encoding="utf-8-sig") as text:
-        rows = list(csv.reader(text))
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as text:
+            rows = list(csv.reader(text))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(
+            [Problem(str(file), None, None, f"no readable CSV ({error})", "a CSV in UTF-8")]
+        ) from None
     if not rows:
         raise BadInputError(
             [Problem(str(file), None, None, "an empty file", "a header line and rows")]
@@ -108,7 +119,11 @@ def read_split(
                 )
             )
         seen[path] = number
-        video = Path(path) if Path(path).is_absolute() else safe_join(root, path)
+        try:
+            video = Path(path) if Path(path).is_absolute() else safe_join(root, path)
+        except WorkspaceError as error:
+            problems.append(Problem(str(file), number, "path", repr(path), str(error)))
+            continue
         if require_videos and not video.is_file():
             problems.append(Problem(str(file), number, "path", repr(path), "a video that is there"))
         found: dict[str, int | None] = {}

@@ -58,12 +58,20 @@ def verify(workspace: Workspace, *, deep: bool = False, quiet: bool = False) -> 
     faults: list[tuple[str, str]] = []
     rows = 0
     listed: set[str] = set()
+    levels = 5
+    manifest: dict[str, Any] = {}
+    if (workspace.private / "manifest.json").exists():
+        try:
+            content = workspace.read_json("manifest.json")
+            levels, manifest = int(content["levels"]), dict(content["reels"])
+        except (ValueError, KeyError, TypeError) as error:
+            faults.append(("openbasket/manifest.json", f"damaged ({error}); build it again"))
     splits = [split for split in SPLIT_FILES if has_split(workspace.root, split)]
     if not splits:
         faults.append((str(workspace.official_labels), "no CSV of the official layout is there"))
     for split in splits:
         try:
-            samples = read_split(workspace.root, split)
+            samples = read_split(workspace.root, split, levels=levels, require_videos=False)
         except BadInputError as error:
             faults += [(SPLIT_FILES[split], str(problem)) for problem in error.problems]
             continue
@@ -76,9 +84,6 @@ def verify(workspace: Workspace, *, deep: bool = False, quiet: bool = False) -> 
     if workspace.has("reels"):
         table = workspace.read("reels").filter(pl.col("draw") == 0)
         expected = dict(table.group_by("path").agg(pl.col("frames").sum()).rows())
-    manifest: dict[str, Any] = {}
-    if (workspace.private / "manifest.json").exists():
-        manifest = workspace.read_json("manifest.json")["reels"]
     paths = sorted(listed | set(expected))
     for path in track(paths, "verifying reels", quiet=quiet):
         faults += [
