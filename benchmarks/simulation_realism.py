@@ -1,4 +1,4 @@
-"""Simulated 40-minute games beside EuroLeague 2022-23, per team and game.
+"""Six simulated leagues of 40-minute games beside EuroLeague 2022-23, per team and game.
 
 The real column needs the real play-by-play (``OPENBASKET_REAL_DATA``, by default ``../shared/data``);
 where it is absent, the simulated column is printed alone and nothing is written.
@@ -20,6 +20,7 @@ from openbasket.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("OPENBASKET_REAL_DATA", REPO.parent / "shared" / "data"))
+LEAGUES = 6
 NAMES = ("playbyplay_2022", "boxscore_2022", "points_2022", "header")
 
 
@@ -58,9 +59,12 @@ def summary(workspace: Workspace) -> dict[str, float]:
 def main() -> None:
     """Print the table; write it if the real column is there."""
     with tempfile.TemporaryDirectory() as folder:
-        invented = Workspace(f"{folder}/sim", create=True)
-        simulate(invented, [LeagueSettings("sim", seasons=("22-23",))], seed=0, quiet=True)
-        simulated = summary(invented)
+        found = []
+        for seed in range(LEAGUES):  # one league's talent moves its means by some percent
+            invented = Workspace(f"{folder}/sim{seed}", create=True)
+            simulate(invented, [LeagueSettings("sim", seasons=("22-23",))], seed=seed, quiet=True)
+            found.append(summary(invented))
+        simulated = {name: sum(one[name] for one in found) / LEAGUES for name in found[0]}
         source = DATA / "events" / "euroleague"
         if not source.is_dir():
             print(f"no real play-by-play at {DATA}; set OPENBASKET_REAL_DATA for the other column")

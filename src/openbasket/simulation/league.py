@@ -412,7 +412,7 @@ class _Game:
             return self._turnover(handler, guard)
         # A foul on the floor.
         clean = -EDGE * (self._mean(guard, "fouls") + 0.8 * self._mean_form(guard))
-        if rng.random() < _odds(0.150, clean):
+        if rng.random() < _odds(0.166, clean):
             fouler = self._fouler(guard)
             fouled = handler
             self._foul(fouler, fouled)
@@ -458,7 +458,7 @@ class _Game:
             + 0.5 * shooter.form_offense
         )
         touch += 0.9 * (shooter["three_point"] if three else shooter["two_point"])
-        base = 0.347 if three else (0.625 if close else 0.42)
+        base = 0.359 if three else (0.625 if close else 0.42)
         if contested:
             touch += 0.9 * shooter["contested_shots"]
             base -= 0.09 if three else 0.135
@@ -467,7 +467,7 @@ class _Game:
         x, y = _spot(three, close, rng)
         value = 3 if three else 2
         fouled = rng.random() < _odds(
-            0.02 if three else 0.19, -EDGE * (defender["fouls"] + 0.8 * defender.form_defense)
+            0.02 if three else 0.165, -EDGE * (defender["fouls"] + 0.8 * defender.form_defense)
         )
         if fouled:
             chance *= 0.52
@@ -506,7 +506,7 @@ class _Game:
                 return self._free_throws(shooter, 1)
             self._run(min(rng.uniform(0.5, 2.0), self.clock_s))
             return "change"
-        blocked = contested and not three and rng.random() < 0.262
+        blocked = contested and not three and rng.random() < 0.216
         if blocked:
             blocker = (
                 defender
