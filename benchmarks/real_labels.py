@@ -28,7 +28,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = f"{folder}/workspace"
         verbs = {
-            "import": ["import", "euroleague", *map(str, sources), "--into", workspace, "-q", "--json"],
+            "import": [
+                "import",
+                "euroleague",
+                *map(str, sources),
+                "--into",
+                workspace,
+                "-q",
+                "--json",
+            ],
             "check": ["check", workspace, "--json"],
             "label": ["label", workspace, "-q", "--json"],
         }

@@ -31,18 +31,14 @@ def test_help_loads_nothing_heavy():
         "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print('loaded:', sorted({HEAVY!r} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: " in done.stdout
     assert done.stdout.strip().endswith("loaded: []")
 
 
 def test_importing_the_package_loads_nothing_heavy():
     code = f"import sys, openbasket; print(sorted({HEAVY!r} & set(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

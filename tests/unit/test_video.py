@@ -33,9 +33,7 @@ def number(frame: np.ndarray) -> int:
     return sum(
         1 << bit
         for bit in range(12)
-        if frame[
-            int((0.25 + 0.5 * (bit // 6)) * height), int((bit % 6 + 0.5) / 6 * width)
-        ].mean()
+        if frame[int((0.25 + 0.5 * (bit // 6)) * height), int((bit % 6 + 0.5) / 6 * width)].mean()
         > 128
     )
 
@@ -49,7 +47,9 @@ def test_frames_are_exact_in_any_order_and_repeated(tmp_path):
     assert [number(f) for f in got] == wanted
 
 
-@pytest.mark.parametrize("fps", [Fraction(30000, 1001), Fraction(25), Fraction(60), Fraction(24000, 1001)])
+@pytest.mark.parametrize(
+    "fps", [Fraction(30000, 1001), Fraction(25), Fraction(60), Fraction(24000, 1001)]
+)
 def test_rates_are_rational_and_frames_exact(tmp_path, fps):
     path = numbered(tmp_path / "a.mp4", 70, fps, gop=12)
     info = probe(path)

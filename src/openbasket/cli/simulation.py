@@ -128,7 +128,9 @@ def sync(
     anchors = given
     if workspace.has("anchors"):
         old = workspace.read("anchors")
-        anchors = pl.concat([old.filter(~pl.col("game_id").is_in(given["game_id"].implode())), given])
+        anchors = pl.concat(
+            [old.filter(~pl.col("game_id").is_in(given["game_id"].implode())), given]
+        )
     workspace.write("anchors", anchors.sort("game_id", "media_s"))
     games = given["game_id"].n_unique()
     if as_json:

@@ -58,9 +58,9 @@ def level_bars(level: int | None, levels: int, css: str = "label") -> Markup:
     boxes = "".join(
         f'<i class="{escape(css) if i <= level else "empty"}"></i>' for i in range(levels)
     )
-    return Markup(
+    return Markup(  # noqa: S704 - numbers and an escaped class
         f'<span class="boxes" role="img" aria-label="level {level} of {levels - 1}">{boxes}</span>'
-    )  # noqa: S704
+    )
 
 
 def interval_plot(

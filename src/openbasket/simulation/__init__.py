@@ -1,0 +1,1 @@
+"""Invented leagues, and the broadcasts of any league's games."""

@@ -284,9 +284,9 @@ class _Player:
 
     __slots__ = (
         "box",
-        "foul_count",
         "form_defense",
         "form_offense",
+        "foul_count",
         "person",
         "played_s",
         "plus_minus",
@@ -645,7 +645,7 @@ class _Game:
                         + 0.15 * threshold * (p.person.position == player.person.position),
                         p.person.player_id,
                     ),
-                )  # noqa: B023
+                )
                 if out or self._owed(best) - self._owed(player) > 2 * threshold:
                     self._new_play()
                     self._event("sub_out", player)
@@ -759,8 +759,14 @@ class _Game:
 
     def _box_scores(self) -> list[tuple[Any, ...]]:
         return [
-            (self.game_id, p.team, p.person.player_id, round(p.played_s, 1), p.plus_minus)
-            + tuple(p.box[stat] for stat in tables.BOX_STATS)
+            (
+                self.game_id,
+                p.team,
+                p.person.player_id,
+                round(p.played_s, 1),
+                p.plus_minus,
+                *(p.box[stat] for stat in tables.BOX_STATS),
+            )  # fmt: skip
             for players in self.rosters.values()
             for p in players
         ]

@@ -129,7 +129,8 @@ def _wrong_place(e: Evidence) -> list[str]:
         .otherwise(pl.col("split") != pl.col("cell"))
     ).sort("subject_id")
     return [
-        f"'{subject}' ({league} {season}) is in '{split}', belongs to {place.replace('in_domain', 'train, val or test')}"
+        f"'{subject}' ({league} {season}) is in '{split}', belongs to "
+        + ("train, val or test" if place == "in_domain" else str(place))
         for subject, league, season, split, place in wrong.select(
             "subject_id", "league", "season", "split", "cell"
         ).rows()

@@ -149,7 +149,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         for table, frame in frames.items()
     }
     players = tables.validate("players", transcript.players, f"{where}, table 'players'")
-    require_sound(where, frames["games"], players, frames["appearances"], frames["events"])
+    require_sound(where, frames["games"], frames["appearances"], frames["events"])
     frames["stints"] = stints(frames["games"], frames["appearances"], frames["events"])
     sort = {"games": ["game_id"], "events": ["game_id", "order"]}
     new_games = frames["games"]["game_id"]

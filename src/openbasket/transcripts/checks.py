@@ -9,14 +9,10 @@ from openbasket.tables import PLAYER_KINDS
 
 __all__ = ["require_sound"]
 
-#: The clock may stand this much higher than on the row before: scorers enter rows of one play late.
-TOLERATED_STEP_BACK_S = 0.0
-
 
 def require_sound(
     where: str,
     games: pl.DataFrame,
-    players: pl.DataFrame,
     appearances: pl.DataFrame,
     events: pl.DataFrame,
 ) -> None:
@@ -71,10 +67,7 @@ def require_sound(
             before=pl.col("clock_s").shift(1).over("game_id", "period"),
             last=pl.col("period").shift(1).over("game_id"),
         )
-        .filter(
-            (pl.col("clock_s") > pl.col("before") + TOLERATED_STEP_BACK_S)
-            | (pl.col("period") < pl.col("last"))
-        )
+        .filter((pl.col("clock_s") > pl.col("before")) | (pl.col("period") < pl.col("last")))
     )
     for row, clock, before, period, last in back.select(
         "row", "clock_s", "before", "period", "last"

@@ -54,7 +54,7 @@ KINDS: dict[str, tuple[str, bool | None, int | None] | None] = {
     "TO": ("turnover", None, None),
     "FV": ("block", None, None),
     "AG": ("blocked", None, None),
-    **{code: ("foul", None, None) for code in "OF CM CMU CMT CMD CMTI C B".split()},
+    **dict.fromkeys(["OF", "CM", "CMU", "CMT", "CMD", "CMTI", "C", "B"], ("foul", None, None)),
     "RV": ("foul_drawn", None, None),
     "IN": ("sub_in", None, None),
     "OUT": ("sub_out", None, None),
@@ -231,7 +231,7 @@ def _records(
         raise BadInputError(problems)
     names = (*columns, *extra)
     rows = [[None if r.get(c) is None else str(r.get(c)) for c in names] for r in records]
-    return pl.DataFrame(rows, schema={c: pl.String for c in names}, orient="row")
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
 
 
 def _live_plays(path: Path) -> pl.DataFrame:
@@ -360,7 +360,7 @@ def _transcript(raw: _Raw) -> Transcript:
     name = pl.format(f"{raw.competition}{raw.start}-{{}}", pl.col("_gamecode")).alias("game_id")
     box = _box(raw, name)
     plays, bad_clocks, late = _plays(raw, name, box)
-    games = _games(raw, name, plays, league, season)
+    games = _games(raw, plays, league, season)
     plays, strangers = _only_playing_teams(plays, games)
     events = _events(plays, raw.points, name)
     appearances = _appearances(box, plays)
@@ -515,7 +515,7 @@ def _refuse_unknown(plays: pl.DataFrame, raw: _Raw) -> None:
 def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
     """Official lines, with ``seconds_played`` (0 for DNP) and standard names."""
     columns = ["_gamecode", *BOX_COLUMNS]
-    box = raw.box if raw.box is not None else pl.DataFrame(schema={c: pl.String for c in columns})
+    box = raw.box if raw.box is not None else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     if "Plusminus" not in box.columns:
         box = box.with_columns(Plusminus=pl.lit(None, dtype=pl.String))
     minutes = _text("Minutes").str.extract_groups(r"^(\d+):(\d{1,2})$")
@@ -542,7 +542,7 @@ def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
     )
 
 
-def _games(raw: _Raw, name: pl.Expr, plays: pl.DataFrame, league: str, season: str) -> pl.DataFrame:
+def _games(raw: _Raw, plays: pl.DataFrame, league: str, season: str) -> pl.DataFrame:
     played = plays.select("_gamecode", "game_id").unique().sort("_gamecode")
     teams = (
         plays.filter(pl.col("team_id").is_not_null())
@@ -551,7 +551,7 @@ def _games(raw: _Raw, name: pl.Expr, plays: pl.DataFrame, league: str, season: s
     )
     if raw.header is None:
         header = pl.DataFrame(
-            schema={"_gamecode": pl.Int32, **{c: pl.String for c in HEADER_COLUMNS}}
+            schema={"_gamecode": pl.Int32, **dict.fromkeys(HEADER_COLUMNS, pl.String)}
         )
     else:
         header = raw.header.unique("_gamecode", keep="first", maintain_order=True)
