@@ -121,7 +121,9 @@ def play(raised: str | None, games: int) -> tuple[pl.DataFrame, ...]:
         ]
         for person in people:
             person.skills = dict.fromkeys(SKILL_KEYS, 0.0)
-            if raised and code == "AAA":
+        for person in people if code == "AAA" else []:
+            # Shares inside a team add up to one: there, only half of the team can have more.
+            if raised and (raised != "contribution" or person in people[::2]):
                 person.skills[raised] = 2.0
         teams[code] = people
     parts: dict[str, list[tuple[object, ...]]] = {"games": [], "appearances": [], "events": []}
@@ -165,6 +167,9 @@ def test_each_latent_skill_moves_its_statistic(key):
     season = season_statistics(rows)
     scored, _ = score(FORMULAS[key], season, rows)
     team = pl.col("player_id").str.starts_with("aaa")
+    if key == "contribution":
+        scored = scored.filter(team)
+        team = pl.col("player_id").is_in([f"aaa-{i}" for i in range(0, 8, 2)])
     mine, theirs = (scored.filter(t)["raw"].mean() for t in (team, ~team))
     better = mine < theirs if FORMULAS[key].lower_is_better else mine > theirs
     assert better, f"{key}: {mine:.2f} with the skill, {theirs:.2f} without"

@@ -766,7 +766,7 @@ class _Game:
                 round(p.played_s, 1),
                 p.plus_minus,
                 *(p.box[stat] for stat in tables.BOX_STATS),
-            )  # fmt: skip
+            )
             for players in self.rosters.values()
             for p in players
         ]
