@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from openbasket.transcripts import PROVIDERS, import_files, provider
+from openbasket.transcripts import import_files
 from openbasket.transcripts.check import check, count_box
 from openbasket.transcripts.euroleague import KINDS
 from openbasket.transcripts.stints import minutes_played
@@ -216,22 +216,3 @@ def test_the_counting_rules_of_fouls_and_turnovers():
     fouls = {code for code, meaning in KINDS.items() if meaning and meaning[0] == "foul"}
     assert fouls == {"OF", "CM", "CMU", "CMT", "CMD", "CMTI", "C", "B"}
     assert [code for code, m in KINDS.items() if m and m[0] == "turnover"] == ["TO"]
-
-
-@pytest.mark.parametrize("name", PROVIDERS)
-def test_contract_of_every_provider(name, tmp_path):
-    """A fixture folder, clean ids, five a side, and an official box score that agrees."""
-    assert callable(provider(name))
-    ws = Workspace(tmp_path, create=True)
-    report = import_files(name, [DATA / name], ws, quiet=True)
-    assert report.seasons
-    for league, season in ws.seasons():
-        for table in ("games", "appearances", "box_scores", "events", "stints"):
-            assert ws.read(table, league, season).height > 0
-    assert set(ws.read("stints")["player_ids"].list.len()) == {5}
-    found = check(ws)
-    assert set(found.agreement.values()) == {1.0}
-    assert found.flagged == []
-    roster = ws.read("appearances").select("game_id", "player_id")
-    acting = ws.read("events").drop_nulls("player_id").select("game_id", "player_id")
-    assert acting.join(roster, on=["game_id", "player_id"], how="anti").is_empty()
