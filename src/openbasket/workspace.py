@@ -22,6 +22,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_SEASON",
     "LAYOUT_VERSION",
+    "REEL_FPS",
+    "REEL_SIZE",
     "Workspace",
     "atomic_path",
     "remove_leftovers",
@@ -45,6 +48,9 @@ __all__ = [
 ]
 
 LAYOUT_VERSION = 1
+#: What the official layout asks of a reel (paper, section 3.1): width and height, frames a second.
+REEL_SIZE = (704, 400)
+REEL_FPS = Fraction(30)
 #: Tables kept in one file for each league and season.
 BY_SEASON: tuple[str, ...] = ("games", "appearances", "box_scores", "events", "stints")
 #: Which command makes a table: told when the table is missing.

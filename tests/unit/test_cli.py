@@ -42,6 +42,20 @@ def test_importing_the_package_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_core_needs_neither_video_nor_training_packages():
+    modules = "transcripts, labels, splits.audit, dataset.build, dataset.statistics, evaluation.tables"
+    code = (
+        "import sys\n"
+        "for name in ('av', 'torch', 'cv2', 'accelerate', 'safetensors', 'jinja2'):\n"
+        "    sys.modules[name] = None\n"
+        "import importlib\n"
+        f"for name in '{modules}'.split(', '):\n"
+        "    importlib.import_module('openbasket.' + name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(verb):
     done = openbasket(verb, "--help")

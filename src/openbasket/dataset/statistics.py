@@ -9,8 +9,7 @@ import polars as pl
 
 from openbasket.skills import SKILLS, level_names
 from openbasket.tables import SPLITS
-from openbasket.video.write import FPS
-from openbasket.workspace import Workspace
+from openbasket.workspace import REEL_FPS, Workspace
 
 __all__ = ["DatasetStatistics", "statistics"]
 
@@ -116,7 +115,7 @@ def statistics(workspace: Workspace) -> DatasetStatistics:
         by_split=splits,
         labels=labels,
         reels=0 if reels is None else reels["path"].n_unique(),
-        reel_seconds=0.0 if reels is None else float(int(reels["frames"].sum()) / FPS),
+        reel_seconds=0.0 if reels is None else float(int(reels["frames"].sum()) / REEL_FPS),
         clips=0 if reels is None else reels.height,
     )
 

@@ -22,7 +22,7 @@ from openbasket.skills import CATEGORIES, SKILLS, level_names
 from openbasket.video.frames import read_frames, uniform_indices
 from openbasket.video.probe import probe
 from openbasket.video.still import jpeg
-from openbasket.workspace import Workspace, write_text
+from openbasket.workspace import REEL_FPS, Workspace, write_text
 
 __all__ = ["write_report"]
 
@@ -30,7 +30,7 @@ __all__ = ["write_report"]
 MAX_REEL_BYTES = 24 << 20
 SNAPSHOTS = 8
 SNAPSHOT_REELS = 4
-FPS = 30
+FPS = int(REEL_FPS)
 WORDS = {
     "field_goal": "field goal",
     "free_throw": "free throw",

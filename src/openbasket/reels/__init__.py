@@ -16,7 +16,7 @@ from openbasket.errors import BadInputError, ConfigError, NotFoundError, Unknown
 from openbasket.reels.assemble import ReelJob, assemble
 from openbasket.reels.cut import ClipSettings, CutJob, Wanted, clip_path, cut_game
 from openbasket.reels.sample import sample
-from openbasket.workspace import Workspace, remove_leftovers, safe_join, write_json
+from openbasket.workspace import REEL_FPS, Workspace, remove_leftovers, safe_join, write_json
 
 __all__ = ["ClipSettings", "ReelReport", "ReelSettings", "build"]
 
@@ -162,7 +162,7 @@ def build(
         reels=len(made),
         clips=reels["clip_id"].n_unique(),
         encoded=encoded,
-        seconds=float(reels["frames"].sum()) / 30,
+        seconds=float(int(reels["frames"].sum()) / REEL_FPS),
         failures=failures,
     )
 

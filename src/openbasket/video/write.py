@@ -12,14 +12,12 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from openbasket.workspace import atomic_path
+from openbasket.workspace import REEL_FPS, REEL_SIZE, atomic_path
 
 __all__ = ["FPS", "HEIGHT", "WIDTH", "VideoWriter"]
 
-#: The paper's format (section 3.1): 704x400 at 30 frames a second.
-WIDTH = 704
-HEIGHT = 400
-FPS = Fraction(30)
+WIDTH, HEIGHT = REEL_SIZE
+FPS = REEL_FPS
 
 PixelFormat = Literal["rgb24", "bgr24", "yuv420p"]
 
