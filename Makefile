@@ -52,7 +52,7 @@ imports: setup-dev  ## import-linter: imports go only downwards
 	$(BIN)/lint-imports
 
 docs: setup-dev  ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
 
 check: lint types imports docs test  ## Everything that CI runs
 

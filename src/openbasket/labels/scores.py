@@ -18,7 +18,7 @@ import polars as pl
 from openbasket.labels.statistics import FREE_THROW_WEIGHT
 from openbasket.skills import BY_KEY, SKILLS
 
-__all__ = ["FORMULAS", "Formula", "Prior", "formula_table", "missing_for", "score"]
+__all__ = ["FORMULAS", "Formula", "Prior", "formula_table", "missing_for", "needs_table", "score"]
 
 c = pl.col
 FGA = c("two_tried") + c("three_tried")
@@ -288,17 +288,22 @@ def _variance_of_a_trial(formula: Formula, game_rows: pl.DataFrame) -> float:
 
 def formula_table() -> str:
     """The formulas as a Markdown table, in the order of the paper's Table 8."""
-    lines = [
-        "| skill | category | formula | unit | better | one trial | needs | why |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    lines = ["| skill | formula | unit | better | why |", "|---|---|---|---|---|"]
+    for s in SKILLS:
+        f = FORMULAS[s.key]
+        better = "lower" if f.lower_is_better else "higher"
+        lines.append(f"| {s.name} | {f.text} | {f.unit} | {better} | {f.why} |")
+    return "\n".join(lines) + "\n"
+
+
+def needs_table() -> str:
+    """What each formula needs of the events, and its prior, as a Markdown table."""
+    lines = ["| key | category | prior | events it needs |", "|---|---|---|---|"]
+    priors = {"share": "beta-binomial", "rate": "gamma-Poisson", "value": "normal"}
     for s in SKILLS:
         f = FORMULAS[s.key]
         needs = ", ".join(f"`{need}`" for need in f.needs)
-        lines.append(
-            f"| {s.name} (`{s.key}`) | {s.category} | {f.text} | {f.unit} | "
-            f"{'lower' if f.lower_is_better else 'higher'} | {f.prior} | {needs} | {f.why} |"
-        )
+        lines.append(f"| `{s.key}` | {s.category} | {priors[f.prior]} | {needs} |")
     return "\n".join(lines) + "\n"
 
 
@@ -321,6 +326,11 @@ This page is made from the code: `python -c "from openbasket.labels.scores impor
 
 Row order changes nothing. A player with no trial in a skill has no label in it.
 
+## What each formula needs
+
+`contested` asks for shots that are marked as contested or not, `lineups` for stints.
+
+{needs_table()}
 ## What a source cannot say
 
 A skill whose events a league does not record has no labels there; the loss masks it and the tables say so. Nothing is made up.
