@@ -43,7 +43,9 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_the_core_needs_neither_video_nor_training_packages():
-    modules = "transcripts, labels, splits.audit, dataset.build, dataset.statistics, evaluation.tables"
+    modules = (
+        "transcripts, labels, splits.audit, dataset.build, dataset.statistics, evaluation.tables"
+    )
     code = (
         "import sys\n"
         "for name in ('av', 'torch', 'cv2', 'accelerate', 'safetensors', 'jinja2'):\n"

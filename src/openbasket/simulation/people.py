@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
-from openbasket.skills import SKILL_KEYS
+from openbasket.skills import SKILLS
 
-__all__ = ["Person", "drifted", "new_person", "stream", "team_names"]
+__all__ = [
+    "HEIGHT_CM",
+    "POSITIONS",
+    "PROFILE",
+    "Person",
+    "drifted",
+    "new_person",
+    "stream",
+    "talents",
+    "team_names",
+]
 
 POSITIONS = ("guard", "wing", "big")
 #: How far a position's mean lies from the average player, in standard deviations.
@@ -27,96 +40,44 @@ PROFILE: dict[str, dict[str, float]] = {
     },
 }  # fmt: skip
 HEIGHT_CM = {"guard": 188.0, "wing": 199.0, "big": 208.0}
-#: Share of a skill's variance that one common talent brings.
-TALENT = 0.25
+WOMEN_SHORTER_CM = 12.0
+#: Shares of a skill's variance that one common talent brings, and one for its category.
+TALENT, CATEGORY = 0.12, 0.15
+#: How much of a latent skill is new after a year, as a share of its standard deviation.
+DRIFT = 0.25
+#: Syllables of first and last names.
 FIRST = (
     (
-        "Al",
-        "Be",
-        "Da",
-        "Em",
-        "Fi",
-        "Ga",
-        "Ili",
-        "Jo",
-        "Ka",
-        "Lu",
-        "Ma",
-        "Ni",
-        "Or",
-        "Pa",
-        "Ro",
-        "Sa",
-        "Te",
-        "Vi",
+        "Al", "Be", "Da", "Em", "Fi", "Ga", "Ili", "Jo", "Ka", "Lu", "Ma", "Ni", "Or",
+        "Pa", "Ro", "Sa", "Te", "Vi",
     ),
-    ("ra", "ne", "lo", "mi", "va", "di", "ko", "sa", "ri", "to", "la", "n"),
-)
+    (
+        "ra", "ne", "lo", "mi", "va", "di", "ko", "sa", "ri", "to", "la", "n",
+    ),
+)  # fmt: skip
 LAST = (
     (
-        "Bar",
-        "Cor",
-        "Dal",
-        "Fen",
-        "Gar",
-        "Hol",
-        "Jan",
-        "Kes",
-        "Lind",
-        "Mor",
-        "Nor",
-        "Pell",
-        "Quil",
-        "Ros",
-        "Sand",
-        "Tor",
-        "Ul",
-        "Wes",
+        "Bar", "Cor", "Dal", "Fen", "Gar", "Hol", "Jan", "Kes", "Lind", "Mor", "Nor",
+        "Pell", "Quil", "Ros", "Sand", "Tor", "Ul", "Wes",
     ),
     (
-        "an",
-        "berg",
-        "deen",
-        "ero",
-        "field",
-        "gaard",
-        "ic",
-        "kova",
-        "ley",
-        "mark",
-        "nes",
-        "ova",
-        "quist",
-        "son",
-        "ton",
-        "vale",
+        "an", "berg", "deen", "ero", "field", "gaard", "ic", "kova", "ley", "mark", "nes",
+        "ova", "quist", "son", "ton", "vale",
     ),
-)
+)  # fmt: skip
 COUNTRIES = (
-    "ALB",
-    "BEL",
-    "CAN",
-    "DNK",
-    "ESP",
-    "FRA",
-    "GEO",
-    "HUN",
-    "ITA",
-    "JPN",
-    "LTU",
-    "NGA",
-    "PRT",
-    "SEN",
-    "TUN",
-    "URY",
-)
+    "ALB", "BEL", "CAN", "DNK", "ESP", "FRA", "GEO", "HUN", "ITA", "JPN", "LTU", "NGA",
+    "PRT", "SEN", "TUN", "URY",
+)  # fmt: skip
 PLACES = (
-    "Alder", "Birch", "Cedar", "Dune", "Elm", "Fjord", "Glen", "Harbour", "Isle", "Juniper",
-    "Kestrel", "Lake", "Mill", "North", "Oak", "Port", "Quarry", "River", "Stone", "Tide",
+    "Alder", "Birch", "Cedar", "Dune", "Elm", "Fjord", "Glen", "Harbour", "Isle",
+    "Juniper", "Kestrel", "Lake", "Mill", "North", "Oak", "Port", "Quarry", "River",
+    "Stone", "Tide",
 )  # fmt: skip
 ANIMALS = (
-    "Bears", "Cranes", "Eagles", "Foxes", "Hawks", "Herons", "Lions", "Lynxes", "Otters", "Owls",
-    "Ravens", "Rams", "Sharks", "Stags", "Swifts", "Terns", "Tigers", "Wolves", "Bisons", "Cobras",
+    "Bears", "Cranes", "Eagles", "Foxes", "Hawks", "Herons", "Lions", "Lynxes", "Otters",
+    "Owls", "Ravens", "Rams", "Sharks", "Stags", "Swifts", "Terns", "Tigers", "Wolves",
+    "Bisons", "Cobras",
 )  # fmt: skip
 
 
@@ -158,30 +119,66 @@ def stream(*parts: object) -> random.Random:
     return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 
-def new_person(player_id: str, gender: str, position: str, year: int, seed: int) -> Person:
-    """Invent a player for a season that starts in ``year``."""
+def talents(count: int, present: Sequence[Person], roster: int) -> list[float]:
+    """Common talents for ``count`` newcomers, so that every roster has its stars and its last men.
+
+    A roster's talents lie near the quantiles of the normal distribution: leagues with a draft or
+    a salary rule are balanced, and games are close. Best first.
+    """
+    normal = NormalDist()
+    wanted = [normal.inv_cdf(1 - (i + 0.5) / roster) for i in range(roster)]
+    for person in sorted(present, key=lambda p: (-p.talent, p.player_id)):
+        nearest = min(wanted, key=lambda z: abs(z - person.talent / TALENT**0.5))
+        wanted.remove(nearest)
+    step = len(wanted) / max(1, count)
+    return [wanted[int(i * step)] for i in range(count)]
+
+
+def new_person(
+    player_id: str, gender: str, position: str, year: int, seed: int, talent: float | None = None
+) -> Person:
+    """Invent a player for a season that starts in ``year``.
+
+    A latent skill is the mean of the position (:data:`PROFILE`) plus a normal value of variance 1,
+    of which :data:`TALENT` is common to all skills and :data:`CATEGORY` to those of a category.
+
+    Args:
+        player_id: identifier; with ``seed`` it decides everything that is random.
+        gender: ``men`` or ``women``.
+        position: guard, wing or big.
+        year: in which the season starts.
+        seed: of the simulation.
+        talent: the common talent, a standard normal value; drawn if not given.
+    """
     rng = stream("person", seed, player_id)
-    talent = rng.gauss(0, 1)
+    drawn = rng.gauss(0, 1)
+    common = drawn if talent is None else talent
+    by_category = {s.category: rng.gauss(0, 1) for s in reversed(SKILLS)}
     skills = {
-        key: PROFILE[position].get(key, 0.0)
-        + TALENT**0.5 * talent
-        + (1 - TALENT) ** 0.5 * rng.gauss(0, 1)
-        for key in SKILL_KEYS
+        s.key: PROFILE[position].get(s.key, 0.0)
+        + TALENT**0.5 * common
+        + CATEGORY**0.5 * by_category[s.category]
+        + (1 - TALENT - CATEGORY) ** 0.5 * rng.gauss(0, 1)
+        for s in SKILLS
     }
     name = " ".join("".join(rng.choice(part) for part in parts) for parts in (FIRST, LAST))
-    height = rng.gauss(HEIGHT_CM[position] - (12 if gender == "women" else 0), 5)
+    height = rng.gauss(HEIGHT_CM[position] - WOMEN_SHORTER_CM * (gender == "women"), 5)
     born = dt.date(year - 1, 7, 1) - dt.timedelta(days=round(rng.uniform(19, 34) * 365.25))
     return Person(
         player_id, name, gender, position, round(height), born, rng.choice(COUNTRIES), skills=skills
     )
 
 
-def drifted(person: Person, year: int, seed: int, spread: float = 0.25) -> Person:
-    """The same person a season later: skills have moved a little."""
+def drifted(person: Person, year: int, seed: int, spread: float = DRIFT) -> Person:
+    """The same person a season later: skills have moved a little around the position's mean."""
     rng = stream("drift", seed, person.player_id, year)
     keep = (1 - spread**2) ** 0.5
-    skills = {key: keep * value + rng.gauss(0, spread) for key, value in person.skills.items()}
-    return Person(**{**person.__dict__, "skills": skills})
+    mean = PROFILE[person.position]
+    skills = {
+        key: mean.get(key, 0.0) + keep * (value - mean.get(key, 0.0)) + rng.gauss(0, spread)
+        for key, value in person.skills.items()
+    }
+    return dataclasses.replace(person, skills=skills)
 
 
 def team_names(count: int, league: str, seed: int) -> list[tuple[str, str]]:
@@ -191,15 +188,11 @@ def team_names(count: int, league: str, seed: int) -> list[tuple[str, str]]:
     animals = rng.sample(ANIMALS, len(ANIMALS))
     names: dict[str, str] = {}
     for number in range(count):
-        place, animal = (
-            places[number % len(places)],
-            animals[(number * 7 + number // 20) % len(animals)],
-        )
-        letters = place[:2] + animal[0]
+        place = places[number % len(places)]
+        animal = animals[(number * 7 + number // 20) % len(animals)]
+        letters = (place[:2] + animal[0]).upper()
         code = next(
-            c
-            for c in (letters.upper(), *(f"{letters[:2]}{d}".upper() for d in range(100)))
-            if c not in names
+            c for c in (letters, *(f"{letters[:2]}{d}" for d in range(100))) if c not in names
         )
         names[code] = f"{place} {animal}"
     return list(names.items())
