@@ -16,6 +16,7 @@ beside it, flushed to disk and renamed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -43,6 +44,7 @@ __all__ = [
     "atomic_path",
     "remove_leftovers",
     "safe_join",
+    "sha256",
     "write_json",
     "write_text",
 ]
@@ -302,6 +304,12 @@ def remove_leftovers(folder: Path) -> int:
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def sha256(path: Path) -> str:
+    """Hash a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def safe_join(root: Path, *parts: str) -> Path:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +10,7 @@ import polars as pl
 from openbasket import __version__
 from openbasket.dataset.export.official import write_official
 from openbasket.errors import NotFoundError
-from openbasket.workspace import Workspace, write_json
+from openbasket.workspace import Workspace, sha256, write_json
 
 __all__ = ["BuildReport", "build"]
 
@@ -66,9 +64,3 @@ def build(workspace: Workspace) -> BuildReport:
         {"openbasket": __version__, "levels": count, "reels": manifest},
     )
     return BuildReport(rows, len(paths), len(paths) - sum(rows.values()))
-
-
-def sha256(path: Path) -> str:
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

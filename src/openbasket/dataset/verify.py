@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from openbasket.progress import track
 from openbasket.video.integrity import count_frames
 from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
-from openbasket.workspace import Workspace
+from openbasket.workspace import Workspace, sha256
 
 __all__ = ["VerifyReport", "verify"]
 
@@ -124,7 +123,6 @@ def _faults(
     if decoded is not None and decoded != info.frames:
         faults.append(f"decodes to {decoded} frames; the container promises {info.frames}")
     if deep and known is not None:
-        with file.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != known["sha256"]:
-                faults.append("the bytes are not those of the manifest")
+        if sha256(file) != known["sha256"]:
+            faults.append("the bytes are not those of the manifest")
     return faults

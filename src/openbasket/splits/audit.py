@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ import polars as pl
 from openbasket.errors import SplitError
 from openbasket.splits.assign import IN_DOMAIN, cell
 from openbasket.tables import SPLITS
-from openbasket.workspace import Workspace
+from openbasket.workspace import Workspace, sha256
 
 __all__ = ["AuditReport", "Evidence", "audit", "audit_workspace", "gather", "self_test"]
 
@@ -302,7 +301,7 @@ def gather(workspace: Workspace) -> Evidence:
         owners = sorted(reels.select("path", "subject_id").unique().rows())
         for path, _ in owners:
             if (workspace.root / path).is_file():
-                hashes[path] = _sha256(workspace.root / path)
+                hashes[path] = sha256(workspace.root / path)
     return Evidence(
         workspace.read("splits"),
         workspace.read("subjects"),
@@ -330,11 +329,6 @@ def official_files(workspace: Workspace) -> dict[str, Path]:
 def audit_workspace(workspace: Workspace) -> AuditReport:
     """Audit the split, the CSVs and the reels of a workspace."""
     return audit(gather(workspace))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # -- planted leaks -----------------------------------------------------------------------------
