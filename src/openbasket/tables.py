@@ -22,6 +22,7 @@ from openbasket.skills import SKILL_KEYS
 __all__ = [
     "BOX_STATS",
     "EVENT_KINDS",
+    "FLAG_SCOPES",
     "PLAYER_KINDS",
     "SPLITS",
     "TABLES",
@@ -38,6 +39,7 @@ TableName = Literal[
     "box_scores",
     "events",
     "stints",
+    "flags",
     "anchors",
     "event_times",
     "subjects",
@@ -101,6 +103,8 @@ SPLITS: tuple[str, ...] = (
     "cross_season_and_league",
 )
 GENDERS = ("men", "women")
+#: How much of a game a flag leaves out.
+FLAG_SCOPES: tuple[str, ...] = ("game", "lineups", "note")
 SEASON_PATTERN = r"^\d\d-\d\d$"  # "21-22"
 #: Identifiers become file names, so that these characters are all they may hold.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -233,6 +237,19 @@ class Stints(_Table):
     first_order: pl.Int32  # events with first_order <= order < last_order fall into the stint
     last_order: pl.Int32
     player_ids: pl.List(pl.String)  # type: ignore[valid-type]
+
+
+class Flags(_Table):
+    """Why a game, or a part of it, is not to be trusted.
+
+    ``scope`` says what is left out by default: the whole ``game``, its ``lineups`` (stints, and the
+    statistics made from them), or nothing (``note``).
+    """
+
+    game_id: str = pa.Field(str_matches=ID_PATTERN)
+    check: str
+    scope: str = pa.Field(isin=FLAG_SCOPES)
+    reason: str
 
 
 class Anchors(_Table):
@@ -371,6 +388,7 @@ TABLES: Mapping[str, type[_Table]] = {
     "box_scores": BoxScores,
     "events": Events,
     "stints": Stints,
+    "flags": Flags,
     "anchors": Anchors,
     "event_times": EventTimes,
     "subjects": Subjects,

@@ -54,7 +54,14 @@ LAYOUT_VERSION = 1
 REEL_SIZE = (704, 400)
 REEL_FPS = Fraction(30)
 #: Tables kept in one file for each league and season.
-BY_SEASON: tuple[str, ...] = ("games", "appearances", "box_scores", "events", "stints")
+BY_SEASON: tuple[str, ...] = (
+    "games",
+    "appearances",
+    "box_scores",
+    "events",
+    "stints",
+    "flags",
+)
 #: Which command makes a table: told when the table is missing.
 _MADE_BY = {
     "games": "openbasket import",
@@ -63,6 +70,7 @@ _MADE_BY = {
     "box_scores": "openbasket import",
     "events": "openbasket import",
     "stints": "openbasket import",
+    "flags": "openbasket import",
     "anchors": "openbasket render",
     "event_times": "openbasket render",
     "subjects": "openbasket label",

@@ -1,27 +1,65 @@
-"""Provider files in, standard tables out. One file a provider; a table of strings lists them."""
+"""Provider files in, standard tables out. One file a provider; :mod:`.formats` lists them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from openbasket.errors import BadInputError, Problem, UnknownNameError
+from openbasket import leagues
+from openbasket.errors import BadInputError, ConfigError, Problem
+from openbasket.tables import GENDERS, ID_PATTERN, SEASON_PATTERN
+from openbasket.transcripts.formats import PROVIDERS
 
 if TYPE_CHECKING:
     import polars as pl
 
     from openbasket.workspace import Workspace
 
-__all__ = ["PROVIDERS", "ImportReport", "Transcript", "import_files", "provider"]
+__all__ = ["PROVIDERS", "ImportOptions", "ImportReport", "Transcript", "import_files"]
 
-#: name -> "module:function"; the function takes paths and yields transcripts.
-PROVIDERS: dict[str, str] = {
-    "euroleague": "openbasket.transcripts.euroleague:read",
-    "generic_csv": "openbasket.transcripts.generic_csv:read",
-}
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What files do not say of their league; ``None`` leaves it to the provider's defaults.
+
+    Args:
+        league: league identifier, a file name.
+        season: such as ``"21-22"``.
+        gender: "men" or "women".
+        region: such as "Europe".
+    """
+
+    league: str | None = None
+    season: str | None = None
+    gender: str | None = None
+    region: str | None = None
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name}: got {given!r}; allowed: {allowed}"
+            for name, given, allowed, good in (
+                ("league", self.league, "letters, digits and ._-", _matches(ID_PATTERN, self.league)),
+                ("season", self.season, "such as 21-22", _matches(SEASON_PATTERN, self.season)),
+                ("gender", self.gender, "men or women", self.gender in (None, *GENDERS)),
+            )
+            if not good
+        ]
+        if faults:
+            raise ConfigError("import options: " + "; ".join(faults))
+
+    def place(self, league: str) -> tuple[str, str, str | None]:
+        """League, gender and region, for files of ``league`` (what a person says counts more)."""
+        key = self.league or league
+        known = leagues.league(key) or leagues.league(league)
+        gender = self.gender or (known.gender if known else "men")
+        return key, gender, self.region or (known.region if known else None)
+
+
+def _matches(pattern: str, text: str | None) -> bool:
+    return text is None or re.match(pattern, text) is not None
 
 
 @dataclass(frozen=True)
@@ -37,6 +75,7 @@ class Transcript:
         box_scores: table ``box_scores``; empty where the provider publishes none.
         events: table ``events``.
         notes: what was odd in the files and how it was read.
+        flags: table ``flags``: what of these games is not to be trusted; ``None`` is nothing.
     """
 
     league: str
@@ -47,9 +86,7 @@ class Transcript:
     box_scores: pl.DataFrame
     events: pl.DataFrame
     notes: tuple[str, ...] = ()
-
-
-Reader = Callable[[Sequence[Path]], Iterator[Transcript]]
+    flags: pl.DataFrame | None = None
 
 
 @dataclass
@@ -60,12 +97,12 @@ class ImportReport:
     notes: list[str] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Rows for printing: league, season, games, players, events, stints."""
+        """Rows for printing: league, season, games, players, events, stints, flagged games."""
         return [
             (
                 s["league"],
                 s["season"],
-                *(f"{s[k]:,}" for k in ("games", "players", "events", "stints")),
+                *(f"{s[k]:,}" for k in ("games", "players", "events", "stints", "flagged")),
             )
             for s in self.seasons
         ]
@@ -75,20 +112,13 @@ class ImportReport:
         return {"seasons": self.seasons, "notes": self.notes}
 
 
-def provider(name: str) -> Reader:
-    """Return the reader of a provider.
-
-    Raises:
-        UnknownNameError: no such provider; the message suggests the nearest.
-    """
-    if name not in PROVIDERS:
-        raise UnknownNameError("provider", name, tuple(PROVIDERS))
-    module, function = PROVIDERS[name].split(":")
-    return cast(Reader, getattr(import_module(module), function))
-
-
 def import_files(
-    name: str, paths: Sequence[Path], workspace: Workspace, *, quiet: bool = False
+    name: str,
+    inputs: Sequence[str | Path],
+    workspace: Workspace,
+    *,
+    options: ImportOptions | None = None,
+    quiet: bool = False,
 ) -> ImportReport:
     """Read files of a provider and write their games into a workspace.
 
@@ -96,9 +126,10 @@ def import_files(
     is written only when all of it is right.
 
     Args:
-        name: provider, one of :data:`PROVIDERS`.
-        paths: files or folders.
+        name: provider, one of :data:`PROVIDERS`, or ``auto``: each file's format is found by its content.
+        inputs: files, folders, ``.gz`` or ``.zip`` of them, or fsspec URLs.
         workspace: where to write.
+        options: what the files do not say.
         quiet: show no progress.
 
     Raises:
@@ -107,23 +138,34 @@ def import_files(
     """
     from rich.console import Console
 
-    read = provider(name)
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise BadInputError(
-            Problem(str(path), None, None, "no such file", "a file or folder") for path in missing
-        )
+    from openbasket.transcripts.formats import module, sort_files
+    from openbasket.transcripts.inputs import staged
+
+    options = options or ImportOptions()
+    if name != "auto":
+        module(name)
     report = ImportReport()
     console = Console(stderr=True, quiet=quiet)
-    with console.status(f"reading {name} files") as status:
-        for transcript in read(list(paths)):
-            status.update(f"writing {transcript.league} {transcript.season}")
-            report.seasons.append(_write(transcript, workspace))
-            label = f"{transcript.league} {transcript.season}"
-            report.notes += [f"{label}: {note}" for note in transcript.notes]
+    with staged(inputs) as paths, console.status(f"reading {name} files") as status:
+        found, strange = sort_files(name, paths)
+        named = [file for file in strange if file in paths]
+        if named:
+            allowed = module(name).FILES if name != "auto" else f"files of {', '.join(PROVIDERS)}"
+            raise BadInputError(
+                Problem(str(file), None, None, "a file of another kind", allowed) for file in named
+            )
+        if strange and found:
+            some = ", ".join(file.name for file in strange[:5])
+            report.notes.append(f"{len(strange)} other files were not read: {some}")
+        for one, files in found.items():
+            for transcript in module(one).read(files, options):
+                label = f"{transcript.league} {transcript.season}"
+                status.update(f"writing {label}")
+                report.seasons.append({"provider": one} | _write(transcript, workspace))
+                report.notes += [f"{label}: {note}" for note in transcript.notes]
     if not report.seasons:
         raise BadInputError(
-            [Problem(", ".join(map(str, paths)), None, None, "no games", f"files of {name}")],
+            [Problem(", ".join(map(str, inputs)), None, None, "no games", f"files of {name}")],
             hint="See the how-to page 'Import transcripts' for the files that belong to a game.",
         )
     return report
@@ -133,7 +175,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     import polars as pl
 
     from openbasket import tables
-    from openbasket.transcripts.checks import require_sound
+    from openbasket.transcripts.checks import flags, require_sound
     from openbasket.transcripts.stints import stints
 
     where = f"{transcript.league} {transcript.season}"
@@ -151,6 +193,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     players = tables.validate("players", transcript.players, f"{where}, table 'players'")
     require_sound(where, frames["games"], frames["appearances"], frames["events"])
     frames["stints"] = stints(frames["games"], frames["appearances"], frames["events"])
+    frames["flags"] = flags(frames, transcript.flags)
     sort = {"games": ["game_id"], "events": ["game_id", "order"]}
     new_games = frames["games"]["game_id"]
     for table, frame in frames.items():
@@ -159,7 +202,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
             old = workspace.read(cast(Any, table), *pair)
             kept = pl.concat([old.filter(~pl.col("game_id").is_in(new_games.implode())), frame])
         order = sort.get(table) or [
-            c for c in ("game_id", "team_id", "player_id", "first_order") if c in kept
+            c for c in ("game_id", "team_id", "player_id", "first_order", "check") if c in kept
         ]
         workspace.write(cast(Any, table), kept.sort(order), *pair)
     _merge_players(players, workspace)
@@ -170,6 +213,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         "players": players.height,
         "events": frames["events"].height,
         "stints": frames["stints"].height,
+        "flagged": frames["flags"].filter(pl.col("scope") != "note")["game_id"].n_unique(),
     }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
+from openbasket import tables
 from openbasket.errors import BadInputError, Problem
 from openbasket.tables import PLAYER_KINDS
 
-__all__ = ["require_sound"]
+__all__ = ["flags", "require_sound"]
 
 
 def require_sound(
@@ -89,3 +92,8 @@ def require_sound(
         problems.append(Problem(place, None, "order", f"repeated in game '{game}'", "one row each"))
     if problems:
         raise BadInputError(problems)
+
+
+def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.DataFrame:
+    """Return table ``flags``: what of the games is not to be trusted."""
+    return tables.empty("flags") if given is None else tables.validate("flags", given)

@@ -1,0 +1,73 @@
+"""Identifiers and names: text that providers write in many ways, in one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import polars as pl
+
+__all__ = ["display_name", "identifier", "initial_and_last", "normal_name", "slug", "text"]
+
+#: Letters that Unicode does not split into a base letter and a mark.
+LETTERS = str.maketrans(
+    {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ß": "ss",
+     "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ı": "i", "İ": "I", "þ": "th", "Þ": "TH", "’": "'"}
+)  # fmt: skip
+SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "v"})
+
+
+def text(column: str) -> pl.Expr:
+    """The column as text without padding; blanks become null."""
+    stripped = pl.col(column).cast(pl.String).str.strip_chars()
+    return pl.when(stripped != "").then(stripped)
+
+
+def identifier(column: str, prefix: str = "") -> pl.Expr:
+    """A code without padding, with ``prefix``; what :data:`tables.ID_PATTERN` forbids becomes ``_``.
+
+    A whole number that was read as a float (``2544.0``) loses its fraction. Null stays null.
+    """
+    clean = text(column).str.replace(r"^(\d+)\.0+$", "$1")
+    clean = clean.str.replace_all(r"[^A-Za-z0-9._-]+", "_").str.strip_chars_start("._-")
+    clean = pl.when(clean != "").then(clean)
+    return pl.concat_str([pl.lit(prefix), clean]) if prefix else clean
+
+
+def normal_name(name: str) -> str:
+    """A name without accents, case, punctuation, order and suffix: ``"CARNEY, Jenn"`` → ``"jenn carney"``."""
+    if name.count(",") == 1:
+        last, first = name.split(",")
+        if first.strip().strip(".").lower() in SUFFIXES:
+            name = last
+        else:
+            name = f"{first} {last}"
+    plain = unicodedata.normalize("NFKD", name.translate(LETTERS))
+    plain = "".join(c for c in plain if not unicodedata.combining(c)).lower()
+    words = re.sub(r"[^a-z0-9]+", " ", plain.replace("'", "")).split()
+    while len(words) > 1 and words[-1] in SUFFIXES:
+        words.pop()
+    return " ".join(words)
+
+
+def initial_and_last(name: str) -> str:
+    """First initial and the rest of a name: ``"Jenn Carney"`` and ``"J. CARNEY"`` → ``"j carney"``."""
+    words = normal_name(name).split()
+    return " ".join([words[0][0], *words[1:]]) if len(words) > 1 else " ".join(words)
+
+
+def slug(name: str) -> str:
+    """A name as part of an identifier: ``"Đorđe O'Neal Jr."`` → ``"djordje"``-like ``"dorde-oneal"``."""
+    return normal_name(name).replace(" ", "-") or "unnamed"
+
+
+def display_name(name: pl.Expr) -> pl.Expr:
+    """``"LO, MAODO"`` to ``"Maodo Lo"``."""
+    parts = name.str.split_exact(",", 1)
+    last, first = parts.struct[0].str.strip_chars(), parts.struct[1].str.strip_chars()
+    return (
+        pl.when(first.is_not_null() & (first != ""))
+        .then(pl.concat_str([first, last], separator=" "))
+        .otherwise(last)
+        .str.to_titlecase()
+    )

@@ -1,0 +1,400 @@
+"""From a provider's cleaned rows to the standard tables: what all providers have in common.
+
+A provider's file says what its rows mean (kind, player, clock) in the order of the source; here
+they get their final order, identifiers and plays, and rosters and people are gathered from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from openbasket import tables
+from openbasket.tables import BOX_STATS, PLAYER_KINDS
+from openbasket.transcripts import Transcript
+from openbasket.transcripts.names import text
+
+__all__ = ["assemble", "clock_seconds", "iso_clock_seconds", "season_name"]
+
+#: Columns of a provider's rows, and what stands in a column that it does not have.
+PLAY_COLUMNS: dict[str, pl.DataType] = {
+    "game_id": pl.String(),
+    "period": pl.Int8(),
+    "clock_s": pl.Float64(),
+    "kind": pl.String(),
+    "team_id": pl.String(),
+    "player_id": pl.String(),
+    "name": pl.String(),
+    "number": pl.String(),
+    "made": pl.Boolean(),
+    "value": pl.Int8(),
+    "x_m": pl.Float32(),
+    "y_m": pl.Float32(),
+    "contested": pl.Boolean(),
+    "wall_time": tables.UTC,  # type: ignore[dict-item]
+    "play": pl.Int64(),
+    "unknown": pl.String(),
+}
+BOX_COLUMNS: dict[str, pl.DataType] = {
+    "game_id": pl.String(),
+    "team_id": pl.String(),
+    "player_id": pl.String(),
+    "name": pl.String(),
+    "number": pl.String(),
+    "starter": pl.Boolean(),
+    "seconds_played": pl.Float64(),
+    "plus_minus": pl.Int16(),
+    **dict.fromkeys(BOX_STATS, pl.Int16()),
+}
+PEOPLE_COLUMNS: dict[str, pl.DataType] = {
+    "player_id": pl.String(),
+    "name": pl.String(),
+    "gender": pl.String(),
+    "birth_date": pl.Date(),
+    "nationality": pl.String(),
+    "height_cm": pl.Float64(),
+    "position": pl.String(),
+}
+GAME_DEFAULTS: dict[str, Any] = {"periods": 4, "period_s": 600.0, "overtime_s": 300.0}
+#: Rows with a clock that cannot be, from which on a game is not to be trusted.
+MANY_BAD_CLOCKS = 10
+
+
+def season_name(start: int) -> str:
+    """``2022`` → ``"22-23"``."""
+    return f"{start % 100:02d}-{(start + 1) % 100:02d}"
+
+
+def clock_seconds(clock: pl.Expr) -> pl.Expr:
+    """Seconds of ``MM:SS`` or ``MM:SS.t``; null where it is not that."""
+    parts = clock.str.extract_groups(r"^\s*(\d{1,2}):([0-5]?\d(?:\.\d+)?)\s*$")
+    return parts.struct[0].cast(pl.Float64) * 60 + parts.struct[1].cast(pl.Float64)
+
+
+def iso_clock_seconds(clock: pl.Expr) -> pl.Expr:
+    """Seconds of ``PT07M25.00S``; null where it is not that."""
+    parts = clock.str.extract_groups(r"^\s*PT(?:(\d{1,3})M)?(?:(\d{1,3}(?:\.\d+)?)S)?\s*$")
+    minutes, seconds = (parts.struct[i].cast(pl.Float64) for i in (0, 1))
+    told = minutes.is_not_null() | seconds.is_not_null()
+    return pl.when(told).then(minutes.fill_null(0) * 60 + seconds.fill_null(0))
+
+
+def assemble(
+    source: str,
+    league: str,
+    season: str,
+    games: pl.DataFrame,
+    plays: pl.DataFrame,
+    *,
+    gender: str,
+    region: str | None = None,
+    box: pl.DataFrame | None = None,
+    people: pl.DataFrame | None = None,
+    late_rows: bool = True,
+    notes: Sequence[str] = (),
+) -> Transcript:
+    """Make a transcript of one league and season.
+
+    Rows without ``kind`` are left out; ``unknown`` says of such a row what was not understood, and its
+    game is flagged. Rows of a team that does not play are left out. A clock that is missing, or longer
+    than the period, becomes that of the row before. Rows that were entered late go where their clock
+    says; rows with equal clocks keep the order they have.
+
+    Args:
+        source: provider.
+        league: league identifier.
+        season: such as ``"21-22"``.
+        games: ``game_id``, ``home_team_id``, ``away_team_id`` and any others of table ``games``; periods
+            are 4 of 600 s and overtimes of 300 s where it does not say.
+        plays: one row for each player (or team) in an event, in the order of the source. Needed:
+            ``game_id, period, clock_s, kind, team_id, player_id``; welcome: ``name, number, made, value,
+            x_m, y_m, contested, wall_time, unknown`` and ``play``, which rows of one play share (inside a
+            game). Without ``play``, neighbouring rows that belong together are found by their kinds.
+        gender: "men" or "women".
+        region: of the league.
+        box: official lines: keys ``game_id, team_id, player_id``, and of ``name, number, starter,
+            seconds_played, plus_minus`` and :data:`tables.BOX_STATS` what there is.
+        people: ``player_id`` and what is known of them: ``name, gender, birth_date`` (date),
+            ``nationality, height_cm, position``.
+        late_rows: rows may stand late in the source, so that the clock decides; else the source's order
+            does and a clock that steps back takes the value before it.
+        notes: what was odd in the files.
+
+    Returns:
+        The transcript. Its tables are not validated yet; :func:`transcripts.import_files` does that.
+    """
+    said = list(notes)
+    games = _games(games, source, league, season, gender, region)
+    plays = _with(plays, PLAY_COLUMNS).with_columns(text("name"), text("number"))
+    box = _with(box if box is not None else pl.DataFrame(), BOX_COLUMNS)
+    box = box.drop_nulls(["game_id", "team_id", "player_id"]).unique(
+        ["game_id", "player_id"], keep="first", maintain_order=True
+    )
+    flags = _unknown(plays, said)
+    plays = plays.filter(pl.col("kind").is_not_null() & pl.col("period").is_not_null())
+    plays = _only_playing_teams(plays, games, said)
+    box, _ = _of_playing_teams(box, games)
+    plays, more_flags = _clocks(plays, games, said)
+    plays = _ordered(plays, said, late_rows=late_rows)
+    events = _events(plays)
+    played = events.select("game_id").unique()
+    without = games.join(played, on="game_id", how="anti")
+    if without.height:
+        said.append(f"{without.height} games have no plays and are left out")
+    games = games.join(played, on="game_id", how="semi").sort("game_id")
+    box = box.join(played, on="game_id", how="semi")
+    lines = box.filter(pl.any_horizontal(pl.col(BOX_STATS).is_not_null()))
+    return Transcript(
+        league,
+        season,
+        games,
+        _people(people, box, plays, gender),
+        _appearances(box, plays),
+        lines.select(
+            "game_id", "team_id", "player_id", "seconds_played", "plus_minus", *BOX_STATS
+        ),
+        events,
+        tuple(said),
+        pl.concat([flags, more_flags]).join(played, on="game_id", how="semi"),
+    )
+
+
+def flag_frame(rows: Sequence[tuple[str, str, str, str]] = ()) -> pl.DataFrame:
+    """Table ``flags`` of rows (game_id, check, scope, reason)."""
+    return pl.DataFrame(rows, schema=tables.dtypes("flags"), orient="row")
+
+
+def _with(frame: pl.DataFrame, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+    """The columns in order and type; missing ones null, values that do not fit null."""
+    return frame.select(
+        (pl.col(name).cast(dtype, strict=False) if name in frame.columns else pl.lit(None, dtype))
+        .alias(name)
+        for name, dtype in columns.items()
+    ) if frame.width else pl.DataFrame(schema=columns)
+
+
+def _games(
+    games: pl.DataFrame, source: str, league: str, season: str, gender: str, region: str | None
+) -> pl.DataFrame:
+    fixed = {"league": league, "season": season, "gender": gender, "region": region}
+    frame = games.with_columns(
+        *(pl.lit(v, dtype=pl.String).alias(k) for k, v in fixed.items()),
+        pl.lit(source).alias("source"),
+        *(
+            (pl.col(k).fill_null(v) if k in games.columns else pl.lit(v)).alias(k)
+            for k, v in GAME_DEFAULTS.items()
+        ),
+    )
+    columns = tables.dtypes("games")
+    return _with(frame, columns).unique("game_id", keep="first", maintain_order=True)
+
+
+def _unknown(plays: pl.DataFrame, said: list[str]) -> pl.DataFrame:
+    odd = plays.filter(pl.col("unknown").is_not_null())
+    if odd.is_empty():
+        return flag_frame()
+    for what, count in odd["unknown"].value_counts().sort("unknown").head(20).rows():
+        said.append(f"{count} rows of unknown kind {what!r} are left out")
+    return (
+        odd.group_by("game_id")
+        .agg(pl.len(), pl.col("unknown").unique().sort())
+        .select(
+            "game_id",
+            pl.lit("unknown plays").alias("check"),
+            pl.lit("note").alias("scope"),
+            pl.format(
+                "{} rows left out: {}", "len", pl.col("unknown").list.head(5).list.join(", ")
+            ).alias("reason"),
+        )
+        .sort("game_id")
+    )
+
+
+def _of_playing_teams(frame: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    sides = games.select("game_id", "home_team_id", "away_team_id")
+    team = pl.col("team_id")
+    kept = (
+        frame.join(sides, on="game_id", maintain_order="left")
+        .filter(
+            team.is_null() | (team == pl.col("home_team_id")) | (team == pl.col("away_team_id"))
+        )
+        .select(frame.columns)
+    )
+    return kept, frame.height - kept.height
+
+
+def _only_playing_teams(
+    plays: pl.DataFrame, games: pl.DataFrame, said: list[str]
+) -> pl.DataFrame:
+    """Leave out rows of games that nobody lists, and of teams that do not play in theirs."""
+    kept, lost = _of_playing_teams(plays, games)
+    if lost:
+        said.append(f"{lost} rows name a team that does not play; they are left out")
+    # A player without a team, or a kind that needs a player without one, stays as a team event.
+    lone = pl.col("team_id").is_null() | pl.col("player_id").is_null()
+    return kept.with_columns(player_id=pl.when(~lone).then(pl.col("player_id")))
+
+
+def _clocks(
+    plays: pl.DataFrame, games: pl.DataFrame, said: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    lengths = games.select("game_id", "periods", "period_s", "overtime_s")
+    length = (
+        pl.when(pl.col("period") > pl.col("periods"))
+        .then(pl.col("overtime_s"))
+        .otherwise(pl.col("period_s"))
+    )
+    kind = pl.col("kind")
+    clock = (
+        pl.when(kind == "period_start")
+        .then(length)
+        .when(kind == "period_end")
+        .then(0.0)
+        .when(pl.col("clock_s").is_between(0, length))
+        .then(pl.col("clock_s"))
+    )
+    plays = plays.join(lengths, on="game_id", maintain_order="left").with_columns(clock=clock)
+    bad = plays.filter(pl.col("clock").is_null())
+    if bad.height:
+        said.append(
+            f"{bad.height} rows have no readable clock (or one beyond the period) and take that of "
+            "the row before"
+        )
+    filled = pl.col("clock").forward_fill().over("game_id", "period").fill_null(length)
+    plays = plays.with_columns(clock_s=filled).drop("clock", "periods", "period_s", "overtime_s")
+    flags = (
+        bad.group_by("game_id")
+        .len()
+        .filter(pl.col("len") >= MANY_BAD_CLOCKS)
+        .select(
+            "game_id",
+            pl.lit("clock").alias("check"),
+            pl.lit("lineups").alias("scope"),
+            pl.format("{} rows without a readable clock", "len").alias("reason"),
+        )
+        .sort("game_id")
+    )
+    return plays, flags
+
+
+def _ordered(plays: pl.DataFrame, said: list[str], *, late_rows: bool) -> pl.DataFrame:
+    """Rows in the order in which things happened, and ``order``."""
+    kind = pl.col("kind")
+    plays = plays.with_columns(
+        _place=pl.int_range(pl.len(), dtype=pl.Int32),
+        _edge=pl.when(kind == "period_start")
+        .then(pl.lit(0, pl.Int8))
+        .when(kind == "period_end")
+        .then(pl.lit(2, pl.Int8))
+        .otherwise(pl.lit(1, pl.Int8)),
+    )
+    if not late_rows:
+        plays = plays.sort("game_id", "period", "_edge", "_place").with_columns(
+            pl.col("clock_s").cum_min().over("game_id", "period")
+        )
+    else:
+        plays = plays.sort("game_id", "period", "_place")
+        before = pl.int_range(pl.len()).over("game_id", "period")
+        plays = plays.with_columns(_before=before).sort(
+            ["game_id", "period", "_edge", "clock_s", "_place"],
+            descending=[False, False, False, True, False],
+        )
+        moved = plays.select((pl.col("_before") != before).sum()).item()
+        if moved:
+            said.append(f"{moved} rows stand elsewhere than their clock says; they are put in order")
+    # A second start or end of the same period says nothing.
+    edge = pl.col("kind").is_in(["period_start", "period_end"])
+    first = pl.struct("game_id", "period", "kind").is_first_distinct()
+    return plays.filter(~edge | first).with_columns(
+        order=pl.int_range(pl.len(), dtype=pl.Int32).over("game_id")
+    )
+
+
+def _events(plays: pl.DataFrame) -> pl.DataFrame:
+    has_play = plays["play"].is_not_null().any() if plays.height else False
+    if has_play:
+        together = pl.col("order").min().over("game_id", "play")
+        play_id = pl.when(pl.col("play").is_not_null()).then(together).otherwise(pl.col("order"))
+    else:
+        play_id = play_ids()
+    shot = pl.col("kind").is_in(["field_goal", "free_throw"])
+    return plays.with_columns(
+        event_id=pl.col("order").cast(pl.String),
+        play_id=play_id,
+        made=pl.when(shot | (pl.col("kind") == "pass")).then(pl.col("made")),
+        value=pl.when(pl.col("kind") == "free_throw").then(pl.lit(1, pl.Int8)).when(shot).then("value"),
+    ).select(list(tables.dtypes("events")))
+
+
+def play_ids() -> pl.Expr:
+    """Rows of one play share the order of its first row (tables.Events), found by kinds nearby."""
+
+    def latest(kind: str, *, after: bool = False) -> pl.Expr:
+        mark = pl.when(pl.col("kind") == kind).then(pl.col("order"))
+        filled = mark.backward_fill() if after else mark.forward_fill()
+        return filled.over("game_id", "period")
+
+    def near(anchor: pl.Expr, rows: int) -> pl.Expr:
+        return (pl.col("order") - anchor).abs() <= rows
+
+    kind, order = pl.col("kind"), pl.col("order")
+    shot, foul = latest("field_goal"), latest("foul")
+    lost, will_lose = latest("turnover"), latest("turnover", after=True)
+    return (
+        pl.when(kind.is_in(["assist", "block", "blocked"]) & near(shot, 4))
+        .then(shot)
+        .when((kind == "steal") & near(lost, 3))
+        .then(lost)
+        .when((kind == "steal") & near(will_lose, 2))
+        .then(will_lose)
+        .when((kind == "foul_drawn") & near(foul, 3))
+        .then(foul)
+        .otherwise(order)
+        .cast(pl.Int32)
+    )
+
+
+def _acting(plays: pl.DataFrame) -> pl.DataFrame:
+    return plays.filter(pl.col("player_id").is_not_null() & pl.col("kind").is_in(PLAYER_KINDS))
+
+
+def _appearances(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
+    """Rosters from the box score; players whom only the events know are added."""
+    seen = (
+        _acting(plays)
+        .group_by("game_id", "player_id")
+        .agg(pl.col("team_id").first(), pl.col("number").drop_nulls().first())
+        .join(box, on=["game_id", "player_id"], how="anti")
+        .with_columns(starter=pl.lit(None, dtype=pl.Boolean))
+    )
+    columns = list(tables.dtypes("appearances"))
+    return pl.concat([box.select(columns), seen.select(columns)]).sort("game_id", "player_id")
+
+
+def _people(
+    people: pl.DataFrame | None, box: pl.DataFrame, plays: pl.DataFrame, gender: str
+) -> pl.DataFrame:
+    known = _with(people if people is not None else pl.DataFrame(), PEOPLE_COLUMNS)
+    names = pl.concat([box.select("player_id", "name"), _acting(plays).select("player_id", "name")])
+    longest = (
+        names.drop_nulls("player_id")
+        .group_by("player_id")
+        .agg(
+            pl.col("name")
+            .drop_nulls()
+            .sort_by(pl.col("name").drop_nulls().str.len_chars(), pl.col("name").drop_nulls())
+            .last()
+        )
+    )
+    known = known.drop_nulls("player_id").unique("player_id", keep="first")
+    return (
+        longest.join(known, on="player_id", how="left", suffix="_known")
+        .with_columns(
+            name=pl.coalesce("name_known", "name"),
+            gender=pl.coalesce("gender", pl.lit(gender)),
+        )
+        .select(list(PEOPLE_COLUMNS))
+        .sort("player_id")
+    )
