@@ -41,7 +41,12 @@ class ImportOptions:
         faults = [
             f"{name}: got {given!r}; allowed: {allowed}"
             for name, given, allowed, good in (
-                ("league", self.league, "letters, digits and ._-", _matches(ID_PATTERN, self.league)),
+                (
+                    "league",
+                    self.league,
+                    "letters, digits and ._-",
+                    _matches(ID_PATTERN, self.league),
+                ),
                 ("season", self.season, "such as 21-22", _matches(SEASON_PATTERN, self.season)),
                 ("gender", self.gender, "men or women", self.gender in (None, *GENDERS)),
             )

@@ -20,9 +20,11 @@ from typing import Any
 import polars as pl
 
 from openbasket.errors import BadInputError, Problem, suggest
-from openbasket.transcripts import Transcript
+from openbasket.transcripts import ImportOptions, Transcript
+from openbasket.transcripts.formats import Peek
+from openbasket.transcripts.plays import season_name
 
-__all__ = ["KINDS", "read"]
+__all__ = ["FILES", "KINDS", "matches", "read"]
 
 LEAGUES = {"E": "euroleague", "U": "eurocup"}
 SECTIONS = {
@@ -116,29 +118,24 @@ class _Raw:
     notes: tuple[str, ...] = ()
 
 
-def read(paths: Sequence[Path]) -> Iterator[Transcript]:
-    """Yield a transcript for each competition and season found in the files and folders.
+def matches(seen: Peek) -> bool:
+    """Whether a file is one of the live API's, or one of the flattened tables."""
+    return bool(LIVE.match(seen.path.name) or FLAT.match(seen.path.name))
+
+
+def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
+    """Yield a transcript for each competition and season found in the files.
 
     Raises:
-        BadInputError: files that are no such thing, damaged JSON, unknown play types.
+        BadInputError: damaged JSON, unknown play types.
     """
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
-        if file.is_file()
-    ]
-    live, flat, strange = _sort_files(files, {p for p in paths if p.is_file()})
-    if strange:
-        raise BadInputError(
-            Problem(str(file), None, None, "a file of another kind", ALLOWED_FILES)
-            for file in strange
-        )
+    live = [f for f in files if LIVE.match(f.name)]
+    flat = [f for f in files if FLAT.match(f.name)]
     for raw in (*_live_seasons(live), *_flat_seasons(flat)):
-        yield _transcript(raw)
+        yield _transcript(raw, options)
 
 
-ALLOWED_FILES = (
+FILES = (
     "E2022_100_PlaybyPlay.json (and Boxscore, Header, Points), "
     "or playbyplay_2022.parquet/.csv (and boxscore_2022, points_2022, header)"
 )
@@ -148,13 +145,6 @@ LIVE = re.compile(
 FLAT = re.compile(
     r"^(?P<what>playbyplay|boxscore|points|header)(?:_(?P<start>\d{4}))?\.(?P<kind>parquet|csv)$"
 )
-
-
-def _sort_files(files: list[Path], named: set[Path]) -> tuple[list[Path], list[Path], list[Path]]:
-    """Split into live JSON, flattened files, and files given by name that are neither."""
-    live = [f for f in files if LIVE.match(f.name)]
-    flat = [f for f in files if FLAT.match(f.name)]
-    return live, flat, [f for f in files if f in named and f not in live and f not in flat]
 
 
 # -- the two forms of the files --------------------------------------------------------------
@@ -307,7 +297,7 @@ def _flat_seasons(files: list[Path]) -> Iterator[_Raw]:
 
 def _load_flat(path: Path, columns: Sequence[str], extra: Sequence[str] = ()) -> pl.DataFrame:
     if path.stat().st_size == 0:
-        raise BadInputError([Problem(str(path), None, None, "an empty file", ALLOWED_FILES)])
+        raise BadInputError([Problem(str(path), None, None, "an empty file", FILES)])
     try:
         scan = (
             pl.scan_parquet(path)
@@ -354,9 +344,9 @@ def _competition(file: Path, folder: Path, header: pl.DataFrame | None) -> str:
 # -- one form for both ------------------------------------------------------------------------
 
 
-def _transcript(raw: _Raw) -> Transcript:
-    league = LEAGUES[raw.competition]
-    season = f"{raw.start % 100:02d}-{(raw.start + 1) % 100:02d}"
+def _transcript(raw: _Raw, options: ImportOptions) -> Transcript:
+    league = options.league or LEAGUES[raw.competition]
+    season = options.season or season_name(raw.start)
     name = pl.format(f"{raw.competition}{raw.start}-{{}}", pl.col("_gamecode")).alias("game_id")
     box = _box(raw, name)
     plays, bad_clocks, late = _plays(raw, name, box)

@@ -93,7 +93,9 @@ def peek(path: Path) -> Peek:
     if start[:1] in ("{", "["):
         return Peek(path, "json", _json_keys(path), start[:4000])
     if start[:1] == "<":
-        return Peek(path, "xml", frozenset(re.findall(r"<([A-Za-z][\w.-]*)", start[:4000])), start[:4000])
+        return Peek(
+            path, "xml", frozenset(re.findall(r"<([A-Za-z][\w.-]*)", start[:4000])), start[:4000]
+        )
     first = start.split("\n", 1)[0]
     if "," in first and path.suffix.lower() in (".csv", ".txt", ".tsv", ""):
         names = (cell.strip().strip('"').strip() for cell in first.split(","))
@@ -185,8 +187,11 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
         frame = scan.select(
             *(pl.col(c).cast(pl.String, strict=False) for c in needed),
             *(
-                (pl.col(c).cast(pl.String, strict=False) if c in have else pl.lit(None, pl.String))
-                .alias(c)
+                (
+                    pl.col(c).cast(pl.String, strict=False)
+                    if c in have
+                    else pl.lit(None, pl.String)
+                ).alias(c)
                 for c in optional
             ),
         ).collect()
@@ -196,9 +201,7 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
         ) from None
     if parquet:
         return frame
-    return frame.with_columns(
-        pl.when(~pl.all().is_in(["", "NA", "NaN", "null"])).then(pl.all())
-    )
+    return frame.with_columns(pl.when(~pl.all().is_in(["", "NA", "NaN", "null"])).then(pl.all()))
 
 
 def sort_files(name: str, paths: Sequence[Path]) -> tuple[dict[str, list[Path]], list[Path]]:

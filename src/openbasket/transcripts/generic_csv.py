@@ -14,11 +14,12 @@ import polars as pl
 
 from openbasket import tables
 from openbasket.errors import BadInputError, Problem
-from openbasket.transcripts import Transcript
+from openbasket.transcripts import ImportOptions, Transcript
+from openbasket.transcripts.formats import Peek
 
-__all__ = ["read"]
+__all__ = ["FILES", "matches", "read"]
 
-FILES: tuple[tables.TableName, ...] = (
+TABLES: tuple[tables.TableName, ...] = (
     "games",
     "events",
     "players",
@@ -29,13 +30,22 @@ REQUIRED = ("games", "events")
 DEFAULTS = {"periods": "4", "period_s": "600", "overtime_s": "300", "source": "generic_csv"}
 
 
-def read(paths: Sequence[Path]) -> Iterator[Transcript]:
+FILES = "games.csv and events.csv (and players.csv, appearances.csv, box_scores.csv) in one folder"
+
+
+def matches(seen: Peek) -> bool:
+    """Whether a file is one of ours, by its name."""
+    return seen.path.name in {f"{name}.csv" for name in TABLES}
+
+
+def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     """Yield a transcript for each league and season of each folder.
 
     Raises:
         BadInputError: files that are missing or empty, and every cell that breaks its table.
     """
-    for folder in sorted({path if path.is_dir() else path.parent for path in paths}):
+    del options  # these files say everything
+    for folder in sorted({file.parent for file in files}):
         yield from _folder(folder)
 
 
@@ -46,7 +56,7 @@ def _folder(folder: Path) -> Iterator[Transcript]:
             Problem(str(folder / f"{name}.csv"), None, None, "no such file", "a CSV file")
             for name in missing
         )
-    raw = {name: _load(folder / f"{name}.csv", name) for name in FILES}
+    raw = {name: _load(folder / f"{name}.csv", name) for name in TABLES}
     games = raw["games"].with_columns(
         pl.lit(value).alias(column)
         for column, value in DEFAULTS.items()

@@ -12,7 +12,7 @@ __all__ = ["display_name", "identifier", "initial_and_last", "normal_name", "slu
 #: Letters that Unicode does not split into a base letter and a mark.
 LETTERS = str.maketrans(
     {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ß": "ss",
-     "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ı": "i", "İ": "I", "þ": "th", "Þ": "TH", "’": "'"}
+     "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "\u0131": "i", "þ": "th", "Þ": "TH", "\u2019": "'"}
 )  # fmt: skip
 SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "v"})
 
@@ -38,10 +38,8 @@ def normal_name(name: str) -> str:
     """A name without accents, case, punctuation, order and suffix: ``"CARNEY, Jenn"`` → ``"jenn carney"``."""
     if name.count(",") == 1:
         last, first = name.split(",")
-        if first.strip().strip(".").lower() in SUFFIXES:
-            name = last
-        else:
-            name = f"{first} {last}"
+        suffix = first.strip().strip(".").lower() in SUFFIXES
+        name = last if suffix else f"{first} {last}"
     plain = unicodedata.normalize("NFKD", name.translate(LETTERS))
     plain = "".join(c for c in plain if not unicodedata.combining(c)).lower()
     words = re.sub(r"[^a-z0-9]+", " ", plain.replace("'", "")).split()
@@ -57,7 +55,7 @@ def initial_and_last(name: str) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as part of an identifier: ``"Đorđe O'Neal Jr."`` → ``"djordje"``-like ``"dorde-oneal"``."""
+    """A name as part of an identifier: ``"Đorđe O'Neal Jr."`` → ``"dorde-oneal"``."""
     return normal_name(name).replace(" ", "-") or "unnamed"
 
 

@@ -134,7 +134,7 @@ def assemble(
     )
     flags = _unknown(plays, said)
     plays = plays.filter(pl.col("kind").is_not_null() & pl.col("period").is_not_null())
-    plays = _only_playing_teams(plays, games, said)
+    plays = _played_periods(_only_playing_teams(plays, games, said), games)
     box, _ = _of_playing_teams(box, games)
     plays, more_flags = _clocks(plays, games, said)
     plays = _ordered(plays, said, late_rows=late_rows)
@@ -152,9 +152,7 @@ def assemble(
         games,
         _people(people, box, plays, gender),
         _appearances(box, plays),
-        lines.select(
-            "game_id", "team_id", "player_id", "seconds_played", "plus_minus", *BOX_STATS
-        ),
+        lines.select("game_id", "team_id", "player_id", "seconds_played", "plus_minus", *BOX_STATS),
         events,
         tuple(said),
         pl.concat([flags, more_flags]).join(played, on="game_id", how="semi"),
@@ -168,11 +166,18 @@ def flag_frame(rows: Sequence[tuple[str, str, str, str]] = ()) -> pl.DataFrame:
 
 def _with(frame: pl.DataFrame, columns: dict[str, pl.DataType]) -> pl.DataFrame:
     """The columns in order and type; missing ones null, values that do not fit null."""
-    return frame.select(
-        (pl.col(name).cast(dtype, strict=False) if name in frame.columns else pl.lit(None, dtype))
-        .alias(name)
-        for name, dtype in columns.items()
-    ) if frame.width else pl.DataFrame(schema=columns)
+    return (
+        frame.select(
+            (
+                pl.col(name).cast(dtype, strict=False)
+                if name in frame.columns
+                else pl.lit(None, dtype)
+            ).alias(name)
+            for name, dtype in columns.items()
+        )
+        if frame.width
+        else pl.DataFrame(schema=columns)
+    )
 
 
 def _games(
@@ -225,9 +230,7 @@ def _of_playing_teams(frame: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.Data
     return kept, frame.height - kept.height
 
 
-def _only_playing_teams(
-    plays: pl.DataFrame, games: pl.DataFrame, said: list[str]
-) -> pl.DataFrame:
+def _only_playing_teams(plays: pl.DataFrame, games: pl.DataFrame, said: list[str]) -> pl.DataFrame:
     """Leave out rows of games that nobody lists, and of teams that do not play in theirs."""
     kept, lost = _of_playing_teams(plays, games)
     if lost:
@@ -235,6 +238,19 @@ def _only_playing_teams(
     # A player without a team, or a kind that needs a player without one, stays as a team event.
     lone = pl.col("team_id").is_null() | pl.col("player_id").is_null()
     return kept.with_columns(player_id=pl.when(~lone).then(pl.col("player_id")))
+
+
+def _played_periods(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
+    """Leave out overtimes in which no player does anything: they were not played."""
+    regular = games.select("game_id", "periods")
+    happened = pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(["sub_in", "sub_out"])
+    return (
+        plays.join(regular, on="game_id", maintain_order="left")
+        .filter(
+            (pl.col("period") <= pl.col("periods")) | happened.any().over("game_id", "period")
+        )
+        .drop("periods")
+    )
 
 
 def _clocks(
@@ -296,14 +312,15 @@ def _ordered(plays: pl.DataFrame, said: list[str], *, late_rows: bool) -> pl.Dat
         )
     else:
         plays = plays.sort("game_id", "period", "_place")
-        before = pl.int_range(pl.len()).over("game_id", "period")
-        plays = plays.with_columns(_before=before).sort(
+        inner = pl.when(pl.col("_edge") == 1).then("clock_s")
+        lowest = inner.cum_min().shift(1).forward_fill().over("game_id", "period")
+        late = plays.select((inner > lowest).sum()).item()
+        plays = plays.sort(
             ["game_id", "period", "_edge", "clock_s", "_place"],
             descending=[False, False, False, True, False],
         )
-        moved = plays.select((pl.col("_before") != before).sum()).item()
-        if moved:
-            said.append(f"{moved} rows stand elsewhere than their clock says; they are put in order")
+        if late:
+            said.append(f"{late} rows stand later than their clock says; they are put in order")
     # A second start or end of the same period says nothing.
     edge = pl.col("kind").is_in(["period_start", "period_end"])
     first = pl.struct("game_id", "period", "kind").is_first_distinct()
@@ -324,7 +341,10 @@ def _events(plays: pl.DataFrame) -> pl.DataFrame:
         event_id=pl.col("order").cast(pl.String),
         play_id=play_id,
         made=pl.when(shot | (pl.col("kind") == "pass")).then(pl.col("made")),
-        value=pl.when(pl.col("kind") == "free_throw").then(pl.lit(1, pl.Int8)).when(shot).then("value"),
+        value=pl.when(pl.col("kind") == "free_throw")
+        .then(pl.lit(1, pl.Int8))
+        .when(shot)
+        .then("value"),
     ).select(list(tables.dtypes("events")))
 
 

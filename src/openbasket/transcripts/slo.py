@@ -1,0 +1,272 @@
+"""Slovenian league, as scraped: ``play_by_play_*``, ``main_info`` and ``box_score_*`` tables, in Slovene.
+
+Counting rules and defects: the clock counts up from 0:00 in each period; two-pointers made and tried are
+swapped in the box score; its rows have no player id, so that they are joined by team and name;
+``Acted on X`` names who drew a foul; an offensive foul (``v napadu``) stands there as a turnover, its foul in a row
+of its own; a blocked shot (``bil blokiran``) is a missed shot; rows of team fouls, team rebounds and shot clock violations (in English or as nouns) name a team alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from openbasket.transcripts import ImportOptions, Transcript, scraped
+from openbasket.transcripts.formats import Peek, peek
+from openbasket.transcripts.names import identifier, initial_and_last, normal_name, text
+from openbasket.transcripts.plays import assemble
+from openbasket.transcripts.scraped import number, stat
+
+__all__ = ["FILES", "matches", "read"]
+
+FILES = "play_by_play and main_info tables as scraped from the Slovenian league (and box_score)"
+PERIOD_S, OVERTIME_S = 600.0, 300.0
+MADE, MISSED, BLOCKED = "zadel za", "zgrešil met za", "bil blokiran ob metu za"
+KINDS = {
+    "prišel na igrišče": "sub_in",
+    "odšel z igrišča": "sub_out",
+    "pobral skok v obrambi": "defensive_rebound",
+    "pobral skok v napadu": "offensive_rebound",
+    "Skok v obrambi": "defensive_rebound",
+    "Skok v napadu": "offensive_rebound",
+    "podal": "assist",
+    "ukradel žogo": "steal",
+    "blokiral met": "block",
+    "Part ends": "period_end",
+}
+TURNOVERS = (
+    "slabo podal",
+    "naredil napako v vodenju žoge",
+    "naredil korake",
+    "podal žogo v avt",
+    "izgubil žogo",
+    "naredil prekršek",  # 3, 5, 24 seconds, back court
+    "naredil osebno napako v napadu",
+    "Osebna napaka v napadu",
+    "Iztek napada",
+    "Prekršek",
+    "Izgubljena žoga",
+)
+FOULS = (
+    "naredil osebno napako",
+    "naredil nešportno napako",
+    "naredil tehnično napako",
+    "naredil izključujočo napako",
+)
+IGNORED = ("Game ends", "Foul", "Technical foul", "Disqualifying foul", "Pridobljena žoga")
+
+
+def matches(seen: Peek) -> bool:
+    """Whether a file is one of the Slovenian league's tables."""
+    kind = scraped.kind_of(seen)
+    if kind == "plays":
+        words = scraped.first_words(seen.path, "PLAY_TYPE")
+        return bool(words & set(KINDS)) or any(w.startswith((MADE, MISSED)) for w in words)
+    if kind == "box":
+        teams = scraped.first_words(seen.path, "TEAM")
+        return not seen.has("FG_PERC") and not teams <= {"H", "A"}
+    return kind == "games" and seen.has("H_TEAM_COACH")
+
+
+def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
+    """Yield a transcript for each season.
+
+    Raises:
+        BadInputError: damaged files, no list of games, seasons that are no years.
+    """
+    tables = scraped.load(files, [peek(file) for file in files])
+    games = scraped.seasons(tables["games"], str(files[0].parent)).with_columns(
+        game_id=identifier("GAME_ID", "slo"),
+        home_team_id=identifier("H_TEAM_ID", "slo"),
+        away_team_id=identifier("A_TEAM_ID", "slo"),
+    )
+    league, gender, region = options.place("slo")
+    for (season,), part in games.sort("season").partition_by("season", as_dict=True).items():
+        sides = part.select("game_id", "home_team_id", "away_team_id", "home_team", "away_team")
+        plays, box = (
+            tables[name]
+            .with_columns(game_id=identifier("GAME_ID", "slo"))
+            .join(sides, on="game_id", maintain_order="left")
+            .with_columns(
+                team_id=pl.when(text("TEAM") == pl.col("home_team"))
+                .then("home_team_id")
+                .when(text("TEAM") == pl.col("away_team"))
+                .then("away_team_id"),
+                name=text("PLAYER_NAME"),
+            )
+            for name in ("plays", "box")
+        )
+        if plays.is_empty():
+            continue
+        plays = plays.with_columns(player_id=identifier("PLAYER_ID", "slo"))
+        roster = _roster(plays)
+        notes: list[str] = []
+        yield assemble(
+            "slo",
+            league,
+            options.season or str(season),
+            part,
+            _plays(plays, roster),
+            gender=gender,
+            region=region,
+            box=_box(box, plays, roster, notes),
+            notes=notes,
+        )
+
+
+def _normal(column: str) -> pl.Expr:
+    return pl.col(column).map_elements(normal_name, return_dtype=pl.String)
+
+
+def _roster(plays: pl.DataFrame) -> pl.DataFrame:
+    """Who is whose id, by game, team and normalised name."""
+    who = plays.filter(pl.col("player_id").is_not_null() & pl.col("name").is_not_null())
+    return (
+        who.select("game_id", "team_id", "player_id", "name")
+        .unique(maintain_order=True)
+        .with_columns(_name=_normal("name"))
+        .unique(["game_id", "team_id", "_name"], keep="first", maintain_order=True)
+    )
+
+
+def _plays(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
+    what = text("PLAY_TYPE")
+    made, missed, blocked = (what.str.starts_with(w) for w in (MADE, MISSED, BLOCKED))
+    foul = _starts(what, FOULS) & ~what.str.ends_with("v napadu")  # that one is a turnover alone
+    turnover = _starts(what, TURNOVERS)
+    free = what.str.contains("prosti met", literal=True)
+    period = number("QUARTER", pl.Int8)
+    length = pl.when(period > 4).then(OVERTIME_S).otherwise(PERIOD_S)
+    elapsed = (number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64)
+    # A row without player and of several kinds at once becomes several rows, in this order.
+    plays = plays.with_columns(
+        period=period,
+        clock_s=length - elapsed,
+        number=text("PLAYER_NUMBER"),
+        made=what.str.starts_with("zadel"),
+        value=what.str.extract(r" za (\d) ").cast(pl.Int8, strict=False),
+        unknown=pl.lit(None, pl.String),
+        kinds=pl.concat_list(
+            pl.when(free)
+            .then(pl.lit("free_throw"))
+            .when(made | missed | blocked)
+            .then(pl.lit("field_goal"))
+            .when(foul)
+            .then(pl.lit("foul"))
+            .when(turnover)
+            .then(pl.lit("turnover"))
+            .otherwise(what.replace_strict(KINDS, default=None, return_dtype=pl.String)),
+            pl.when(blocked)
+            .then(pl.lit("blocked"))
+            .when(foul & pl.col("PLAY_NOTE").str.starts_with("Acted on "))
+            .then(pl.lit("foul_drawn")),
+        ).list.drop_nulls(),
+        play=pl.int_range(pl.len()),
+    )
+    known = what.is_null() | what.is_in(IGNORED) | (pl.col("kinds").list.len() > 0)
+    plays = plays.with_columns(unknown=pl.when(~known).then(what)).explode("kinds")
+    plays = plays.rename({"kinds": "kind"})
+    return _fouled(plays, roster).with_columns(play=_together())
+
+
+def _starts(what: pl.Expr, beginnings: Sequence[str]) -> pl.Expr:
+    return pl.any_horizontal(what.str.starts_with(b) for b in beginnings)
+
+
+def _fouled(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
+    """Rows ``foul_drawn`` belong to the player of the other team whom the note names."""
+    drawn = pl.col("kind") == "foul_drawn"
+    other = (
+        pl.when(pl.col("team_id") == pl.col("home_team_id"))
+        .then("away_team_id")
+        .otherwise("home_team_id")
+    )
+    plays = plays.with_columns(
+        team_id=pl.when(drawn).then(other).otherwise("team_id"),
+        name=pl.when(drawn)
+        .then(pl.col("PLAY_NOTE").str.strip_prefix("Acted on ").str.strip_chars())
+        .otherwise("name"),
+        number=pl.when(~drawn).then("number"),
+    )
+    names = plays.filter(drawn).select("name").unique().with_columns(_name=_normal("name"))
+    ids = roster.select("game_id", "team_id", "_name", _drawn_by="player_id")
+    return (
+        plays.join(names, on="name", how="left", maintain_order="left")
+        .join(ids, on=["game_id", "team_id", "_name"], how="left", maintain_order="left")
+        .with_columns(player_id=pl.when(drawn).then("_drawn_by").otherwise("player_id"))
+    )
+
+
+def _together() -> pl.Expr:
+    """Rows of one source row are one play, and so are a shot and what follows it at its instant."""
+    main = pl.col("kind").is_in(["field_goal", "turnover"])
+    follows = pl.col("kind").is_in(["assist", "block", "steal"])
+    last = pl.when(main).then(pl.col("play")).forward_fill().over("game_id", "period")
+    near = (pl.col("play") - last) <= 3
+    return pl.when(follows & near).then(last).otherwise(pl.col("play"))
+
+
+def _box(
+    raw: pl.DataFrame, plays: pl.DataFrame, roster: pl.DataFrame, notes: list[str]
+) -> pl.DataFrame:
+    lines = raw.filter((text("TYPE") == "Player") & pl.col("name").is_not_null()).with_columns(
+        _name=_normal("name")
+    )
+    keys = ["game_id", "team_id", "_name"]
+    lines = lines.join(
+        roster.select(*keys, "player_id"), on=keys, how="left", maintain_order="left"
+    )
+    # A name that a game spells in two ways: its initial and last name, where only one has them.
+    short = pl.col("_name").map_elements(initial_and_last, return_dtype=pl.String)
+    once = (
+        roster.with_columns(_short=short)
+        .filter(pl.len().over("game_id", "team_id", "_short") == 1)
+        .select("game_id", "team_id", "_short", _by_short="player_id")
+    )
+    lines = lines.with_columns(_short=short).join(
+        once, on=["game_id", "team_id", "_short"], how="left", maintain_order="left"
+    )
+    # Whoever played without a single row in this game may have one in another game of the season.
+    season = roster.select("team_id", "_name", _season="player_id").unique(
+        ["team_id", "_name"], keep="first", maintain_order=True
+    )
+    lines = lines.join(season, on=["team_id", "_name"], how="left", maintain_order="left")
+    lines = lines.with_columns(player_id=pl.coalesce("player_id", "_by_short", "_season"))
+    lost = lines.filter(pl.col("player_id").is_null() & (number("MINUTES") > 0))
+    if lost.height:
+        notes.append(f"{lost.height} lines of the box score name players who are in no play")
+    starters = plays.filter(
+        (text("PLAY_TYPE") == "prišel na igrišče")
+        & (number("QUARTER") == 1)
+        & (number("MINUTES") == 0)
+        & (number("SECONDS") == 0)
+    ).select("game_id", "player_id", starter=pl.lit(True))
+    return lines.join(
+        starters.unique(), on=["game_id", "player_id"], how="left", maintain_order="left"
+    ).select(
+        "game_id",
+        "team_id",
+        "player_id",
+        "name",
+        number=text("PLAYER_NUMBER"),
+        starter=pl.col("starter").fill_null(False),
+        seconds_played=(number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64),
+        plus_minus=number("PLUS_MINUS", pl.Int16),
+        points=stat("POINTS"),
+        field_goals_2_made=stat("FG2_A"),  # swapped in the source
+        field_goals_2_tried=stat("FG2_M"),
+        field_goals_3_made=stat("FG3_M"),
+        field_goals_3_tried=stat("FG3_A"),
+        free_throws_made=stat("FT_M"),
+        free_throws_tried=stat("FT_A"),
+        offensive_rebounds=stat("REB_O"),
+        defensive_rebounds=stat("REB_D"),
+        assists=stat("ASS"),
+        steals=stat("ST"),
+        turnovers=stat("TO"),
+        blocks=stat("BLC_FV"),
+        fouls_made=stat("FLS_CM"),
+        fouls_drawn=stat("FLS_RV"),
+    )
