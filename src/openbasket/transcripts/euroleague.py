@@ -22,7 +22,8 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem, suggest
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek
-from openbasket.transcripts.plays import season_name
+from openbasket.transcripts.names import display_name, identifier, text
+from openbasket.transcripts.plays import assemble, clock_seconds, season_name
 
 __all__ = ["FILES", "KINDS", "matches", "read"]
 
@@ -34,7 +35,7 @@ SECTIONS = {
     "ForthQuarter": 4,  # sic
     "ExtraTime": 5,
 }
-PERIOD_S, OVERTIME_S, PERIODS = 600.0, 300.0, 4
+PERIOD_S, PERIODS = 600.0, 4
 
 #: PLAYTYPE -> kind, made, value. ``None`` is known and left out.
 KINDS: dict[str, tuple[str, bool | None, int | None] | None] = {
@@ -189,7 +190,7 @@ def _live_seasons(files: list[Path]) -> Iterator[_Raw]:
 
 
 def _load_json(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    text = path.readtext(encoding="utf-8-sig", errors="replace")
     if not text.strip():
         raise BadInputError(
             [Problem(str(path), None, None, "an empty file", "JSON of the live API")]
@@ -345,61 +346,30 @@ def _competition(file: Path, folder: Path, header: pl.DataFrame | None) -> str:
 
 
 def _transcript(raw: _Raw, options: ImportOptions) -> Transcript:
-    league = options.league or LEAGUES[raw.competition]
-    season = options.season or season_name(raw.start)
+    league, gender, region = options.place(LEAGUES[raw.competition])
     name = pl.format(f"{raw.competition}{raw.start}-{{}}", pl.col("_gamecode")).alias("game_id")
     box = _box(raw, name)
-    plays, bad_clocks, late = _plays(raw, name, box)
-    games = _games(raw, plays, league, season)
-    plays, strangers = _only_playing_teams(plays, games)
-    events = _events(plays, raw.points, name)
-    appearances = _appearances(box, plays)
-    people = pl.concat(
-        [
-            box.select("player_id", name="Player"),
-            plays.filter(pl.col("on_team")).select("player_id", name="PLAYER"),
-        ]
+    plays = _places(_plays(raw, name, box), raw.points, name)
+    return assemble(
+        "euroleague",
+        league,
+        options.season or season_name(raw.start),
+        _games(raw, plays),
+        plays,
+        gender=gender,
+        region=region,
+        box=box,
+        people=_people(box, plays),
+        notes=raw.notes,
     )
-    players = (
-        people.drop_nulls("player_id")
-        .group_by("player_id")
-        .agg(pl.col("name").drop_nulls().sort().first())
-        .with_columns(name=_display_name(pl.col("name")), gender=pl.lit("men"))
-        .sort("player_id")
-    )
-    box_scores = box.filter(pl.col("game_id").is_in(games["game_id"].implode())).select(
-        "game_id",
-        "team_id",
-        "player_id",
-        *(c for c in ("seconds_played", "plus_minus", *BOX)),
-    )
-    notes = list(raw.notes)
-    if bad_clocks:
-        notes.append(f"{bad_clocks} rows have no readable clock and take that of the row before")
-    if late:
-        notes.append(f"{late} rows stand elsewhere than their clock says; they are put in order")
-    if strangers:
-        notes.append(f"{strangers} rows name a team that does not play; they are left out")
-    return Transcript(league, season, games, players, appearances, box_scores, events, tuple(notes))
 
 
-def _text(column: str) -> pl.Expr:
-    """The column without padding; blanks become null."""
-    stripped = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when(stripped != "").then(stripped)
-
-
-def _identifier(column: str) -> pl.Expr:
-    """A code without padding; other characters than tables.ID_PATTERN allows become ``_``."""
-    return _text(column).str.replace_all(r"[^A-Za-z0-9._-]+", "_")
-
-
-def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
-    """Clean the play-by-play rows: order, period, clock, kind."""
+def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
+    """Clean the play-by-play rows: period, clock, kind, player."""
     plays = raw.plays.with_columns(
         name,
-        _identifier("CODETEAM").alias("team_id"),
-        _identifier("PLAYER_ID").alias("player_id"),
+        identifier("CODETEAM").alias("team_id"),
+        identifier("PLAYER_ID").alias("player_id"),
         pl.col("PLAYTYPE").fill_null("").str.strip_chars(),
         pl.col("MARKERTIME").fill_null("").str.strip_chars(),
         pl.col("_section").replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
@@ -419,42 +389,6 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, i
         .then(pl.col("_section").cast(pl.Int32))
         .otherwise(PERIODS + pl.when(has_starts).then(overtimes).otherwise(by_minute))
     )
-    plays = plays.with_columns(period=period.cast(pl.Int8))
-    clock = _clock(pl.col("MARKERTIME"))
-    length = pl.when(pl.col("period") > PERIODS).then(OVERTIME_S).otherwise(PERIOD_S)
-    plays = plays.with_columns(
-        clock=pl.when(pl.col("PLAYTYPE") == "BP")
-        .then(length)
-        .when(pl.col("PLAYTYPE").is_in(["EP", "EG"]))
-        .then(0.0)
-        .otherwise(clock)
-    )
-    unreadable = int(plays["clock"].null_count())
-    filled = (
-        pl.min_horizontal(pl.col("clock").forward_fill().over("game_id", "period"), length)
-    ).fill_null(length)
-    plays = plays.with_columns(filled=filled)
-    # A row that was entered late goes where its clock says; equal clocks keep the file's order.
-    plays = plays.rename({"filled": "clock_s"}).with_columns(
-        place=pl.int_range(pl.len()).over("game_id", "period")
-    )
-    starts = (
-        pl.when(pl.col("PLAYTYPE") == "BP")
-        .then(0)
-        .when(pl.col("PLAYTYPE").is_in(["EP", "EG"]))
-        .then(2)
-        .otherwise(1)
-    )
-    plays = plays.with_columns(starts=starts).sort(
-        ["_gamecode", "period", "starts", "clock_s", "place"],
-        descending=[False, False, False, True, False],
-    )
-    moved = pl.col("place") != pl.int_range(pl.len()).over("game_id", "period")
-    late = int(plays.select(moved.sum()).item())
-    # EG follows the last EP; a second end of the same period says nothing.
-    ends = pl.col("PLAYTYPE").is_in(["EP", "EG"])
-    plays = plays.filter(~(ends & ends.cast(pl.Int32).cum_sum().over("game_id", "period").gt(1)))
-    mapped = {k: v for k, v in KINDS.items() if v}
     # Coaches stand for the bench: they are charged with its fouls (CO_A, CO_B) and, in 2007-08,
     # with team rebounds and turnovers. Whoever is on no roster of the box score is no player.
     listed = box.select("game_id", "player_id", pl.lit(True).alias("listed"))
@@ -462,7 +396,9 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, i
     has_box = pl.col("game_id").is_in(box["game_id"].unique().implode())
     coach = pl.col("player_id").is_in(["CO_A", "CO_B"]) | (has_box & pl.col("listed").is_null())
     mapped = {k: v for k, v in KINDS.items() if v}
-    plays = plays.with_columns(
+    return plays.with_columns(
+        period=period.cast(pl.Int8),
+        clock_s=clock_seconds(pl.col("MARKERTIME")),
         kind=pl.col("PLAYTYPE").replace_strict({k: v[0] for k, v in mapped.items()}),
         made=pl.col("PLAYTYPE").replace_strict(
             {k: v[1] for k, v in mapped.items()}, return_dtype=pl.Boolean
@@ -471,16 +407,24 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> tuple[pl.DataFrame, i
             {k: v[2] for k, v in mapped.items()}, return_dtype=pl.Int8
         ),
         player_id=pl.when(~coach).then(pl.col("player_id")),
-        order=pl.int_range(pl.len(), dtype=pl.Int32).over("game_id"),
-    )
-    on_team = pl.col("player_id").is_not_null() & pl.col("team_id").is_not_null()
-    return plays.with_columns(on_team=on_team), unreadable, late
+        name=text("PLAYER"),
+        number=text("DORSAL"),
+    ).with_columns(clock_s=_interval_changes())
 
 
-def _clock(text: pl.Expr) -> pl.Expr:
-    """Seconds of ``MM:SS``, null where it is not that."""
-    parts = text.str.extract_groups(r"^(\d{1,2}):(\d{2})$")
-    return parts.struct[0].cast(pl.Float64) * 60 + parts.struct[1].cast(pl.Float64)
+def _interval_changes() -> pl.Expr:
+    """The clock, with changes made in the interval at the full ten minutes.
+
+    In 2016-17 they read ``09:00`` although they stand before the period's first play; the official minutes
+    count them from the period's start.
+    """
+    change = pl.col("kind").is_in(["sub_in", "sub_out"])
+    play = ~change & ~pl.col("kind").is_in(["period_start", "timeout"])
+    group = ("game_id", "period")
+    before_all = play.cum_sum().over(group) == 0
+    first = pl.when(play).then(pl.col("clock_s")).backward_fill().over(group)
+    wrong = change & before_all & (pl.col("clock_s") == PERIOD_S - 60) & (first > PERIOD_S - 60)
+    return pl.when(wrong & (pl.col("period") <= PERIODS)).then(PERIOD_S).otherwise("clock_s")
 
 
 def _refuse_unknown(plays: pl.DataFrame, raw: _Raw) -> None:
@@ -508,15 +452,16 @@ def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
     box = raw.box if raw.box is not None else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     if "Plusminus" not in box.columns:
         box = box.with_columns(Plusminus=pl.lit(None, dtype=pl.String))
-    minutes = _text("Minutes").str.extract_groups(r"^(\d+):(\d{1,2})$")
+    minutes = text("Minutes").str.extract_groups(r"^(\d+):(\d{1,2})$")
     return (
         box.with_columns(
             name,
-            _identifier("Player_ID").alias("player_id"),
-            _identifier("Team").alias("team_id"),
-            _text("Dorsal").alias("number"),
+            identifier("Player_ID").alias("player_id"),
+            identifier("Team").alias("team_id"),
+            text("Dorsal").alias("number"),
+            text("Player").alias("name"),
             (pl.col("IsStarter").cast(pl.String) == "1").alias("starter"),
-            pl.when(_text("Minutes") == "DNP")
+            pl.when(text("Minutes") == "DNP")
             .then(0.0)
             .otherwise(minutes.struct[0].cast(pl.Float64) * 60 + minutes.struct[1].cast(pl.Float64))
             .alias("seconds_played"),
@@ -532,7 +477,7 @@ def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
     )
 
 
-def _games(raw: _Raw, plays: pl.DataFrame, league: str, season: str) -> pl.DataFrame:
+def _games(raw: _Raw, plays: pl.DataFrame) -> pl.DataFrame:
     played = plays.select("_gamecode", "game_id").unique().sort("_gamecode")
     teams = (
         plays.filter(pl.col("team_id").is_not_null())
@@ -552,130 +497,51 @@ def _games(raw: _Raw, plays: pl.DataFrame, league: str, season: str) -> pl.DataF
         .join(teams, on="game_id", how="left")
         .select(
             "game_id",
-            pl.lit(league).alias("league"),
-            pl.lit(season).alias("season"),
-            _text("Date").str.to_date("%d/%m/%Y", strict=False).alias("date"),
-            pl.lit("men").alias("gender"),
-            pl.lit("Europe").alias("region"),
+            text("Date").str.to_date("%d/%m/%Y", strict=False).alias("date"),
             pl.coalesce(
-                _identifier("CodeTeamA"), pl.col("team_id").list.get(0, null_on_oob=True)
+                identifier("CodeTeamA"), pl.col("team_id").list.get(0, null_on_oob=True)
             ).alias("home_team_id"),
             pl.coalesce(
-                _identifier("CodeTeamB"), pl.col("team_id").list.get(1, null_on_oob=True)
+                identifier("CodeTeamB"), pl.col("team_id").list.get(1, null_on_oob=True)
             ).alias("away_team_id"),
-            _text("TeamA").alias("home_team"),
-            _text("TeamB").alias("away_team"),
-            _text("ScoreA").cast(pl.Int16, strict=False).alias("home_score"),
-            _text("ScoreB").cast(pl.Int16, strict=False).alias("away_score"),
-            pl.lit(PERIODS).alias("periods"),
-            pl.lit(PERIOD_S).alias("period_s"),
-            pl.lit(OVERTIME_S).alias("overtime_s"),
-            pl.lit("euroleague").alias("source"),
+            text("TeamA").alias("home_team"),
+            text("TeamB").alias("away_team"),
+            text("ScoreA").cast(pl.Int16, strict=False).alias("home_score"),
+            text("ScoreB").cast(pl.Int16, strict=False).alias("away_score"),
         )
     )
 
 
-def _only_playing_teams(plays: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Leave out rows of a team that is not one of the game's two (the source has a few)."""
-    sides = games.select("game_id", "home_team_id", "away_team_id")
-    marked = plays.join(sides, on="game_id", maintain_order="left")
-    playing = (
-        pl.col("team_id").is_null()
-        | (pl.col("team_id") == pl.col("home_team_id"))
-        | (pl.col("team_id") == pl.col("away_team_id"))
+def _places(plays: pl.DataFrame, points: pl.DataFrame | None, name: pl.Expr) -> pl.DataFrame:
+    """Add places of field goals and instants of shots from the file of points."""
+    if points is None:
+        return plays
+    keys = ["game_id", "NUMBEROFPLAY", "player_id"]
+    places = points.select(
+        name,
+        pl.col("NUM_ANOT").cast(pl.Int32, strict=False).alias("NUMBEROFPLAY"),
+        identifier("ID_PLAYER").alias("player_id"),
+        pl.col("COORD_X").cast(pl.Float64, strict=False).alias("x"),
+        pl.col("COORD_Y").cast(pl.Float64, strict=False).alias("y"),
+        text("UTC")
+        .str.to_datetime("%Y%m%d%H%M%S", strict=False, time_zone="UTC")
+        .alias("wall_time"),
+    ).unique(keys, keep="first", maintain_order=True)
+    plays = plays.join(places, on=keys, how="left", maintain_order="left")
+    shot = pl.col("kind") == "field_goal"
+    inside = (pl.col("x").abs() <= 800) & pl.col("y").is_between(-200, 2800)
+    return plays.with_columns(
+        x_m=pl.when(shot & inside).then(pl.col("x") / 100),
+        y_m=pl.when(shot & inside).then(pl.col("y") / 100),
+        wall_time=pl.when(pl.col("kind").is_in(["field_goal", "free_throw"])).then("wall_time"),
     )
-    kept = marked.filter(playing).select(plays.columns)
-    order = pl.int_range(pl.len(), dtype=pl.Int32).over("game_id")
-    return kept.with_columns(order=order), plays.height - kept.height
 
 
-def _events(plays: pl.DataFrame, points: pl.DataFrame | None, name: pl.Expr) -> pl.DataFrame:
-    events = plays.select(
-        "game_id",
-        pl.format("{}", pl.col("order")).alias("event_id"),
-        "order",
-        "period",
-        "clock_s",
-        "team_id",
-        "player_id",
-        "kind",
-        "made",
-        "value",
-        "NUMBEROFPLAY",
-    )
-    if points is not None:
-        places = points.select(
-            name,
-            pl.col("NUM_ANOT").cast(pl.Int32, strict=False).alias("NUMBEROFPLAY"),
-            _identifier("ID_PLAYER").alias("player_id"),
-            pl.col("COORD_X").cast(pl.Float64, strict=False).alias("x"),
-            pl.col("COORD_Y").cast(pl.Float64, strict=False).alias("y"),
-            _text("UTC")
-            .str.to_datetime("%Y%m%d%H%M%S", strict=False, time_zone="UTC")
-            .alias("wall_time"),
-        ).unique(["game_id", "NUMBEROFPLAY", "player_id"], keep="first", maintain_order=True)
-        keys = ["game_id", "NUMBEROFPLAY", "player_id"]
-        events = events.join(places, on=keys, how="left", maintain_order="left")
-        shot = pl.col("kind") == "field_goal"
-        inside = (pl.col("x").abs() <= 800) & pl.col("y").is_between(-200, 2800)
-        events = events.with_columns(
-            x_m=pl.when(shot & inside).then(pl.col("x") / 100),
-            y_m=pl.when(shot & inside).then(pl.col("y") / 100),
-            wall_time=pl.when(pl.col("kind").is_in(["field_goal", "free_throw"])).then("wall_time"),
-        ).drop("x", "y")
-    return events.with_columns(play_id=_play_ids()).drop("NUMBEROFPLAY")
-
-
-def _play_ids() -> pl.Expr:
-    """Rows of one play share the order of its first row (tables.Events)."""
-
-    def latest(kind: str, *, after: bool = False) -> pl.Expr:
-        mark = pl.when(pl.col("kind") == kind).then(pl.col("order"))
-        filled = mark.backward_fill() if after else mark.forward_fill()
-        return filled.over("game_id", "period")
-
-    def near(anchor: pl.Expr, rows: int) -> pl.Expr:
-        return (pl.col("order") - anchor).abs() <= rows
-
-    kind, order = pl.col("kind"), pl.col("order")
-    shot, foul = latest("field_goal"), latest("foul")
-    lost, will_lose = latest("turnover"), latest("turnover", after=True)
+def _people(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
     return (
-        pl.when(kind.is_in(["assist", "block", "blocked"]) & near(shot, 4))
-        .then(shot)
-        .when((kind == "steal") & near(lost, 3))
-        .then(lost)
-        .when((kind == "steal") & near(will_lose, 2))
-        .then(will_lose)
-        .when((kind == "foul_drawn") & near(foul, 3))
-        .then(foul)
-        .otherwise(order)
-        .cast(pl.Int32)
-    )
-
-
-def _appearances(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
-    """Rosters from the box score; players whom only the events know are added."""
-    columns = ["game_id", "team_id", "player_id", "number", "starter"]
-    seen = (
-        plays.filter(pl.col("on_team"))
-        .group_by("game_id", "player_id")
-        .agg(pl.col("team_id").first(), _text("DORSAL").drop_nulls().first().alias("number"))
-        .join(box, on=["game_id", "player_id"], how="anti")
-        .with_columns(starter=pl.lit(None, dtype=pl.Boolean))
-    )
-    games = plays["game_id"].unique().implode()
-    listed = box.filter(pl.col("game_id").is_in(games))
-    return pl.concat([listed.select(columns), seen.select(columns)]).sort("game_id", "player_id")
-
-
-def _display_name(name: pl.Expr) -> pl.Expr:
-    """``"LO, MAODO"`` to ``"Maodo Lo"``."""
-    parts = name.str.split_exact(",", 1)
-    last, first = parts.struct[0].str.strip_chars(), parts.struct[1].str.strip_chars()
-    return (
-        pl.when(first.is_not_null() & (first != ""))
-        .then(pl.concat_str([first, last], separator=" "))
-        .otherwise(last)
-        .str.to_titlecase()
+        pl.concat([box.select("player_id", "name"), plays.select("player_id", "name")])
+        .drop_nulls("player_id")
+        .group_by("player_id")
+        .agg(pl.col("name").drop_nulls().sort().first())
+        .with_columns(name=display_name(pl.col("name")))
     )
