@@ -197,7 +197,9 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     }
     players = tables.validate("players", transcript.players, f"{where}, table 'players'")
     require_sound(where, frames["games"], frames["appearances"], frames["events"])
-    frames["stints"] = stints(frames["games"], frames["appearances"], frames["events"])
+    frames["stints"] = stints(
+        frames["games"], frames["appearances"], frames["events"], frames["box_scores"]
+    )
     frames["flags"] = flags(frames, transcript.flags)
     sort = {"games": ["game_id"], "events": ["game_id", "order"]}
     new_games = frames["games"]["game_id"]

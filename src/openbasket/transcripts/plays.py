@@ -246,9 +246,7 @@ def _played_periods(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     happened = pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(["sub_in", "sub_out"])
     return (
         plays.join(regular, on="game_id", maintain_order="left")
-        .filter(
-            (pl.col("period") <= pl.col("periods")) | happened.any().over("game_id", "period")
-        )
+        .filter((pl.col("period") <= pl.col("periods")) | happened.any().over("game_id", "period"))
         .drop("periods")
     )
 

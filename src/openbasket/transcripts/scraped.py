@@ -26,7 +26,7 @@ BOX = (
 )  # fmt: skip
 BOX_DETAILS = ("SEASON", "PLAYER_ID", "PLAYER_NUMBER", "PLUS_MINUS")
 GAMES = ("SEASON", "GAME_ID", "DATE", "H_TEAM", "A_TEAM", "H_TEAM_ID", "A_TEAM_ID")
-SCORES = ("H_SCORE", "A_SCORE")
+SCORES = ("H_SCORE", "A_SCORE", "H_OT_1", "H_OT_2", "H_OT_3", "H_OT_4")
 SHOTS = ("GAME_ID", "TEAM", "X", "Y", "MADE", "PLAYER_ID")
 KINDS = {"plays": (PLAYS, DETAILS), "box": (BOX, BOX_DETAILS), "games": (GAMES, SCORES),
          "shots": (SHOTS, ("SEASON",))}  # fmt: skip

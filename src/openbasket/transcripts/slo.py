@@ -81,10 +81,13 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         game_id=identifier("GAME_ID", "slo"),
         home_team_id=identifier("H_TEAM_ID", "slo"),
         away_team_id=identifier("A_TEAM_ID", "slo"),
+        _overtimes=pl.sum_horizontal(text(f"H_OT_{n}").is_not_null() for n in (1, 2, 3, 4)),
     )
     league, gender, region = options.place("slo")
     for (season,), part in games.sort("season").partition_by("season", as_dict=True).items():
-        sides = part.select("game_id", "home_team_id", "away_team_id", "home_team", "away_team")
+        sides = part.select(
+            "game_id", "home_team_id", "away_team_id", "home_team", "away_team", "_overtimes"
+        )
         plays, box = (
             tables[name]
             .with_columns(game_id=identifier("GAME_ID", "slo"))
@@ -132,18 +135,22 @@ def _roster(plays: pl.DataFrame) -> pl.DataFrame:
 
 
 def _plays(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
+    """Rows with kind, player and clock."""
     what = text("PLAY_TYPE")
     made, missed, blocked = (what.str.starts_with(w) for w in (MADE, MISSED, BLOCKED))
     foul = _starts(what, FOULS) & ~what.str.ends_with("v napadu")  # that one is a turnover alone
     turnover = _starts(what, TURNOVERS)
     free = what.str.contains("prosti met", literal=True)
-    period = number("QUARTER", pl.Int8)
+    # Rows that were entered after the last period stand in one that was not played.
+    last = 4 + pl.col("_overtimes")
+    after = number("QUARTER") > last
+    period = pl.when(after).then(last).otherwise(number("QUARTER")).cast(pl.Int8)
     length = pl.when(period > 4).then(OVERTIME_S).otherwise(PERIOD_S)
     elapsed = (number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64)
     # A row without player and of several kinds at once becomes several rows, in this order.
     plays = plays.with_columns(
         period=period,
-        clock_s=length - elapsed,
+        clock_s=pl.when(after).then(0.0).otherwise(length - elapsed),
         number=text("PLAYER_NUMBER"),
         made=what.str.starts_with("zadel"),
         value=what.str.extract(r" za (\d) ").cast(pl.Int8, strict=False),

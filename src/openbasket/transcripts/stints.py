@@ -1,8 +1,14 @@
-"""Who stood on court when: stints, from starters and substitutions."""
+"""Who stood on court when: stints, from starters and substitutions.
+
+Most leagues log every change. The NBA family logs none between periods: who starts a period must be
+found from who acts, or is sent out, before he is sent in. Whether a league's season logs them is seen
+from its rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -12,104 +18,203 @@ from openbasket import tables
 __all__ = ["ON_COURT", "minutes_played", "stints"]
 
 ON_COURT = 5
+#: Share of the changes that are made between periods, below which a season does not log these.
+LOGGED_SHARE = 0.01
+#: A player's row this much before he is sent in was entered late or early: he was not on court.
+SLACK_S = 3.0
+#: Acts that a player on the bench may be charged with.
+BENCH_ACTS = ("foul", "foul_drawn")
+
+Move = tuple[int, float, int, bool, str]  # period, clock_s, order, comes in, player
+Spans = dict[int, tuple[float, int, int]]  # period -> length_s, first order, last order
 
 
-def stints(games: pl.DataFrame, appearances: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+@dataclass
+class _Row:
+    """A team's game: what is known of its line-ups."""
+
+    five: set[str]
+    moves: list[Move] = field(default_factory=list)
+
+
+def stints(
+    games: pl.DataFrame,
+    appearances: pl.DataFrame,
+    events: pl.DataFrame,
+    box_scores: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Return table ``stints``: one row for each stretch in which a team's line-up does not change.
 
     Substitutions at the same instant count as one change. A team whose starters are not recorded
-    gets those players who act before they are ever sent in. A line-up that is not five (a provider
-    forgot a substitution) is kept as the transcript has it; ``openbasket check`` flags the game.
+    gets those players who act before they are ever sent in. Where the log contradicts itself (somebody is
+    sent out who is not on court), or the season logs no changes between periods, each period's starters are
+    found anew from its rows; what these leave open, the last line-up and the official minutes decide.
+    A line-up that is not five even so is kept, and :mod:`transcripts.checks` flags the game.
 
     Args:
         games: table ``games``.
         appearances: table ``appearances``.
         events: table ``events``.
+        box_scores: table ``box_scores``, for the official minutes; may be missing.
     """
     lengths = {
         row[0]: row[1:]
         for row in games.select("game_id", "periods", "period_s", "overtime_s").rows()
     }
-    starters: dict[tuple[str, str], set[str]] = {}
-    for game, team, player in (
-        appearances.filter(pl.col("starter")).select("game_id", "team_id", "player_id").rows()
-    ):
-        starters.setdefault((game, team), set()).add(player)
-    teams = games.unpivot(
-        ["home_team_id", "away_team_id"], index="game_id", value_name="team_id"
-    ).select("game_id", "team_id")
-    spans = (
+    spans = _spans(events, lengths)
+    rows = _rows(games, appearances, events)
+    logged = _logs_intervals(games, events)
+    open_: dict[tuple[str, str], _Row] = {}
+    found: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
+    for key, row in rows.items():
+        clocks = spans.get(key[0])
+        if clocks is None:
+            continue
+        found[key], sound = _follow(row.five, clocks, row.moves)
+        if not (sound and logged):
+            open_[key] = row
+    if open_:
+        found |= _repaired(open_, spans, events, box_scores, appearances)
+    return _frame(found)
+
+
+def _frame(found: Mapping[tuple[str, str], list[tuple[Any, ...]]]) -> pl.DataFrame:
+    keys = sorted(found)
+    counts = [len(found[key]) for key in keys]
+    columns: list[list[Any]] = [[], [], [], [], [], []]
+    for key in keys:
+        for stint in found[key]:
+            for column, value in zip(columns, stint, strict=True):
+                column.append(value)
+    which = pl.Series("which", range(len(keys)), dtype=pl.UInt32)
+    index = pl.DataFrame({"which": which, "n": pl.Series(counts, dtype=pl.UInt32)})
+    place = index.select(pl.col("which").repeat_by("n").explode(empty_as_null=False)).to_series()
+    ids = pl.DataFrame(keys, schema=["game_id", "team_id"], orient="row")[place]
+    people = pl.Series("player_ids", columns[5], dtype=pl.List(pl.String))
+    types = tables.dtypes("stints")
+    names = ("period", "start_clock_s", "end_clock_s", "first_order", "last_order")
+    return ids.with_columns(
+        *(pl.Series(n, c, dtype=types[n]) for n, c in zip(names, columns[:5], strict=True)), people
+    ).select(list(types))
+
+
+def _spans(events: pl.DataFrame, lengths: Mapping[str, tuple[Any, ...]]) -> dict[str, Spans]:
+    spans: dict[str, Spans] = {}
+    for game, period, first, last in (
         events.group_by("game_id", "period")
         .agg(first=pl.col("order").min(), last=pl.col("order").max() + 1)
         .sort("game_id", "period")
-        .partition_by("game_id", as_dict=True)
-    )
-    moves: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
-    for game, team, *rest in (
-        events.filter(
-            pl.col("kind").is_in(["sub_in", "sub_out"]) & pl.col("player_id").is_not_null()
-        )
-        .sort("game_id", "order")
-        .select("game_id", "team_id", "period", "clock_s", "order", "kind", "player_id")
         .rows()
     ):
-        moves.setdefault((game, team), []).append(tuple(rest))
-    inferred = _inferred_starters(events, teams, starters)
-    rows: list[tuple[Any, ...]] = []
-    for game, team in teams.sort("game_id", "team_id").rows():
-        if (game,) not in spans:
-            continue
         periods, period_s, overtime_s = lengths[game]
-        clocks = {
-            period: (period_s if period <= periods else overtime_s, first, last)
-            for period, first, last in spans[(game,)].select("period", "first", "last").rows()
-        }
-        five = set(starters.get((game, team)) or inferred.get((game, team), set()))
-        rows += [
-            (game, team, *stint)
-            for stint in _team_stints(five, clocks, moves.get((game, team), []))
-        ]
-    return pl.DataFrame(rows, schema=tables.dtypes("stints"), orient="row")
+        length = period_s if period <= periods else overtime_s
+        spans.setdefault(game, {})[period] = (length, first, last)
+    return spans
 
 
-def _team_stints(
-    five: set[str], clocks: dict[int, tuple[float, int, int]], moves: list[tuple[Any, ...]]
-) -> Iterable[tuple[Any, ...]]:
-    """Yield (period, start_clock_s, end_clock_s, first_order, last_order, player_ids)."""
-    at = 0
+def _rows(
+    games: pl.DataFrame, appearances: pl.DataFrame, events: pl.DataFrame
+) -> dict[tuple[str, str], _Row]:
+    rows = {
+        (game, team): _Row(set())
+        for game, *teams in games.select("game_id", "home_team_id", "away_team_id").rows()
+        for team in teams
+    }
+    for game, team, player in (
+        appearances.filter(pl.col("starter")).select("game_id", "team_id", "player_id").rows()
+    ):
+        if (game, team) in rows:
+            rows[game, team].five.add(player)
+    missing = [key for key, row in rows.items() if len(row.five) != ON_COURT]
+    for key, players in _inferred_starters(events, missing).items():
+        if not rows[key].five or len(players) == ON_COURT:
+            rows[key].five = players
+    moves = events.filter(
+        pl.col("kind").is_in(["sub_in", "sub_out"]) & pl.col("player_id").is_not_null()
+    ).sort("game_id", "order")
+    for game, team, *rest in moves.select(
+        "game_id", "team_id", "period", "clock_s", "order", pl.col("kind") == "sub_in", "player_id"
+    ).rows():
+        row = rows.get((game, team))
+        if row is not None:
+            row.moves.append(tuple(rest))  # type: ignore[arg-type]
+    return rows
+
+
+def _logs_intervals(games: pl.DataFrame, events: pl.DataFrame) -> bool:
+    """Whether changes between periods are logged: some stand at the full clock of a later period."""
+    later = (
+        events.filter(pl.col("kind").is_in(["sub_in", "sub_out"]) & (pl.col("period") > 1))
+        .join(games.select("game_id", "periods", "period_s", "overtime_s"), on="game_id")
+        .select(
+            pl.col("clock_s")
+            >= pl.when(pl.col("period") > pl.col("periods"))
+            .then("overtime_s")
+            .otherwise("period_s")
+        )
+        .to_series()
+    )
+    return later.is_empty() or float(later.mean() or 0.0) >= LOGGED_SHARE  # type: ignore[arg-type]
+
+
+def _follow(
+    five: set[str],
+    clocks: Spans,
+    moves: list[Move],
+    starts: Mapping[int, set[str]] | None = None,
+) -> tuple[list[tuple[Any, ...]], bool]:
+    """Follow the substitutions.
+
+    Returns:
+        Rows (period, start_clock_s, end_clock_s, first_order, last_order, player_ids), and whether there
+        always were five and nobody came in who was on court or left who was not.
+    """
+    rows: list[tuple[Any, ...]] = []
+    sound = True
+    at, end = 0, len(moves)
+    five = set(five)
     for period, (length, first, last) in sorted(clocks.items()):
+        if starts is not None:
+            five = set(starts[period])
         clock, order = length, first
-        while at < len(moves) and moves[at][0] == period:
-            change_clock = moves[at][1]
+        while at < end and moves[at][0] < period:
+            at += 1
+        while at < end and moves[at][0] == period:
+            instant = moves[at][1]
             after = set(five)
-            while at < len(moves) and moves[at][:2] == (period, change_clock):
-                _, _, move_order, kind, player = moves[at]
-                (after.add if kind == "sub_in" else after.discard)(player)
+            move_order = moves[at][2]
+            while at < end and moves[at][0] == period and moves[at][1] == instant:
+                _, _, move_order, comes_in, player = moves[at]
+                if comes_in:
+                    sound &= player not in after or instant >= length
+                    after.add(player)
+                else:
+                    sound &= player in after or instant >= length
+                    after.discard(player)
                 at += 1
             if after == five:
                 continue
-            if change_clock < clock:
-                yield period, clock, change_clock, order, move_order, sorted(five)
+            if instant < clock:
+                rows.append((period, clock, instant, order, move_order, sorted(five)))
+                sound &= len(five) == ON_COURT
                 order = move_order
-            clock, five = change_clock, after
+            clock, five = instant, after
         if clock > 0:
-            yield period, clock, 0.0, order, last, sorted(five)
+            rows.append((period, clock, 0.0, order, last, sorted(five)))
+            sound &= len(five) == ON_COURT
+    return rows, sound
 
 
 def _inferred_starters(
-    events: pl.DataFrame, teams: pl.DataFrame, known: dict[tuple[str, str], set[str]]
+    events: pl.DataFrame, keys: list[tuple[str, str]]
 ) -> dict[tuple[str, str], set[str]]:
     """For teams without recorded starters: players who act, or leave, before they are sent in."""
-    wanted = teams.filter(
-        ~pl.struct("game_id", "team_id").map_elements(
-            lambda pair: (pair["game_id"], pair["team_id"]) in known, return_dtype=pl.Boolean
-        )
-    )
-    if wanted.is_empty():
+    if not keys:
         return {}
+    wanted = pl.DataFrame(keys, schema=["game_id", "team_id"], orient="row")
     acting = (
         events.join(wanted, on=["game_id", "team_id"], how="semi")
-        .filter(pl.col("player_id").is_not_null())
+        .filter(pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(BENCH_ACTS))
         .sort("game_id", "order")
         .group_by("game_id", "team_id", "player_id", maintain_order=True)
         .agg(pl.col("kind").first(), pl.col("order").first())
@@ -119,6 +224,181 @@ def _inferred_starters(
         .agg(pl.col("player_id").head(ON_COURT))
     )
     return {(game, team): set(players) for game, team, players in acting.rows()}
+
+
+# -- where the log is not enough -----------------------------------------------------------------
+
+
+def _repaired(
+    open_: Mapping[tuple[str, str], _Row],
+    spans: Mapping[str, Spans],
+    events: pl.DataFrame,
+    box_scores: pl.DataFrame | None,
+    appearances: pl.DataFrame,
+) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+    wanted = pl.DataFrame(list(open_), schema=["game_id", "team_id"], orient="row")
+    acts: dict[tuple[str, str], dict[int, list[tuple[float, int, str, str]]]] = {}
+    for game, team, period, *row in (
+        events.join(wanted, on=["game_id", "team_id"], how="semi")
+        .filter(pl.col("player_id").is_not_null())
+        .sort("game_id", "order")
+        .select("game_id", "team_id", "period", "clock_s", "order", "kind", "player_id")
+        .rows()
+    ):
+        acts.setdefault((game, team), {}).setdefault(period, []).append(tuple(row))  # type: ignore[arg-type]
+    official: dict[tuple[str, str], dict[str, float]] = {}
+    if box_scores is not None:
+        for game, team, player, seconds in (
+            box_scores.join(wanted, on=["game_id", "team_id"], how="semi")
+            .filter(pl.col("seconds_played").is_not_null())
+            .select("game_id", "team_id", "player_id", "seconds_played")
+            .rows()
+        ):
+            official.setdefault((game, team), {})[player] = seconds
+    roster: dict[tuple[str, str], list[str]] = {}
+    for game, team, player in (
+        appearances.join(wanted, on=["game_id", "team_id"], how="semi")
+        .sort("game_id", "team_id", "player_id")
+        .select("game_id", "team_id", "player_id")
+        .rows()
+    ):
+        roster.setdefault((game, team), []).append(player)
+    result = {}
+    for key, row in open_.items():
+        clocks = spans[key[0]]
+        starts = _starts(row, clocks, acts.get(key, {}), official.get(key, {}), roster.get(key, []))
+        plain, _ = _follow(row.five, clocks, row.moves)
+        fixed, sound = _follow(row.five, clocks, row.moves, starts)
+        minutes = official.get(key)
+        if minutes:
+            before, after = _misfit(plain, minutes), _misfit(fixed, minutes)
+            if before < after or (before == after and not sound):
+                fixed = plain
+        result[key] = fixed
+    return result
+
+
+def _misfit(rows: Iterable[tuple[Any, ...]], official: Mapping[str, float]) -> float:
+    """Seconds by which the rows differ from the official minutes."""
+    have = _seconds(rows)
+    return sum(abs(have.get(p, 0.0) - official.get(p, 0.0)) for p in have.keys() | official.keys())
+
+
+def _seconds(rows: Iterable[tuple[Any, ...]]) -> dict[str, float]:
+    have: dict[str, float] = {}
+    for _, start, end, _, _, players in rows:
+        for player in players:
+            have[player] = have.get(player, 0.0) + start - end
+    return have
+
+
+def _starts(
+    row: _Row,
+    clocks: Spans,
+    acts: Mapping[int, list[tuple[float, int, str, str]]],
+    official: Mapping[str, float],
+    roster: list[str],
+) -> dict[int, set[str]]:
+    """The five who start each period."""
+    sure: dict[int, set[str]] = {}
+    maybe: dict[int, list[str]] = {}
+    last_five = set(row.five)
+    first_period = min(clocks)
+    open_periods: list[int] = []
+    starts: dict[int, set[str]] = {}
+    for period, (length, _, _) in sorted(clocks.items()):
+        rows = acts.get(period, [])
+        on, off = _evidence(rows, length)
+        if period == first_period and len(row.five) == ON_COURT:
+            five = set(row.five)
+        else:
+            carried = _after_interval(last_five, row.moves, period, length)
+            five = set(sorted(on, key=lambda p: (p not in carried, p))[:ON_COURT])
+            left = [p for p in sorted(carried) if p not in five and p not in off]
+            room = ON_COURT - len(five)
+            if room and len(left) <= room:
+                five |= set(left)
+            elif room:
+                maybe[period] = left
+                open_periods.append(period)
+            if len(five) < ON_COURT and period not in maybe:
+                others = [
+                    p for p in roster if p not in five and p not in off and p not in left
+                    and official.get(p, 1.0) > 0
+                ]  # fmt: skip
+                if others:
+                    maybe[period] = others
+                    open_periods.append(period)
+        sure[period] = five
+        starts[period] = _filled(five, maybe.get(period, []), {}, ON_COURT)
+        last_five = _last_five(starts[period], row.moves, period)
+    if not open_periods or not official:
+        return starts
+    return _fitted(starts, sure, maybe, open_periods, clocks, row, official)
+
+
+def _fitted(
+    starts: dict[int, set[str]],
+    sure: Mapping[int, set[str]],
+    maybe: Mapping[int, list[str]],
+    open_periods: list[int],
+    clocks: Spans,
+    row: _Row,
+    official: Mapping[str, float],
+) -> dict[int, set[str]]:
+    """Fill what the rows leave open with those whose official minutes are not yet reached."""
+    known = {period: sure[period] for period in clocks}
+    have = _seconds(_follow(set(), clocks, row.moves, known)[0])
+    for period in open_periods:
+        missing = {p: official.get(p, 0.0) - have.get(p, 0.0) for p in maybe[period]}
+        starts[period] = _filled(sure[period], maybe[period], missing, ON_COURT)
+        known[period] = starts[period]
+        have = _seconds(_follow(set(), clocks, row.moves, known)[0])
+    return starts
+
+
+def _filled(five: set[str], others: list[str], missing: Mapping[str, float], size: int) -> set[str]:
+    ranked = sorted(others, key=lambda p: (-missing.get(p, 0.0), p))
+    return five | set(ranked[: max(0, size - len(five))])
+
+
+def _evidence(
+    rows: Iterable[tuple[float, int, str, str]], length: float
+) -> tuple[set[str], set[str]]:
+    """Who surely starts a period (acts or leaves before he comes in), and who surely does not."""
+    first: dict[str, tuple[float, str]] = {}
+    on: set[str] = set()
+    off: set[str] = set()
+    for clock, _, kind, player in rows:
+        if kind == "sub_in" and clock >= length:
+            continue
+        if player not in first:
+            if kind in BENCH_ACTS and player not in on:
+                continue
+            first[player] = (clock, kind)
+            (off if kind == "sub_in" else on).add(player)
+        elif kind == "sub_in" and player in on:
+            began, act = first[player]
+            if act != "sub_out" and began - clock <= SLACK_S:
+                on.discard(player)
+                off.add(player)
+    return on, off
+
+
+def _after_interval(five: set[str], moves: Iterable[Move], period: int, length: float) -> set[str]:
+    after = set(five)
+    for moved_in, clock, _, comes_in, player in moves:
+        if moved_in == period and clock >= length:
+            (after.add if comes_in else after.discard)(player)
+    return after
+
+
+def _last_five(five: set[str], moves: Iterable[Move], period: int) -> set[str]:
+    after = set(five)
+    for moved_in, _, _, comes_in, player in moves:
+        if moved_in == period:
+            (after.add if comes_in else after.discard)(player)
+    return after
 
 
 def minutes_played(table: pl.DataFrame) -> pl.DataFrame:
