@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from openbasket.cli.options import Json, Quiet, Root, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from openbasket.transcripts.check import CheckReport
 
 __all__ = ["register"]
 
@@ -19,23 +22,40 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    provider: Annotated[str, typer.Argument(help="Format of the files: euroleague, generic_csv.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
+    provider: Annotated[
+        str, typer.Argument(help="Format of the files, or 'auto': found by their content.")
+    ],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, folders, .gz, .zip, or URLs (fsspec)."),
+    ],
     into: Annotated[Path, typer.Option(help="Workspace to import into; made if it is missing.")],
+    league: Annotated[
+        str | None, typer.Option(help="League, where the files do not say it.")
+    ] = None,
+    season: Annotated[
+        str | None, typer.Option(help="Season, such as 21-22, where the files do not say it.")
+    ] = None,
+    gender: Annotated[
+        str | None, typer.Option(help="men or women, of a league unknown to us.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Region of a league unknown to us.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Read play-by-play and box scores into a workspace."""
-    from openbasket.transcripts import import_files
+    from openbasket.transcripts import ImportOptions, import_files
     from openbasket.workspace import Workspace
 
-    report = import_files(provider, paths, Workspace(into, create=True), quiet=quiet)
+    options = ImportOptions(league, season, gender, region)
+    workspace = Workspace(into, create=True)
+    report = import_files(provider, inputs, workspace, options=options, quiet=quiet)
     if as_json:
         print_json(report.to_json())
         return
     print_table(
         f"Imported into {into}",
-        ("league", "season", "games", "players", "events", "stints"),
+        ("league", "season", "games", "players", "events", "stints", "flagged"),
         report.rows(),
     )
     for note in report.notes:
@@ -60,17 +80,45 @@ def check(
     if as_json:
         print_json(report.to_json())
     else:
-        print_table(
-            f"Agreement with the official box scores: {report.games:,} games",
-            ("statistic", "agree", "player-games"),
-            [
-                (stat, f"{share:.2%}", f"{report.player_games:,}")
-                for stat, share in report.agreement.items()
-            ],
-        )
-        for flag in report.flagged[:20]:
-            say(f"flagged: {flag['game_id']}: {'; '.join(flag['reasons'])}")
-        if len(report.flagged) > 20:
-            say(f"and {len(report.flagged) - 20} more flagged games; --json lists all")
-    if any(share < minimum for share in report.agreement.values()):
+        _show(report)
+    low = [stat for stat, share in report.agreement.items() if share < minimum]
+    if low:
         raise typer.Exit(1)
+
+
+def _show(report: CheckReport) -> None:
+    told = report.told
+    print_table(
+        f"Agreement with the official box scores: {report.games:,} games",
+        ("statistic", "agree", "player-games"),
+        [(stat, f"{share:.2%}", f"{told[stat]:,}") for stat, share in report.agreement.items()],
+    )
+    print_table(
+        "League by league (minutes and plus-minus: all games / without those whose line-ups are flagged)",
+        ("league", "season", "games", "left out", "no line-ups", "scores", "worst statistic",
+         "minutes", "plus-minus", "five a side", "poss./est."),
+        [
+            (
+                s.league, s.season, f"{s.games:,}", s.left_out, s.without_lineups,
+                _percent(*s.final_scores),
+                min((_percent(*pair) for pair in s.agree.values() if pair[1]), key=_value, default="-"),
+                f"{_percent(*s.minutes)} / {_percent(*s.trusted_minutes)}",
+                f"{_percent(*s.plus_minus)} / {_percent(*s.trusted_plus_minus)}",
+                f"{s.five:.2%}", f"{s.possessions:.3f}",
+            )
+            for s in report.seasons
+        ],
+    )  # fmt: skip
+    flagged = [flag for flag in report.flagged if flag["scope"] != "note"]
+    for flag in flagged[:20]:
+        say(f"flagged ({flag['scope']}): {flag['game_id']}: {'; '.join(flag['reasons'])}")
+    if len(flagged) > 20:
+        say(f"and {len(flagged) - 20} more flagged games; --json lists all")
+
+
+def _percent(good: int, total: int) -> str:
+    return f"{good / total:.2%}" if total else "-"
+
+
+def _value(text: str) -> float:
+    return float(text.rstrip("%"))

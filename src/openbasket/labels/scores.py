@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from openbasket.labels.statistics import FREE_THROW_WEIGHT
 from openbasket.skills import BY_KEY, SKILLS
+from openbasket.transcripts.court import FREE_THROW_WEIGHT
 
 __all__ = ["FORMULAS", "Formula", "Prior", "formula_table", "missing_for", "needs_table", "score"]
 

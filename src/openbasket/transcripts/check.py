@@ -2,47 +2,163 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from openbasket import tables
 from openbasket.tables import BOX_STATS
-from openbasket.transcripts.stints import ON_COURT, minutes_played
+from openbasket.transcripts.court import on_court, possessions
+from openbasket.transcripts.stints import ON_COURT
 from openbasket.workspace import Workspace
 
-__all__ = ["CheckReport", "check", "count_box"]
+__all__ = ["CheckReport", "check", "compare_with_box", "count_box", "read_flags", "right_scores"]
 
 #: Minutes of stints and box score may differ by this much.
 MINUTES_TOLERANCE_S = 5.0
 
 
 @dataclass(frozen=True)
-class CheckReport:
-    """How well events and official box scores agree.
+class SeasonCheck:
+    """How well events and official box scores agree in one league and season.
 
     Args:
-        agreement: statistic -> share of player-games in which both say the same.
+        league: league identifier.
+        season: season.
+        source: providers of its games.
         games: games looked at.
-        player_games: player-games with an official line, the denominator of ``agreement``.
-        minutes: share of player-games whose minutes from stints are within five seconds of the
-            box score's, ``None`` where no box score has minutes.
-        flagged: ``{"game_id": ..., "reasons": [...]}`` for each game with a fault.
+        player_games: player-games with an official line.
+        agree: statistic -> (player-games in which both say the same, player-games that tell).
+        minutes: likewise for minutes from stints within five seconds of the official ones.
+        plus_minus: likewise for plus-minus.
+        trusted_minutes: ``minutes`` without games whose line-ups are flagged.
+        trusted_plus_minus: ``plus_minus`` without these.
+        five: share of the time of play in which both teams have five on court.
+        possessions: mean of counted over estimated possessions of a team in a game.
+        possession_gap: mean difference between the two teams' counts in a game.
+        final_scores: (games whose points add up to the final score, games that tell one).
+        flags: table ``flags``.
     """
 
-    agreement: dict[str, float]
+    league: str
+    season: str
+    source: str
     games: int
     player_games: int
-    minutes: float | None
-    flagged: list[dict[str, Any]]
+    agree: dict[str, tuple[int, int]]
+    minutes: tuple[int, int]
+    plus_minus: tuple[int, int]
+    trusted_minutes: tuple[int, int]
+    trusted_plus_minus: tuple[int, int]
+    five: float
+    possessions: float
+    possession_gap: float
+    final_scores: tuple[int, int]
+    flags: pl.DataFrame
+
+    @property
+    def left_out(self) -> int:
+        """Games that are left out."""
+        return self.flags.filter(scope="game")["game_id"].n_unique()
+
+    @property
+    def without_lineups(self) -> int:
+        """Further games whose line-ups are left out."""
+        out = self.flags.filter(scope="game")["game_id"].implode()
+        lineups = self.flags.filter((pl.col("scope") == "lineups") & ~pl.col("game_id").is_in(out))
+        return lineups["game_id"].n_unique()
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain data; shares are ``null`` where nothing tells."""
+        return {
+            "league": self.league,
+            "season": self.season,
+            "source": self.source,
+            "games": self.games,
+            "games_left_out": self.left_out,
+            "games_without_lineups": self.without_lineups,
+            "player_games": self.player_games,
+            "agreement": {stat: _share(pair) for stat, pair in self.agree.items() if pair[1]},
+            "minutes_within_5_s": _share(self.minutes),
+            "minutes_within_5_s_trusted": _share(self.trusted_minutes),
+            "plus_minus_equal": _share(self.plus_minus),
+            "plus_minus_equal_trusted": _share(self.trusted_plus_minus),
+            "time_with_five_a_side": self.five,
+            "possessions_counted_over_estimated": self.possessions,
+            "possession_gap_between_teams": self.possession_gap,
+            "final_scores_right": _share(self.final_scores),
+        }
+
+
+def _share(pair: tuple[int, int]) -> float | None:
+    return pair[0] / pair[1] if pair[1] else None
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The checks of each league and season, and their sums."""
+
+    seasons: list[SeasonCheck] = field(default_factory=list)
+
+    @property
+    def games(self) -> int:
+        """Games looked at."""
+        return sum(s.games for s in self.seasons)
+
+    @property
+    def player_games(self) -> int:
+        """Player-games with an official line."""
+        return sum(s.player_games for s in self.seasons)
+
+    @property
+    def told(self) -> dict[str, int]:
+        """Statistic -> player-games whose official line has it."""
+        return {stat: sum(s.agree[stat][1] for s in self.seasons) for stat in BOX_STATS}
+
+    @property
+    def agreement(self) -> dict[str, float]:
+        """Statistic -> share of the player-games in which both say the same."""
+        told = self.told
+        return {
+            stat: sum(s.agree[stat][0] for s in self.seasons) / told[stat]
+            for stat in BOX_STATS
+            if told[stat]
+        }
+
+    @property
+    def minutes(self) -> float | None:
+        """Share of player-games with minutes within five seconds; ``None`` if no box score has minutes."""
+        return _share(self._sum("minutes"))
+
+    def _sum(self, name: str) -> tuple[int, int]:
+        pairs = [getattr(s, name) for s in self.seasons]
+        return sum(p[0] for p in pairs), sum(p[1] for p in pairs)
+
+    @property
+    def flagged(self) -> list[dict[str, Any]]:
+        """``{"game_id", "scope", "reasons"}`` of each game with a flag; the widest scope."""
+        frames = [s.flags for s in self.seasons]
+        if not frames:
+            return []
+        widest = pl.col("scope").cast(pl.Enum(tables.FLAG_SCOPES)).min().cast(pl.String)
+        return (
+            pl.concat(frames)
+            .group_by("game_id")
+            .agg(widest, reasons=pl.format("{}: {}", "check", "reason").sort())
+            .sort("game_id")
+            .to_dicts()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
+        sums = ("minutes", "trusted_minutes", "plus_minus", "trusted_plus_minus", "final_scores")
         return {
-            "agreement": self.agreement,
             "games": self.games,
             "player_games": self.player_games,
-            "minutes_within_5_s": self.minutes,
+            "agreement": self.agreement,
+            **{f"{name}_agree": _share(self._sum(name)) for name in sums},
+            "seasons": [s.to_json() for s in self.seasons],
             "flagged": self.flagged,
         }
 
@@ -80,92 +196,124 @@ def count_box(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def check(workspace: Workspace) -> CheckReport:
-    """Compare every game of a workspace with its official box score.
+def compare_with_box(
+    events: pl.DataFrame, stints: pl.DataFrame, box_scores: pl.DataFrame
+) -> pl.DataFrame:
+    """Official lines beside ours.
 
-    A game is flagged if it has no official box score, if any player's statistic differs, if its
-    points do not add up to the final score, or if a line-up is not five players.
+    Returns:
+        The rows of ``box_scores`` with ``<statistic>_ours``, ``seconds_played_ours`` and ``plus_minus_ours``
+        (null where the stints name the player nowhere); and a row for each player who is in the events of
+        a game that has a box score but not in it, with ``listed`` false.
     """
-    agree: dict[str, list[int]] = {stat: [0, 0] for stat in BOX_STATS}
-    minutes = [0, 0]
-    reasons: dict[str, list[str]] = {}
-    games = player_games = 0
-    for league, season in workspace.seasons("games"):
-        part = workspace.read("games", league, season)
-        events = workspace.read("events", league, season)
-        official = workspace.read("box_scores", league, season)
-        ours = count_box(events)
-        games += part.height
-        player_games += official.height
-        for game in part["game_id"].filter(
-            ~part["game_id"].is_in(official["game_id"].unique().implode())
-        ):
-            reasons.setdefault(game, []).append("no official box score")
-        both = official.join(ours, on=["game_id", "player_id"], how="left", suffix="_ours")
-        for stat in BOX_STATS:
-            told = both.filter(pl.col(stat).is_not_null()).with_columns(
-                same=pl.col(stat) == pl.col(f"{stat}_ours").fill_null(0)
-            )
-            agree[stat][0] += int(told["same"].sum())
-            agree[stat][1] += told.height
-            for game, player, theirs, mine in (
-                told.filter(~pl.col("same"))
-                .select("game_id", "player_id", stat, pl.col(f"{stat}_ours").fill_null(0))
-                .rows()
-            ):
-                reasons.setdefault(game, []).append(f"{player}: {stat} {mine}, box score {theirs}")
-        for game, player in (
-            ours.join(official, on=["game_id", "player_id"], how="anti")
-            .filter(pl.col("game_id").is_in(official["game_id"].unique().implode()))
-            .filter(pl.sum_horizontal(BOX_STATS) > 0)
-            .select("game_id", "player_id")
-            .rows()
-        ):
-            reasons.setdefault(game, []).append(f"{player}: in the events, not in the box score")
-        for game, text in _wrong_scores(part, events):
-            reasons.setdefault(game, []).append(text)
-        stints = workspace.read("stints", league, season)
-        for game, count in (
-            stints.filter(pl.col("player_ids").list.len() != ON_COURT)
-            .group_by("game_id")
-            .len()
-            .sort("game_id")
-            .rows()
-        ):
-            reasons.setdefault(game, []).append(f"{count} stints without five players")
-        told = official.filter(pl.col("seconds_played") > 0).join(
-            minutes_played(stints), on=["game_id", "player_id"], how="left"
-        )
-        near = (told["seconds_played"] - told["seconds"].fill_null(0)).abs() <= MINUTES_TOLERANCE_S
-        minutes = [minutes[0] + int(near.sum()), minutes[1] + told.height]
-    return CheckReport(
-        agreement={stat: same / n if n else 0.0 for stat, (same, n) in agree.items() if n},
-        games=games,
-        player_games=player_games,
-        minutes=minutes[0] / minutes[1] if minutes[1] else None,
-        flagged=[{"game_id": game, "reasons": reasons[game]} for game in sorted(reasons)],
+    keys = ["game_id", "player_id"]
+    ours = count_box(events)
+    official = box_scores.with_columns(listed=pl.lit(True))
+    has_box = official.select("game_id").unique()
+    extra = (
+        ours.filter(pl.sum_horizontal(BOX_STATS) > 0)
+        .join(official, on=keys, how="anti")
+        .join(has_box, on="game_id", how="semi")
+        .select(*keys, listed=pl.lit(False))
+    )
+    court = on_court(events, stints).select(
+        *keys,
+        seconds_played_ours="seconds",
+        plus_minus_ours=pl.col("on_points") - pl.col("against_points"),
+    )
+    ours = ours.rename({stat: f"{stat}_ours" for stat in BOX_STATS})
+    return (
+        pl.concat([official, extra], how="diagonal")
+        .join(ours, on=keys, how="left")
+        .join(court, on=keys, how="left")
+        .with_columns(pl.col(f"{stat}_ours").fill_null(0) for stat in BOX_STATS)
     )
 
 
-def _wrong_scores(games: pl.DataFrame, events: pl.DataFrame) -> list[tuple[str, str]]:
+def read_flags(workspace: Workspace, league: str, season: str) -> pl.DataFrame:
+    """Table ``flags`` of a season; empty where none was written."""
+    if (league, season) in workspace.seasons("flags"):
+        return workspace.read("flags", league, season)
+    return tables.empty("flags")
+
+
+def check(workspace: Workspace) -> CheckReport:
+    """Compare every game of a workspace with its official box score."""
+    return CheckReport([_season(workspace, *pair) for pair in workspace.seasons("games")])
+
+
+def _season(workspace: Workspace, league: str, season: str) -> SeasonCheck:
+    games, events, official, stints = (
+        workspace.read(table, league, season)
+        for table in ("games", "events", "box_scores", "stints")
+    )
+    flags = read_flags(workspace, league, season)
+    both = compare_with_box(events, stints, official)
+    lines = both.filter("listed")
+    agree = {}
+    for stat in BOX_STATS:
+        told = lines[stat].is_not_null()
+        same = (lines[stat] == lines[f"{stat}_ours"]).fill_null(False)
+        agree[stat] = (int(same.sum()), int(told.sum()))
+    doubted = flags.filter(pl.col("scope") != "note")["game_id"].implode()
+    trusted = lines.filter(~pl.col("game_id").is_in(doubted))
+    spent = stints.with_columns(seconds=pl.col("start_clock_s") - pl.col("end_clock_s"))
+    five = spent.filter(pl.col("player_ids").list.len() == ON_COURT)["seconds"].sum()
+    total = spent["seconds"].sum()
+    trips = possessions(events)
+    gap = trips.group_by("game_id").agg(pl.col("counted").max() - pl.col("counted").min())
+    right = right_scores(games, events)
+    return SeasonCheck(
+        league,
+        season,
+        ", ".join(games["source"].unique().sort()),
+        games.height,
+        official.height,
+        agree,
+        _minutes(lines),
+        _plus_minus(lines),
+        _minutes(trusted),
+        _plus_minus(trusted),
+        float(five / total) if total else 0.0,
+        float(trips.select((pl.col("counted") / pl.col("estimated")).mean()).item() or 0.0),
+        float(gap["counted"].mean() or 0.0),  # type: ignore[arg-type]
+        (int(right["right"].sum()), int(right["right"].count())),
+        flags,
+    )
+
+
+def _minutes(lines: pl.DataFrame) -> tuple[int, int]:
+    told = lines.filter(pl.col("seconds_played") > 0)
+    off = pl.col("seconds_played") - pl.col("seconds_played_ours").fill_null(0)
+    return told.filter(off.abs() <= MINUTES_TOLERANCE_S).height, told.height
+
+
+def _plus_minus(lines: pl.DataFrame) -> tuple[int, int]:
+    told = lines.filter(pl.col("plus_minus").is_not_null() & (pl.col("seconds_played") > 0))
+    same = pl.col("plus_minus") == pl.col("plus_minus_ours").fill_null(0)
+    return told.filter(same).height, told.height
+
+
+def right_scores(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """``game_id``, ``right`` (null where no final score is told) and both sides' points."""
     points = (
         events.filter(pl.col("made") & pl.col("value").is_not_null())
         .group_by("game_id", "team_id")
         .agg(pl.col("value").cast(pl.Int32).sum().alias("points"))
     )
-    found = []
     for side in ("home", "away"):
-        told = (
-            games.filter(pl.col(f"{side}_score").is_not_null())
-            .join(
-                points,
-                left_on=["game_id", f"{side}_team_id"],
-                right_on=["game_id", "team_id"],
-                how="left",
-            )
-            .with_columns(pl.col("points").fill_null(0))
-            .filter(pl.col("points") != pl.col(f"{side}_score"))
+        games = games.join(
+            points.rename({"points": f"{side}_points", "team_id": f"{side}_team_id"}),
+            on=["game_id", f"{side}_team_id"],
+            how="left",
+            maintain_order="left",
         )
-        for game, ours, theirs in told.select("game_id", "points", f"{side}_score").rows():
-            found.append((game, f"{side} points add up to {ours}, final score {theirs}"))
-    return found
+    return games.select(
+        "game_id",
+        "home_score",
+        "away_score",
+        pl.col("home_points", "away_points").fill_null(0),
+    ).with_columns(
+        right=(pl.col("home_score") == pl.col("home_points"))
+        & (pl.col("away_score") == pl.col("away_points"))
+    )

@@ -190,7 +190,7 @@ def _live_seasons(files: list[Path]) -> Iterator[_Raw]:
 
 
 def _load_json(path: Path) -> Any:
-    text = path.readtext(encoding="utf-8-sig", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     if not text.strip():
         raise BadInputError(
             [Problem(str(path), None, None, "an empty file", "JSON of the live API")]
