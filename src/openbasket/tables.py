@@ -226,7 +226,8 @@ class Events(_Table):
 class Stints(_Table):
     """The players of one team on court for one stretch of one period, start to end exclusive.
 
-    The game clock counts down, so that ``start_clock_s > end_clock_s``.
+    The game clock counts down, so that ``start_clock_s > end_clock_s``; both are equal in a stint of no
+    length, which only holds the free throws between two changes at one instant.
     """
 
     game_id: str = pa.Field(str_matches=ID_PATTERN)

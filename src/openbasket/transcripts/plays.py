@@ -60,6 +60,9 @@ PEOPLE_COLUMNS: dict[str, pl.DataType] = {
 GAME_DEFAULTS: dict[str, Any] = {"periods": 4, "period_s": 600.0, "overtime_s": 300.0}
 #: Rows with a clock that cannot be, from which on a game is not to be trusted.
 MANY_BAD_CLOCKS = 10
+#: Rows whose clock is at most this much above that of a row before them keep their place: two people, or two
+#: clicks, noted what happened together. Rows further off were entered late.
+SLACK_S = 3.0
 
 
 def season_name(start: int) -> str:
@@ -312,7 +315,12 @@ def _ordered(plays: pl.DataFrame, said: list[str], *, late_rows: bool) -> pl.Dat
         plays = plays.sort("game_id", "period", "_place")
         inner = pl.when(pl.col("_edge") == 1).then("clock_s")
         lowest = inner.cum_min().shift(1).forward_fill().over("game_id", "period")
-        late = plays.select((inner > lowest).sum()).item()
+        plays = plays.with_columns(_rise=inner - lowest)
+        late = plays.select((pl.col("_rise") > SLACK_S).sum()).item()
+        together = pl.col("_rise").is_between(0, SLACK_S)
+        plays = plays.with_columns(
+            clock_s=pl.when(together).then(pl.col("clock_s") - pl.col("_rise")).otherwise("clock_s")
+        )
         plays = plays.sort(
             ["game_id", "period", "_edge", "clock_s", "_place"],
             descending=[False, False, False, True, False],

@@ -7,7 +7,8 @@ from its rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ BENCH_ACTS = ("foul", "foul_drawn")
 
 Move = tuple[int, float, int, bool, str]  # period, clock_s, order, comes in, player
 Spans = dict[int, tuple[float, int, int]]  # period -> length_s, first order, last order
+Stint = tuple[int, float, float, int, int, list[str]]
 
 
 @dataclass
@@ -63,22 +65,23 @@ def stints(
     }
     spans = _spans(events, lengths)
     rows = _rows(games, appearances, events)
+    scores = _scores(events)
     logged = _logs_intervals(games, events)
     open_: dict[tuple[str, str], _Row] = {}
-    found: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
+    found: dict[tuple[str, str], list[Stint]] = {}
     for key, row in rows.items():
         clocks = spans.get(key[0])
         if clocks is None:
             continue
-        found[key], sound = _follow(row.five, clocks, row.moves)
+        found[key], sound = _follow(row.five, clocks, row.moves, scores.get(key[0], ()))
         if not (sound and logged):
             open_[key] = row
     if open_:
-        found |= _repaired(open_, spans, events, box_scores, appearances)
+        found |= _repaired(open_, spans, scores, events, box_scores, appearances)
     return _frame(found)
 
 
-def _frame(found: Mapping[tuple[str, str], list[tuple[Any, ...]]]) -> pl.DataFrame:
+def _frame(found: Mapping[tuple[str, str], list[Stint]]) -> pl.DataFrame:
     keys = sorted(found)
     counts = [len(found[key]) for key in keys]
     columns: list[list[Any]] = [[], [], [], [], [], []]
@@ -110,6 +113,12 @@ def _spans(events: pl.DataFrame, lengths: Mapping[str, tuple[Any, ...]]) -> dict
         length = period_s if period <= periods else overtime_s
         spans.setdefault(game, {})[period] = (length, first, last)
     return spans
+
+
+def _scores(events: pl.DataFrame) -> dict[str, list[int]]:
+    """Orders of the made shots of each game, ascending."""
+    made = events.filter(pl.col("made") & pl.col("value").is_not_null())
+    return dict(made.group_by("game_id").agg(pl.col("order").sort()).rows())  # type: ignore[arg-type]
 
 
 def _rows(
@@ -161,15 +170,24 @@ def _follow(
     five: set[str],
     clocks: Spans,
     moves: list[Move],
+    scores: Sequence[int] = (),
     starts: Mapping[int, set[str]] | None = None,
-) -> tuple[list[tuple[Any, ...]], bool]:
+) -> tuple[list[Stint], bool]:
     """Follow the substitutions.
+
+    Args:
+        five: who starts the game.
+        clocks: the game's periods.
+        moves: the team's changes, in order.
+        scores: orders of the rows that score, ascending. Changes at one instant count as one unless points
+            were scored between them (free throws): then a stint of no length holds these points.
+        starts: who starts each period, where the changes do not tell.
 
     Returns:
         Rows (period, start_clock_s, end_clock_s, first_order, last_order, player_ids), and whether there
         always were five and nobody came in who was on court or left who was not.
     """
-    rows: list[tuple[Any, ...]] = []
+    rows: list[Stint] = []
     sound = True
     at, end = 0, len(moves)
     five = set(five)
@@ -181,10 +199,18 @@ def _follow(
             at += 1
         while at < end and moves[at][0] == period:
             instant = moves[at][1]
+            before, start_order = five, order
             after = set(five)
             move_order = moves[at][2]
+            held: list[Stint] = []
             while at < end and moves[at][0] == period and moves[at][1] == instant:
-                _, _, move_order, comes_in, player = moves[at]
+                _, _, this, comes_in, player = moves[at]
+                between = bisect_left(scores, this) - bisect_left(scores, move_order)
+                if between and after != before and len(after) == ON_COURT:
+                    # Points in the middle of the changes belong to those who were on court then.
+                    held.append((period, clock, instant, start_order, move_order, sorted(before)))
+                    clock, before, start_order = instant, set(after), move_order
+                move_order = this
                 if comes_in:
                     sound &= player not in after or instant >= length
                     after.add(player)
@@ -192,16 +218,28 @@ def _follow(
                     sound &= player in after or instant >= length
                     after.discard(player)
                 at += 1
-            if after == five:
+            if not held and after == before:
                 continue
-            if instant < clock:
-                rows.append((period, clock, instant, order, move_order, sorted(five)))
-                sound &= len(five) == ON_COURT
+            if held and held[0][1] == instant >= length:
+                held = held[1:]  # changes before the period starts: nobody scored
+            rows += held
+            sound &= all(len(stint[5]) == ON_COURT for stint in held)
+            if instant < clock or (held and after != before):
+                rows.append((period, clock, instant, start_order, move_order, sorted(before)))
+                sound &= len(before) == ON_COURT
                 order = move_order
+            elif held:
+                order = start_order
             clock, five = instant, after
         if clock > 0:
             rows.append((period, clock, 0.0, order, last, sorted(five)))
             sound &= len(five) == ON_COURT
+        elif rows and rows[-1][0] == period and order < last:
+            # Changes at the buzzer: free throws may follow.
+            if bisect_left(scores, last) > bisect_left(scores, order):
+                rows.append((period, 0.0, 0.0, order, last, sorted(five)))
+            else:
+                rows[-1] = (*rows[-1][:4], last, rows[-1][5])
     return rows, sound
 
 
@@ -232,10 +270,11 @@ def _inferred_starters(
 def _repaired(
     open_: Mapping[tuple[str, str], _Row],
     spans: Mapping[str, Spans],
+    scores: Mapping[str, Sequence[int]],
     events: pl.DataFrame,
     box_scores: pl.DataFrame | None,
     appearances: pl.DataFrame,
-) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+) -> dict[tuple[str, str], list[Stint]]:
     wanted = pl.DataFrame(list(open_), schema=["game_id", "team_id"], orient="row")
     acts: dict[tuple[str, str], dict[int, list[tuple[float, int, str, str]]]] = {}
     for game, team, period, *row in (
@@ -263,12 +302,13 @@ def _repaired(
         .rows()
     ):
         roster.setdefault((game, team), []).append(player)
-    result = {}
+    result: dict[tuple[str, str], list[Stint]] = {}
     for key, row in open_.items():
         clocks = spans[key[0]]
         starts = _starts(row, clocks, acts.get(key, {}), official.get(key, {}), roster.get(key, []))
-        plain, _ = _follow(row.five, clocks, row.moves)
-        fixed, sound = _follow(row.five, clocks, row.moves, starts)
+        scored = scores.get(key[0], ())
+        plain, _ = _follow(row.five, clocks, row.moves, scored)
+        fixed, sound = _follow(row.five, clocks, row.moves, scored, starts)
         minutes = official.get(key)
         if minutes:
             before, after = _misfit(plain, minutes), _misfit(fixed, minutes)
@@ -278,13 +318,13 @@ def _repaired(
     return result
 
 
-def _misfit(rows: Iterable[tuple[Any, ...]], official: Mapping[str, float]) -> float:
+def _misfit(rows: Iterable[Stint], official: Mapping[str, float]) -> float:
     """Seconds by which the rows differ from the official minutes."""
     have = _seconds(rows)
     return sum(abs(have.get(p, 0.0) - official.get(p, 0.0)) for p in have.keys() | official.keys())
 
 
-def _seconds(rows: Iterable[tuple[Any, ...]]) -> dict[str, float]:
+def _seconds(rows: Iterable[Stint]) -> dict[str, float]:
     have: dict[str, float] = {}
     for _, start, end, _, _, players in rows:
         for player in players:
@@ -348,12 +388,12 @@ def _fitted(
 ) -> dict[int, set[str]]:
     """Fill what the rows leave open with those whose official minutes are not yet reached."""
     known = {period: sure[period] for period in clocks}
-    have = _seconds(_follow(set(), clocks, row.moves, known)[0])
+    have = _seconds(_follow(set(), clocks, row.moves, (), known)[0])
     for period in open_periods:
         missing = {p: official.get(p, 0.0) - have.get(p, 0.0) for p in maybe[period]}
         starts[period] = _filled(sure[period], maybe[period], missing, ON_COURT)
         known[period] = starts[period]
-        have = _seconds(_follow(set(), clocks, row.moves, known)[0])
+        have = _seconds(_follow(set(), clocks, row.moves, (), known)[0])
     return starts
 
 
