@@ -34,6 +34,10 @@ def label(
     min_minutes: Annotated[
         float, typer.Option(min=0, help="Player-seasons with fewer minutes are not ranked.")
     ] = 0.0,
+    include_flagged: Annotated[
+        bool,
+        typer.Option("--include-flagged", help="Use games and line-ups that were flagged, too."),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +46,7 @@ def label(
     from openbasket.labels import label as make_labels
     from openbasket.workspace import Workspace
 
-    settings = LabelSettings(levels, min_events, min_minutes)
+    settings = LabelSettings(levels, min_events, min_minutes, include_flagged)
     report = make_labels(Workspace(root), settings, experts=experts, quiet=quiet)
     if as_json:
         print_json(report.to_json())

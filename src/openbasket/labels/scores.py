@@ -54,10 +54,11 @@ class Formula:
         scale: what the quotient is multiplied by.
         unit: of the score.
         prior: which variance one trial has.
-        needs: kinds of event that must occur in the league and season; ``contested`` and ``lineups``
-            ask for marked contests and for stints.
+        needs: kinds of event that must occur in the league and season; ``contested``, ``minutes`` and
+            ``lineups`` ask for marked contests, minutes played and stints.
         text: the formula for people.
         why: the rationale.
+        ridge: the score is the adjusted plus-minus of :mod:`labels.impact`; the quotient is its raw value.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Formula:
     needs: tuple[str, ...]
     text: str
     why: str
+    ridge: bool = False
 
     @property
     def lower_is_better(self) -> bool:
@@ -102,24 +104,24 @@ FORMULAS: dict[str, Formula] = {
         ),
         Formula(
             "rebounds", REBOUNDS, MINUTES, 36, "per 36 min", "rate",
-            ("offensive_rebound", "defensive_rebound", "lineups"), "36 REB / minutes",
+            ("offensive_rebound", "defensive_rebound", "minutes"), "36 REB / minutes",
             "Per minute, so that a short role does not hide a rebounder.",
         ),
         Formula(
             "defensive_rebounds", c("defensive_rebounds"), MINUTES, 36, "per 36 min", "rate",
-            ("defensive_rebound", "lineups"), "36 DREB / minutes", "Ending the opponents' possession.",
+            ("defensive_rebound", "minutes"), "36 DREB / minutes", "Ending the opponents' possession.",
         ),
         Formula(
             "offensive_rebounds", c("offensive_rebounds"), MINUTES, 36, "per 36 min", "rate",
-            ("offensive_rebound", "lineups"), "36 OREB / minutes", "Winning a second chance.",
+            ("offensive_rebound", "minutes"), "36 OREB / minutes", "Winning a second chance.",
         ),
         Formula(
             "steals", c("steals"), MINUTES, 36, "per 36 min", "rate",
-            ("steal", "lineups"), "36 STL / minutes", "Taking the ball away.",
+            ("steal", "minutes"), "36 STL / minutes", "Taking the ball away.",
         ),
         Formula(
             "fouls", c("fouls"), MINUTES, 36, "per 36 min", "rate",
-            ("foul", "lineups"), "36 PF / minutes", "Defending without fouling; fewer is better.",
+            ("foul", "minutes"), "36 PF / minutes", "Defending without fouling; fewer is better.",
         ),
         Formula(
             "points_allowed", c("against_points"), c("against_possessions"), 100, "per 100 poss.", "value",
@@ -128,13 +130,13 @@ FORMULAS: dict[str, Formula] = {
         ),
         Formula(
             "defensive_consistency", c("good_defense"), c("rated_games"), 100, "% of games", "share",
-            ("defensive_rebound", "steal", "foul", "lineups"),
+            ("defensive_rebound", "steal", "foul", "minutes"),
             "games with (DREB + STL + BLK - PF) / minutes at or above the league's median",
             "How often the player defends at the league's standard, whatever one great night brought.",
         ),
         Formula(
             "assists", c("assists"), MINUTES, 36, "per 36 min", "rate",
-            ("assist", "lineups"), "36 AST / minutes", "Passes that become baskets.",
+            ("assist", "minutes"), "36 AST / minutes", "Passes that become baskets.",
         ),
         Formula(
             "passing_accuracy", c("passes_made"), c("passes_tried"), 100, "%", "share",
@@ -156,7 +158,7 @@ FORMULAS: dict[str, Formula] = {
         ),
         Formula(
             "offensive_consistency", c("good_offense"), c("rated_games"), 100, "% of games", "share",
-            (*BOX, "lineups"),
+            (*BOX, "minutes"),
             "games with the offensive half of PIR per minute at or above the league's median",
             "How often the player attacks at the league's standard.",
         ),
@@ -169,12 +171,14 @@ FORMULAS: dict[str, Formula] = {
             "impact", c("on_points") - c("against_points"),
             (c("on_possessions") + c("against_possessions")) / 2,
             100, "per 100 poss.", "value",
-            (*SHOTS, "lineups"), "100 (team points - opponents' points) / possessions while on court",
-            "By how much the team wins the minutes the player plays.",
+            (*SHOTS, "lineups"),
+            "ridge-adjusted plus-minus per 100 possessions; raw: 100 (team points - opponents' points) / possessions while on court",
+            "By how much the player changes the margin, whoever the other nine are.",
+            ridge=True,
         ),
         Formula(
             "efficiency", OFFENSE + DEFENSE, MINUTES, 36, "per 36 min", "value",
-            (*BOX, "steal", "foul", "lineups"), "36 PIR / minutes",
+            (*BOX, "steal", "foul", "minutes"), "36 PIR / minutes",
             "The performance index rating that the EuroLeague publishes, per minute.",
         ),
     )
@@ -208,14 +212,27 @@ def rated_games(game_rows: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     ).drop("length", "_offense", "_defense")
 
 
-def missing_for(formula: Formula, events: pl.DataFrame, season_rows: pl.DataFrame) -> list[str]:
+def recorded(events: pl.DataFrame, timed: pl.DataFrame, lined: pl.DataFrame) -> frozenset[str]:
+    """What a league's season records: kinds of event, ``contested``, ``minutes`` and ``lineups``.
+
+    Args:
+        events: table ``events``.
+        timed: player-games whose minutes are known.
+        lined: player-games of which the line-ups are known.
+    """
+    have = set(events["kind"].unique())
+    if events["contested"].is_not_null().any():
+        have.add("contested")
+    if timed.height:
+        have.add("minutes")
+    if (lined["seconds"] > 0).any():
+        have.add("lineups")
+    return frozenset(have)
+
+
+def missing_for(formula: Formula, have: frozenset[str]) -> list[str]:
     """What a league's season does not record of what a formula needs."""
-    kinds = set(events["kind"].unique())
-    have = {
-        "contested": events["contested"].is_not_null().any(),
-        "lineups": bool((season_rows["seconds"] > 0).any()),
-    }
-    return [need for need in formula.needs if not have.get(need, need in kinds)]
+    return [need for need in formula.needs if need not in have]
 
 
 def score(
@@ -302,8 +319,9 @@ def needs_table() -> str:
     priors = {"share": "beta-binomial", "rate": "gamma-Poisson", "value": "normal"}
     for s in SKILLS:
         f = FORMULAS[s.key]
+        prior = "normal, ridge" if f.ridge else priors[f.prior]
         needs = ", ".join(f"`{need}`" for need in f.needs)
-        lines.append(f"| `{s.key}` | {s.category} | {priors[f.prior]} | {needs} |")
+        lines.append(f"| `{s.key}` | {s.category} | {prior} | {needs} |")
     return "\n".join(lines) + "\n"
 
 
@@ -321,14 +339,16 @@ This page is made from the code: `python -c "from openbasket.labels.scores impor
 2. **Score.** The table's formula over the season, pulled toward the mean of the league and season: `(made + k mean) / (of + k)`. The strength `k` of the prior is fitted for each
    skill, league and season by the method of moments, from how far players lie apart beyond chance; so 2 of 2 does not outrank 180 of 200. The fitted
    priors are in `openbasket/labels.json`.
+   Impact is fitted for all players of the league and season together: a ridge regression of the margin of each stretch of play on the ten players in it, weighted by possessions; its
+   penalty is the one of greatest marginal likelihood.
 3. **Rank** inside the league and season, 1 is best. Equal scores: more trials first, then the subject's id.
 4. **Level.** Rank `r` of `n` gets level `4 - floor(5 (r - 1) / n)`: five groups whose sizes differ by one at most.
 
-Row order changes nothing. A player with no trial in a skill has no label in it.
+Games that `openbasket check` flags are left out: wholly, or (flag `lineups`) of the skills that need line-ups. Row order changes nothing. A player with no trial in a skill has no label in it.
 
 ## What each formula needs
 
-`contested` asks for shots that are marked as contested or not, `lineups` for stints.
+`contested` asks for shots that are marked as contested or not, `minutes` for minutes played (official ones or from stints), `lineups` for stints.
 
 {needs_table()}
 ## What a source cannot say

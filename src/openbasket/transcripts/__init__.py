@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -162,12 +163,17 @@ def import_files(
         if strange and found:
             some = ", ".join(file.name for file in strange[:5])
             report.notes.append(f"{len(strange)} other files were not read: {some}")
-        for one, files in found.items():
-            for transcript in module(one).read(files, options):
-                label = f"{transcript.league} {transcript.season}"
-                status.update(f"writing {label}")
-                report.seasons.append({"provider": one} | _write(transcript, workspace))
-                report.notes += [f"{label}: {note}" for note in transcript.notes]
+        # The next season is read while the last one is written: two of them are in memory.
+        with ThreadPoolExecutor(1) as writer:
+            writing: list[tuple[str, Future[dict[str, Any]]]] = []
+            for one, files in found.items():
+                for transcript in module(one).read(files, options):
+                    report.seasons += [{"provider": by} | done.result() for by, done in writing]
+                    label = f"{transcript.league} {transcript.season}"
+                    status.update(f"{label}")
+                    writing = [(one, writer.submit(_write, transcript, workspace))]
+                    report.notes += [f"{label}: {note}" for note in transcript.notes]
+            report.seasons += [{"provider": by} | done.result() for by, done in writing]
     if not report.seasons:
         raise BadInputError(
             [Problem(", ".join(map(str, inputs)), None, None, "no games", f"files of {name}")],

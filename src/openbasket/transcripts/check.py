@@ -258,8 +258,8 @@ def _season(workspace: Workspace, league: str, season: str) -> SeasonCheck:
     doubted = flags.filter(pl.col("scope") != "note")["game_id"].implode()
     trusted = lines.filter(~pl.col("game_id").is_in(doubted))
     spent = stints.with_columns(seconds=pl.col("start_clock_s") - pl.col("end_clock_s"))
-    five = spent.filter(pl.col("player_ids").list.len() == ON_COURT)["seconds"].sum()
-    total = spent["seconds"].sum()
+    five = float(spent.filter(pl.col("player_ids").list.len() == ON_COURT)["seconds"].sum())
+    total = float(spent["seconds"].sum())
     trips = possessions(events)
     gap = trips.group_by("game_id").agg(pl.col("counted").max() - pl.col("counted").min())
     right = right_scores(games, events)
@@ -274,7 +274,7 @@ def _season(workspace: Workspace, league: str, season: str) -> SeasonCheck:
         _plus_minus(lines),
         _minutes(trusted),
         _plus_minus(trusted),
-        float(five / total) if total else 0.0,
+        five / total if total else 0.0,
         float(trips.select((pl.col("counted") / pl.col("estimated")).mean()).item() or 0.0),
         float(gap["counted"].mean() or 0.0),  # type: ignore[arg-type]
         (int(right["right"].sum()), int(right["right"].count())),

@@ -138,7 +138,7 @@ def _unzip(path: Path, target: Path) -> None:
         raise _damaged(path, error) from None
 
 
-def _copy(source: IO[bytes], out: Path, path: Path, packed: int, limit: int) -> int:
+def _copy(source: IO[bytes] | gzip.GzipFile, out: Path, path: Path, packed: int, limit: int) -> int:
     done = 0
     with out.open("wb") as target:
         while chunk := source.read(CHUNK):

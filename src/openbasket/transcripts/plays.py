@@ -33,7 +33,7 @@ PLAY_COLUMNS: dict[str, pl.DataType] = {
     "x_m": pl.Float32(),
     "y_m": pl.Float32(),
     "contested": pl.Boolean(),
-    "wall_time": tables.UTC,  # type: ignore[dict-item]
+    "wall_time": tables.UTC,
     "play": pl.Int64(),
     "unknown": pl.String(),
 }

@@ -83,22 +83,42 @@ def stints(
 
 def _frame(found: Mapping[tuple[str, str], list[Stint]]) -> pl.DataFrame:
     keys = sorted(found)
-    counts = [len(found[key]) for key in keys]
-    columns: list[list[Any]] = [[], [], [], [], [], []]
-    for key in keys:
-        for stint in found[key]:
-            for column, value in zip(columns, stint, strict=True):
-                column.append(value)
-    which = pl.Series("which", range(len(keys)), dtype=pl.UInt32)
-    index = pl.DataFrame({"which": which, "n": pl.Series(counts, dtype=pl.UInt32)})
-    place = index.select(pl.col("which").repeat_by("n").explode(empty_as_null=False)).to_series()
-    ids = pl.DataFrame(keys, schema=["game_id", "team_id"], orient="row")[place]
-    people = pl.Series("player_ids", columns[5], dtype=pl.List(pl.String))
+    columns: list[list[Any]] = [[], [], [], [], [], [], []]
+    players: list[str] = []
+    for number, key in enumerate(keys):
+        columns[0] += [number] * len(found[key])
+        for period, start, end, first, last, five in found[key]:
+            columns[1].append(period)
+            columns[2].append(start)
+            columns[3].append(end)
+            columns[4].append(first)
+            columns[5].append(last)
+            columns[6].append(len(five))
+            players += five
     types = tables.dtypes("stints")
     names = ("period", "start_clock_s", "end_clock_s", "first_order", "last_order")
-    return ids.with_columns(
-        *(pl.Series(n, c, dtype=types[n]) for n, c in zip(names, columns[:5], strict=True)), people
-    ).select(list(types))
+    teams = pl.DataFrame(
+        keys, schema=dict.fromkeys(["game_id", "team_id"], pl.String), orient="row"
+    )
+    rows = teams[pl.Series(columns[0], dtype=pl.UInt32)].with_columns(
+        pl.Series(n, c, dtype=types[n]) for n, c in zip(names, columns[1:6], strict=True)
+    )
+    # Lists are built from their lengths: much faster than from lists of text.
+    sizes = pl.DataFrame(
+        {"row": range(len(columns[6])), "size": columns[6]}, schema_overrides={"row": pl.UInt32}
+    )
+    place = sizes.filter(pl.col("size") > 0).select(pl.col("row").repeat_by("size")).to_series()
+    lists = (
+        pl.DataFrame({"row": place.explode(empty_as_null=False), "player_ids": players},
+                     schema_overrides={"player_ids": pl.String})
+        .group_by("row", maintain_order=True).agg("player_ids")
+    )  # fmt: skip
+    return (
+        rows.with_row_index("row")
+        .join(lists, on="row", how="left", maintain_order="left")
+        .with_columns(pl.col("player_ids").fill_null([]))
+        .select(list(types))
+    )
 
 
 def _spans(events: pl.DataFrame, lengths: Mapping[str, tuple[Any, ...]]) -> dict[str, Spans]:
@@ -118,7 +138,7 @@ def _spans(events: pl.DataFrame, lengths: Mapping[str, tuple[Any, ...]]) -> dict
 def _scores(events: pl.DataFrame) -> dict[str, list[int]]:
     """Orders of the made shots of each game, ascending."""
     made = events.filter(pl.col("made") & pl.col("value").is_not_null())
-    return dict(made.group_by("game_id").agg(pl.col("order").sort()).rows())  # type: ignore[arg-type]
+    return dict(made.group_by("game_id").agg(pl.col("order").sort()).rows())
 
 
 def _rows(
@@ -146,7 +166,7 @@ def _rows(
     ).rows():
         row = rows.get((game, team))
         if row is not None:
-            row.moves.append(tuple(rest))  # type: ignore[arg-type]
+            row.moves.append(tuple(rest))
     return rows
 
 
@@ -277,14 +297,14 @@ def _repaired(
 ) -> dict[tuple[str, str], list[Stint]]:
     wanted = pl.DataFrame(list(open_), schema=["game_id", "team_id"], orient="row")
     acts: dict[tuple[str, str], dict[int, list[tuple[float, int, str, str]]]] = {}
-    for game, team, period, *row in (
+    for game, team, period, *act in (
         events.join(wanted, on=["game_id", "team_id"], how="semi")
         .filter(pl.col("player_id").is_not_null())
         .sort("game_id", "order")
         .select("game_id", "team_id", "period", "clock_s", "order", "kind", "player_id")
         .rows()
     ):
-        acts.setdefault((game, team), {}).setdefault(period, []).append(tuple(row))  # type: ignore[arg-type]
+        acts.setdefault((game, team), {}).setdefault(period, []).append(tuple(act))
     official: dict[tuple[str, str], dict[str, float]] = {}
     if box_scores is not None:
         for game, team, player, seconds in (
