@@ -188,6 +188,16 @@ class Workspace:
             return bool(self.seasons(table))
         return self.table_path(table).exists()
 
+    def require(self, table: TableName) -> None:
+        """Refuse to go on where nothing of a table has been written.
+
+        Raises:
+            NotFoundError: says which command writes it.
+        """
+        if not self.has(table):
+            where = self.private / table if table in BY_SEASON else self.table_path(table)
+            raise self._missing(table, str(where))
+
     def read(
         self, table: TableName, league: str | None = None, season: str | None = None
     ) -> pl.DataFrame:
