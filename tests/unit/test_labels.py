@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 
 from openbasket import tables
 from openbasket.errors import BadInputError, ConfigError
-from openbasket.labels import LabelSettings, label, label_season
+from openbasket.labels import LabelSettings, SeasonTables, label, label_season
 from openbasket.labels.levels import level
 from openbasket.labels.ranks import rank
+from openbasket.labels.rating import read_season
 from openbasket.labels.scores import FORMULAS, score, skills_page
 from openbasket.labels.statistics import game_statistics, season_statistics
 from openbasket.simulation.league import LeagueSettings, simulate
@@ -206,10 +209,15 @@ def league(tmp_path_factory) -> Workspace:
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_no_row_order_matters(league, seed):
-    frames = [league.read(t, "l", "21-22") for t in ("games", "events", "stints")]
-    mixed = [f.sample(fraction=1, shuffle=True, seed=seed) for f in frames]
-    one = label_season(*frames, LabelSettings(min_events=1))
-    two = label_season(*mixed, LabelSettings(min_events=1))
+    tables = read_season(league, "l", "21-22")
+    mixed = SeasonTables(
+        *(
+            getattr(tables, f.name).sample(fraction=1, shuffle=True, seed=seed)
+            for f in fields(tables)
+        )
+    )
+    one = label_season(tables, LabelSettings(min_events=1))
+    two = label_season(mixed, LabelSettings(min_events=1))
     assert one[0].equals(two[0])
     assert one[1].sort("subject_id", "skill").equals(two[1].sort("subject_id", "skill"))
     assert one[2] == two[2]
@@ -230,15 +238,17 @@ def test_a_league_gets_equal_levels_in_every_skill(league, levels):
 
 
 def test_an_unrecorded_skill_is_null_and_the_reason_is_told(league):
-    games, events, lines = (league.read(t, "l", "21-22") for t in ("games", "events", "stints"))
-    poor = events.filter(pl.col("kind") != "pass").with_columns(
+    tables = read_season(league, "l", "21-22")
+    poor = tables.events.filter(pl.col("kind") != "pass").with_columns(
         contested=pl.lit(None, dtype=pl.Boolean)
     )
-    _, levels, facts = label_season(games, poor, lines, LabelSettings(min_events=1))
+    _, levels, facts = label_season(replace(tables, events=poor), LabelSettings(min_events=1))
     assert facts["not_recorded"] == {"contested_shots": ["contested"], "passing_accuracy": ["pass"]}
     null = levels.filter(pl.col("skill").is_in(["contested_shots", "passing_accuracy"]))
     assert null["level"].null_count() == null["score"].null_count() == null.height > 0
-    _, _, without = label_season(games, events, lines.clear(), LabelSettings(min_events=1))
+    _, _, without = label_season(
+        replace(tables, stints=tables.stints.clear()), LabelSettings(min_events=1)
+    )
     assert without["not_recorded"]["impact"] == ["lineups"]
 
 

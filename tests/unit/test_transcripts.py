@@ -72,7 +72,9 @@ def test_counts_and_minutes_equal_the_box_score(ws):
     report = check(ws)
     assert report.agreement == dict.fromkeys(report.agreement, 1.0)
     assert len(report.agreement) == 15
-    assert (report.games, report.player_games, report.minutes, report.flagged) == (1, 11, 1.0, [])
+    assert (report.games, report.player_games, report.minutes) == (1, 11, 1.0)
+    flag = {"game_id": "E2023-1", "scope": "game", "reasons": ["periods: no plays in period 2, 3"]}
+    assert report.flagged == [flag]
     assert set(report.to_json()) >= {"agreement", "games", "flagged"}
 
 
@@ -87,8 +89,9 @@ def test_a_wrong_count_is_flagged_with_player_and_statistic(ws, tmp_path):
     report = check(other)
     assert report.agreement["assists"] == pytest.approx(10 / 11)
     assert report.agreement["steals"] == 1.0
-    assert report.flagged == [
-        {"game_id": "E2023-1", "reasons": ["P100001: assists 1, box score 9"]}
+    assert report.flagged[0]["reasons"] == [
+        "box score: 1 of 165 numbers differ: P100001 assists 1, box score 9",
+        "periods: no plays in period 2, 3",
     ]
 
 

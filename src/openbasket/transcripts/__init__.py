@@ -186,7 +186,8 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     import polars as pl
 
     from openbasket import tables
-    from openbasket.transcripts.checks import flags, require_sound
+    from openbasket.transcripts.checks import require_sound
+    from openbasket.transcripts.flags import flags
     from openbasket.transcripts.stints import stints
 
     where = f"{transcript.league} {transcript.season}"

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
-from openbasket import tables
 from openbasket.errors import BadInputError, Problem
-from openbasket.tables import BOX_STATS, PLAYER_KINDS
-from openbasket.transcripts.check import MINUTES_TOLERANCE_S, compare_with_box, right_scores
-from openbasket.transcripts.court import possessions
-from openbasket.transcripts.stints import ON_COURT
+from openbasket.tables import PLAYER_KINDS
 
-__all__ = ["flags", "require_sound"]
+__all__ = ["require_sound"]
 
 
 def require_sound(
@@ -95,135 +89,3 @@ def require_sound(
         problems.append(Problem(place, None, "order", f"repeated in game '{game}'", "one row each"))
     if problems:
         raise BadInputError(problems)
-
-
-#: A game is left out if more than this share of its official numbers differs from our count.
-MANY_DIFFERENCES = 0.05
-#: Counted and estimated possessions may differ by this share.
-POSSESSIONS_TOLERANCE = 0.12
-
-
-def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.DataFrame:
-    """Return table ``flags``: what of the games is not to be trusted, and why.
-
-    The whole game: a period of regulation without plays; points that do not add up to the final
-    score; more than five per cent of the official numbers differ from our count. Its line-ups: not five a side
-    at every moment; minutes of a player more than five seconds off the official ones. A note: single
-    numbers that differ from the box score; a possession count far from the estimate.
-
-    Args:
-        frames: tables ``games, events, box_scores, stints`` of one league and season.
-        given: what the provider found.
-    """
-    games, events = frames["games"], frames["events"]
-    both = compare_with_box(events, frames["stints"], frames["box_scores"])
-    found = [
-        tables.empty("flags") if given is None else tables.validate("flags", given),
-        _missing_periods(games, events),
-        _final_scores(games, events),
-        _differences(both),
-        _not_five(frames["stints"]),
-        _minutes_off(both),
-        _odd_possessions(events),
-    ]
-    return pl.concat(found).sort("game_id", "check")
-
-
-def _flag(frame: pl.DataFrame, check: str, scope: str | pl.Expr, reason: pl.Expr) -> pl.DataFrame:
-    return frame.select(
-        "game_id",
-        pl.lit(check).alias("check"),
-        (pl.lit(scope) if isinstance(scope, str) else scope).alias("scope"),
-        reason.alias("reason"),
-    )
-
-
-def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    happened = events.filter(pl.col("player_id").is_not_null())
-    seen = happened.group_by("game_id").agg(pl.col("period").unique())
-    missing = (
-        games.select("game_id", period=pl.int_ranges(1, pl.col("periods").cast(pl.Int64) + 1))
-        .join(seen, on="game_id", how="left")
-        .with_columns(
-            missing=pl.col("period")
-            .cast(pl.List(pl.Int8))
-            .list.set_difference(pl.col("period_right").fill_null([]))
-        )
-        .filter(pl.col("missing").list.len() > 0)
-    )
-    said = pl.col("missing").list.sort().cast(pl.List(pl.String)).list.join(", ")
-    return _flag(missing, "periods", "game", pl.format("no plays in period {}", said))
-
-
-def _final_scores(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    wrong = right_scores(games, events).filter(~pl.col("right"))
-    names = ("home_points", "away_points", "home_score", "away_score")
-    return _flag(
-        wrong, "final score", "game", pl.format("points add up to {}-{}, final score {}-{}", *names)
-    )
-
-
-def _differences(both: pl.DataFrame) -> pl.DataFrame:
-    parts = [
-        both.filter(
-            pl.col("listed") & pl.col(stat).is_not_null() & (pl.col(stat) != pl.col(f"{stat}_ours"))
-        ).select(
-            "game_id",
-            what=pl.format(f"{{}} {stat} {{}}, box score {{}}", "player_id", f"{stat}_ours", stat),
-            numbers=pl.lit(1),
-        )
-        for stat in BOX_STATS
-    ]
-    strangers = both.filter(~pl.col("listed")).select(
-        "game_id", what=pl.format("{} is not in the box score", "player_id"), numbers=pl.lit(1)
-    )
-    told = both.group_by("game_id").agg(
-        total=pl.sum_horizontal(pl.col(stat).count() for stat in BOX_STATS)
-    )
-    by_game = (
-        pl.concat([*parts, strangers])
-        .group_by("game_id")
-        .agg(pl.len(), pl.col("what").sort().head(8).str.join("; "))
-        .join(told, on="game_id")
-    )
-    many = pl.col("len") > MANY_DIFFERENCES * pl.col("total")
-    scope = pl.when(many).then(pl.lit("game")).otherwise(pl.lit("note"))
-    reason = pl.format("{} of {} numbers differ: {}", "len", "total", "what")
-    return _flag(by_game, "box score", scope, reason)
-
-
-def _not_five(stints: pl.DataFrame) -> pl.DataFrame:
-    wrong = (
-        stints.filter(pl.col("player_ids").list.len() != ON_COURT)
-        .group_by("game_id")
-        .agg(pl.len(), seconds=(pl.col("start_clock_s") - pl.col("end_clock_s")).sum().round(0))
-    )
-    seconds = pl.col("seconds").cast(pl.Int64)
-    return _flag(
-        wrong, "line-ups", "lineups", pl.format("{} stints without five ({} s)", "len", seconds)
-    )
-
-
-def _minutes_off(both: pl.DataFrame) -> pl.DataFrame:
-    off = (pl.col("seconds_played_ours").fill_null(0) - pl.col("seconds_played")).round(0)
-    wrong = (
-        both.with_columns(off=off)
-        .filter((pl.col("seconds_played") > 0) & (pl.col("off").abs() > MINUTES_TOLERANCE_S))
-        .sort("game_id", "player_id")
-        .with_columns(what=pl.format("{} {} s", "player_id", pl.col("off").cast(pl.Int64)))
-        .group_by("game_id")
-        .agg(pl.len(), pl.col("what").head(6).str.join(", "))
-    )
-    return _flag(
-        wrong, "minutes", "lineups", pl.format("{} players off the box score: {}", "len", "what")
-    )
-
-
-def _odd_possessions(events: pl.DataFrame) -> pl.DataFrame:
-    odd = possessions(events).filter(
-        (pl.col("counted") / pl.col("estimated") - 1).abs() > POSSESSIONS_TOLERANCE
-    )
-    names = ("team_id", "counted", pl.col("estimated").round(1))
-    return _flag(
-        odd, "possessions", "note", pl.format("{} has {} possessions, estimated {}", *names)
-    )

@@ -1,9 +1,11 @@
 """Slovenian league, as scraped: ``play_by_play_*``, ``main_info`` and ``box_score_*`` tables, in Slovene.
 
-Counting rules and defects: the clock counts up from 0:00 in each period; two-pointers made and tried are
-swapped in the box score; its rows have no player id, so that they are joined by team and name;
-``Acted on X`` names who drew a foul; an offensive foul (``v napadu``) stands there as a turnover, its foul in a row
-of its own; a blocked shot (``bil blokiran``) is a missed shot; rows of team fouls, team rebounds and shot clock violations (in English or as nouns) name a team alone.
+Counting rules and defects: the clock counts up from 0:00 in each period; two-pointers made and
+tried are swapped in the box score; its rows have no player id, so that they are joined by team and
+name; ``Acted on X`` names who drew a foul; an offensive foul (``v napadu``) stands there as a turnover, its
+foul in a row of its own; a blocked shot (``bil blokiran``) is a missed shot; rows of team fouls, team
+rebounds and shot clock violations (in English or as nouns) name a team alone; what was entered after
+the end stands in a period that was not played and belongs to the end of the last one.
 """
 
 from __future__ import annotations
