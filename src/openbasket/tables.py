@@ -470,8 +470,8 @@ def validate(name: TableName, frame: pl.DataFrame, where: str = "") -> pl.DataFr
 def _sound(name: TableName, frame: pl.DataFrame) -> bool:
     """Whether no row breaks the table's rules, all of them looked at in one pass.
 
-    pandera says what is wrong, in many passes over the frame; what is right needs but this one. False where in
-    doubt.
+    pandera says what is wrong, in many passes over the frame; what is right needs but this one.
+    False where in doubt.
     """
     schema = model(name).to_schema()
     faults: list[pl.Expr] = []

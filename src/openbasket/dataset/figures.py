@@ -1,0 +1,426 @@
+"""The paper's Figures 2, 3 and 4 for any dataset, and the reliability of its labels, with matplotlib."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from openbasket.labels.reliability import GOOD, NOISE, ReliabilityReport
+from openbasket.leagues import LEAGUES
+from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
+from openbasket.workspace import Workspace, atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "FIGURES",
+    "ProfileCard",
+    "draw_all",
+    "league_map",
+    "profile_cards",
+    "profiles",
+    "reliability_plot",
+    "taxonomy",
+]
+
+#: ISO 3166-1 numeric codes, by which the map knows its countries.
+NUMERIC = {
+    "AND": "020", "AUS": "036", "BEL": "056", "BIH": "070", "BLR": "112", "CAN": "124", "CHN": "156",
+    "DEU": "276", "ESP": "724", "FRA": "250", "GBR": "826", "GRC": "300", "HRV": "191", "ISR": "376",
+    "ITA": "380", "JPN": "392", "KAZ": "398", "KOR": "410", "LTU": "440", "LVA": "428", "MCO": "492",
+    "MEX": "484", "MKD": "807", "MNE": "499", "NZL": "554", "POL": "616", "ROU": "642", "RUS": "643",
+    "SRB": "688", "SVN": "705", "TUR": "792", "UKR": "804", "USA": "840",
+}  # fmt: skip
+INK, GREY, PALE = "#1f2933", "#9aa5b1", "#e4e7eb"
+COLOURS = dict(
+    zip(CATEGORIES, ("#c2410c", "#0f766e", "#1d4ed8", "#7e22ce", "#a16207"), strict=True)
+)
+SHORT = {name: name[:3].upper() for name in CATEGORIES}
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure as MplFigure
+
+    return MplFigure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+# -- Figure 2: where the leagues are -------------------------------------------------------------
+
+
+def _countries() -> dict[str, list[np.ndarray[Any, Any]]]:
+    """Outlines of the countries by numeric code: arrays (points, 2) of longitude and latitude."""
+    text = files("openbasket.dataset").joinpath("world/countries-110m.json").read_text()
+    world = json.loads(text)
+    scale, offset = (np.array(world["transform"][k]) for k in ("scale", "translate"))
+    arcs = [np.cumsum(np.array(arc), axis=0) * scale + offset for arc in world["arcs"]]
+
+    def ring(indices: Sequence[int]) -> np.ndarray[Any, Any]:
+        parts = [arcs[i] if i >= 0 else arcs[~i][::-1] for i in indices]
+        return np.concatenate([part if n == 0 else part[1:] for n, part in enumerate(parts)])
+
+    outlines: dict[str, list[np.ndarray[Any, Any]]] = {}
+    for shape in world["objects"]["countries"]["geometries"]:
+        polygons = shape["arcs"] if shape["type"] == "MultiPolygon" else [shape["arcs"]]
+        code = str(shape.get("id", shape["properties"]["name"]))
+        outlines.setdefault(code, []).extend(ring(polygon[0]) for polygon in polygons)
+    return outlines
+
+
+def league_map(players: Mapping[str, int]) -> Figure:
+    """Where the leagues play, as in the paper's Figure 2.
+
+    A country's colour is the number of player-seasons of the leagues whose clubs play there; leagues that
+    :data:`leagues.LEAGUES` does not know are named below the map.
+
+    Args:
+        players: league -> player-seasons.
+    """
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import LogNorm
+
+    figure = _figure(11, 6)
+    axes = figure.subplots()
+    here: dict[str, int] = {}
+    for key, count in players.items():
+        for country in LEAGUES[key].countries if key in LEAGUES else ():
+            here[NUMERIC[country]] = here.get(NUMERIC[country], 0) + count
+    most = max(here.values(), default=1)
+    norm = LogNorm(max(1, min(here.values(), default=1) / 2), max(most, 2))
+    colour = colormaps["YlOrRd"]
+    for code, rings in _countries().items():
+        if code == "010":  # Antarctica
+            continue
+        face = colour(norm(here[code])) if here.get(code) else PALE
+        axes.add_collection(
+            PolyCollection(rings, facecolors=face, edgecolors="white", linewidths=0.4)
+        )
+    axes.set_xlim(-170, 180)
+    axes.set_ylim(-56, 80)
+    axes.set_aspect(1.25)
+    axes.axis("off")
+    known = [key for key in players if key in LEAGUES]
+    unknown = [key for key in players if key not in LEAGUES]
+    axes.set_title(
+        f"{sum(players.values()):,} player-seasons of {len(players)} "
+        f"{'league' if len(players) == 1 else 'leagues'}, {len(here)} countries",
+        color=INK, loc="left", fontsize=14,
+    )  # fmt: skip
+    if here:
+        bar = figure.colorbar(ScalarMappable(norm, colour), ax=axes, shrink=0.6, pad=0.01)
+        bar.set_label("player-seasons of the leagues that play there", color=INK)
+    known.sort(key=lambda key: (-players[key], key))
+    lines = [f"{LEAGUES[key].name}: {players[key]:,}" for key in known]
+    if unknown:
+        count = sum(players[key] for key in unknown)
+        lines.append(f"not on the map: {', '.join(sorted(unknown)[:6])} ({count:,})")
+    axes.text(-168, -50, "\n".join(lines[:16]), fontsize=8.5, color=INK, va="bottom")
+    return figure
+
+
+# -- Figure 3: the skills ------------------------------------------------------------------------
+
+
+def taxonomy() -> Figure:
+    """The five categories and their twenty skills, as in the paper's Figure 3."""
+    figure = _figure(8, 8)
+    axes = figure.subplots()
+    turn = 0.0
+    share = 2 * math.pi / len(SKILLS)
+    for name in CATEGORIES:
+        skills = [s for s in SKILLS if s.category == name]
+        width = share * len(skills)
+        _wedge(axes, 0.38, 0.36, turn, width, COLOURS[name], 1.0)
+        _radial(axes, 0.56, turn + width / 2, name, "white", 11, bold=True, along=False)
+        for number, skill in enumerate(skills):
+            start = turn + number * share
+            _wedge(axes, 0.75, 0.62, start, share, COLOURS[name], 0.22)
+            _radial(axes, 0.79, start + share / 2, skill.name, INK, 9.5, along=True)
+        turn += width
+    axes.text(0, 0, "20 skills", ha="center", va="center", fontsize=16, color=INK)
+    axes.set_xlim(-1.42, 1.42)
+    axes.set_ylim(-1.42, 1.42)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    return figure
+
+
+def _wedge(
+    axes: Axes, inner: float, depth: float, start: float, width: float, colour: str, alpha: float
+) -> None:
+    from matplotlib.patches import Wedge
+
+    degrees = [90 - math.degrees(start + width), 90 - math.degrees(start)]
+    axes.add_patch(
+        Wedge((0, 0), inner + depth, *degrees, width=depth, facecolor=colour, alpha=alpha,
+              edgecolor="white", linewidth=1.5)
+    )  # fmt: skip
+
+
+def _radial(
+    axes: Axes, radius: float, turn: float, text: str, colour: str, size: float,
+    *, along: bool, bold: bool = False,
+) -> None:  # fmt: skip
+    x, y = radius * math.sin(turn), radius * math.cos(turn)
+    degrees = 90 - math.degrees(turn)
+    left = math.sin(turn) < 0
+    if along:
+        rotation = degrees + 180 if left else degrees
+        side = "right" if left else "left"
+    else:
+        rotation = -math.degrees(turn)
+        rotation += 180 if math.cos(turn) < 0 else 0
+        side = "center"
+    axes.text(x, y, text, rotation=rotation, rotation_mode="anchor", ha=side, va="center",
+              color=colour, fontsize=size, fontweight="bold" if bold else "normal")  # fmt: skip
+
+
+# -- Figure 4: profile cards ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ProfileCard:
+    """What a profile card shows.
+
+    Args:
+        name, season, nationality, league, club: texts; ``None`` where nobody says.
+        categories: category -> mean level of its labelled skills, ``None`` where it has none.
+        levels: number of levels.
+    """
+
+    name: str
+    season: str
+    nationality: str | None
+    league: str
+    club: str | None
+    categories: Mapping[str, float | None]
+    levels: int
+
+
+def profiles(workspace: Workspace, subject_ids: Sequence[str]) -> list[ProfileCard]:
+    """Gather the profile cards of subjects.
+
+    Raises:
+        NotFoundError: no labels have been made.
+        UnknownNameError: no such subject.
+    """
+    from openbasket.errors import UnknownNameError
+
+    people = workspace.read("subjects").join(workspace.read("players"), on="player_id", how="left")
+    known = set(people["subject_id"])
+    for one in subject_ids:
+        if one not in known:
+            raise UnknownNameError("subject", one, sorted(known))
+    levels = int(workspace.read_json("labels.json")["settings"]["levels"])
+    category = {s.key: s.category for s in SKILLS}
+    means = {
+        (subject, name): mean
+        for subject, name, mean in workspace.read("levels")
+        .filter(pl.col("subject_id").is_in(list(subject_ids)))
+        .with_columns(category=pl.col("skill").replace_strict(category))
+        .group_by("subject_id", "category")
+        .agg(pl.col("level").mean())
+        .rows()
+    }
+    cards = []
+    for one in subject_ids:
+        row = people.row(by_predicate=pl.col("subject_id") == one, named=True)
+        league = row["league"]
+        cards.append(
+            ProfileCard(
+                row["name"] or row["player_id"],
+                row["season"],
+                row["nationality"],
+                LEAGUES[league].name if league in LEAGUES else league,
+                _club(workspace, row["player_id"], league, row["season"]),
+                {name: means.get((one, name)) for name in CATEGORIES},
+                levels,
+            )
+        )
+    return cards
+
+
+def _club(workspace: Workspace, player: str, league: str, season: str) -> str | None:
+    """The team of most of the player's games in the season."""
+    games = workspace.read("games", league, season)
+    names = pl.concat(
+        games.select(team_id=f"{side}_team_id", name=f"{side}_team") for side in ("home", "away")
+    ).unique("team_id", keep="any")
+    played = workspace.read("appearances", league, season).filter(player_id=player)
+    if played.is_empty():
+        return None
+    team = played["team_id"].value_counts().sort("count", "team_id", descending=[True, False])
+    name = names.filter(team_id=team["team_id"][0])["name"]
+    return (name[0] if name.len() else None) or str(team["team_id"][0])
+
+
+def profile_cards(cards: Sequence[ProfileCard]) -> Figure:
+    """Profile cards with a radar of the five categories, as in the paper's Figure 4."""
+    columns = min(3, max(1, len(cards)))
+    rows = max(1, math.ceil(len(cards) / columns))
+    figure = _figure(4.6 * columns, 3.3 * rows)
+    grid = figure.add_gridspec(rows, columns * 2, width_ratios=[1, 1.15] * columns)
+    for number, card in enumerate(cards):
+        row, column = divmod(number, columns)
+        side = figure.add_subplot(grid[row, 2 * column])
+        side.axis("off")
+        side.text(
+            0.02, 0.93, card.name, fontsize=13, fontweight="bold", color=INK, va="top", wrap=True
+        )
+        facts = {
+            "Season": card.season,
+            "Nationality": card.nationality or "not told",
+            "League": card.league,
+            "Club": card.club or "not told",
+        }
+        for line, (what, value) in enumerate(facts.items()):
+            y = 0.68 - 0.19 * line
+            side.text(0.02, y, what, fontsize=8, color=GREY, va="top")
+            side.text(0.02, y - 0.065, value, fontsize=10, color=INK, va="top")
+        _radar(figure.add_subplot(grid[row, 2 * column + 1], projection="polar"), card)
+    return figure
+
+
+def _radar(axes: Any, card: ProfileCard) -> None:
+    angles = [2 * math.pi * i / len(CATEGORIES) for i in range(len(CATEGORIES))]
+    top = card.levels - 1
+    axes.set_theta_offset(math.pi / 2)
+    axes.set_theta_direction(-1)
+    axes.set_ylim(0, top)
+    axes.set_yticks(range(1, top + 1), [""] * top)
+    labels = [
+        SHORT[name] + ("" if card.categories[name] is not None else "\n(no label)")
+        for name in CATEGORIES
+    ]
+    axes.set_xticks(angles, labels, fontsize=9, color=INK)
+    axes.grid(color=PALE)
+    axes.spines["polar"].set_color(PALE)
+    told = [(a, card.categories[n]) for a, n in zip(angles, CATEGORIES, strict=True)]
+    shown = [(a, v) for a, v in told if v is not None]
+    if not shown:
+        return
+    closed = [*shown, shown[0]]
+    axes.plot(*zip(*closed, strict=True), color="#c2410c", linewidth=2)
+    axes.fill(*zip(*closed, strict=True), color="#c2410c", alpha=0.25)
+    axes.plot(*zip(*shown, strict=True), "o", color="#c2410c", markersize=4)
+
+
+# -- how far the labels can be trusted -----------------------------------------------------------
+
+
+def reliability_plot(report: ReliabilityReport) -> Figure:
+    """Reliability of every skill, a dot for each league and season, by category."""
+    table = report.table
+    order = [s.key for s in SKILLS if s.key in set(table["skill"])]
+    figure = _figure(11, 1.6 + 0.34 * max(1, len(order)))
+    panels = figure.subplots(1, 3, sharey=True)
+    titles = {
+        "split_half": "split-half reliability\n(odd and even games)",
+        "year_to_year": "same player, next season\n(correlation)",
+        "level_change": "share of levels that change\nwhen games are drawn anew",
+    }
+    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+        part = table.filter(measure=measure)
+        for place, key in enumerate(order):
+            colour = COLOURS[BY_KEY[key].category]
+            rows = part.filter(skill=key)
+            values = rows["value"].to_numpy()
+            if not len(values):
+                continue
+            offsets = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(1)
+            axes.hlines(place + offsets, rows["low"], rows["high"], color=colour, alpha=0.18)
+            axes.plot(values, place + offsets, "o", color=colour, markersize=3, alpha=0.6)
+            mean = np.average(values, weights=rows["players"].to_numpy())
+            axes.plot(mean, place, "D", color=colour, markersize=7, markeredgecolor="white")
+        axes.set_title(title, fontsize=11, color=INK)
+        axes.set_yticks(range(len(order)), [BY_KEY[key].name for key in order], fontsize=10)
+        axes.set_ylim(len(order) - 0.4, -0.6)
+        axes.grid(axis="x", color=PALE)
+        axes.set_axisbelow(True)
+        for spine in ("top", "right", "left"):
+            axes.spines[spine].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        if measure == "level_change":
+            chance = 1 - 1 / report.levels
+            axes.set_xlim(0, 1)
+            axes.axvline(chance, color=GREY, linestyle="--")
+            axes.text(chance, -0.55, " chance", color=GREY, fontsize=8, va="top")
+        else:
+            axes.set_xlim(min(0.0, float(part["low"].min() or 0.0)), 1)  # type: ignore[arg-type]
+            if measure == "split_half":
+                axes.axvspan(axes.get_xlim()[0], NOISE, color=PALE, alpha=0.6, zorder=0)
+                axes.axvline(GOOD, color=GREY, linestyle=":")
+                axes.text(
+                    NOISE, -0.55, "mostly noise ", color=GREY, fontsize=8, va="top", ha="right"
+                )
+    return figure
+
+
+#: Names of the files of :func:`draw_all`.
+FIGURES = ("figure2_leagues", "figure3_skills", "figure4_players", "reliability")
+
+
+def draw_all(
+    workspace: Workspace,
+    folder: Path,
+    *,
+    subject_ids: Sequence[str] = (),
+    report: ReliabilityReport | None = None,
+    suffix: str = "svg",
+) -> list[Path]:
+    """Draw every figure that the workspace has something for.
+
+    Args:
+        workspace: with labels.
+        folder: where the files go; made if missing.
+        subject_ids: whose profile cards are drawn; by default six of different leagues and places in the
+            list of subjects, the same ones every time.
+        report: of the labels' reliability; without it, that figure is left out.
+        suffix: ``svg``, ``png`` or ``pdf``.
+
+    Returns:
+        The files written.
+
+    Raises:
+        NotFoundError: no labels have been made.
+    """
+    people = workspace.read("subjects")
+    counts = dict(people.group_by("league").len().sort("league").rows())
+    chosen = list(subject_ids) or _spread(people)
+    drawn = {
+        FIGURES[0]: league_map(counts),
+        FIGURES[1]: taxonomy(),
+        FIGURES[2]: profile_cards(profiles(workspace, chosen)),
+    }
+    if report is not None and report.table.height:
+        drawn[FIGURES[3]] = reliability_plot(report)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in drawn.items():
+        path = folder / f"{name}.{suffix}"
+        with atomic_path(path) as partial:
+            figure.savefig(partial, format=suffix, dpi=150, metadata=_METADATA.get(suffix))
+        written.append(path)
+    return written
+
+
+_METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def _spread(people: pl.DataFrame, count: int = 6) -> list[str]:
+    """Subjects far apart in the list: most games first within each league in turn."""
+    ordered = people.sort("games", "subject_id", descending=[True, False])
+    turn = pl.int_range(pl.len()).over("league", "gender")
+    once = ordered.unique("player_id", keep="first", maintain_order=True)
+    return once.with_columns(turn=turn).sort("turn", "league").head(count)["subject_id"].to_list()
