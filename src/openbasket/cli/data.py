@@ -1,4 +1,4 @@
-"""Verbs: label, split, reels, build, verify, statistics."""
+"""Verbs: label, reliability, agreement, split, reels, build, verify, statistics, figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    for verb in (label, split, reels, build, verify, statistics):
+    for verb in (
+        label, reliability, agreement, split, reels, build, verify, statistics, figures,
+    ):  # fmt: skip
         app.command()(verb)
 
 
@@ -54,6 +56,104 @@ def label(
     print_table("Labels", report.columns, report.rows())
     for note in report.notes:
         say(f"note: {note}")
+
+
+def reliability(
+    root: Root,
+    levels: Annotated[int, typer.Option(min=2, help="Levels: 5 as in the paper, or 3.")] = 5,
+    min_events: Annotated[
+        int, typer.Option(min=0, help="Player-seasons with fewer events are not ranked.")
+    ] = 50,
+    min_minutes: Annotated[
+        float, typer.Option(min=0, help="Player-seasons with fewer minutes are not ranked.")
+    ] = 0.0,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="How often the games of a season are drawn anew.")
+    ] = 20,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it, too: a file ending in .svg, .png or .pdf.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how far the labels can be trusted: split-half, year to year, games drawn anew."""
+    from openbasket.labels import LabelSettings
+    from openbasket.labels.reliability import reliability as measure
+    from openbasket.workspace import Workspace
+
+    workspace = Workspace(root)
+    settings = LabelSettings(levels, min_events, min_minutes)
+    report = measure(workspace, settings, resamples=resamples, seed=seed, quiet=quiet)
+    if plot is not None:
+        from openbasket.dataset.figures import reliability_plot, save
+
+        save(reliability_plot(report), plot)
+    if as_json:
+        print_json(report.to_json())
+        return
+    print_table(
+        f"Reliability of the labels: means over seasons; chance changes {1 - 1 / levels:.0%} of levels",
+        ("league", "skill", "split-half", "year to year", "levels that change", "verdict"),
+        report.rows(),
+    )
+    noise = report.summary().filter(verdict="mostly noise")
+    if noise.height:
+        say(f"{noise.height} of {report.summary().height} are mostly noise (split-half below 0.5)")
+
+
+def agreement(
+    root: Root,
+    experts: Annotated[Path, typer.Option(help="CSV of experts' ranks or levels.")],
+    as_json: Json = False,
+) -> None:
+    """Compare computed levels with experts' ranks: Spearman and quadratic kappa, skill by skill."""
+    import polars as pl
+
+    from openbasket.labels.experts import agreement as compare
+    from openbasket.labels.experts import read_experts
+    from openbasket.skills import BY_KEY
+    from openbasket.workspace import Workspace
+
+    workspace = Workspace(root)
+    people = workspace.read("subjects")
+    table = workspace.read("levels").filter(origin="computed")
+    count = int(workspace.read_json("labels.json")["settings"]["levels"])
+    found = compare(table, read_experts(experts, people, count), people)
+    if as_json:
+        print_json(found.to_dicts())
+        return
+    rows = found.filter(pl.col("judged") > 0).rows()
+    print_table(
+        "Agreement with the experts",
+        ("skill", "judged", "Spearman", "quadratic kappa"),
+        [
+            (BY_KEY[key].name, judged, *("-" if x is None else f"{x:.2f}" for x in values))
+            for key, judged, *values in rows
+        ],
+    )
+
+
+def figures(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder of the drawings; made if it is missing.")],
+    form: Annotated[str, typer.Option("--format", help="svg, png or pdf.")] = "svg",
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(help="Draw the profile card of this subject; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the paper's Figures 2 (leagues on a map), 3 (skills) and 4 (profile cards) for the dataset."""
+    from openbasket.dataset.figures import draw_all
+    from openbasket.workspace import Workspace
+
+    written = draw_all(Workspace(root), out, subject_ids=subject or (), suffix=form)
+    if as_json:
+        print_json({"files": [str(path) for path in written]})
+        return
+    for path in written:
+        say(str(path))
 
 
 def split(

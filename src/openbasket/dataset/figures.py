@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from openbasket.errors import ConfigError
 from openbasket.labels.reliability import GOOD, NOISE, ReliabilityReport
 from openbasket.leagues import LEAGUES
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
@@ -30,6 +31,7 @@ __all__ = [
     "profile_cards",
     "profiles",
     "reliability_plot",
+    "save",
     "taxonomy",
 ]
 
@@ -72,8 +74,18 @@ def _countries() -> dict[str, list[np.ndarray[Any, Any]]]:
     for shape in world["objects"]["countries"]["geometries"]:
         polygons = shape["arcs"] if shape["type"] == "MultiPolygon" else [shape["arcs"]]
         code = str(shape.get("id", shape["properties"]["name"]))
-        outlines.setdefault(code, []).extend(ring(polygon[0]) for polygon in polygons)
+        for polygon in polygons:
+            outline = ring(polygon[0])
+            outlines.setdefault(code, []).extend(_unfolded(outline))
     return outlines
+
+
+def _unfolded(outline: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """An outline that crosses the 180th meridian, as two: one beyond each edge of the map."""
+    if np.ptp(outline[:, 0]) < 180:
+        return [outline]
+    east = np.column_stack([outline[:, 0] % 360, outline[:, 1]])
+    return [east, east - (360, 0)]
 
 
 def league_map(players: Mapping[str, int]) -> Figure:
@@ -119,6 +131,8 @@ def league_map(players: Mapping[str, int]) -> Figure:
     )  # fmt: skip
     if here:
         bar = figure.colorbar(ScalarMappable(norm, colour), ax=axes, shrink=0.6, pad=0.01)
+        bar.ax.yaxis.set_major_formatter("{x:,.0f}")
+        bar.ax.yaxis.set_minor_formatter("{x:,.0f}")
         bar.set_label("player-seasons of the leagues that play there", color=INK)
     known.sort(key=lambda key: (-players[key], key))
     lines = [f"{LEAGUES[key].name}: {players[key]:,}" for key in known]
@@ -311,9 +325,9 @@ def _radar(axes: Any, card: ProfileCard) -> None:
     if not shown:
         return
     closed = [*shown, shown[0]]
-    axes.plot(*zip(*closed, strict=True), color="#c2410c", linewidth=2)
+    axes.plot(*zip(*closed, strict=True), color="#c2410c", linewidth=2, clip_on=False)
     axes.fill(*zip(*closed, strict=True), color="#c2410c", alpha=0.25)
-    axes.plot(*zip(*shown, strict=True), "o", color="#c2410c", markersize=4)
+    axes.plot(*zip(*shown, strict=True), "o", color="#c2410c", markersize=4, clip_on=False)
 
 
 # -- how far the labels can be trusted -----------------------------------------------------------
@@ -405,16 +419,29 @@ def draw_all(
     }
     if report is not None and report.table.height:
         drawn[FIGURES[3]] = reliability_plot(report)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, figure in drawn.items():
-        path = folder / f"{name}.{suffix}"
-        with atomic_path(path) as partial:
-            figure.savefig(partial, format=suffix, dpi=150, metadata=_METADATA.get(suffix))
-        written.append(path)
+    written = [folder / f"{name}.{suffix}" for name in drawn]
+    for path, figure in zip(written, drawn.values(), strict=True):
+        save(figure, path)
     return written
 
 
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all; the same figure gives the same bytes.
+
+    Raises:
+        ConfigError: the file's ending is none of svg, png and pdf.
+    """
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"figure {path.name}: got '{suffix}'; allowed: {', '.join(SUFFIXES)}")
+    from matplotlib import rc_context
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context({"svg.hashsalt": "openbasket"}), atomic_path(path) as partial:
+        figure.savefig(partial, format=suffix, dpi=150, metadata=_METADATA.get(suffix))
+
+
+SUFFIXES = ("svg", "png", "pdf")
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import polars as pl
 
 from openbasket import skills
 from openbasket.errors import BadInputError, Problem, UnknownNameError
+from openbasket.labels.levels import level as level_of
 
-__all__ = ["read_experts"]
+__all__ = ["agreement", "read_experts"]
+
+#: Fewer subjects than this tell no agreement.
+LEAST_JUDGED = 3
 
 
 def read_experts(path: Path, subjects: pl.DataFrame, levels: int) -> pl.DataFrame:
@@ -92,3 +97,64 @@ def _whole(text: str | None) -> int | None:
         return int(text) if text else None
     except ValueError:
         return None
+
+
+def agreement(levels: pl.DataFrame, experts: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:
+    """How computed levels agree with experts' judgements, skill by skill.
+
+    Spearman's correlation of the ranks (inside each league and season, averaged over these weighted by
+    subjects) and Cohen's kappa with quadratic weights of the levels. Experts who give ranks alone get levels
+    of equal size; those who give levels alone are ranked by them (ties share the mean rank).
+
+    Args:
+        levels: table ``levels``, computed.
+        experts: rows of :func:`read_experts`.
+        subjects: table ``subjects``.
+
+    Returns:
+        ``skill, judged, spearman, quadratic_kappa`` in the order of the skills. Null where fewer than three
+        subjects were judged, or where nothing varies.
+    """
+    from scipy.stats import spearmanr
+    from sklearn.metrics import cohen_kappa_score
+
+    count = int(levels["level"].max() or 0) + 1  # type: ignore[arg-type]
+    cells = ["league", "season", "skill"]
+    ours = levels.filter(pl.col("rank").is_not_null()).select(
+        "subject_id", "skill", our_rank="rank", our_level="level"
+    )
+    both = (
+        experts.join(subjects.select("subject_id", "league", "season"), on="subject_id")
+        .join(ours, on=["subject_id", "skill"])
+        .with_columns(
+            place=pl.coalesce(
+                pl.col("rank").cast(pl.Float64), -pl.col("level").cast(pl.Float64)
+            ).rank("average").over(cells),
+            judged=pl.len().over(cells),
+        )
+        .with_columns(
+            level=pl.coalesce(
+                "level", level_of(pl.col("place").rank("ordinal").over(cells), pl.col("judged"), count)
+            )
+        )
+    )  # fmt: skip
+    rows = []
+    for key in skills.SKILL_KEYS:
+        mine = both.filter(skill=key)
+        weighted = [
+            (float(spearmanr(part["our_rank"], part["place"]).statistic), part.height)
+            for part in mine.partition_by("league", "season")
+            if part.height >= LEAST_JUDGED and part["place"].n_unique() > 1
+        ]
+        known = [(r, n) for r, n in weighted if not math.isnan(r)]
+        kappa = None
+        if mine.height >= LEAST_JUDGED:
+            value = cohen_kappa_score(
+                mine["our_level"], mine["level"], weights="quadratic", labels=list(range(count))
+            )
+            kappa = None if math.isnan(value) else float(value)
+        mean = sum(r * n for r, n in known) / sum(n for _, n in known) if known else None
+        rows.append((key, mine.height, mean, kappa))
+    schema = {"skill": pl.String, "judged": pl.Int64, "spearman": pl.Float64,
+              "quadratic_kappa": pl.Float64}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
