@@ -245,23 +245,28 @@ class Workspace:
         frame: pl.DataFrame,
         league: str | None = None,
         season: str | None = None,
+        *,
+        checked: bool = False,
     ) -> Path:
-        """Check a table and write it, atomically, over what was there.
+        """Check a table (unless it has just been ``checked``) and write it, atomically, over what was there.
 
         Raises:
             BadInputError: rows that break the schema; nothing is written.
         """
         path = self.table_path(table, league, season)
-        return self.write_file(table, frame, path)
+        return self.write_file(table, frame, path, checked=checked)
 
     @staticmethod
-    def write_file(table: TableName, frame: pl.DataFrame, path: Path) -> Path:
-        """Check a table and write it to any place, atomically."""
+    def write_file(
+        table: TableName, frame: pl.DataFrame, path: Path, *, checked: bool = False
+    ) -> Path:
+        """Check a table (unless it has just been ``checked``) and write it to any place, atomically."""
         from openbasket import tables
 
-        checked = tables.validate(table, frame)
+        if not checked:
+            frame = tables.validate(table, frame)
         with atomic_path(path) as temporary:
-            checked.write_parquet(temporary, compression="zstd", statistics=True)
+            frame.write_parquet(temporary, compression="zstd", statistics=True)
         return path
 
     def _missing(self, table: str, place: str) -> NotFoundError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import polars as pl
@@ -14,6 +14,8 @@ from openbasket.workspace import REEL_FPS, Workspace
 __all__ = ["DatasetStatistics", "statistics"]
 
 Table = tuple[str, list[str], list[list[str]]]
+#: Minimums whose effect on the number of subjects is told.
+THRESHOLDS = {"events": (50, 100, 200, 400), "minutes": (0, 60, 120, 240, 480)}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class DatasetStatistics:
         reels: reels of draw 0.
         reel_seconds: length of each of these reels, in all.
         clips: clips they show, counted as often as shown.
+        skills: skills that have labels.
+        thresholds: what other rules would have kept: for each minimum of events and of minutes, how many
+            subjects (of those that the labels' own rule kept).
     """
 
     subjects: int
@@ -42,14 +47,46 @@ class DatasetStatistics:
     reels: int
     reel_seconds: float
     clips: int
+    skills: int = 0
+    thresholds: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    @property
+    def table_1(self) -> dict[str, float]:
+        """The dataset's row of the paper's Table 1: hours, participants, seconds a video, skills."""
+        mean = self.reel_seconds / self.reels if self.reels else 0.0
+        return {
+            "video_hours": self.reel_seconds / 3600,
+            "participants": self.subjects,
+            "mean_seconds": mean,
+            "skills": self.skills,
+            "domains": 1,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The counts as plain data."""
-        return asdict(self)
+        return asdict(self) | {"table_1": self.table_1}
 
     def tables(self) -> list[Table]:
         """Tables for printing: title, columns, rows."""
+        row = self.table_1
         found: list[Table] = [
+            (
+                "Comparison with other datasets (Table 1)",
+                ["dataset", "video hours", "participants", "mean length (s)", "skills", "domains"],
+                [
+                    ["BASKET (paper)", "4,477", "32,232", "500", "20", "1"],
+                    [
+                        "this one",
+                        f"{row['video_hours']:,.2f}",
+                        f"{row['participants']:,}",
+                        f"{row['mean_seconds']:.0f}" if self.reels else "-",
+                        str(self.skills),
+                        "1",
+                    ],
+                ],
+            )
+        ]
+        found += [
             (f"Players by {name} (Table 6)", [name, "player-seasons"], _rows(counts))
             for name, counts in (
                 ("season", self.by_season),
@@ -60,6 +97,11 @@ class DatasetStatistics:
         found.append(("Players by league", ["league", "player-seasons"], _rows(self.by_league)))
         if self.by_split:
             found.append(("Players by split", ["split", "player-seasons"], _rows(self.by_split)))
+        for what, kept in self.thresholds.items():
+            rows = [
+                [f"{least:,}", f"{n:,}", f"{n / self.subjects:.1%}"] for least, n in kept.items()
+            ]
+            found.append((f"Subjects kept by a minimum of {what}", [what, "kept", "of all"], rows))
         if self.reels:
             found.append(
                 (
@@ -117,6 +159,11 @@ def statistics(workspace: Workspace) -> DatasetStatistics:
         reels=0 if reels is None else reels["path"].n_unique(),
         reel_seconds=0.0 if reels is None else float(int(reels["frames"].sum()) / REEL_FPS),
         clips=0 if reels is None else reels.height,
+        skills=sum(any(counts) for counts in labels.values()),
+        thresholds={
+            what: {least: int((people[what] >= least).sum()) for least in steps}
+            for what, steps in THRESHOLDS.items()
+        },
     )
 
 

@@ -16,8 +16,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from openbasket.transcripts.court import team_acts
-
 __all__ = ["RidgeFit", "adjusted_plus_minus", "stretches"]
 
 #: Bounds of the penalty, in possessions a player's impact is worth before the data speak.
@@ -44,12 +42,12 @@ class RidgeFit:
     stretches: int
 
 
-def stretches(games: pl.DataFrame, events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
+def stretches(games: pl.DataFrame, acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     """Stretches of play in which neither team's line-up changes.
 
     Args:
         games: table ``games``.
-        events: table ``events`` of these games.
+        acts: rows of :func:`court.team_acts` of these games.
         stints: table ``stints`` of these games.
 
     Returns:
@@ -58,7 +56,7 @@ def stretches(games: pl.DataFrame, events: pl.DataFrame, stints: pl.DataFrame) -
     """
     sides = games.select("game_id", "home_team_id", "away_team_id")
     bounds = stints.select("game_id", order="first_order").unique().sort("order")
-    acts = team_acts(events).join(sides, on="game_id").sort("order")
+    acts = acts.join(sides, on="game_id").sort("order")
     home = pl.col("team_id") == pl.col("home_team_id")
     placed = acts.join_asof(
         bounds.with_columns(first_order="order"),

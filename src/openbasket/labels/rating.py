@@ -22,6 +22,7 @@ from openbasket.labels.scores import (
 )
 from openbasket.labels.statistics import game_statistics, season_statistics
 from openbasket.tables import TableName
+from openbasket.transcripts.court import team_acts
 from openbasket.workspace import Workspace
 
 __all__ = ["SeasonCounts", "SeasonTables", "count_season", "rate", "read_season"]
@@ -109,7 +110,8 @@ def count_season(season: SeasonTables, *, include_flagged: bool = False) -> Seas
     )
     trusted = ~pl.col("game_id").is_in(doubted.implode())
     stints = kept.stints.filter(trusted)
-    rows = game_statistics(kept.games, kept.events, kept.stints)
+    acts = team_acts(kept.events)
+    rows = game_statistics(kept.games, kept.events, kept.stints, acts)
     official = kept.box_scores.select("game_id", "player_id", "seconds_played")
     rows = rows.join(official, on=["game_id", "player_id"], how="left", maintain_order="left")
     timed = pl.col("seconds_played").is_not_null() | (trusted & (pl.col("seconds") > 0))
@@ -120,7 +122,7 @@ def count_season(season: SeasonTables, *, include_flagged: bool = False) -> Seas
             rows.filter(timed).with_columns(seconds=seconds).drop("seconds_played"), kept.games
         ),
         rows.filter(trusted).drop("seconds_played"),
-        stretches(kept.games, kept.events, stints),
+        stretches(kept.games, acts, stints),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from openbasket.transcripts.court import on_court
+from openbasket.transcripts.court import on_court, team_acts
 
 __all__ = ["SUBJECT_KEYS", "game_statistics", "season_statistics", "subjects"]
 
@@ -12,7 +12,10 @@ SUBJECT_KEYS = ("player_id", "league", "season")
 
 
 def game_statistics(
-    games: pl.DataFrame, events: pl.DataFrame, stints: pl.DataFrame
+    games: pl.DataFrame,
+    events: pl.DataFrame,
+    stints: pl.DataFrame,
+    acts: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Count what each player did, and what happened while he was on court, game by game.
 
@@ -23,6 +26,7 @@ def game_statistics(
         games: table ``games`` of one or more league-seasons.
         events: table ``events`` of these games.
         stints: table ``stints`` of these games.
+        acts: rows of :func:`court.team_acts` of these games, where they are at hand.
 
     Returns:
         One row for each player and game: keys, ``seconds``, own counts, and on-court counts
@@ -31,7 +35,7 @@ def game_statistics(
     """
     league = games.select("game_id", "league", "season")
     own = _own_counts(events)
-    court = on_court(events, stints)
+    court = on_court(team_acts(events) if acts is None else acts, stints)
     return (
         own.join(court, on=["game_id", "player_id"], how="full", coalesce=True)
         .with_columns(pl.exclude("game_id", "player_id").fill_null(0))

@@ -211,14 +211,15 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     sort = {"games": ["game_id"], "events": ["game_id", "order"]}
     new_games = frames["games"]["game_id"]
     for table, frame in frames.items():
-        kept = frame
+        kept, merged = frame, False
         if pair in workspace.seasons(cast(Any, table)):
             old = workspace.read(cast(Any, table), *pair)
             kept = pl.concat([old.filter(~pl.col("game_id").is_in(new_games.implode())), frame])
+            merged = True
         order = sort.get(table) or [
             c for c in ("game_id", "team_id", "player_id", "first_order", "check") if c in kept
         ]
-        workspace.write(cast(Any, table), kept.sort(order), *pair)
+        workspace.write(cast(Any, table), kept.sort(order), *pair, checked=not merged)
     _merge_players(players, workspace)
     return {
         "league": transcript.league,

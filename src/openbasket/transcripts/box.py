@@ -47,9 +47,15 @@ def count_box(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare_with_box(
-    events: pl.DataFrame, stints: pl.DataFrame, box_scores: pl.DataFrame
+    events: pl.DataFrame, acts: pl.DataFrame, stints: pl.DataFrame, box_scores: pl.DataFrame
 ) -> pl.DataFrame:
     """Official lines beside ours.
+
+    Args:
+        events: table ``events``.
+        acts: rows of :func:`court.team_acts`.
+        stints: table ``stints``.
+        box_scores: table ``box_scores``.
 
     Returns:
         The rows of ``box_scores`` with ``<statistic>_ours``, ``seconds_played_ours`` and ``plus_minus_ours``
@@ -66,7 +72,7 @@ def compare_with_box(
         .join(has_box, on="game_id", how="semi")
         .select(*keys, listed=pl.lit(False))
     )
-    court = on_court(events, stints).select(
+    court = on_court(acts, stints).select(
         *keys,
         seconds_played_ours="seconds",
         plus_minus_ours=pl.col("on_points") - pl.col("against_points"),

@@ -15,7 +15,7 @@ from openbasket.transcripts.box import (
     count_box,
     right_scores,
 )
-from openbasket.transcripts.court import possessions
+from openbasket.transcripts.court import possessions, team_acts
 from openbasket.transcripts.flags import flags, read_flags
 from openbasket.transcripts.stints import ON_COURT
 from openbasket.workspace import Workspace
@@ -177,7 +177,8 @@ def _season(workspace: Workspace, league: str, season: str) -> SeasonCheck:
     frames = {str(table): workspace.read(table, league, season) for table in names}
     games, events, official, stints = (frames[table] for table in names)
     found = flags(frames, read_flags(workspace, league, season))
-    both = compare_with_box(events, stints, official)
+    acts = team_acts(events)
+    both = compare_with_box(events, acts, stints, official)
     lines = both.filter("listed")
     agree = {}
     for stat in BOX_STATS:
@@ -189,7 +190,7 @@ def _season(workspace: Workspace, league: str, season: str) -> SeasonCheck:
     spent = stints.with_columns(seconds=pl.col("start_clock_s") - pl.col("end_clock_s"))
     five = float(spent.filter(pl.col("player_ids").list.len() == ON_COURT)["seconds"].sum())
     total = float(spent["seconds"].sum())
-    trips = possessions(events)
+    trips = possessions(events, acts)
     gap = trips.group_by("game_id").agg(pl.col("counted").max() - pl.col("counted").min())
     right = right_scores(games, events)
     return SeasonCheck(

@@ -11,14 +11,17 @@ FREE_THROW_WEIGHT = 0.44
 TOTALS = ("points", "field_goals", "assisted", "possessions")
 
 
-def stint_totals(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
+def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     """Add to each stint what both teams did in it.
+
+    Args:
+        acts: rows of :func:`team_acts`.
+        stints: table ``stints``.
 
     Returns:
         The stints with ``team_id_other`` and ``on_*`` (own) and ``against_*`` (the opponents') ``points,
         field_goals, assisted, possessions`` (whole numbers).
     """
-    acts = team_acts(events)
     sides = stints.select("game_id", "team_id").unique()
     pairs = sides.join(sides, on="game_id", suffix="_other").filter(
         pl.col("team_id") != pl.col("team_id_other")
@@ -56,15 +59,19 @@ def stint_totals(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def on_court(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
+def on_court(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     """What both teams did while a player was on court, game by game.
+
+    Args:
+        acts: rows of :func:`team_acts`.
+        stints: table ``stints``.
 
     Returns:
         ``game_id, player_id, seconds`` and the columns of :func:`stint_totals`.
     """
     columns = [f"{side}_{t}" for side in ("on", "against") for t in TOTALS]
     return (
-        stint_totals(events, stints)
+        stint_totals(acts, stints)
         .with_columns(seconds=pl.col("start_clock_s") - pl.col("end_clock_s"))
         .sort("game_id", "period", "start_clock_s", descending=[False, False, True])
         .explode("player_ids")
@@ -74,7 +81,7 @@ def on_court(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def possessions(events: pl.DataFrame) -> pl.DataFrame:
+def possessions(events: pl.DataFrame, acts: pl.DataFrame) -> pl.DataFrame:
     """Possessions of each team in each game, counted and estimated.
 
     ``counted`` adds up the acts that end one (:func:`team_acts`); ``estimated`` is the usual estimate from a
@@ -95,9 +102,7 @@ def possessions(events: pl.DataFrame) -> pl.DataFrame:
             + (kind == "turnover").sum()
         )
     )
-    counted = (
-        team_acts(events).group_by("game_id", "team_id").agg(counted=pl.col("possessions").sum())
-    )
+    counted = acts.group_by("game_id", "team_id").agg(counted=pl.col("possessions").sum())
     return counted.join(estimated, on=["game_id", "team_id"]).sort("game_id", "team_id")
 
 

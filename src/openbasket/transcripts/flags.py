@@ -9,7 +9,7 @@ import polars as pl
 from openbasket import tables
 from openbasket.tables import BOX_STATS
 from openbasket.transcripts.box import MINUTES_TOLERANCE_S, compare_with_box, right_scores
-from openbasket.transcripts.court import possessions
+from openbasket.transcripts.court import possessions, team_acts
 from openbasket.transcripts.stints import ON_COURT
 from openbasket.workspace import Workspace
 
@@ -38,7 +38,8 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
         given: what the provider found; of a table that was made before, only that is kept.
     """
     games, events = frames["games"], frames["events"]
-    both = compare_with_box(events, frames["stints"], frames["box_scores"])
+    acts = team_acts(events)
+    both = compare_with_box(events, acts, frames["stints"], frames["box_scores"])
     found = [
         tables.empty("flags")
         if given is None
@@ -49,7 +50,7 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
         _differences(both),
         _not_five(frames["stints"]),
         _minutes_off(both),
-        _odd_possessions(events),
+        _odd_possessions(events, acts),
     ]
     return pl.concat(found).sort("game_id", "check")
 
@@ -149,8 +150,8 @@ def _minutes_off(both: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _odd_possessions(events: pl.DataFrame) -> pl.DataFrame:
-    odd = possessions(events).filter(
+def _odd_possessions(events: pl.DataFrame, acts: pl.DataFrame) -> pl.DataFrame:
+    odd = possessions(events, acts).filter(
         (pl.col("counted") / pl.col("estimated") - 1).abs() > POSSESSIONS_TOLERANCE
     )
     names = ("team_id", "counted", pl.col("estimated").round(1))

@@ -137,11 +137,16 @@ def assemble(
     )
     flags = _unknown(plays, said)
     plays = plays.filter(pl.col("kind").is_not_null() & pl.col("period").is_not_null())
-    plays = _played_periods(_only_playing_teams(plays, games, said), games)
     box, _ = _of_playing_teams(box, games)
-    plays, more_flags = _clocks(plays, games, said)
+    # Numbered games are sorted and grouped several times faster than named ones.
+    numbered = pl.Enum(games["game_id"].unique().sort())
+    plays = plays.with_columns(pl.col("game_id").cast(numbered, strict=False))
+    coded = games.with_columns(pl.col("game_id").cast(numbered))
+    plays = _played_periods(_only_playing_teams(plays, coded, said), coded)
+    plays, more_flags = _clocks(plays, coded, said)
     plays = _ordered(plays, said, late_rows=late_rows)
-    events = _events(plays)
+    events = _events(plays).with_columns(pl.col("game_id").cast(pl.String))
+    plays = plays.with_columns(pl.col("game_id").cast(pl.String))
     played = events.select("game_id").unique()
     without = games.join(played, on="game_id", how="anti")
     if without.height:
@@ -286,7 +291,7 @@ def _clocks(
         .len()
         .filter(pl.col("len") >= MANY_BAD_CLOCKS)
         .select(
-            "game_id",
+            pl.col("game_id").cast(pl.String),
             pl.lit("clock").alias("check"),
             pl.lit("lineups").alias("scope"),
             pl.format("{} rows without a readable clock", "len").alias("reason"),

@@ -225,8 +225,12 @@ def _follow(
             held: list[Stint] = []
             while at < end and moves[at][0] == period and moves[at][1] == instant:
                 _, _, this, comes_in, player = moves[at]
-                between = bisect_left(scores, this) - bisect_left(scores, move_order)
-                if between and after != before and len(after) == ON_COURT:
+                if (
+                    this > move_order + 1
+                    and len(after) == ON_COURT
+                    and bisect_left(scores, this) > bisect_left(scores, move_order)
+                    and after != before
+                ):
                     # Points in the middle of the changes belong to those who were on court then.
                     held.append((period, clock, instant, start_order, move_order, sorted(before)))
                     clock, before, start_order = instant, set(after), move_order
