@@ -113,7 +113,7 @@ def _json_keys(path: Path) -> frozenset[str]:
     def add(value: Any, prefix: str, depth: int) -> None:
         if isinstance(value, list):
             if value:
-                add(value[0], f"{prefix}[].", depth)
+                add(value[0], f"{prefix.removesuffix('.')}[].", depth)
         elif isinstance(value, dict):
             for key, inner in value.items():
                 keys.add(f"{prefix}{key}")

@@ -95,7 +95,7 @@ def assemble(
     region: str | None = None,
     box: pl.DataFrame | None = None,
     people: pl.DataFrame | None = None,
-    late_rows: bool = True,
+    free_throws_at_foul: bool = False,
     notes: Sequence[str] = (),
 ) -> Transcript:
     """Make a transcript of one league and season.
@@ -121,8 +121,9 @@ def assemble(
             seconds_played, plus_minus`` and :data:`tables.BOX_STATS` what there is.
         people: ``player_id`` and what is known of them: ``name, gender, birth_date`` (date),
             ``nationality, height_cm, position``.
-        late_rows: rows may stand late in the source, so that the clock decides; else the source's order
-            does and a clock that steps back takes the value before it.
+        free_throws_at_foul: free throws count for those who were on court at the foul, as the NBA's
+            plus-minus has it, so that they are put before the changes made between; else for those who
+            are on court when they are shot.
         notes: what was odd in the files.
 
     Returns:
@@ -144,7 +145,7 @@ def assemble(
     coded = games.with_columns(pl.col("game_id").cast(numbered))
     plays = _played_periods(_only_playing_teams(plays, coded, said), coded)
     plays, more_flags = _clocks(plays, coded, said)
-    plays = _ordered(plays, said, late_rows=late_rows)
+    plays = _ordered(plays, said, free_throws_at_foul=free_throws_at_foul)
     events = _events(plays).with_columns(pl.col("game_id").cast(pl.String))
     plays = plays.with_columns(pl.col("game_id").cast(pl.String))
     played = events.select("game_id").unique()
@@ -301,7 +302,7 @@ def _clocks(
     return plays, flags
 
 
-def _ordered(plays: pl.DataFrame, said: list[str], *, late_rows: bool) -> pl.DataFrame:
+def _ordered(plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool) -> pl.DataFrame:
     """Rows in the order in which things happened, and ``order``."""
     kind = pl.col("kind")
     plays = plays.with_columns(
@@ -312,26 +313,32 @@ def _ordered(plays: pl.DataFrame, said: list[str], *, late_rows: bool) -> pl.Dat
         .then(pl.lit(2, pl.Int8))
         .otherwise(pl.lit(1, pl.Int8)),
     )
-    if not late_rows:
-        plays = plays.sort("game_id", "period", "_edge", "_place").with_columns(
-            pl.col("clock_s").cum_min().over("game_id", "period")
+    plays = plays.sort("game_id", "period", "_place")
+    inner = pl.when(pl.col("_edge") == 1).then("clock_s")
+    lowest = inner.cum_min().shift(1).forward_fill().over("game_id", "period")
+    plays = plays.with_columns(_rise=inner - lowest)
+    late = plays.select((pl.col("_rise") > SLACK_S).sum()).item()
+    together = pl.col("_rise").is_between(0, SLACK_S)
+    plays = plays.with_columns(
+        clock_s=pl.when(together).then(pl.col("clock_s") - pl.col("_rise")).otherwise("clock_s")
+    )
+    plays = plays.sort(
+        ["game_id", "period", "_edge", "clock_s", "_place"],
+        descending=[False, False, False, True, False],
+    )
+    if late:
+        said.append(f"{late} rows stand later than their clock says; they are put in order")
+    if free_throws_at_foul:
+        instant = ["game_id", "period", "clock_s"]
+        place = pl.int_range(pl.len())
+        foul = pl.when(kind == "foul").then(pl.col("_now")).forward_fill().over(instant)
+        first = pl.col("_now").min().over(instant)
+        key = pl.when(kind == "free_throw").then(pl.coalesce(foul + 0.5, first - 0.5))
+        plays = (
+            plays.with_columns(_now=place.cast(pl.Float64))
+            .with_columns(_key=pl.coalesce(key, pl.col("_now")))
+            .sort("_key", "_now")
         )
-    else:
-        plays = plays.sort("game_id", "period", "_place")
-        inner = pl.when(pl.col("_edge") == 1).then("clock_s")
-        lowest = inner.cum_min().shift(1).forward_fill().over("game_id", "period")
-        plays = plays.with_columns(_rise=inner - lowest)
-        late = plays.select((pl.col("_rise") > SLACK_S).sum()).item()
-        together = pl.col("_rise").is_between(0, SLACK_S)
-        plays = plays.with_columns(
-            clock_s=pl.when(together).then(pl.col("clock_s") - pl.col("_rise")).otherwise("clock_s")
-        )
-        plays = plays.sort(
-            ["game_id", "period", "_edge", "clock_s", "_place"],
-            descending=[False, False, False, True, False],
-        )
-        if late:
-            said.append(f"{late} rows stand later than their clock says; they are put in order")
     # A second start or end of the same period says nothing.
     edge = pl.col("kind").is_in(["period_start", "period_end"])
     first = pl.struct("game_id", "period", "kind").is_first_distinct()
@@ -353,7 +360,7 @@ def _events(plays: pl.DataFrame) -> pl.DataFrame:
         play_id=play_id,
         made=pl.when(shot | (pl.col("kind") == "pass")).then(pl.col("made")),
         value=pl.when(pl.col("kind") == "free_throw")
-        .then(pl.lit(1, pl.Int8))
+        .then(pl.col("value").fill_null(1))
         .when(shot)
         .then("value"),
     ).select(list(tables.dtypes("events")))

@@ -1,0 +1,353 @@
+"""What the NBA family's formats have in common: ids, leagues, codes of events, box scores.
+
+Game ids tell league and season: ``00`` NBA, ``10`` WNBA, ``20`` G League, then the kind of game and two
+digits of the year in which the season starts. Codes of events are those of stats.nba.com
+(``EVENTMSGTYPE`` and ``EVENTMSGACTIONTYPE``), which data.nba.net calls ``etype`` and ``mtype``.
+Counting rules: technicals and defensive three seconds are no personal foul; a rebound is offensive if the
+text's running counts say so, and where these are wrong if the team rebounds its own last miss; free
+throws count for those who were on court at the foul.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from openbasket.errors import BadInputError, Problem
+from openbasket.transcripts import ImportOptions, Transcript
+from openbasket.transcripts.names import identifier, text
+from openbasket.transcripts.plays import assemble, season_name
+
+__all__ = ["ACTIONS", "FEET_TENTH_M", "box_lines", "coded_plays", "person", "transcripts"]
+
+LEAGUES = {"00": "nba", "10": "wnba", "20": "gleague"}
+PERIOD_S = {"nba": 720.0, "gleague": 720.0, "wnba": 600.0}
+#: Places are tenths of a foot from the basket; ``x`` is positive to the right of who faces it.
+FEET_TENTH_M = 0.03048
+#: Ids from here on are teams'.
+TEAMS_FROM = 1_600_000_000
+#: EVENTMSGACTIONTYPE of fouls that the box score does not count as personal: technicals of all kinds, double
+#: technicals, defensive three seconds, delay, taunting, excess timeout, too many players.
+NOT_PERSONAL = (11, 12, 13, 16, 17, 18, 19, 25, 30)
+DOUBLE_PERSONAL = 10
+#: EVENTMSGTYPE that say nothing for us: rebounds aside, violations, ejections, replays, stoppages, other.
+IGNORED = (0, 7, 11, 18, 20)
+
+#: Columns of :func:`coded_plays`.
+ACTIONS: dict[str, pl.DataType] = {
+    "game": pl.String(),
+    "period": pl.Int8(),
+    "clock_s": pl.Float64(),
+    "type": pl.Int32(),
+    "action": pl.Int32(),
+    "made": pl.Boolean(),
+    "value": pl.Int8(),
+    "text": pl.String(),
+    "team": pl.String(),
+    "p1": pl.String(),
+    "p2": pl.String(),
+    "p3": pl.String(),
+    "name1": pl.String(),
+    "name2": pl.String(),
+    "name3": pl.String(),
+    "x_m": pl.Float32(),
+    "y_m": pl.Float32(),
+}
+
+
+def coded_plays(actions: pl.DataFrame, sides: pl.DataFrame) -> pl.DataFrame:
+    """Rows of :func:`plays.assemble` from coded actions.
+
+    Args:
+        actions: columns :data:`ACTIONS`, in the order of the source, one game after another. ``p1`` acts;
+            ``p2`` assists, steals, is fouled or comes in; ``p3`` blocks. ``team`` is that of ``p1``.
+        sides: ``game_id, home_team_id, away_team_id``.
+    """
+    kind = pl.col("type")
+    rows = (
+        actions.with_columns(
+            game_id=identifier("game", "nba"),
+            team_id=identifier("team", "nba"),
+            play=pl.int_range(pl.len()),
+            p1=person("p1"),
+            p2=person("p2"),
+            p3=person("p3"),
+        )
+        .join(sides, on="game_id", how="left", maintain_order="left")
+        .with_columns(
+            other=pl.when(pl.col("team_id") == pl.col("home_team_id"))
+            .then("away_team_id")
+            .when(pl.col("team_id") == pl.col("away_team_id"))
+            .then("home_team_id")
+        )
+    )
+    miss = (
+        pl.when(kind.is_in([1, 2, 3])).then(
+            pl.when(pl.col("made").fill_null(True)).then(pl.lit("")).otherwise("team_id")
+        )
+    ).forward_fill().over("game_id", "period")  # fmt: skip
+    # The text counts the player's rebounds so far; where that does not add up, the last miss tells.
+    counted = pl.col("text").str.extract_groups(r"\(Off:(\d+) Def:(\d+)\)")
+    more = [
+        (now - now.forward_fill().shift(1).over("game_id", "p1").fill_null(0))
+        for now in (counted.struct[n].cast(pl.Int32, strict=False) for n in (0, 1))
+    ]
+    offensive = (
+        pl.when((more[0] == 1) & (more[1] == 0))
+        .then(True)
+        .when((more[0] == 0) & (more[1] == 1))
+        .then(False)
+        .otherwise((miss == pl.col("team_id")).fill_null(False))
+    )
+    shot = kind.is_in([1, 2])
+    first = (
+        pl.when(shot)
+        .then(pl.lit("field_goal"))
+        .when(kind == 3)
+        .then(pl.lit("free_throw"))
+        .when((kind == 4) & offensive)
+        .then(pl.lit("offensive_rebound"))
+        .when(kind == 4)
+        .then(pl.lit("defensive_rebound"))
+        .when(kind == 5)
+        .then(pl.lit("turnover"))
+        .when((kind == 6) & ~pl.col("action").is_in(NOT_PERSONAL))
+        .then(pl.lit("foul"))
+        .when((kind == 8) & pl.col("p1").is_not_null())
+        .then(pl.lit("sub_out"))
+        .when(kind == 9)
+        .then(pl.lit("timeout"))
+        .when(kind == 10)
+        .then(pl.lit("jump_ball"))
+        .when(kind == 12)
+        .then(pl.lit("period_start"))
+        .when(kind == 13)
+        .then(pl.lit("period_end"))
+    )
+    personal = (kind == 6) & ~pl.col("action").is_in(NOT_PERSONAL)
+    double = personal & (pl.col("action") == DOUBLE_PERSONAL)
+    second = (
+        pl.when((kind == 1) & pl.col("made"))
+        .then(pl.lit("assist"))
+        .when(kind == 5)
+        .then(pl.lit("steal"))
+        .when(double)
+        .then(pl.lit("foul"))
+        .when(personal)
+        .then(pl.lit("foul_drawn"))
+        .when(kind == 8)
+        .then(pl.lit("sub_in"))
+    )
+    same_team = kind.is_in([1, 8])
+    # A team rebound after the first of two free throws, or at the buzzer, is the scorer's bookkeeping;
+    # it counts for nobody, and ends or keeps a possession only where the miss was live.
+    plays = [
+        rows.with_columns(kind=first, player_id="p1", name="name1", part=pl.lit(0)),
+        rows.filter((kind == 2) & pl.col("p3").is_not_null()).with_columns(
+            kind=pl.lit("blocked"), player_id="p1", name="name1", part=pl.lit(1)
+        ),
+        rows.filter(pl.col("p2").is_not_null()).with_columns(
+            kind=second,
+            player_id="p2",
+            name="name2",
+            team_id=pl.when(same_team).then("team_id").otherwise("other"),
+            part=pl.lit(2),
+        ),
+        rows.filter((kind == 2) & pl.col("p3").is_not_null()).with_columns(
+            kind=pl.lit("block"), player_id="p3", name="name3", team_id="other", part=pl.lit(3)
+        ),
+    ]
+    known = kind.is_in([1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 13, *IGNORED])
+    return (
+        pl.concat(plays)
+        .sort("play", "part")
+        .with_columns(
+            unknown=pl.when(~known & (pl.col("part") == 0)).then(
+                pl.format("EVENTMSGTYPE {}", kind)
+            ),
+            wall_time=pl.lit(None),
+        )
+        .drop("wall_time")
+    )
+
+
+def person(column: str) -> pl.Expr:
+    """A player's id; null for teams, 0 and what is no number."""
+    clean = text(column).str.replace(r"\.0+$", "")
+    number = clean.cast(pl.Int64, strict=False)
+    return pl.when((number > 0) & (number < TEAMS_FROM)).then(
+        pl.concat_str([pl.lit("nba"), number.cast(pl.String)])
+    )
+
+
+def minutes_s(column: str) -> pl.Expr:
+    """Seconds of ``36:42``, ``41.000000:19``, ``PT20M46.00S`` or whole minutes."""
+    told = text(column)
+    clock = told.str.extract_groups(r"^(\d+)(?:\.0*)?:(\d{1,2}(?:\.\d+)?)$")
+    iso = told.str.extract_groups(r"^PT(\d+)M(\d+(?:\.\d+)?)S$")
+    return pl.coalesce(
+        clock.struct[0].cast(pl.Float64) * 60 + clock.struct[1].cast(pl.Float64),
+        iso.struct[0].cast(pl.Float64) * 60 + iso.struct[1].cast(pl.Float64),
+    )
+
+
+def box_lines(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows for ``assemble(box=...)`` from a traditional box score's columns, as text.
+
+    ``GAME_ID, TEAM_ID, PLAYER_ID, PLAYER_NAME, START_POSITION, MIN, FGM, FGA, FG3M, FG3A, FTM, FTA, OREB,
+    DREB, AST, STL, BLK, TO, PF, PTS, PLUS_MINUS``.
+    """
+
+    def count(column: str) -> pl.Expr:
+        value = text(column).cast(pl.Float64, strict=False)
+        return value.round().cast(pl.Int16, strict=False)
+
+    seconds = minutes_s("MIN")
+    has_starters = text("START_POSITION").is_not_null().any().over("GAME_ID")
+    return frame.select(
+        game_id=identifier("GAME_ID", "nba"),
+        team_id=identifier("TEAM_ID", "nba"),
+        player_id=person("PLAYER_ID"),
+        name=text("PLAYER_NAME"),
+        starter=pl.when(has_starters).then(text("START_POSITION").is_not_null()),
+        seconds_played=seconds.fill_null(0.0),
+        plus_minus=pl.when(seconds > 0).then(count("PLUS_MINUS")),
+        points=count("PTS"),
+        field_goals_2_made=count("FGM") - count("FG3M"),
+        field_goals_2_tried=count("FGA") - count("FG3A"),
+        field_goals_3_made=count("FG3M"),
+        field_goals_3_tried=count("FG3A"),
+        free_throws_made=count("FTM"),
+        free_throws_tried=count("FTA"),
+        offensive_rebounds=count("OREB"),
+        defensive_rebounds=count("DREB"),
+        assists=count("AST"),
+        steals=count("STL"),
+        turnovers=count("TO"),
+        blocks=count("BLK"),
+        fouls_made=count("PF"),
+    )
+
+
+def sides_from_scores(scores: pl.DataFrame) -> pl.DataFrame:
+    """Home and away team of games that do not say them.
+
+    Args:
+        scores: ``game_id, team_id`` (of who scored) and the running ``home, away``, in order.
+
+    Returns:
+        ``game_id, home_team_id, away_team_id``; a game whose score never moves, or moves for one team
+        alone, is not in it.
+    """
+    before = {side: pl.col(side).shift(1).over("game_id").fill_null(0) for side in ("home", "away")}
+    moved = scores.filter(pl.col("team_id").is_not_null()).with_columns(
+        side=pl.when((pl.col("home") > before["home"]) & (pl.col("away") == before["away"]))
+        .then(pl.lit("home_team_id"))
+        .when((pl.col("away") > before["away"]) & (pl.col("home") == before["home"]))
+        .then(pl.lit("away_team_id"))
+    )
+    told = (
+        moved.drop_nulls("side")
+        .group_by("game_id", "side", "team_id")
+        .len()
+        .sort("game_id", "side", "len", "team_id", descending=[False, False, True, False])
+        .unique(["game_id", "side"], keep="first", maintain_order=True)
+        .pivot("side", index="game_id", values="team_id")
+    )
+    for column in ("home_team_id", "away_team_id"):
+        if column not in told.columns:
+            told = told.with_columns(pl.lit(None, pl.String).alias(column))
+    return told.select("game_id", "home_team_id", "away_team_id").drop_nulls()
+
+
+def transcripts(
+    source: str,
+    games: pl.DataFrame,
+    plays: pl.DataFrame,
+    options: ImportOptions,
+    where: str,
+    *,
+    box: pl.DataFrame | None = None,
+    people: pl.DataFrame | None = None,
+    notes: Sequence[str] = (),
+    known: Mapping[str, tuple[str, int]] | None = None,
+) -> Iterator[Transcript]:
+    """Yield a transcript for each league and season, by the game ids.
+
+    Args:
+        source: provider.
+        games: ``game_id`` (with ``nba`` before it) and what else ``assemble`` takes.
+        plays: rows for ``assemble``.
+        options: what a person says.
+        where: file to name in errors.
+        box: official lines.
+        people: what is known of the players.
+        notes: what was odd in the files.
+        known: game id -> league and first year of the season, where the id does not tell them.
+
+    Raises:
+        BadInputError: a game id that tells no league.
+    """
+    places: dict[str, tuple[str, int]] = {}
+    problems = []
+    for game in games["game_id"].unique().sort():
+        bare = str(game).removeprefix("nba")
+        if known and game in known:
+            places[game] = known[game]
+        elif len(bare) == 10 and bare.isdigit() and bare[:2] in LEAGUES:
+            year = int(bare[3:5])
+            places[game] = (LEAGUES[bare[:2]], (1900 if year >= 40 else 2000) + year)
+        elif options.league and options.season:
+            places[game] = (options.league, 2000 + int(options.season[:2]))
+        else:
+            allowed = "ten digits that start with 00 (NBA), 10 (WNBA) or 20 (G League)"
+            problems.append(Problem(where, None, "game id", repr(bare), allowed))
+    if problems:
+        raise BadInputError(problems, hint="Or give --league and --season.")
+    for place in sorted(set(places.values())):
+        mine = pl.Series([game for game, at in places.items() if at == place])
+        here = pl.col("game_id").is_in(mine.implode())
+        league, gender, region = options.place(place[0])
+        part = games.filter(here)
+        if "period_s" not in part.columns:
+            part = part.with_columns(period_s=pl.lit(PERIOD_S.get(place[0], 720.0)))
+        yield assemble(
+            source,
+            league,
+            options.season or season_name(place[1]),
+            part,
+            plays.filter(here),
+            gender=gender,
+            region=region,
+            box=None if box is None else box.filter(here),
+            people=people,
+            free_throws_at_foul=True,
+            notes=notes,
+        )
+
+
+def rows_of(result: Any, path: str) -> pl.DataFrame:
+    """A result set (``headers`` and ``rowSet``) as a frame of text.
+
+    Raises:
+        BadInputError: it is no such thing.
+    """
+    headers = result.get("headers") if isinstance(result, dict) else None
+    rows = result.get("rowSet") if isinstance(result, dict) else None
+    if (
+        not isinstance(headers, list)
+        or not isinstance(rows, list)
+        or not all(isinstance(row, list) and len(row) == len(headers) for row in rows)
+    ):
+        allowed = "a result set: headers, and rows as long as they"
+        raise BadInputError([Problem(path, None, "rowSet", "another form", allowed)])
+    columns = {str(header): n for n, header in enumerate(headers)}
+    return pl.DataFrame(
+        {
+            header: [None if row[n] is None else str(row[n]) for row in rows]
+            for header, n in columns.items()
+        },
+        schema=dict.fromkeys(columns, pl.String),
+    )
