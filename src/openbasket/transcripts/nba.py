@@ -231,37 +231,6 @@ def box_lines(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def sides_from_scores(scores: pl.DataFrame) -> pl.DataFrame:
-    """Home and away team of games that do not say them.
-
-    Args:
-        scores: ``game_id, team_id`` (of who scored) and the running ``home, away``, in order.
-
-    Returns:
-        ``game_id, home_team_id, away_team_id``; a game whose score never moves, or moves for one team
-        alone, is not in it.
-    """
-    before = {side: pl.col(side).shift(1).over("game_id").fill_null(0) for side in ("home", "away")}
-    moved = scores.filter(pl.col("team_id").is_not_null()).with_columns(
-        side=pl.when((pl.col("home") > before["home"]) & (pl.col("away") == before["away"]))
-        .then(pl.lit("home_team_id"))
-        .when((pl.col("away") > before["away"]) & (pl.col("home") == before["home"]))
-        .then(pl.lit("away_team_id"))
-    )
-    told = (
-        moved.drop_nulls("side")
-        .group_by("game_id", "side", "team_id")
-        .len()
-        .sort("game_id", "side", "len", "team_id", descending=[False, False, True, False])
-        .unique(["game_id", "side"], keep="first", maintain_order=True)
-        .pivot("side", index="game_id", values="team_id")
-    )
-    for column in ("home_team_id", "away_team_id"):
-        if column not in told.columns:
-            told = told.with_columns(pl.lit(None, pl.String).alias(column))
-    return told.select("game_id", "home_team_id", "away_team_id").drop_nulls()
-
-
 def transcripts(
     source: str,
     games: pl.DataFrame,

@@ -20,7 +20,7 @@ from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript, nba
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
 from openbasket.transcripts.names import identifier, text
-from openbasket.transcripts.plays import clock_seconds
+from openbasket.transcripts.plays import clock_seconds, sides_from_scores
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -168,7 +168,7 @@ def _sides(plays: pl.DataFrame) -> pl.DataFrame:
         home=_whole("hs"),
         away=_whole("vs"),
     )
-    return nba.sides_from_scores(scored)
+    return sides_from_scores(scored)
 
 
 def _actions(plays: pl.DataFrame) -> pl.DataFrame:

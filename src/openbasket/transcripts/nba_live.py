@@ -25,7 +25,7 @@ from openbasket.transcripts.nba_actions import (
     listed,
     words,
 )
-from openbasket.transcripts.plays import PLAY_COLUMNS
+from openbasket.transcripts.plays import PLAY_COLUMNS, sides_from_scores
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -92,7 +92,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     plays = frame(rows, PLAY_COLUMNS | {"home": pl.Int64(), "away": pl.Int64()})
     told = pl.DataFrame(list(games.values()), schema=GAME, orient="row")
     found = plays.select("game_id").unique(maintain_order=True)
-    sides = nba.sides_from_scores(plays.filter(pl.col("kind").is_in(["field_goal", "free_throw"])))
+    sides = sides_from_scores(plays.filter(pl.col("kind").is_in(["field_goal", "free_throw"])))
     listed_games = pl.concat(
         [
             told.join(found, on="game_id", how="semi"),

@@ -16,7 +16,7 @@ from openbasket.tables import BOX_STATS, PLAYER_KINDS
 from openbasket.transcripts import Transcript
 from openbasket.transcripts.names import text
 
-__all__ = ["assemble", "clock_seconds", "iso_clock_seconds", "season_name"]
+__all__ = ["assemble", "clock_seconds", "iso_clock_seconds", "season_name", "sides_from_scores"]
 
 #: Columns of a provider's rows, and what stands in a column that it does not have.
 PLAY_COLUMNS: dict[str, pl.DataType] = {
@@ -166,6 +166,37 @@ def assemble(
         tuple(said),
         pl.concat([flags, more_flags]).join(played, on="game_id", how="semi"),
     )
+
+
+def sides_from_scores(scores: pl.DataFrame) -> pl.DataFrame:
+    """Home and away team of games that do not say them.
+
+    Args:
+        scores: ``game_id, team_id`` (of who scored) and the running ``home, away``, in order.
+
+    Returns:
+        ``game_id, home_team_id, away_team_id``; a game whose score never moves, or moves for one team
+        alone, is not in it.
+    """
+    before = {side: pl.col(side).shift(1).over("game_id").fill_null(0) for side in ("home", "away")}
+    moved = scores.filter(pl.col("team_id").is_not_null()).with_columns(
+        side=pl.when((pl.col("home") > before["home"]) & (pl.col("away") == before["away"]))
+        .then(pl.lit("home_team_id"))
+        .when((pl.col("away") > before["away"]) & (pl.col("home") == before["home"]))
+        .then(pl.lit("away_team_id"))
+    )
+    told = (
+        moved.drop_nulls("side")
+        .group_by("game_id", "side", "team_id")
+        .len()
+        .sort("game_id", "side", "len", "team_id", descending=[False, False, True, False])
+        .unique(["game_id", "side"], keep="first", maintain_order=True)
+        .pivot("side", index="game_id", values="team_id")
+    )
+    for column in ("home_team_id", "away_team_id"):
+        if column not in told.columns:
+            told = told.with_columns(pl.lit(None, pl.String).alias(column))
+    return told.select("game_id", "home_team_id", "away_team_id").drop_nulls()
 
 
 def flag_frame(rows: Sequence[tuple[str, str, str, str]] = ()) -> pl.DataFrame:

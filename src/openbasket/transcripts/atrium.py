@@ -1,0 +1,341 @@
+"""Atrium (Genius): ``fixture_detail`` JSON, as the French LNB serves it, and the same as tables.
+
+Table: a row for each event (``EVENT_TYPE, EVENT_SUBTYPE, CLOCK`` as ``PT7M25S``), beside it a list of
+games with ``final_home, final_away``. Overtimes are periods 11, 12 ...; starters are not told. An event's
+id is a UUID of version 1: its time stamp is when the scorer entered it, in UTC. Rows that were corrected
+later, minutes or months after, bear the time of the correction: an instant that lies far from those of
+the events around it in game clock is dropped. Places are percent of the court's length and width; threes
+lie at a median of 7.5 m and layups at 1.1 m, but whether the width runs left or right is not told. Fouls of
+coaches and benches are no player's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from openbasket.errors import BadInputError, Problem
+from openbasket.transcripts import ImportOptions, Transcript
+from openbasket.transcripts.formats import Peek, load_json, peek, read_table
+from openbasket.transcripts.names import identifier, slug, text
+from openbasket.transcripts.plays import (
+    assemble,
+    iso_clock_seconds,
+    season_name,
+    sides_from_scores,
+)
+
+__all__ = ["FILES", "matches", "read"]
+
+FILES = "Atrium fixture_detail JSON, or a table with EVENT_TYPE, EVENT_SUBTYPE, CLOCK and PERIOD_ID"
+PLAYS = (
+    "GAME_ID", "EVENT_ID", "PERIOD_ID", "CLOCK", "EVENT_TYPE", "EVENT_SUBTYPE", "PLAYER_ID", "TEAM_ID",
+    "SUCCESS", "HOME_SCORE", "AWAY_SCORE",
+)  # fmt: skip
+DETAILS = (
+    "PLAYER_NAME",
+    "PLAYER_JERSEY",
+    "X_COORD",
+    "Y_COORD",
+    "_league",
+    "_season_start",
+    "LEAGUE",
+)
+GAMES = ("GAME_ID", "final_home", "final_away")
+GAME_DETAILS = ("home_team_id", "home_team_name", "away_team_id", "away_team_name", "game_date")
+KINDS = {
+    "2pt": "field_goal",
+    "3pt": "field_goal",
+    "freeThrow": "free_throw",
+    "assist": "assist",
+    "steal": "steal",
+    "block": "block",
+    "turnover": "turnover",
+    "timeOut": "timeout",
+    "jumpBall": "jump_ball",
+}
+WITH_SUBTYPE = {
+    ("rebound", "offensive"): "offensive_rebound",
+    ("rebound", "defensive"): "defensive_rebound",
+    ("substitution", "in"): "sub_in",
+    ("substitution", "out"): "sub_out",
+    ("foul", "drawn"): "foul_drawn",
+    ("period", "start"): "period_start",
+    ("period", "end"): "period_end",
+}
+NOT_A_PLAYERS_FOUL = (
+    "coachTechnical",
+    "benchTechnical",
+    "coachDisqualifying",
+    "benchDisqualifying",
+)
+IGNORED = ("period", "fixture", "possession", "videoReview", "challenge", "reversal", "game")
+FIRST_OVERTIME = 11
+#: UUID time stamps count from 15 October 1582 in units of 100 ns.
+UUID_EPOCH = 122_192_928_000_000_000
+#: Events around an event, and how far from their median its instant may lie.
+AROUND, FAR_S = 21, 180
+LENGTH_M, WIDTH_M, RIM_M = 28.0, 15.0, 1.575
+
+
+def matches(seen: Peek) -> bool:
+    """Whether a file is of Atrium."""
+    if seen.kind == "json":
+        return seen.has("data.pbp") and seen.has("data.fixture")
+    return seen.has(*PLAYS) or seen.has(*GAMES)
+
+
+def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
+    """Yield a transcript for each league and season.
+
+    Raises:
+        BadInputError: damaged files; a league that the files do not name and nobody else does.
+    """
+    plays: list[pl.DataFrame] = []
+    games: list[pl.DataFrame] = []
+    for file in files:
+        seen = peek(file)
+        if seen.kind == "json":
+            rows, game = _document(file, load_json(file))
+            plays.append(rows)
+            games.append(game)
+        elif seen.has(*PLAYS):
+            plays.append(read_table(file, PLAYS, DETAILS).select(*PLAYS, *DETAILS))
+        else:
+            table = read_table(file, GAMES, GAME_DETAILS)
+            games.append(table.with_columns(date=text("game_date").str.slice(0, 10)))
+    if not plays:
+        return
+    cleaned = _plays(
+        pl.concat(plays).unique(["GAME_ID", "EVENT_ID"], keep="first", maintain_order=True)
+    )
+    cleaned = cleaned.with_columns(wall_time=_trusted_instants())
+    listed = _games(cleaned, games)
+    named = cleaned.group_by("game_id", maintain_order=True).agg(
+        pl.col("_league").drop_nulls().first(),
+        pl.col("_start").drop_nulls().first(),
+        pl.col("wall_time").min(),
+    )
+    places = _places(named, options, str(files[0].parent))
+    listed = listed.join(places, on="game_id")
+    for (league, season), part in (
+        listed.sort("_league", "season").partition_by("_league", "season", as_dict=True).items()
+    ):
+        key, gender, region = options.place(str(league))
+        yield assemble(
+            "atrium",
+            key,
+            str(season),
+            part,
+            cleaned.join(part.select("game_id"), on="game_id", how="semi", maintain_order="left"),
+            gender=gender,
+            region=region,
+        )
+
+
+def _places(named: pl.DataFrame, options: ImportOptions, where: str) -> pl.DataFrame:
+    """League and season of each game."""
+    rows, problems = [], []
+    for game, league, start, first in named.rows():
+        key = options.league or (league.replace("_", "-") if league else None)
+        year = first.year - (first.month < 8) if first is not None else None
+        season = options.season or (season_name(int(float(start))) if start else None)
+        season = season or (season_name(year) if year else None)
+        if key and season:
+            rows.append((game, key, season))
+        else:
+            missing = "league" if not key else "season"
+            problems.append(Problem(where, None, missing, f"none for game {game}", f"a {missing}"))
+    if problems:
+        raise BadInputError(problems, hint="Give --league and --season.")
+    return pl.DataFrame(rows, schema=["game_id", "_league", "season"], orient="row")
+
+
+def _whole(column: str) -> pl.Expr:
+    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
+
+
+def _plays(raw: pl.DataFrame) -> pl.DataFrame:
+    what, sub = text("EVENT_TYPE"), text("EVENT_SUBTYPE")
+    both = pl.concat_str([what, sub.fill_null("")], separator="/")
+    table = {f"{a}/{b}": kind for (a, b), kind in WITH_SUBTYPE.items()}
+    kind = (
+        pl.when(both.is_in(list(table)))
+        .then(both.replace_strict(table, default=None, return_dtype=pl.String))
+        .when((what == "foul") & ~sub.is_in(NOT_A_PLAYERS_FOUL).fill_null(False))
+        .then(pl.when(text("PLAYER_ID").is_not_null()).then(pl.lit("foul")))
+        .otherwise(what.replace_strict(KINDS, default=None, return_dtype=pl.String))
+    )
+    known = what.is_in([*KINDS, *IGNORED, "foul", "rebound", "substitution"])
+    period = _whole("PERIOD_ID")
+    goal = what.is_in(["2pt", "3pt"])
+    along, across = (text(f"{axis}_COORD").cast(pl.Float64, strict=False) / 100 for axis in "XY")
+    left = along < 0.5
+    stamp = (
+        text("EVENT_ID")
+        .str.to_lowercase()
+        .str.extract_groups(r"^([0-9a-f]{8})-([0-9a-f]{4})-1([0-9a-f]{3})-")
+    )
+    ticks = pl.concat_str([stamp.struct[2], stamp.struct[1], stamp.struct[0]]).str.to_integer(
+        base=16, strict=False
+    )
+    return raw.select(
+        game_id=identifier("GAME_ID"),
+        period=pl.when(period >= FIRST_OVERTIME)
+        .then(period - FIRST_OVERTIME + 5)
+        .otherwise(period)
+        .cast(pl.Int8, strict=False),
+        clock_s=iso_clock_seconds(text("CLOCK")),
+        kind=kind,
+        team_id=identifier("TEAM_ID"),
+        player_id=identifier("PLAYER_ID"),
+        name=text("PLAYER_NAME"),
+        number=text("PLAYER_JERSEY"),
+        made=pl.when(goal | (what == "freeThrow")).then(
+            text("SUCCESS").str.to_lowercase().is_in(["true", "1", "1.0"])
+        ),
+        value=pl.when(what == "2pt").then(2).when(what == "3pt").then(3),
+        x_m=pl.when(goal).then(pl.when(left).then(across - 0.5).otherwise(0.5 - across) * WIDTH_M),
+        y_m=pl.when(goal).then(pl.when(left).then(along).otherwise(1 - along) * LENGTH_M - RIM_M),
+        wall_time=pl.from_epoch((ticks - UUID_EPOCH) // 10, time_unit="us").dt.replace_time_zone("UTC"),
+        unknown=pl.when(~known).then(both),
+        home=_whole("HOME_SCORE"),
+        away=_whole("AWAY_SCORE"),
+        _league=text("_league"),
+        _start=text("_season_start"),
+    )  # fmt: skip
+
+
+def _trusted_instants() -> pl.Expr:
+    """``wall_time``, null where it lies far from those of the events around it in the same period."""
+    seconds = pl.col("wall_time").dt.epoch("ms") / 1000
+    group = ("game_id", "period")
+    by_clock = pl.struct(-pl.col("clock_s"), pl.int_range(pl.len()))
+    around = (
+        seconds.rolling_median(AROUND, center=True, min_samples=3)
+        .over(group, order_by=by_clock)
+        .fill_null(seconds.median().over(group))
+    )
+    return pl.when((seconds - around).abs() <= FAR_S).then(pl.col("wall_time"))
+
+
+def _games(plays: pl.DataFrame, given: list[pl.DataFrame]) -> pl.DataFrame:
+    scored = plays.filter(
+        pl.col("made") & pl.col("team_id").is_not_null() & pl.col("home").is_not_null()
+    ).sort("game_id", pl.col("home") + pl.col("away"), maintain_order=True)
+    sides = sides_from_scores(scored.select("game_id", "team_id", "home", "away"))
+    schema = dict.fromkeys([*GAMES, *GAME_DETAILS, "date"], pl.String)
+    told = pl.concat(given, how="diagonal") if given else pl.DataFrame(schema=schema)
+    told = told.select(
+        game_id=identifier("GAME_ID"),
+        home_told=identifier("home_team_id"),
+        away_told=identifier("away_team_id"),
+        home_team=text("home_team_name"),
+        away_team=text("away_team_name"),
+        home_score=_whole("final_home"),
+        away_score=_whole("final_away"),
+        date=text("date").str.to_date("%Y-%m-%d", strict=False),
+    ).unique("game_id", keep="first")
+    first = plays.group_by("game_id").agg(
+        day=pl.col("wall_time").min().dt.date(),
+        teams=pl.col("team_id").drop_nulls().unique(maintain_order=True),
+    )
+    games = (
+        plays.select("game_id")
+        .unique(maintain_order=True)
+        .join(sides, on="game_id", how="left", maintain_order="left")
+        .join(told, on="game_id", how="left", maintain_order="left")
+        .join(first, on="game_id", how="left", maintain_order="left")
+    )
+    # The running score knows the sides; some lists of games have them the wrong way round.
+    swapped = (pl.col("home_told") == pl.col("away_team_id")).fill_null(False)
+    return games.with_columns(
+        home_team=pl.when(swapped).then("away_team").otherwise("home_team"),
+        away_team=pl.when(swapped).then("home_team").otherwise("away_team"),
+        home_team_id=pl.coalesce(
+            "home_team_id", "home_told", pl.col("teams").list.get(0, null_on_oob=True)
+        ),
+        away_team_id=pl.coalesce(
+            "away_team_id", "away_told", pl.col("teams").list.get(1, null_on_oob=True)
+        ),
+        date=pl.coalesce("date", "day"),
+    ).filter(
+        pl.col("home_team_id").is_not_null() & (pl.col("home_team_id") != pl.col("away_team_id"))
+    )
+
+
+# -- JSON ----------------------------------------------------------------------------------------
+
+
+def _document(path: Path, content: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A game's events and its line in the list of games, in the tables' columns."""
+    data = content.get("data") if isinstance(content, dict) else None
+    fixture = data.get("fixture") if isinstance(data, dict) else None
+    periods = data.get("pbp") if isinstance(data, dict) else None
+    game = _text(fixture.get("fixtureId")) if isinstance(fixture, dict) else None
+    if (
+        not isinstance(data, dict)
+        or not isinstance(fixture, dict)
+        or not isinstance(periods, dict)
+        or not game
+    ):
+        raise BadInputError([Problem(str(path), None, "data", "another form", FILES)])
+    competitors = fixture.get("competitors")
+    sides: dict[str, dict[str, Any]] = {}
+    for team in competitors if isinstance(competitors, list) else []:
+        if isinstance(team, dict):
+            sides["home" if team.get("isHome") else "away"] = team
+    if len(sides) != 2:
+        given = f"{len(sides)} sides"
+        raise BadInputError(
+            [Problem(str(path), None, "competitors", given, "a home and an away team")]
+        )
+    rows = []
+    for number, period in periods.items():
+        events = period.get("events") if isinstance(period, dict) else None
+        for event in events if isinstance(events, list) else []:
+            if isinstance(event, dict):
+                rows.append(_row(game, number, event, sides))
+    if not rows:
+        raise BadInputError([Problem(str(path), None, "data.pbp", "no events", FILES)])
+    name = _text(fixture.get("competitionName")) or ""
+    league = slug("".join(c for c in name if not c.isdigit())) if name else None
+    frame = pl.DataFrame(rows, schema=dict.fromkeys([*PLAYS, *DETAILS], pl.String), orient="row")
+    frame = frame.with_columns(_league=pl.lit(league, dtype=pl.String))
+    line: dict[str, Any] = {
+        "GAME_ID": game,
+        "date": (_text(fixture.get("startTimeLocal")) or "")[:10],
+    }
+    for side, team in sides.items():
+        line[f"{side}_team_id"] = _text(team.get("entityId"))
+        line[f"{side}_team_name"] = _text(team.get("name"))
+        line[f"final_{side}"] = _text(team.get("score"))
+    return frame, pl.DataFrame([line], schema_overrides=dict.fromkeys(line, pl.String))
+
+
+def _row(
+    game: str, period: str, event: dict[str, Any], sides: dict[str, dict[str, Any]]
+) -> dict[str, str | None]:
+    scores = event.get("scores")
+    score = {
+        side: _text(scores.get(str(team.get("entityId")))) if isinstance(scores, dict) else None
+        for side, team in sides.items()
+    }
+    row: dict[str, str | None] = dict.fromkeys([*PLAYS, *DETAILS])
+    row |= {"GAME_ID": game, "PERIOD_ID": _text(event.get("periodId")) or period}
+    row |= {"HOME_SCORE": score["home"], "AWAY_SCORE": score["away"]}
+    for column, key in (
+        ("EVENT_ID", "eventId"), ("CLOCK", "clock"), ("EVENT_TYPE", "eventType"),
+        ("EVENT_SUBTYPE", "eventSubType"), ("PLAYER_ID", "personId"), ("TEAM_ID", "entityId"),
+        ("SUCCESS", "success"), ("PLAYER_NAME", "name"), ("PLAYER_JERSEY", "bib"),
+        ("X_COORD", "x"), ("Y_COORD", "y"),
+    ):  # fmt: skip
+        row[column] = _text(event.get(key))
+    return row
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, (str, int, float)) and str(value).strip() else None
