@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import polars as pl
 
-__all__ = ["FREE_THROW_WEIGHT", "on_court", "possessions", "stint_totals", "team_acts"]
+__all__ = ["FREE_THROW_WEIGHT", "off_court", "on_court", "possessions", "stint_totals", "team_acts"]
 
 #: Share of free throws that end a possession or a shooting attempt (the usual 0.44).
 FREE_THROW_WEIGHT = 0.44
 TOTALS = ("points", "field_goals", "assisted", "possessions")
+#: What only a player on court can do.
+COURT_KINDS = (
+    "field_goal", "free_throw", "offensive_rebound", "defensive_rebound", "assist", "steal", "block",
+    "turnover",
+)  # fmt: skip
+#: An act may be noted this much before or after the change that goes with it.
+CHANGE_SLACK_S = 3.0
 
 
 def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
@@ -78,6 +85,45 @@ def on_court(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls("player_ids")
         .group_by("game_id", pl.col("player_ids").alias("player_id"), maintain_order=True)
         .agg(pl.col("seconds", *columns).sum())
+    )
+
+
+def off_court(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
+    """Acts of players who, by the line-ups, were not on court: substitutions that nobody noted.
+
+    Args:
+        events: table ``events``.
+        stints: table ``stints``.
+
+    Returns:
+        ``game_id, acts`` (that only a player on court can do) and ``off`` (those of others).
+    """
+    acts = (
+        events.filter(pl.col("player_id").is_not_null() & pl.col("kind").is_in(COURT_KINDS))
+        .select("game_id", "team_id", "player_id", "period", "clock_s", "order")
+        .sort("order")
+    )
+    line_ups = stints.select("game_id", "team_id", "player_ids", order="first_order").sort("order")
+    placed = acts.join_asof(
+        line_ups, on="order", by=["game_id", "team_id"], check_sortedness=False
+    ).with_row_index("act")
+    there = pl.col("player_ids").list.contains(pl.col("player_id")).fill_null(False)
+    off = placed.filter(~there).drop("player_ids")
+    spans = (
+        stints.join(off.select("game_id").unique(), on="game_id", how="semi")
+        .select("game_id", "period", "start_clock_s", "end_clock_s", player_id="player_ids")
+        .explode("player_id")
+    )
+    near = off.join(spans, on=["game_id", "period", "player_id"]).filter(
+        (pl.col("clock_s") <= pl.col("start_clock_s") + CHANGE_SLACK_S)
+        & (pl.col("clock_s") >= pl.col("end_clock_s") - CHANGE_SLACK_S)
+    )
+    off = off.join(near, on="act", how="anti")
+    counts = acts.group_by("game_id").agg(acts=pl.len())
+    return (
+        counts.join(off.group_by("game_id").agg(off=pl.len()), on="game_id", how="left")
+        .with_columns(pl.col("off").fill_null(0))
+        .sort("game_id")
     )
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from openbasket import tables
 from openbasket.tables import BOX_STATS
 from openbasket.transcripts.box import MINUTES_TOLERANCE_S, compare_with_box, right_scores
-from openbasket.transcripts.court import possessions, team_acts
+from openbasket.transcripts.court import off_court, possessions, team_acts
 from openbasket.transcripts.stints import ON_COURT
 from openbasket.workspace import Workspace
 
@@ -19,9 +19,12 @@ __all__ = ["flags", "read_flags"]
 MANY_DIFFERENCES = 0.05
 #: Counted and estimated possessions may differ by this share.
 POSSESSIONS_TOLERANCE = 0.12
+#: Line-ups are not trusted if more than this share of the acts is of players who were not on court by them.
+OFF_COURT_SHARE = 0.02
 #: The checks made here; others come from providers.
 CHECKS = (
-    "periods", "final score", "no box score", "box score", "line-ups", "minutes", "possessions",
+    "periods", "final score", "no box score", "box score", "line-ups", "minutes", "off court",
+    "possessions",
 )  # fmt: skip
 
 
@@ -30,8 +33,9 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
 
     The whole game: a period of regulation without plays; points that do not add up to the final
     score; more than five per cent of the official numbers differ from our count. Its line-ups: not
-    five a side at every moment; minutes of a player more than five seconds off the official ones. A
-    note: single numbers that differ from the box score; a possession count far from the estimate.
+    five a side at every moment; minutes of a player more than five seconds off the official ones;
+    more than two per cent of the acts are of players who were not on court by them. A note: single
+    numbers that differ from the box score; a possession count far from the estimate.
 
     Args:
         frames: tables ``games, events, box_scores, stints`` of one league and season.
@@ -50,6 +54,7 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
         _differences(both),
         _not_five(frames["stints"]),
         _minutes_off(both),
+        _off_court(events, frames["stints"]),
         _odd_possessions(events, acts),
     ]
     return pl.concat(found).sort("game_id", "check")
@@ -148,6 +153,12 @@ def _minutes_off(both: pl.DataFrame) -> pl.DataFrame:
     return _flag(
         wrong, "minutes", "lineups", pl.format("{} players off the box score: {}", "len", "what")
     )
+
+
+def _off_court(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
+    many = off_court(events, stints).filter(pl.col("off") > OFF_COURT_SHARE * pl.col("acts"))
+    reason = pl.format("{} of {} acts are of players not in the line-ups", "off", "acts")
+    return _flag(many, "off court", "lineups", reason)
 
 
 def _odd_possessions(events: pl.DataFrame, acts: pl.DataFrame) -> pl.DataFrame:
