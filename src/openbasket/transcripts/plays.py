@@ -96,6 +96,7 @@ def assemble(
     box: pl.DataFrame | None = None,
     people: pl.DataFrame | None = None,
     free_throws_at_foul: bool = False,
+    flags: pl.DataFrame | None = None,
     notes: Sequence[str] = (),
 ) -> Transcript:
     """Make a transcript of one league and season.
@@ -124,6 +125,7 @@ def assemble(
         free_throws_at_foul: free throws count for those who were on court at the foul, as the NBA's
             plus-minus has it, so that they are put before the changes made between; else for those who
             are on court when they are shot.
+        flags: what the provider's module found (:func:`flag_frame`).
         notes: what was odd in the files.
 
     Returns:
@@ -136,7 +138,7 @@ def assemble(
     box = box.drop_nulls(["game_id", "team_id", "player_id"]).unique(
         ["game_id", "player_id"], keep="first", maintain_order=True
     )
-    flags = _unknown(plays, said)
+    found = [flag_frame() if flags is None else flags, _unknown(plays, said)]
     plays = plays.filter(pl.col("kind").is_not_null() & pl.col("period").is_not_null())
     box, _ = _of_playing_teams(box, games)
     # Numbered games are sorted and grouped several times faster than named ones.
@@ -144,7 +146,7 @@ def assemble(
     plays = plays.with_columns(pl.col("game_id").cast(numbered, strict=False))
     coded = games.with_columns(pl.col("game_id").cast(numbered))
     plays = _played_periods(_only_playing_teams(plays, coded, said), coded)
-    plays, more_flags = _clocks(plays, coded, said)
+    plays, of_clocks = _clocks(plays, coded, said)
     plays = _ordered(plays, said, free_throws_at_foul=free_throws_at_foul)
     events = _events(plays).with_columns(pl.col("game_id").cast(pl.String))
     plays = plays.with_columns(pl.col("game_id").cast(pl.String))
@@ -164,7 +166,7 @@ def assemble(
         lines.select("game_id", "team_id", "player_id", "seconds_played", "plus_minus", *BOX_STATS),
         events,
         tuple(said),
-        pl.concat([flags, more_flags]).join(played, on="game_id", how="semi"),
+        pl.concat([*found, of_clocks]).join(played, on="game_id", how="semi"),
     )
 
 
