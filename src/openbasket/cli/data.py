@@ -1,4 +1,4 @@
-"""Verbs: label, reliability, agreement, split, reels, build, verify, statistics, figures."""
+"""Verbs that turn plays into a dataset, look at it, and hand it on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     for verb in (
-        label, reliability, agreement, split, reels, build, verify, statistics, figures,
+        label, reliability, agreement, split, reels, build, verify, statistics, figures, export_sportscode,
     ):  # fmt: skip
         app.command()(verb)
 
@@ -154,6 +154,27 @@ def figures(
         return
     for path in written:
         say(str(path))
+
+
+def export_sportscode(
+    root: Root,
+    game: Annotated[str, typer.Argument(metavar="GAME_ID", help="The game to write.")],
+    out: Annotated[Path, typer.Option(help="XML file to write.")],
+    before: Annotated[float, typer.Option(min=0, help="Seconds before an event.")] = 5.0,
+    after: Annotated[float, typer.Option(min=0, help="Seconds after an event.")] = 3.0,
+    as_json: Json = False,
+) -> None:
+    """Write a game's plays and clips as a timeline for Hudl SportsCode."""
+    from openbasket.dataset.export.sportscode import export_sportscode as write
+    from openbasket.workspace import Workspace
+
+    counts = write(Workspace(root), game, out, before_s=before, after_s=after)
+    if as_json:
+        print_json(counts | {"path": str(out)})
+        return
+    say(f"wrote {out}: {counts['events']} events, {counts['clips']} clips")
+    if counts["without_time"]:
+        say(f"note: {counts['without_time']} events have no time in the video and are left out")
 
 
 def split(

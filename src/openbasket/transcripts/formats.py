@@ -88,7 +88,8 @@ def peek(path: Path) -> Peek:
             return Peek(path, "parquet", frozenset(pl.read_parquet_schema(path)))
         except (pl.exceptions.PolarsError, OSError):
             return Peek(path, "parquet", frozenset())
-    text = (head + rest).decode("utf-8-sig", errors="replace")
+    wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = (head + rest).decode("utf-16" if wide else "utf-8-sig", errors="replace")
     start = text.lstrip()
     if start[:1] in ("{", "["):
         return Peek(path, "json", _json_keys(path), start[:4000])
