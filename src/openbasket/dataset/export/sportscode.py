@@ -60,7 +60,7 @@ def export_sportscode(
             hint="Run `openbasket sync` on the game's video first.",
         )  # fmt: skip
     at = dict(located.times.select("event_id", "media_s").rows())
-    names = dict(workspace.read("players", *season).select("player_id", "name").rows())
+    names = dict(workspace.read("players").select("player_id", "name").rows())
     numbers = dict(
         workspace.read("appearances", *season).filter(mine).select("player_id", "number").rows()
     )
