@@ -1,0 +1,1 @@
+"""Made-up games, and writers that put them into the files of every provider."""
