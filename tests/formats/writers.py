@@ -681,7 +681,7 @@ def fiba_livestats(games: list[Game], folder: Path) -> None:
         "sFoulsOn": "fouls_drawn", "sPlusMinusPoints": "plus_minus",
     }  # fmt: skip
     kinds = {"free_throw": "freethrow", "foul_drawn": "foulon", "sub_in": "substitution",
-             "sub_out": "substitution"}  # fmt: skip
+             "sub_out": "substitution", "jump_ball": "jumpball"}  # fmt: skip
     for game in games:
         pno = {line["id"]: str(n) for n, line in enumerate(game.lines, start=1)}
         teams: dict[str, Any] = {}

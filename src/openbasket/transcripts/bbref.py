@@ -209,7 +209,7 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
             part(r"^Defensive rebound by (.+)$", "defensive_rebound", own, 0),
             part(r"^Turnover by (.+?)(?: \(|$)", "turnover", own, 0),
             part(r"; steal by (.+?)\)", "steal", other, 1),
-            part(foul + r"[\w ]*? by (.+?)(?: \(|$)", "foul", fouled, 0),
+            part(foul + r"[\w ]*?\bfoul\b[\w ]* by (.+?)(?: \(|$)", "foul", fouled, 0),
             part(r"foul[\w ]* by .*\(drawn by (.+?)\)", "foul_drawn", own, 1),
             part(r"^(.+?) enters the game for ", "sub_in", own, 0),
             part(r" enters the game for (.+)$", "sub_out", own, 1),
