@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from formats.games import made_up_games
 from formats.writers import WRITERS
+
 from openbasket.transcripts import PROVIDERS, ImportOptions, import_files
 from openbasket.transcripts.check import check
 from openbasket.transcripts.formats import module

@@ -570,6 +570,17 @@ def _sidearm_rows(play: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # -- ACB, stats.ncaa.org, FIBA LiveStats, SportsCode ------------------------------------------------
 
 
+def _acb_row(
+    game: Game, who: dict[str, Any], period: int, left: int, action: str, score: tuple[int, int]
+) -> dict[str, Any]:
+    team = game.teams[who["side"]]
+    return {
+        "period": f"{period}C" if period < 5 else f"{period - 4}PR", "time_point": clock(left),
+        "player": who["name"] or team, "action": action, "local_score": score[0], "visitor_score": score[1],
+        "day": 3, "game_code": 103000 + game.number, "team": team,
+    }  # fmt: skip
+
+
 def acb(games: list[Game], folder: Path) -> None:
     kinds = {
         "assist": "Asistencia", "steal": "Recuperación", "block": "Tapón", "blocked": "Tapón Recibido",
@@ -581,18 +592,11 @@ def acb(games: list[Game], folder: Path) -> None:
     for game in games:
         score = game.running()
 
-        def row(
-            who: dict[str, Any], period: int, left: int, action: str, order: int | None
-        ) -> dict[str, Any]:
-            home, away = score[order] if order is not None else (0, 0)
-            team = game.teams[who["side"]]
-            return {
-                "period": f"{period}C" if period < 5 else f"{period - 4}PR", "time_point": clock(left),
-                "player": who["name"] or team, "action": action, "local_score": home, "visitor_score": away,
-                "day": 3, "game_code": 103000 + game.number, "team": team,
-            }  # fmt: skip
-
-        rows += [row(p, 1, 600, "Quinteto inicial", None) for p in game.lines if p["starter"]]
+        rows += [
+            _acb_row(game, p, 1, 600, "Quinteto inicial", (0, 0))
+            for p in game.lines
+            if p["starter"]
+        ]
         for event in game.events:
             kind = event["kind"]
             if kind == "field_goal":
@@ -604,7 +608,8 @@ def acb(games: list[Game], folder: Path) -> None:
                 action = kinds[kind]
             else:
                 continue
-            rows.append(row(event, event["period"], event["clock"], action, event["order"]))
+            at = score[event["order"]]
+            rows.append(_acb_row(game, event, event["period"], event["clock"], action, at))
     write(folder, "acb_pbp_2223.parquet", rows)
 
 

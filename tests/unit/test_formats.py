@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-
 from formats.games import Game, made_up_games
 from formats.writers import WRITERS, espn
+
 from openbasket.tables import BOX_STATS
 from openbasket.transcripts import ImportOptions, import_files
 from openbasket.transcripts.box import count_box

@@ -19,6 +19,10 @@ __all__ = ["flags", "read_flags"]
 MANY_DIFFERENCES = 0.05
 #: Counted and estimated possessions may differ by this share.
 POSSESSIONS_TOLERANCE = 0.12
+#: So few possessions may differ by chance.
+FEW_POSSESSIONS = 20
+#: A period shorter than this may pass without a play.
+SHORT_PERIOD_S = 120.0
 #: Line-ups are not trusted if more than this share of the acts is of players who were not on court by them.
 OFF_COURT_SHARE = 0.02
 #: The checks made here; others come from providers.
@@ -73,14 +77,16 @@ def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     happened = events.filter(pl.col("player_id").is_not_null())
     seen = happened.group_by("game_id").agg(pl.col("period").unique())
     missing = (
-        games.select("game_id", period=pl.int_ranges(1, pl.col("periods").cast(pl.Int64) + 1))
+        games.select(
+            "game_id", "period_s", period=pl.int_ranges(1, pl.col("periods").cast(pl.Int64) + 1)
+        )
         .join(seen, on="game_id", how="left")
         .with_columns(
             missing=pl.col("period")
             .cast(pl.List(pl.Int8))
             .list.set_difference(pl.col("period_right").fill_null([]))
         )
-        .filter(pl.col("missing").list.len() > 0)
+        .filter((pl.col("missing").list.len() > 0) & (pl.col("period_s") >= SHORT_PERIOD_S))
     )
     said = pl.col("missing").list.sort().cast(pl.List(pl.String)).list.join(", ")
     return _flag(missing, "periods", "game", pl.format("no plays in period {}", said))
@@ -163,7 +169,8 @@ def _off_court(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
 
 def _odd_possessions(events: pl.DataFrame, acts: pl.DataFrame) -> pl.DataFrame:
     odd = possessions(events, acts).filter(
-        (pl.col("counted") / pl.col("estimated") - 1).abs() > POSSESSIONS_TOLERANCE
+        (pl.col("estimated") > FEW_POSSESSIONS)
+        & ((pl.col("counted") / pl.col("estimated") - 1).abs() > POSSESSIONS_TOLERANCE)
     )
     names = ("team_id", "counted", pl.col("estimated").round(1))
     return _flag(

@@ -254,6 +254,7 @@ def _identified(
         )
         for frame in (plays, lines)
     )
+    lines = _by_number(lines, plays)
     seen = pl.concat(
         frame.select("team_id", "game_id", "_key", "_number") for frame in (plays, lines)
     ).drop_nulls()
@@ -302,6 +303,28 @@ def _identified(
         fouls_made=_whole("PersonalFouls"),
     )  # fmt: skip
     return plays, lines
+
+
+def _by_number(lines: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
+    """Box scores write ``A. BELINGA`` for Arielle-Vadrelle: found by number and last word of the name."""
+    place = ["game_id", "team_id"]
+    known = [
+        frame.select(*place, "_key", "_number").drop_nulls().unique(maintain_order=True)
+        for frame in (lines, plays)
+    ]
+    last = pl.col("_key").str.extract(r"([^-]+)$").alias("_last")
+    official, ours = (
+        mine.join(other, on=[*place, "_key"], how="anti").with_columns(last)
+        for mine, other in (known, known[::-1])
+    )
+    same = (
+        official.join(ours, on=[*place, "_number", "_last"], suffix="_ours")
+        .filter(pl.len().over(*place, "_key") == 1)
+        .select(*place, "_key", "_key_ours")
+    )
+    return lines.join(
+        same, on=[*place, "_key"], how="left", maintain_order="left"
+    ).with_columns(_key=pl.coalesce("_key_ours", "_key"))  # fmt: skip
 
 
 # -- JSON ----------------------------------------------------------------------------------------
