@@ -94,7 +94,10 @@ def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
 
 def _final_scores(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     wrong = right_scores(games, events).filter(~pl.col("right"))
-    names = ("home_points", "away_points", "home_score", "away_score")
+    names = [
+        pl.col(c).cast(pl.String).fill_null("?")
+        for c in ("home_points", "away_points", "home_score", "away_score")
+    ]
     return _flag(
         wrong, "final score", "game", pl.format("points add up to {}-{}, final score {}-{}", *names)
     )
