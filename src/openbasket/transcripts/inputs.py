@@ -78,11 +78,13 @@ def _stage(given: str | Path, target: Path, names: dict[str, str]) -> list[Path]
             )
     if not path.is_dir():
         return [_unpacked(path, target / "unpacked", names)]
-    packed = [p for p in sorted(path.rglob("*")) if p.is_file() and _is_packed(p)]
-    return [
-        path,
-        *(_unpacked(p, target / "unpacked" / str(n), names) for n, p in enumerate(packed)),
-    ]
+    # What was beside each other stays so.
+    place = target / "unpacked"
+    for packed in sorted(p for p in path.rglob("*") if p.is_file() and _is_packed(p)):
+        beside = place / packed.relative_to(path).parent
+        zipped = packed.suffix.lower() == ".zip"
+        _unpacked(packed, beside / packed.name if zipped else beside, names)
+    return [path, place] if place.exists() else [path]
 
 
 def _is_packed(path: Path) -> bool:
