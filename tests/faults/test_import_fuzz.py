@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import json
@@ -162,7 +163,7 @@ def json_damaged(document: Any, chance: random.Random) -> None:
     elif way == 2 and isinstance(node, list):
         chance.shuffle(node)
     else:
-        node[key] = chance.choice(JUNK)
+        node[key] = copy.deepcopy(chance.choice(JUNK))
 
 
 def tried(name: str, folder: Path, place: Path, sound: dict[Any, tuple[int, ...]]) -> str:

@@ -10,7 +10,6 @@ a turnover is ``TO`` alone, a blocked shot of 2007-08 (``2FGAB``, ``3FGAB``) is 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem, suggest
 from openbasket.transcripts import ImportOptions, Transcript
-from openbasket.transcripts.formats import Peek
+from openbasket.transcripts.formats import Peek, load_json, read_table
 from openbasket.transcripts.names import display_name, identifier, text
 from openbasket.transcripts.plays import assemble, clock_seconds, season_name
 
@@ -189,21 +188,6 @@ def _live_seasons(files: list[Path]) -> Iterator[_Raw]:
         yield _Raw(code, start, plays, **frames, where=where, notes=tuple(notes))
 
 
-def _load_json(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    if not text.strip():
-        raise BadInputError(
-            [Problem(str(path), None, None, "an empty file", "JSON of the live API")]
-        )
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise BadInputError(
-            [Problem(str(path), None, None, f"JSON that ends or breaks ({error})", "whole JSON")],
-            hint="Download the file again.",
-        ) from None
-
-
 def _records(
     path: Path, records: Any, columns: Sequence[str], extra: Sequence[str] = ()
 ) -> pl.DataFrame:
@@ -226,7 +210,7 @@ def _records(
 
 
 def _live_plays(path: Path) -> pl.DataFrame:
-    content = _load_json(path)
+    content = load_json(path)
     records = []
     for section in SECTIONS:
         plays = content.get(section) if isinstance(content, dict) else None
@@ -240,22 +224,23 @@ def _live_plays(path: Path) -> pl.DataFrame:
 
 
 def _live_box(path: Path) -> pl.DataFrame:
-    content = _load_json(path)
+    content = load_json(path)
     teams = content.get("Stats") if isinstance(content, dict) else None
     if not isinstance(teams, list) or not all(isinstance(team, dict) for team in teams):
         raise BadInputError(
             [Problem(str(path), None, "Stats", "no list of teams", "the live API's form")]
         )
-    players = [player for team in teams for player in team.get("PlayersStats") or []]
+    listed = (team.get("PlayersStats") for team in teams)
+    players = [player for players in listed if isinstance(players, list) for player in players]
     return _records(path, players, BOX_COLUMNS, ("Plusminus",))
 
 
 def _live_header(path: Path) -> pl.DataFrame:
-    return _records(path, [_load_json(path)], HEADER_COLUMNS)
+    return _records(path, [load_json(path)], HEADER_COLUMNS)
 
 
 def _live_points(path: Path) -> pl.DataFrame:
-    content = _load_json(path)
+    content = load_json(path)
     return _records(path, content.get("Rows") if isinstance(content, dict) else None, POINT_COLUMNS)
 
 
@@ -297,30 +282,17 @@ def _flat_seasons(files: list[Path]) -> Iterator[_Raw]:
 
 
 def _load_flat(path: Path, columns: Sequence[str], extra: Sequence[str] = ()) -> pl.DataFrame:
-    if path.stat().st_size == 0:
-        raise BadInputError([Problem(str(path), None, None, "an empty file", FILES)])
-    try:
-        scan = (
-            pl.scan_parquet(path)
-            if path.suffix == ".parquet"
-            else pl.scan_csv(path, infer_schema=False)
-        )
-        have = scan.collect_schema().names()
-        wanted = ("_season", "_gamecode", *columns)
-        problems = [
-            Problem(str(path), None, column, "no such column", ", ".join(wanted))
-            for column in wanted
-            if column not in have
-        ]
-        if problems:
-            raise BadInputError(problems)
-        names = [*wanted, *(c for c in extra if c in have)]
-        frame = scan.select(pl.col(names).cast(pl.String)).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    numbers = ("_season", "_gamecode")
+    frame = read_table(path, (*numbers, *columns), extra).with_columns(
+        pl.col(numbers).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
+    )
+    bad = frame.with_row_index("_row").filter(pl.any_horizontal(pl.col(numbers).is_null()))
+    if bad.height:
         raise BadInputError(
-            [Problem(str(path), None, None, str(error)[:160], "a whole parquet or CSV file")]
-        ) from None
-    return frame.with_columns(pl.col("_season", "_gamecode").cast(pl.Int32))
+            Problem(str(path), row, "_season, _gamecode", "no numbers", "whole numbers")
+            for row in bad["_row"].head(20)
+        )
+    return frame
 
 
 def _competition(file: Path, folder: Path, header: pl.DataFrame | None) -> str:

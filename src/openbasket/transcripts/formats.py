@@ -10,9 +10,12 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openbasket.errors import BadInputError, Problem, UnknownNameError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["PROVIDERS", "Peek", "load_json", "module", "peek", "read_table", "sort_files"]
 
@@ -86,7 +89,7 @@ def peek(path: Path) -> Peek:
     if head[:4] == b"PAR1":
         try:
             return Peek(path, "parquet", frozenset(pl.read_parquet_schema(path)))
-        except (pl.exceptions.PolarsError, OSError):
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             return Peek(path, "parquet", frozenset())
     wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
     text = (head + rest).decode("utf-16" if wide else "utf-8-sig", errors="replace")
@@ -152,7 +155,7 @@ def load_json(path: Path) -> Any:
         raise BadInputError([Problem(str(path), None, None, str(error)[:160], "JSON")]) from None
 
 
-def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Any:
+def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
     """Read columns of a parquet or CSV file as text.
 
     Args:
@@ -196,7 +199,7 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
                 for c in optional
             ),
         ).collect()
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise BadInputError(
             [Problem(str(path), None, None, str(error)[:160], "a whole parquet or CSV file")]
         ) from None
