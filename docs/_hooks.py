@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
 from openbasket import cli, skills, tables
+from openbasket.transcripts.formats import PROVIDERS, module
+
+REPO = Path(__file__).resolve().parents[1]
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -15,6 +21,8 @@ def on_files(files: Files, config: Any) -> Files:
     for path, text in {
         "reference/commands.md": commands_page(),
         "reference/tables.md": tables_page(),
+        "reference/providers.md": providers_page(),
+        "concepts/label-reliability.md": reliability_page(),
     }.items():
         files.append(File.generated(config, path, content=text))
     return files
@@ -44,6 +52,90 @@ def commands_page() -> str:
             parts.append(f"| {words} | {parameter.help or ''} | {shown} |")
         parts.append("")
     return "\n".join(parts)
+
+
+def providers_page() -> str:
+    """Every provider's files and how they are read, from the modules that read them."""
+    parts = [
+        "# Providers\n",
+        "What `openbasket import` reads. The name of a provider is what stands in a heading; `auto` finds it "
+        "by a file's content.\n",
+    ]
+    for name in PROVIDERS:
+        found = module(name)
+        parts += [f"## `{name}`\n", f"Files: {found.FILES}.\n", inspect.getdoc(found) or "", ""]
+    return "\n".join(parts)
+
+
+def reliability_page() -> str:
+    """How reliable the labels of the real leagues are, from the results of ``benchmarks/real_leagues.py``."""
+    found = json.loads((REPO / "benchmarks" / "results" / "real_leagues.json").read_text())
+    rows = found["reliability"]
+    text = (REPO / "docs" / "concepts" / "label-reliability.in.md").read_text(encoding="utf-8")
+    return text.replace("{{ table }}", _reliability_table(rows)).replace(
+        "{{ noise }}", _noise_list(rows)
+    ).replace("{{ checked }}", _checked_table(found["checked"]))  # fmt: skip
+
+
+def _number(value: float | None, form: str = ".2f") -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _reliability_table(rows: list[dict[str, Any]]) -> str:
+    leagues = list(dict.fromkeys(row["league"] for row in rows))
+    lines = ["| skill | " + " | ".join(leagues) + " |", "|---" * (len(leagues) + 1) + "|"]
+    by = {(row["league"], row["skill"]): row for row in rows}
+    for skill in skills.SKILLS:
+        cells = []
+        for league in leagues:
+            row = by.get((league, skill.key))
+            if row is None:
+                cells.append("-")
+                continue
+            shown = _number(row["split_half"])
+            noise = row["verdict"] == "mostly noise"
+            cells.append(
+                f"{f'*{shown}*' if noise else shown} / {_number(row['year_to_year'])} / "
+                f"{_number(row['level_change'], '.0%')}"
+            )
+        lines.append(f"| {skill.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _noise_list(rows: list[dict[str, Any]]) -> str:
+    lines = []
+    for skill in skills.SKILLS:
+        judged = [r for r in rows if r["skill"] == skill.key and r["verdict"]]
+        noise = [r["league"] for r in judged if r["verdict"] == "mostly noise"]
+        if noise:
+            where = "every league" if len(noise) == len(judged) else ", ".join(noise)
+            lines.append(f"- **{skill.name}**: {where}")
+    return "\n".join(lines) or "None."
+
+
+def _checked_table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| league | season | games | worst statistic | final scores | minutes | plus-minus | five a side | "
+        "possessions / estimate | left out | without line-ups |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        share = {
+            k: _number(r[k], ".2%")
+            for k in (
+                "worst_statistic",
+                "final_scores",
+                "trusted_minutes",
+                "trusted_plus_minus",
+                "five",
+            )
+        }
+        lines.append(
+            f"| {r['league']} | {r['season']} | {r['games']} | {share['worst_statistic']} | "
+            f"{share['final_scores']} | {share['trusted_minutes']} | {share['trusted_plus_minus']} | "
+            f"{share['five']} | {r['possessions']:.3f} | {r['left_out']} | {r['no_line_ups']} |"
+        )
+    return "\n".join(lines)
 
 
 def tables_page() -> str:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from formats.games import made_up_games
+from formats.writers import WRITERS
 from typer.main import get_command
 
 from openbasket import cli, skills, tables
@@ -31,6 +33,11 @@ def folder(finished: Path, tmp_path: Path) -> Path:
     shutil.copytree(REPO / "tests" / "data" / "generic_csv", tmp_path / "my_league")
     if (REPO / "tests" / "data" / "euroleague").is_dir():
         shutil.copytree(REPO / "tests" / "data" / "euroleague", tmp_path / "euroleague_game")
+    shutil.copytree(REPO / "tests" / "data", tmp_path / "samples")
+    games = made_up_games(tmp_path / "games")
+    for name, target in (("espn", "college"), ("fiba_livestats", "livestats")):
+        (tmp_path / target).mkdir()
+        WRITERS[name](games, tmp_path / target)
     return tmp_path
 
 

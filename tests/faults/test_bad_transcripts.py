@@ -97,7 +97,7 @@ def test_truncated_json(live, tmp_path):
     file.write_text(file.read_text()[:500])
     text = str(refused(live, tmp_path, "euroleague"))
     assert "E2023_1_PlaybyPlay.json" in text
-    assert "ends or breaks" in text
+    assert "is the file cut off" in text
     file.write_text("")
     assert "an empty file" in str(refused(live, tmp_path, "euroleague"))
 

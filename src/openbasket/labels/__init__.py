@@ -24,10 +24,11 @@ __all__ = ["LabelReport", "LabelSettings", "SeasonTables", "label", "label_seaso
 
 @dataclass
 class LabelReport:
-    """What was labelled: one dictionary of facts for each league and season."""
+    """What was labelled: one dictionary of facts for each league and season, and which were too small."""
 
     settings: LabelSettings
     seasons: list[dict[str, Any]] = field(default_factory=list)
+    too_small: dict[str, int] = field(default_factory=dict)  # league and season -> subjects
 
     columns = (
         "league", "season", "games", "left out", "no line-ups", "subjects", "labelled skills", "labels",
@@ -58,13 +59,20 @@ class LabelReport:
                 why.setdefault(f"{skill} (no {', '.join(missing)})", []).append(
                     f"{s['league']} {s['season']}"
                 )
-        return [f"not labelled: {text} in {', '.join(places)}" for text, places in why.items()]
+        small = [
+            f"not labelled: {place}, {count} players with enough events for {self.settings.levels} levels"
+            for place, count in self.too_small.items()
+        ]
+        return small + [
+            f"not labelled: {text} in {', '.join(places)}" for text, places in why.items()
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
         return {
             "settings": asdict(self.settings),
             "seasons": self.seasons,
+            "too_small": self.too_small,
             "openbasket": __version__,
         }
 
@@ -79,7 +87,8 @@ def label(
     """Label every subject of a workspace; write ``subjects``, ``levels`` and ``labels.json``.
 
     Raises:
-        BadInputError: a league's season with fewer subjects than levels, or a bad experts' file.
+        BadInputError: no league's season has as many subjects as levels, or a bad experts' file.
+            Single seasons that have too few get no labels, and a note.
         NotFoundError: no games have been imported.
     """
     settings = settings or LabelSettings()
@@ -92,10 +101,12 @@ def label(
             allowed = f"at least {settings.levels}, one for each level"
             given = f"{people.height} players with {settings.min_events} events or more"
             problems.append(Problem(f"{league} {season}", None, None, given, allowed))
+            report.too_small[f"{league} {season}"] = people.height
+            continue
         everyone.append(people)
         labels.append(levels)
         report.seasons.append({"league": league, "season": season, **facts})
-    if problems:
+    if not everyone:
         hint = "Import more games of the season, or lower --min-events, --min-minutes or --levels."
         raise BadInputError(problems, hint)
     people = pl.concat(everyone).sort("subject_id")
