@@ -25,7 +25,7 @@ from openbasket.workspace import Workspace
 REPO = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("OPENBASKET_REAL_DATA", REPO.parent / "shared" / "data"))
 RESULTS = Path(__file__).parent / "results" / "real_leagues.json"
-PLOT = REPO / "docs" / "images" / "label-reliability.svg"
+PLOT = REPO / "docs" / "images" / "label-reliability.png"
 SOURCES = {
     "euroleague": ("euroleague", "eurocup"),
     "aba": ("aba",),

@@ -125,14 +125,14 @@ def _checked_table(rows: list[dict[str, Any]]) -> str:
             for k in (
                 "worst_statistic",
                 "final_scores",
-                "trusted_minutes",
+                "minutes",
                 "trusted_plus_minus",
                 "five",
             )
         }
         lines.append(
             f"| {r['league']} | {r['season']} | {r['games']} | {share['worst_statistic']} | "
-            f"{share['final_scores']} | {share['trusted_minutes']} | {share['trusted_plus_minus']} | "
+            f"{share['final_scores']} | {share['minutes']} | {share['trusted_plus_minus']} | "
             f"{share['five']} | {r['possessions']:.3f} | {r['left_out']} | {r['no_line_ups']} |"
         )
     return "\n".join(lines)

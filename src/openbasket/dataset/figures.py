@@ -371,7 +371,8 @@ def reliability_plot(report: ReliabilityReport) -> Figure:
             axes.axvline(chance, color=GREY, linestyle="--")
             axes.text(chance, -0.55, " chance", color=GREY, fontsize=8, va="top")
         else:
-            axes.set_xlim(min(0.0, float(part["low"].min() or 0.0)), 1)  # type: ignore[arg-type]
+            lowest = float(part["low"].min() or 0.0)  # type: ignore[arg-type]
+            axes.set_xlim(max(-0.5, min(0.0, lowest)), 1)
             if measure == "split_half":
                 axes.axvspan(axes.get_xlim()[0], NOISE, color=PALE, alpha=0.6, zorder=0)
                 axes.axvline(GOOD, color=GREY, linestyle=":")

@@ -128,8 +128,11 @@ def verdict(split_half: float) -> str:
 
 
 def spearman_brown(r: float) -> float:
-    """Reliability of a whole from the correlation of its halves (Spearman 1910, Brown 1910)."""
-    return 2 * r / (1 + r) if r > -1 else -1.0
+    """Reliability of a whole from the correlation of its halves (Spearman 1910, Brown 1910).
+
+    The formula runs to minus infinity below zero; negative correlations are mirrored instead.
+    """
+    return 2 * r / (1 + abs(r))
 
 
 def reliability(
