@@ -14,7 +14,7 @@ import polars as pl
 from openbasket import tables
 from openbasket.tables import BOX_STATS, PLAYER_KINDS
 from openbasket.transcripts import Transcript
-from openbasket.transcripts.names import text
+from openbasket.transcripts.names import per_value, text
 
 __all__ = ["assemble", "clock_seconds", "iso_clock_seconds", "season_name", "sides_from_scores"]
 
@@ -72,16 +72,24 @@ def season_name(start: int) -> str:
 
 def clock_seconds(clock: pl.Expr) -> pl.Expr:
     """Seconds of ``MM:SS`` or ``MM:SS.t``; null where it is not that."""
-    parts = clock.str.extract_groups(r"^\s*(\d{1,2}):([0-5]?\d(?:\.\d+)?)\s*$")
-    return parts.struct[0].cast(pl.Float64) * 60 + parts.struct[1].cast(pl.Float64)
+
+    def seconds(given: pl.Expr) -> pl.Expr:
+        parts = given.str.extract_groups(r"^\s*(\d{1,2}):([0-5]?\d(?:\.\d+)?)\s*$")
+        return parts.struct[0].cast(pl.Float64) * 60 + parts.struct[1].cast(pl.Float64)
+
+    return per_value(clock, seconds, pl.Float64)
 
 
 def iso_clock_seconds(clock: pl.Expr) -> pl.Expr:
     """Seconds of ``PT07M25.00S``; null where it is not that."""
-    parts = clock.str.extract_groups(r"^\s*PT(?:(\d{1,3})M)?(?:(\d{1,3}(?:\.\d+)?)S)?\s*$")
-    minutes, seconds = (parts.struct[i].cast(pl.Float64) for i in (0, 1))
-    told = minutes.is_not_null() | seconds.is_not_null()
-    return pl.when(told).then(minutes.fill_null(0) * 60 + seconds.fill_null(0))
+
+    def seconds(given: pl.Expr) -> pl.Expr:
+        parts = given.str.extract_groups(r"^\s*PT(?:(\d{1,3})M)?(?:(\d{1,3}(?:\.\d+)?)S)?\s*$")
+        minutes, rest = (parts.struct[i].cast(pl.Float64) for i in (0, 1))
+        told = minutes.is_not_null() | rest.is_not_null()
+        return pl.when(told).then(minutes.fill_null(0) * 60 + rest.fill_null(0))
+
+    return per_value(clock, seconds, pl.Float64)
 
 
 def assemble(
