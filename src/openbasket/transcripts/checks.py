@@ -23,7 +23,8 @@ def require_sound(
     """
     place = f"{where}, events"
     problems: list[Problem] = []
-    rows = events.with_row_index("row")
+    columns = ("game_id", "team_id", "player_id", "kind", "period", "clock_s", "order")
+    rows = events.select(columns).with_row_index("row")
     known = games.select(
         "game_id", "home_team_id", "away_team_id", "period_s", "overtime_s", "periods"
     )

@@ -148,7 +148,7 @@ def assemble(
     )
     found = [flag_frame() if flags is None else flags, _unknown(plays, said)]
     plays = plays.filter(pl.col("kind").is_not_null() & pl.col("period").is_not_null())
-    box, _ = _of_playing_teams(box, games)
+    box = _of_playing_teams(box, games)
     # Numbered games are sorted and grouped several times faster than named ones.
     numbered = pl.Enum(games["game_id"].unique().sort())
     plays = plays.with_columns(pl.col("game_id").cast(numbered, strict=False))
@@ -267,23 +267,28 @@ def _unknown(plays: pl.DataFrame, said: list[str]) -> pl.DataFrame:
     )
 
 
-def _of_playing_teams(frame: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+def _of_playing_teams(frame: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     sides = games.select("game_id", "home_team_id", "away_team_id")
     team = pl.col("team_id")
-    kept = (
-        frame.join(sides, on="game_id", maintain_order="left")
-        .filter(
-            team.is_null() | (team == pl.col("home_team_id")) | (team == pl.col("away_team_id"))
-        )
-        .select(frame.columns)
+    plays = pl.col("home_team_id").is_not_null() & (
+        team.is_null() | (team == pl.col("home_team_id")) | (team == pl.col("away_team_id"))
     )
-    return kept, frame.height - kept.height
+    return _where(frame, frame.select("game_id", "team_id").join(
+        sides, on="game_id", how="left", maintain_order="left"
+    ).select(plays))  # fmt: skip
+
+
+def _where(frame: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """The rows for which the one column of ``kept`` is true; no copy where that is all of them."""
+    mask = kept.to_series()
+    return frame if mask.all() else frame.filter(mask)
 
 
 def _only_playing_teams(plays: pl.DataFrame, games: pl.DataFrame, said: list[str]) -> pl.DataFrame:
     """Leave out rows of games that nobody lists, and of teams that do not play in theirs."""
-    kept, lost = _of_playing_teams(plays, games)
-    if lost:
+    kept = _of_playing_teams(plays, games)
+    if kept.height < plays.height:
+        lost = plays.height - kept.height
         said.append(f"{lost} rows name a team that does not play; they are left out")
     # A player without a team, or a kind that needs a player without one, stays as a team event.
     lone = pl.col("team_id").is_null() | pl.col("player_id").is_null()
@@ -294,11 +299,12 @@ def _played_periods(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     """Leave out overtimes in which no player does anything: they were not played."""
     regular = games.select("game_id", "periods")
     happened = pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(["sub_in", "sub_out"])
-    return (
-        plays.join(regular, on="game_id", maintain_order="left")
-        .filter((pl.col("period") <= pl.col("periods")) | happened.any().over("game_id", "period"))
-        .drop("periods")
+    narrow = plays.select("game_id", "period", happened=happened)
+    played = (pl.col("period") <= pl.col("periods")) | pl.col("happened").any().over(
+        "game_id", "period"
     )
+    joined = narrow.join(regular, on="game_id", how="left", maintain_order="left")
+    return _where(plays, joined.select(played))
 
 
 def _clocks(
@@ -441,9 +447,13 @@ def _acting(plays: pl.DataFrame) -> pl.DataFrame:
 
 def _appearances(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
     """Rosters from the box score; players whom only the events know are added."""
-    seen = (
+    numbers = (
         _acting(plays)
-        .group_by("game_id", "player_id")
+        .select("game_id", "player_id", "team_id", "number")
+        .unique(maintain_order=True)
+    )
+    seen = (
+        numbers.group_by("game_id", "player_id")
         .agg(pl.col("team_id").first(), pl.col("number").drop_nulls().first())
         .join(box, on=["game_id", "player_id"], how="anti")
         .with_columns(starter=pl.lit(None, dtype=pl.Boolean))
@@ -459,6 +469,7 @@ def _people(
     names = pl.concat([box.select("player_id", "name"), _acting(plays).select("player_id", "name")])
     longest = (
         names.drop_nulls("player_id")
+        .unique()
         .group_by("player_id")
         .agg(
             pl.col("name")
