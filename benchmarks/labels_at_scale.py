@@ -1,12 +1,13 @@
 """Import to levels at the paper's scale: 66,000 games; and the same statistics in plain pandas.
 
-All real games at hand (``OPENBASKET_REAL_DATA``) are imported and labelled again and again, each time as other
-leagues, until there are ``GAMES`` of them: two processes side by side (two cores), each with a workspace of
-its own. Time and peak memory are measured; one process does the first copy alone, so that the memory of one copy
-stands beside that of many.
+All real games at hand (``OPENBASKET_REAL_DATA``) are imported and labelled again and again, each time as
+other leagues, until there are ``GAMES`` of them: two processes side by side (two cores), each with a
+workspace of its own. Time and peak memory are measured; one process does the first copy alone, so that the
+memory of one copy stands beside that of many.
 
-Beside it, in the same run, the season statistics behind the 20 skills, of one real season, by us and plainly in
-pandas (merge, groupby, explode). Both must give the same numbers, or the run fails. The times' ratio is told.
+Beside it, in the same run, the season statistics behind the 20 skills, of one real season, by us and plainly
+in pandas (merge, groupby, explode). Both must give the same numbers, or the run fails. The ratio of their
+times is told.
 
 Usage: ``python benchmarks/labels_at_scale.py [GAMES]``. Says so and ends well where no data is at hand.
 """
@@ -260,7 +261,9 @@ def main() -> None:
         "leagues": copies * len(LEAGUES),
         "processes": len(shares),
         "import_to_levels_s": round(seconds, 1),
-        "cpu_ms_a_game": round(1000 * sum(t["cpu_s"] for t in told) / sum(t["games"] for t in told), 2),
+        "cpu_ms_a_game": round(
+            1000 * sum(t["cpu_s"] for t in told) / sum(t["games"] for t in told), 2
+        ),
         "peak_mb_of_both": round(sum(t["peak_bytes"] for t in told) / 2**20),
         "one_copy": {
             "games": alone[0]["games"],

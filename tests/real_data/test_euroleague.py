@@ -51,11 +51,12 @@ def test_the_live_api_sample_agrees(real_data, tmp_path):
     assert (report.games, report.minutes, report.flagged) == (1, 1.0, [])
 
 
-def test_a_real_season_gets_eighteen_of_twenty_skills(real_data, tmp_path):
+def test_a_real_season_gets_nineteen_of_twenty_skills(real_data, tmp_path):
     ws = season(real_data / "events" / "euroleague", tmp_path, 2022)
     report = label(ws, LabelSettings(), quiet=True)
     (facts,) = report.seasons
-    assert facts["not_recorded"] == {"contested_shots": ["contested"], "passing_accuracy": ["pass"]}
+    assert facts["not_recorded"] == {"passing_accuracy": ["pass"]}
+    assert facts["contests"] == "place and blocks"
     assert facts["subjects"] > 240
     levels = ws.read("levels").drop_nulls("level")
     counts = levels.group_by("skill", "level").len()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from openbasket import tables
 from openbasket.errors import BadInputError, ConfigError
-from openbasket.labels import LabelSettings, SeasonTables, label, label_season
+from openbasket.labels import LabelSettings, label, label_season
 from openbasket.labels.levels import level
 from openbasket.labels.ranks import rank
 from openbasket.labels.rating import read_season
 from openbasket.labels.scores import FORMULAS, score, skills_page
-from openbasket.labels.statistics import game_statistics, season_statistics
+from openbasket.labels.statistics import game_statistics, season_statistics, with_contests
 from openbasket.simulation.league import LeagueSettings, simulate
 from openbasket.skills import BY_KEY, SKILL_KEYS, SKILLS
 from openbasket.transcripts.stints import stints
@@ -210,12 +210,9 @@ def league(tmp_path_factory) -> Workspace:
 @given(seed=st.integers(0, 10**6))
 def test_no_row_order_matters(league, seed):
     tables = read_season(league, "l", "21-22")
-    mixed = SeasonTables(
-        *(
-            getattr(tables, f.name).sample(fraction=1, shuffle=True, seed=seed)
-            for f in fields(tables)
-        )
-    )
+    names = ("games", "events", "stints", "box_scores", "flags")
+    rows = {n: getattr(tables, n).sample(fraction=1, shuffle=True, seed=seed) for n in names}
+    mixed = replace(tables, **rows)
     one = label_season(tables, LabelSettings(min_events=1))
     two = label_season(mixed, LabelSettings(min_events=1))
     assert one[0].equals(two[0])
@@ -250,6 +247,24 @@ def test_an_unrecorded_skill_is_null_and_the_reason_is_told(league):
         replace(tables, stints=tables.stints.clear()), LabelSettings(min_events=1)
     )
     assert without["not_recorded"]["impact"] == ["lineups"]
+
+
+def test_contests_are_told_from_places_and_blocks_where_nobody_marks_them(league):
+    events = read_season(league, "l", "21-22").events
+    assert with_contests(events)[1] == "marked"
+    bare = events.with_columns(contested=pl.lit(None, pl.Boolean), x_m=pl.lit(None, pl.Float32))
+    assert with_contests(bare)[1] is None
+    goals = bare.filter(kind="field_goal").head(4).with_columns(
+        x_m=pl.Series([0.0, 4.0, 4.0, None], dtype=pl.Float32),
+        y_m=pl.Series([2.5, 3.0, 3.0, None], dtype=pl.Float32),
+        play_id=pl.Series([1, 2, 3, 4], dtype=pl.Int32),
+        game_id=pl.lit(bare["game_id"][0]),
+    )  # fmt: skip
+    block = goals[1:2].with_columns(kind=pl.lit("block"))
+    filled, how = with_contests(pl.concat([goals, block]))
+    assert how == "place and blocks"
+    assert filled["contested"].to_list() == [True, True, False, None, None]
+    assert with_contests(goals)[1] is None  # no blocks are noted: places alone do not tell
 
 
 def test_too_few_players_are_an_error_that_names_the_season(league, tmp_path):

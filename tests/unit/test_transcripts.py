@@ -11,6 +11,7 @@ import pytest
 from openbasket.transcripts import import_files
 from openbasket.transcripts.check import check, count_box
 from openbasket.transcripts.euroleague import KINDS
+from openbasket.transcripts.plays import play_ids
 from openbasket.transcripts.stints import minutes_played
 from openbasket.workspace import Workspace
 
@@ -132,6 +133,26 @@ def test_plays_link_their_rows(ws):
     assert linked("block") == ["block", "blocked", "field_goal"]
     assert linked("steal") == ["steal", "turnover"]
     assert linked("foul_drawn") == ["foul", "foul_drawn"]
+
+
+def test_rows_of_a_play_are_found_by_what_they_can_go_with():
+    """A block goes with a miss of the other team, an assist with a basket of its own, the nearest first."""
+    rows = [
+        ("A", "block", None, 100.0),  # noted before the shot
+        ("B", "field_goal", False, 100.0),
+        ("A", "field_goal", True, 95.0),
+        ("B", "field_goal", True, 90.0),
+        ("A", "assist", None, 94.0),
+        ("A", "assist", None, 60.0),  # of free throws, half a minute later: no basket is near
+        ("A", "turnover", None, 50.0),
+        ("B", "steal", None, 50.0),
+        ("B", "steal", None, 49.0),  # one turnover, one steal
+    ]
+    plays = pl.DataFrame(
+        rows, schema={"team_id": str, "kind": str, "made": bool, "clock_s": float}, orient="row"
+    ).with_columns(game_id=pl.lit("g"), period=1, order=pl.int_range(pl.len(), dtype=pl.Int32))
+    games = pl.DataFrame({"game_id": ["g"], "home_team_id": ["A"], "away_team_id": ["B"]})
+    assert play_ids(plays, games).to_list() == [1, 1, 2, 3, 2, 5, 6, 6, 8]
 
 
 def test_places_and_wall_clock_come_from_the_points_file(ws):

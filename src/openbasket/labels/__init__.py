@@ -141,6 +141,7 @@ def label_season(
         "games_without_lineups": lineups.filter(~lineups.is_in(out.implode())).len(),
         "subjects": people.height,
         "labels": int(levels["level"].count()),
+        "contests": season.contests,
         "not_recorded": not_recorded,
         "priors": priors,
     }

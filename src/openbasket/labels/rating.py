@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -20,7 +20,7 @@ from openbasket.labels.scores import (
     recorded,
     score,
 )
-from openbasket.labels.statistics import game_statistics, season_statistics
+from openbasket.labels.statistics import game_statistics, season_statistics, with_contests
 from openbasket.tables import TableName
 from openbasket.transcripts.court import team_acts
 from openbasket.workspace import Workspace
@@ -30,22 +30,35 @@ __all__ = ["SeasonCounts", "SeasonTables", "count_season", "rate", "read_season"
 
 @dataclass(frozen=True)
 class SeasonTables:
-    """The tables of one league and season that labels are made from."""
+    """The tables of one league and season that labels are made from.
+
+    Args:
+        games, events, stints, box_scores, flags: the tables.
+        contests: how contested shots are known, one of :data:`statistics.CONTESTS`; ``None`` if they are not.
+    """
 
     games: pl.DataFrame
     events: pl.DataFrame
     stints: pl.DataFrame
     box_scores: pl.DataFrame
     flags: pl.DataFrame
+    contests: str | None = None
 
     def only(self, games: pl.Series | None = None) -> SeasonTables:
         """The tables with these games alone."""
         mine = pl.col("game_id").is_in((games if games is not None else pl.Series([])).implode())
-        return SeasonTables(*(getattr(self, f.name).filter(mine) for f in fields(self)))
+        return replace(
+            self,
+            games=self.games.filter(mine),
+            events=self.events.filter(mine),
+            stints=self.stints.filter(mine),
+            box_scores=self.box_scores.filter(mine),
+            flags=self.flags.filter(mine),
+        )
 
 
 def read_season(workspace: Workspace, league: str, season: str) -> SeasonTables:
-    """Read a season's tables; box scores and flags may be missing."""
+    """Read a season's tables; box scores and flags may be missing. Contests are told where they can be."""
 
     def table(name: TableName) -> pl.DataFrame:
         there = (league, season) in workspace.seasons(name)
@@ -54,7 +67,8 @@ def read_season(workspace: Workspace, league: str, season: str) -> SeasonTables:
     games, events, stints = (
         workspace.read(name, league, season) for name in ("games", "events", "stints")
     )
-    return SeasonTables(games, events, stints, table("box_scores"), table("flags"))
+    events, contests = with_contests(events)
+    return SeasonTables(games, events, stints, table("box_scores"), table("flags"), contests)
 
 
 @dataclass(frozen=True)

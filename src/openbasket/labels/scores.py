@@ -96,7 +96,7 @@ FORMULAS: dict[str, Formula] = {
         Formula(
             "contested_shots", c("contested_made"), c("contested_tried"), 100, "%", "share",
             (*SHOTS, "contested"), "contested FGM / contested FGA",
-            "Making shots over a defender. Blocked shots alone do not tell: they are all misses.",
+            "Making shots over a defender: those that the source marks as contested; else those within 2.5 m of the basket and all that were blocked.",
         ),
         Formula(
             "overall_shooting", c("two_made") + 1.5 * c("three_made"), FGA, 100, "%", "value",
@@ -348,7 +348,9 @@ Games that `openbasket check` flags are left out: wholly, or (flag `lineups`) of
 
 ## What each formula needs
 
-`contested` asks for shots that are marked as contested or not, `minutes` for minutes played (official ones or from stints), `lineups` for stints.
+`contested` asks for shots that are marked as contested or not, or for places and blocks of shots: where a source has these and no marks (EuroLeague, EuroCup, ABA,
+LNB, stats.nba.com with shot charts), a shot counts as contested if it was blocked or tried within 2.5 m of the basket. Of the shots there 8 to 10 % are blocked, of those from beyond
+three metres less than 4 %. It is an estimate, and `labels.json` says for each league and season which one was used (`contests`). `minutes` for minutes played (official ones or from stints), `lineups` for stints.
 
 {needs_table()}
 ## What a source cannot say
@@ -357,8 +359,8 @@ A skill whose events a league does not record has no labels there; the loss mask
 
 | source | skill | why |
 |---|---|---|
-| EuroLeague, EuroCup | Contested-shots | contests are not recorded; blocked shots are, but all of them are misses, so they say nothing about making contested shots |
-| EuroLeague, EuroCup | Passing Accuracy | passes are not counted, and turnovers are not told apart; assists over assists and turnovers would be another skill |
+| Slovenia, Sidearm, ACB, basketball-reference | Contested-shots | neither contests nor places are recorded; blocked shots alone are all misses and say nothing about making contested ones |
+| all but feeds that count passes | Passing Accuracy | passes are not counted, and turnovers are not told apart; assists over assists and turnovers would be another skill |
 
 Experts' ranks from a CSV can replace any skill: [how](../how-to/label-and-split.md#experts).
 """

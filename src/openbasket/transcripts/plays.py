@@ -156,7 +156,7 @@ def assemble(
     plays = _played_periods(_only_playing_teams(plays, coded, said), coded)
     plays, of_clocks = _clocks(plays, coded, said)
     plays = _ordered(plays, said, free_throws_at_foul=free_throws_at_foul)
-    events = _events(plays).with_columns(pl.col("game_id").cast(pl.String))
+    events = _events(plays, coded).with_columns(pl.col("game_id").cast(pl.String))
     plays = plays.with_columns(pl.col("game_id").cast(pl.String))
     played = events.select("game_id").unique()
     without = games.join(played, on="game_id", how="anti")
@@ -394,17 +394,17 @@ def _ordered(plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool)
     )
 
 
-def _events(plays: pl.DataFrame) -> pl.DataFrame:
-    has_play = plays["play"].is_not_null().any() if plays.height else False
-    if has_play:
+def _events(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
+    if plays["play"].is_not_null().any():
         together = pl.col("order").min().over("game_id", "play")
-        play_id = pl.when(pl.col("play").is_not_null()).then(together).otherwise(pl.col("order"))
+        plays = plays.with_columns(
+            play_id=pl.when(pl.col("play").is_not_null()).then(together).otherwise("order")
+        )
     else:
-        play_id = play_ids()
+        plays = plays.with_columns(play_ids(plays, games))
     shot = pl.col("kind").is_in(["field_goal", "free_throw"])
     return plays.with_columns(
         event_id=pl.col("order").cast(pl.String),
-        play_id=play_id,
         made=pl.when(shot | (pl.col("kind") == "pass")).then(pl.col("made")),
         value=pl.when(pl.col("kind") == "free_throw")
         .then(pl.col("value").fill_null(1))
@@ -413,32 +413,68 @@ def _events(plays: pl.DataFrame) -> pl.DataFrame:
     ).select(list(tables.dtypes("events")))
 
 
-def play_ids() -> pl.Expr:
-    """Rows of one play share the order of its first row (tables.Events), found by kinds nearby."""
+#: Kind -> what it goes with (kind, and made where that is a shot) and whether the other team does that.
+PAIRS: dict[str, tuple[str, bool | None, bool]] = {
+    "assist": ("field_goal", True, False),
+    "block": ("field_goal", False, True),
+    "blocked": ("field_goal", False, False),
+    "steal": ("turnover", None, True),
+    "foul_drawn": ("foul", None, True),
+}
+#: Rows of one play stand at most this far apart, in rows and on the clock.
+NEAR_ROWS = 6
+NEAR_S = 10.0
 
-    def latest(kind: str, *, after: bool = False) -> pl.Expr:
-        mark = pl.when(pl.col("kind") == kind).then(pl.col("order"))
-        filled = mark.backward_fill() if after else mark.forward_fill()
-        return filled.over("game_id", "period")
 
-    def near(anchor: pl.Expr, rows: int) -> pl.Expr:
-        return (pl.col("order") - anchor).abs() <= rows
+def play_ids(plays: pl.DataFrame, games: pl.DataFrame) -> pl.Series:
+    """Rows of one play share the order of its first row (tables.Events): what goes together, nearest first.
 
-    kind, order = pl.col("kind"), pl.col("order")
-    shot, foul = latest("field_goal"), latest("foul")
-    lost, will_lose = latest("turnover"), latest("turnover", after=True)
-    return (
-        pl.when(kind.is_in(["assist", "block", "blocked"]) & near(shot, 4))
-        .then(shot)
-        .when((kind == "steal") & near(lost, 3))
-        .then(lost)
-        .when((kind == "steal") & near(will_lose, 2))
-        .then(will_lose)
-        .when((kind == "foul_drawn") & near(foul, 3))
-        .then(foul)
-        .otherwise(order)
-        .cast(pl.Int32)
+    A basket has one assist, a turnover one steal: of two the nearer one has it.
+
+    Args:
+        plays: rows with ``game_id, period, clock_s, team_id, kind, made, order``, sorted by game and order.
+        games: ``game_id, home_team_id, away_team_id``.
+
+    Returns:
+        ``play_id``: an assist's is that of its team's nearest basket, and so on (:data:`PAIRS`); the
+        row's own order where nothing of the kind is near.
+    """
+    keys = ("game_id", "period", "team_id", "order")
+    rows = plays.select(*keys, "kind", "made", "clock_s").with_row_index()
+    sides = games.select("game_id", "home_team_id", "away_team_id")
+    found = []
+    for kind, (with_kind, made, others) in PAIRS.items():
+        acts, wanted = rows.filter(kind=kind), rows.filter(kind=with_kind)
+        if made is not None:
+            wanted = wanted.filter(pl.col("made") == made)
+        if others:
+            home, away = pl.col("home_team_id"), pl.col("away_team_id")
+            other = pl.when(pl.col("team_id") == home).then(away).otherwise(home)
+            acts = acts.join(sides, on="game_id", how="left").with_columns(team_id=other)
+        wanted = wanted.select(*keys, "clock_s", play_id="order")
+        found.append(
+            acts.sort("order")
+            .join_asof(
+                wanted.sort("order"),
+                on="order",
+                by=keys[:-1],
+                strategy="nearest",
+                tolerance=NEAR_ROWS,
+                check_sortedness=False,
+            )
+            .with_columns(
+                rows=(pl.col("order").cast(pl.Int32) - pl.col("play_id")).abs(),
+                seconds=(pl.col("clock_s") - pl.col("clock_s_right")).abs(),
+            )
+            .filter(pl.col("seconds") <= NEAR_S)
+            .sort("rows", "seconds", "index")
+            .unique(["game_id", "play_id"], keep="first")
+            .select("index", "play_id")
+        )
+    paired = rows.select("index", "order").join(
+        pl.concat(found), on="index", how="left", maintain_order="left"
     )
+    return paired.select(play_id=pl.coalesce("play_id", "order")).to_series()
 
 
 def _acting(plays: pl.DataFrame) -> pl.DataFrame:
