@@ -276,7 +276,7 @@ def _club(workspace: Workspace, player: str, league: str, season: str) -> str | 
         return None
     team = played["team_id"].value_counts().sort("count", "team_id", descending=[True, False])
     name = names.filter(team_id=team["team_id"][0])["name"]
-    return (name[0] if name.len() else None) or str(team["team_id"][0])
+    return str(name[0]) if name.len() and name[0] else None
 
 
 def profile_cards(cards: Sequence[ProfileCard]) -> Figure:
