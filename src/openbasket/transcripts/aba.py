@@ -3,6 +3,7 @@
 Counting rules and defects: offensive and defensive rebounds are swapped in the box score; shots of
 unknown value read ``made  points`` (two blanks): a made one is worth what the running score gains, a missed
 one what its place, its kind (a layup is worth two) or else the player's line in the box score says.
+A person may have one id in the plays and another in the box score; team and shirt number tell.
 Starters stand in rows without a clock. Overtimes share the period ``OT``. Coaches' and bench
 technicals are no player's foul; team rebounds and shot clock violations name a team alone.
 """
@@ -91,6 +92,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         if raw["plays"].is_empty():
             continue
         notes: list[str] = []
+        raw["plays"] = _official_ids(raw["plays"], raw["box"], notes)
         plays = _plays(raw["plays"])
         starters = raw["plays"].filter(text("PLAY_TYPE") == "in starting lineup")
         box = _box(raw["box"], starters)
@@ -100,6 +102,31 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             "aba", league, options.season or str(season), part, plays,
             gender=gender, region=region, box=box, notes=notes,
         )  # fmt: skip
+
+
+def _official_ids(plays: pl.DataFrame, box: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Plays with the box score's id of a person who has another one there.
+
+    Two ids are one person if each stands in one of a game's tables alone and they share team and shirt number.
+    """
+    keys = ["game_id", "player_id"]
+    who = ["game_id", "team_id", "number"]
+    numbered = plays.drop_nulls(["player_id", "team_id"]).with_columns(number=text("PLAYER_NUMBER"))
+    lone = numbered.join(box, on=keys, how="anti").select(*who, "player_id").unique()
+    lines = box.drop_nulls("player_id").with_columns(number=text("PLAYER_NUMBER"))
+    spare = lines.join(plays, on=keys, how="anti").select(*who, official="player_id").unique()
+    pairs = lone.join(spare, on=who).select("player_id", "team_id", "official").unique()
+    pairs = pairs.filter(pl.len().over("player_id") == 1, pl.len().over("official") == 1)
+    if pairs.is_empty():
+        return plays
+    notes += [
+        f"player {mine} of the plays is {theirs} in the box score"
+        for mine, theirs in pairs.select("player_id", "official").sort("player_id").rows()
+    ]
+    official = pairs.join(spare, on=["team_id", "official"]).select(*keys, "team_id", "official")
+    return plays.join(
+        official.unique(), on=[*keys, "team_id"], how="left", maintain_order="left"
+    ).with_columns(player_id=pl.coalesce("official", "player_id")).drop("official")
 
 
 def _plays(raw: pl.DataFrame) -> pl.DataFrame:
@@ -230,26 +257,27 @@ def _values(plays: pl.DataFrame, box: pl.DataFrame, notes: list[str]) -> pl.Data
     total = number("H_SCORE") + number("A_SCORE")
     last = pl.col("_total").forward_fill().shift(1).over("game_id").fill_null(0)
     plays = plays.with_columns(_total=total).with_columns(_gain=pl.col("_total") - last)
-    near = text("PLAY_NOTE").str.contains_any(list(NEAR))
+    near = text("PLAY_NOTE").str.contains_any(list(NEAR)).fill_null(False)
     gained = pl.col("made") & pl.col("_gain").is_in([2, 3])
     distance = (pl.col("x_m") ** 2 + pl.col("y_m") ** 2).sqrt()
     far = (distance > THREE_M) | ((pl.col("x_m").abs() > CORNER_M) & (pl.col("y_m") < 1.42))
     plays = plays.with_columns(
-        value=pl.when(open_ & gained).then(pl.col("_gain").cast(pl.Int8))
-        .when(open_ & near.fill_null(False)).then(pl.lit(2, pl.Int8))
-        .otherwise("value"),
-    )  # fmt: skip
-    # What the box score leaves over, the farthest shots first; without a box score, the place alone.
+        value=pl.when(open_ & gained).then(pl.col("_gain").cast(pl.Int8)).otherwise("value"),
+        _near=near,
+    )
+    # What the box score leaves over, the farthest shots first and those of a near kind last; without a box
+    # score, kind and place alone.
     keys = ["game_id", "player_id"]
     open_ = goal & pl.col("value").is_null()
     threes = (goal & (pl.col("value") == 3)).sum().over(keys)
     lines = box.select(*keys, _official=pl.col("field_goals_3_tried"))
     plays = plays.join(lines, on=keys, how="left", maintain_order="left")
     left = pl.col("_official") - threes
-    rank = pl.when(open_).then(distance.fill_null(0)).rank("ordinal", descending=True).over(keys)
+    reach = pl.when(pl.col("_near")).then(-1.0).otherwise(distance.fill_null(0))
+    rank = pl.when(open_).then(reach).rank("ordinal", descending=True).over(keys)
     guess = pl.when(pl.col("_official").is_not_null() & pl.col("player_id").is_not_null()).then(
         rank <= left
-    ).otherwise(far.fill_null(False))  # fmt: skip
+    ).otherwise(far.fill_null(False) & ~pl.col("_near"))  # fmt: skip
     plays = plays.with_columns(
         value=pl.when(open_)
         .then(pl.when(guess).then(pl.lit(3, pl.Int8)).otherwise(pl.lit(2, pl.Int8)))
@@ -260,4 +288,4 @@ def _values(plays: pl.DataFrame, box: pl.DataFrame, notes: list[str]) -> pl.Data
         f"{before} shots name no value: it was taken from the running score, the kind of shot or, for "
         f"{plays['_guessed'].sum()} missed ones, the place and the box score's count of threes"
     )
-    return plays.drop("_total", "_gain", "_official", "_guessed")
+    return plays.drop("_total", "_gain", "_official", "_guessed", "_near")
