@@ -107,7 +107,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
 def _official_ids(plays: pl.DataFrame, box: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """Plays with the box score's id of a person who has another one there.
 
-    Two ids are one person if each stands in one of a game's tables alone and they share team and shirt number.
+    Two ids are one person if each stands in one of a game's tables alone and team and shirt number agree.
     """
     keys = ["game_id", "player_id"]
     who = ["game_id", "team_id", "number"]
@@ -124,9 +124,11 @@ def _official_ids(plays: pl.DataFrame, box: pl.DataFrame, notes: list[str]) -> p
         for mine, theirs in pairs.select("player_id", "official").sort("player_id").rows()
     ]
     official = pairs.join(spare, on=["team_id", "official"]).select(*keys, "team_id", "official")
-    return plays.join(
-        official.unique(), on=[*keys, "team_id"], how="left", maintain_order="left"
-    ).with_columns(player_id=pl.coalesce("official", "player_id")).drop("official")
+    return (
+        plays.join(official.unique(), on=[*keys, "team_id"], how="left", maintain_order="left")
+        .with_columns(player_id=pl.coalesce("official", "player_id"))
+        .drop("official")
+    )
 
 
 def _plays(raw: pl.DataFrame) -> pl.DataFrame:

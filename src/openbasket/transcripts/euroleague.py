@@ -1,28 +1,38 @@
-"""EuroLeague and EuroCup: the live API's JSON, and the same flattened to parquet or CSV.
+"""EuroLeague and EuroCup: the live API's JSON, and tables made of it.
 
-Live API: files ``E2022_100_PlaybyPlay.json``, ``..._Boxscore.json``, ``..._Header.json`` and
-``..._Points.json`` (the last is optional: places and wall clock). Flattened: ``playbyplay_2022``,
-``boxscore_2022``, ``points_2022`` and ``header``, as parquet or CSV, one folder a competition.
+Live API: for each game the answers PlaybyPlay, Boxscore, Header and Points (the last three are welcome:
+official counts, names and date, places and wall clock), found by their content. Which game it is must stand
+in the file's name or its folders': ``E2022_100_PlaybyPlay.json``, ``E2024/PlaybyPlay/107.json``. Tables: one
+row for each play, line of the box score, shot or game, as parquet or CSV, found by their columns:
+``playbyplay_2022`` and the like, or the frames of the packages euroleague_api (``Season, Gamecode,
+PERIOD``) and euroleaguer (``SeasonCode, GameCode, Quarter``).
 
-Counting rules (they reproduce the official box score): fouls are ``OF CM CMU CMT CMD CMTI C B``,
-a turnover is ``TO`` alone, a blocked shot of 2007-08 (``2FGAB``, ``3FGAB``) is a missed shot.
+Counting rules (they reproduce the official box score): fouls are ``OF CM CMU CMT CMD CMTI C B`` (and, from
+2026-27, ``CMU_DI CMU_FL CMT1``), a turnover is ``TO`` alone, a blocked shot of 2007-08 (``2FGAB``,
+``3FGAB``) is a missed shot. A word that is not known is left out and flagged.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from openbasket.errors import BadInputError, Problem, suggest
+from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
-from openbasket.transcripts.formats import Peek, load_json, read_table
+from openbasket.transcripts.formats import Peek, load_json, peek, read_table
 from openbasket.transcripts.names import display_name, identifier, text
-from openbasket.transcripts.plays import assemble, clock_seconds, season_name
+from openbasket.transcripts.plays import (
+    assemble,
+    clock_seconds,
+    flag_frame,
+    season_name,
+    sides_from_scores,
+)
 
 __all__ = ["FILES", "KINDS", "matches", "read"]
 
@@ -56,7 +66,10 @@ KINDS: dict[str, tuple[str, bool | None, int | None] | None] = {
     "TO": ("turnover", None, None),
     "FV": ("block", None, None),
     "AG": ("blocked", None, None),
-    **dict.fromkeys(["OF", "CM", "CMU", "CMT", "CMD", "CMTI", "C", "B"], ("foul", None, None)),
+    **dict.fromkeys(
+        ["OF", "CM", "CMU", "CMU_DI", "CMU_FL", "CMT", "CMT1", "CMD", "CMTI", "C", "B"],
+        ("foul", None, None),
+    ),
     "RV": ("foul_drawn", None, None),
     "IN": ("sub_in", None, None),
     "OUT": ("sub_out", None, None),
@@ -98,10 +111,50 @@ PLAY_COLUMNS = (
     "MARKERTIME",
     "MINUTE",
     "NUMBEROFPLAY",
+    "POINTS_A",
+    "POINTS_B",
 )
 POINT_COLUMNS = ("NUM_ANOT", "ID_PLAYER", "COORD_X", "COORD_Y", "ID_ACTION", "UTC")
 HEADER_COLUMNS = ("Date", "TeamA", "TeamB", "CodeTeamA", "CodeTeamB", "ScoreA", "ScoreB")
 BOX_COLUMNS = ("Player_ID", "IsStarter", "Team", "Dorsal", "Player", "Minutes", *BOX.values())
+GAME = ("_season", "_gamecode")
+#: Of the four kinds of files: columns, and those that may be missing.
+TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "plays": (PLAY_COLUMNS, ("_section_row",)),
+    "box": (BOX_COLUMNS, ("Plusminus",)),
+    "header": (HEADER_COLUMNS, ("CompetitionReducedName",)),
+    "points": (POINT_COLUMNS, ()),
+}
+#: What columns are called elsewhere, in lower case and without ``_``: in every table, and in those of plays.
+KEYS = {"season": "_season", "seasoncode": "_season", "gamecode": "_gamecode"}
+PLAYS = {
+    **{c.lower().replace("_", ""): c for c in PLAY_COLUMNS},
+    "section": "_section",
+    "period": "_section",
+    "quarter": "_section",
+    "sectionrow": "_section_row",
+    "teamcode": "CODETEAM",
+    "idplayer": "PLAYER_ID",
+    "playername": "PLAYER",
+}
+#: Columns that tell a table, and what the answers of the live API are called.
+MARKS: dict[str, frozenset[str]] = {
+    "plays": frozenset({"PLAYTYPE", "NUMBEROFPLAY"}),
+    "box": frozenset({"IsStarter", "FoulsCommited"}),
+    "points": frozenset({"NUM_ANOT", "COORD_X"}),
+    "header": frozenset({"CodeTeamA", "ScoreA"}),
+}
+ANSWERS = {"playbyplay": "plays", "boxscore": "box", "header": "header", "points": "points"}
+FILES = (
+    "answers of the live API, such as E2022_100_PlaybyPlay.json (and Boxscore, Header, Points), "
+    "or tables of plays as parquet or CSV (and of box scores, shots and games)"
+)
+NAMING = (
+    "Name the files, or their folder, after season and game, such as E2022_100_PlaybyPlay.json; "
+    "or say --league euroleague (or eurocup) and --season 22-23."
+)
+SEASON = re.compile(r"(?<![A-Za-z0-9])([EU]?)(20\d\d)(?!\d)", re.IGNORECASE)
+NAME = re.compile(r"^(?:[EU]\d{4}_\d+_(\w+)\.json|(playbyplay)_\d{4}\.\w+)$", re.IGNORECASE)
 
 
 @dataclass
@@ -119,73 +172,182 @@ class _Raw:
 
 
 def matches(seen: Peek) -> bool:
-    """Whether a file is one of the live API's, or one of the flattened tables."""
-    return bool(LIVE.match(seen.path.name) or FLAT.match(seen.path.name))
+    """Whether a file is one of the live API's answers, or one of the tables."""
+    return _kind(seen) is not None
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     """Yield a transcript for each competition and season found in the files.
 
     Raises:
-        BadInputError: damaged JSON, unknown play types.
+        BadInputError: damaged files; plays of a season or competition that nothing names.
     """
-    live = [f for f in files if LIVE.match(f.name)]
-    flat = [f for f in files if FLAT.match(f.name)]
-    for raw in (*_live_seasons(live), *_flat_seasons(flat)):
-        yield _transcript(raw, options)
+    live: list[tuple[str, Path]] = []
+    tables: dict[Path, list[tuple[str, Path, frozenset[str]]]] = {}
+    for file in files:
+        seen = peek(file)
+        kind = _kind(seen) or "other"
+        if seen.kind in ("csv", "parquet"):
+            tables.setdefault(file.parent, []).append((kind, file, seen.keys))
+        else:
+            live.append((kind, file))
+    seasons: dict[tuple[str, int], list[_Raw]] = {}
+    for raw in (*_live_seasons(live, options), *_flat_seasons(tables, options)):
+        seasons.setdefault((raw.competition, raw.start), []).append(raw)
+    for _, parts in sorted(seasons.items()):
+        yield _transcript(_joined(parts), options)
 
 
-FILES = (
-    "E2022_100_PlaybyPlay.json (and Boxscore, Header, Points), "
-    "or playbyplay_2022.parquet/.csv (and boxscore_2022, points_2022, header)"
-)
-LIVE = re.compile(
-    r"^(?P<code>[EU])(?P<start>\d{4})_(?P<game>\d+)_(?P<what>\w+)\.json$", re.IGNORECASE
-)
-FLAT = re.compile(
-    r"^(?P<what>playbyplay|boxscore|points|header)(?:_(?P<start>\d{4}))?\.(?P<kind>parquet|csv)$"
-)
+def _kind(seen: Peek) -> str | None:
+    """What a file holds: ``plays``, ``box``, ``header``, ``points``, or ``other`` of the live API."""
+    if seen.kind == "json":
+        if seen.keys & {*SECTIONS} and not seen.has("resultSets"):
+            return "plays"
+        if seen.has("Stats", "ByQuarter") or seen.has("Stats[].PlayersStats"):
+            return "box"
+        if seen.has("CodeTeamA", "ScoreA"):
+            return "header"
+        if seen.has("Rows[].NUM_ANOT") or seen.keys == {"Rows"}:
+            return "points"
+    for kind, marks in MARKS.items() if seen.kind in ("csv", "parquet") else ():
+        if marks <= {_column(name, kind) for name in seen.keys}:
+            return kind
+    # Damaged files, and answers that are not needed, by their names.
+    name = NAME.match(seen.path.name)
+    return ANSWERS.get((name[1] or name[2]).lower(), "other") if name else None
+
+
+def _column(name: str, kind: str) -> str:
+    plain = name.strip().lower().replace("_", "")
+    return KEYS.get(plain) or (PLAYS.get(plain) if kind == "plays" else None) or name
+
+
+def _joined(parts: list[_Raw]) -> _Raw:
+    """The frames of a season that stood in several folders, in one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    frames: dict[str, pl.DataFrame | None] = {}
+    for kind in TABLES:
+        found = [frame for part in parts if (frame := getattr(part, kind)) is not None]
+        frames[kind] = pl.concat(found, how="diagonal") if found else None
+    plays = frames.pop("plays")
+    assert plays is not None
+    notes = tuple(note for part in parts for note in part.notes)
+    return _Raw(first.competition, first.start, plays, **frames, where=first.where, notes=notes)
 
 
 # -- the two forms of the files --------------------------------------------------------------
 
 
-def _live_seasons(files: list[Path]) -> Iterator[_Raw]:
-    seasons: dict[tuple[str, int], dict[int, dict[str, Path]]] = {}
-    for file in files:
-        match = LIVE.match(file.name)
-        assert match
-        games = seasons.setdefault((match["code"].upper(), int(match["start"])), {})
-        games.setdefault(int(match["game"]), {})[match["what"].lower()] = file
-    for (code, start), games in sorted(seasons.items()):
-        parts: dict[str, list[pl.DataFrame]] = {"plays": [], "box": [], "header": [], "points": []}
-        notes = []
-        for game, kinds in sorted(games.items()):
-            if "playbyplay" not in kinds:
-                notes.append(f"game {game} has no PlaybyPlay file and is left out")
-                continue
-            parts["plays"].append(
-                _live_plays(kinds["playbyplay"]).with_columns(_gamecode=pl.lit(game))
+@dataclass
+class _Game:
+    """The answers of a game, and what their names say of it."""
+
+    code: str | None
+    start: int | None
+    number: str | None
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+def _place(path: Path) -> tuple[str | None, int | None, str | None]:
+    """Competition, season's first year and game number, as the file's name or its folders' tell them."""
+    parts = [path.stem, *(parent.name for parent in list(path.parents)[:4])]
+    season = next((m for m in map(SEASON.search, parts) if m), None)
+    start = int(season[2]) if season else None
+    code = season[1].upper() if season else ""
+    if not code:
+        words = " ".join(parts).lower()
+        code = next((c for c, name in LEAGUES.items() if name in words), "")
+    for part in parts[:2]:
+        rest = SEASON.sub(" ", part)
+        if start is not None:  # 2022-23
+            rest = (
+                re.sub(rf"^\W*-?{(start + 1) % 100:02d}(?!\d)", " ", rest) if rest != part else rest
             )
-            for what, key, rows in (
-                ("box", "boxscore", _live_box),
-                ("header", "header", _live_header),
-                ("points", "points", _live_points),
-            ):
-                if key in kinds:
-                    parts[what].append(rows(kinds[key]).with_columns(_gamecode=pl.lit(game)))
-                else:
-                    notes.append(f"game {game} has no {key} file")
-        if not parts["plays"]:
+        number = re.search(r"(?<!\d)\d{1,4}(?!\d)", rest)
+        if number:
+            return code or None, start, str(int(number[0]))
+    return code or None, start, None
+
+
+def _live_seasons(files: Sequence[tuple[str, Path]], options: ImportOptions) -> Iterator[_Raw]:
+    games: dict[Any, _Game] = {}
+    for kind, path in files:
+        if kind not in TABLES:
             continue
-        frames = {
-            what: pl.concat(list_, how="vertical_relaxed") if list_ else None
-            for what, list_ in parts.items()
-        }
+        code, start, number = _place(path)
+        key = (code, start, number) if number else path.parent
+        game = games.setdefault(key, _Game(code, start, number))
+        twin = game.files.setdefault(kind, path)
+        if twin != path and twin.read_bytes() != path.read_bytes():
+            given = f"the same game as {twin}" if number else f"no game number, like {twin}"
+            raise BadInputError([Problem(str(path), None, None, given, "one game")], NAMING)
+    seasons: dict[tuple[str, int], list[_Game]] = {}
+    problems: list[Problem] = []
+    without: list[Path] = []
+    for game in games.values():
+        if "plays" not in game.files:
+            without += game.files.values()
+            continue
+        where = game.files["plays"]
+        content = _content(where)
+        if "header" in game.files:
+            content |= _content(game.files["header"])
+        code = game.code or _told_competition(content.get("CompetitionReducedName"), options)
+        start = game.start if game.start is not None else _told_start(content.get("Date"), options)
+        teams = [str(content.get(f"CodeTeam{side}") or "").strip() for side in "AB"]
+        game.number = game.number or re.sub(r"[^A-Za-z0-9]+", "-", " ".join(teams).strip())
+        known = {"competition": code, "season": start, "game number": game.number}
+        problems += [
+            Problem(str(where), None, None, f"no {what}", "E2022_100 or such in its name")
+            for what, given in known.items()
+            if given in (None, "")
+        ]
+        if code and start is not None and game.number:
+            seasons.setdefault((code, start), []).append(game)
+    if without and not seasons and not problems:
+        allowed = "the answer PlaybyPlay beside it"
+        problems = [
+            Problem(str(path), None, None, "no plays of its game", allowed) for path in without
+        ]
+    if problems:
+        raise BadInputError(problems, NAMING)
+    for (code, start), found in sorted(seasons.items()):
+        parts: dict[str, list[pl.DataFrame]] = {kind: [] for kind in TABLES}
+        notes = [f"{path.name} has no plays of its game beside it" for path in without]
+        without = []
+        for game in found:
+            for kind, rows in LIVE.items():
+                if kind in game.files:
+                    frame = rows(game.files[kind]).with_columns(_gamecode=pl.lit(game.number))
+                    parts[kind].append(frame)
+                else:
+                    answer = next(name for name, what in ANSWERS.items() if what == kind)
+                    notes.append(f"game {game.number} has no {answer} file")
+        frames = {kind: pl.concat(list_) if list_ else None for kind, list_ in parts.items()}
         plays = frames.pop("plays")
         assert plays is not None
-        where = str(files[0].parent)
-        yield _Raw(code, start, plays, **frames, where=where, notes=tuple(notes))
+        where = found[0].files["plays"].parent
+        yield _Raw(code, start, plays, **frames, where=str(where), notes=tuple(notes))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content = load_json(path)
+    return dict(content) if isinstance(content, dict) else {}
+
+
+def _told_competition(reduced: Any, options: ImportOptions) -> str | None:
+    code = str(reduced or "").strip()[:1]
+    league = {name: code for code, name in LEAGUES.items()}.get(options.league or "")
+    return code if code in LEAGUES else league
+
+
+def _told_start(date: Any, options: ImportOptions) -> int | None:
+    day = re.match(r"^\d{1,2}/(\d{1,2})/(20\d\d)$", str(date or "").strip())
+    if day:
+        return int(day[2]) - (int(day[1]) < 7)
+    return 2000 + int(options.season[:2]) if options.season else None
 
 
 def _records(
@@ -210,22 +372,23 @@ def _records(
 
 
 def _live_plays(path: Path) -> pl.DataFrame:
-    content = load_json(path)
-    records = []
+    content = _content(path)
+    records: list[Any] = []
     for section in SECTIONS:
-        plays = content.get(section) if isinstance(content, dict) else None
+        plays = content.get(section)
         for row, play in enumerate(plays if isinstance(plays, list) else []):
             place = {"_section": section, "_section_row": row}
             records.append(play | place if isinstance(play, dict) else play)
     if not records:
         allowed = f"an object with the lists {', '.join(SECTIONS)}"
         raise BadInputError([Problem(str(path), None, None, "no plays", allowed)])
-    return _records(path, records, ("_section", "_section_row", *PLAY_COLUMNS))
+    frame = _records(path, records, ("_section", "_section_row", *PLAY_COLUMNS))
+    sides = {f"_{side}": str(content.get(f"CodeTeam{side}") or "") for side in "AB"}
+    return frame.with_columns(pl.lit(code).alias(name) for name, code in sides.items())
 
 
 def _live_box(path: Path) -> pl.DataFrame:
-    content = load_json(path)
-    teams = content.get("Stats") if isinstance(content, dict) else None
+    teams = _content(path).get("Stats")
     if not isinstance(teams, list) or not all(isinstance(team, dict) for team in teams):
         raise BadInputError(
             [Problem(str(path), None, "Stats", "no list of teams", "the live API's form")]
@@ -240,78 +403,92 @@ def _live_header(path: Path) -> pl.DataFrame:
 
 
 def _live_points(path: Path) -> pl.DataFrame:
-    content = load_json(path)
-    return _records(path, content.get("Rows") if isinstance(content, dict) else None, POINT_COLUMNS)
+    return _records(path, _content(path).get("Rows"), POINT_COLUMNS)
 
 
-def _flat_seasons(files: list[Path]) -> Iterator[_Raw]:
-    folders: dict[Path, dict[tuple[str, str | None], Path]] = {}
-    for file in files:
-        match = FLAT.match(file.name)
-        assert match
-        folders.setdefault(file.parent, {})[match["what"], match["start"]] = file
-    for folder, found in sorted(folders.items()):
-        headers = [
-            _load_flat(file, (*HEADER_COLUMNS, "CompetitionReducedName"))
-            for (what, _), file in sorted(found.items(), key=str)
-            if what == "header"
-        ]
-        header = pl.concat(headers) if headers else None
-        for (what, season), file in sorted(found.items(), key=str):
-            if what != "playbyplay":
+LIVE = {"plays": _live_plays, "box": _live_box, "header": _live_header, "points": _live_points}
+
+
+def _flat_seasons(
+    folders: Mapping[Path, Sequence[tuple[str, Path, frozenset[str]]]], options: ImportOptions
+) -> Iterator[_Raw]:
+    """Seasons of tables; those of a folder belong together."""
+    for folder, files in sorted(folders.items()):
+        frames: dict[str, list[pl.DataFrame]] = {kind: [] for kind in TABLES}
+        sources: dict[tuple[str | None, int], Path] = {}
+        known: dict[tuple[Any, ...], Path] = {}
+        for kind, path, columns in files:
+            if kind not in TABLES:
                 continue
-            plays = _load_flat(file, ("_section", "_section_row", *PLAY_COLUMNS))
-            optional = {
-                "box": (("boxscore", season), BOX_COLUMNS, ("Plusminus",)),
-                "points": (("points", season), POINT_COLUMNS, ()),
-            }
-            frames = {
-                name: _load_flat(found[key], columns, extra) if key in found else None
-                for name, (key, columns, extra) in optional.items()
-            }
+            frame = _load_flat(path, kind, columns)
+            frames[kind].append(frame)
+            for row in frame.select("_code", "_start", "_gamecode").unique().rows():
+                if kind != "plays":
+                    break
+                sources.setdefault(row[:2], path)
+                if known.setdefault(row, path) != path:
+                    given = f"game {row[2]}, which stands in {known[row]} too"
+                    raise BadInputError([Problem(str(path), None, None, given, "each game once")])
+        if not frames["plays"]:
+            allowed = "a table with PLAYTYPE and NUMBEROFPLAY"
+            raise BadInputError([Problem(str(folder), None, None, "no table of plays", allowed)])
+        whole = {kind: pl.concat(parts) if parts else None for kind, parts in frames.items()}
+        plays = whole.pop("plays")
+        assert plays is not None
+        for (code, start), where in sorted(sources.items(), key=str):
+            same = pl.col("_code").eq_missing(pl.lit(code, pl.String)) & (pl.col("_start") == start)
+            either = same | (pl.col("_code").is_null() & (pl.col("_start") == start))
+            mine = {kind: None if f is None else f.filter(either) for kind, f in whole.items()}
             notes = [
-                f"no {name} file beside {file.name}" for name, f in frames.items() if f is None
+                f"no {kind} table beside {where.name}" for kind, f in mine.items() if f is None
             ]
-            for (start,), part in plays.partition_by("_season", as_dict=True).items():
-                mine = {
-                    name: None if f is None else f.filter(pl.col("_season") == start)
-                    for name, f in (*frames.items(), ("header", header))
-                }
-                code = _competition(file, folder, mine["header"])
-                yield _Raw(code, int(str(start)), part, **mine, where=str(file), notes=tuple(notes))
+            told = code or _competition(where, mine["header"], options)
+            part = plays.filter(same)
+            yield _Raw(told, start, part, **mine, where=str(where), notes=tuple(notes))
 
 
-def _load_flat(path: Path, columns: Sequence[str], extra: Sequence[str] = ()) -> pl.DataFrame:
-    numbers = ("_season", "_gamecode")
-    frame = read_table(path, (*numbers, *columns), extra).with_columns(
-        pl.col(numbers).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
+def _load_flat(path: Path, kind: str, columns: frozenset[str]) -> pl.DataFrame:
+    """A table with our names, and ``_code`` (of a season such as ``E2022``), ``_start``, ``_gamecode``."""
+    needed, optional = TABLES[kind]
+    needed = ("_season", "_gamecode", *(("_section",) if kind == "plays" else ()), *needed)
+    theirs = {_column(name, kind): name for name in sorted(columns, reverse=True)}
+    frame = read_table(
+        path, [theirs.get(c, c) for c in needed], [theirs.get(c, c) for c in optional]
     )
-    bad = frame.with_row_index("_row").filter(pl.any_horizontal(pl.col(numbers).is_null()))
+    frame = frame.rename({theirs[c]: c for c in (*needed, *optional) if c in theirs})
+    season = text("_season").str.extract_groups(r"^([EU]?)(20\d\d)(?:\.0+)?$")
+    code = season.struct[0]
+    frame = frame.with_columns(
+        _code=pl.when(code != "").then(code),
+        _start=season.struct[1].cast(pl.Int32),
+        _gamecode=text("_gamecode").cast(pl.Float64, strict=False).cast(pl.Int32, strict=False),
+    )
+    lost = pl.any_horizontal(pl.col("_start", "_gamecode").is_null())
+    bad = frame.with_row_index("_row").filter(lost)
     if bad.height:
         raise BadInputError(
-            Problem(str(path), row, "_season, _gamecode", "no numbers", "whole numbers")
+            Problem(str(path), row, "season, game code", "no numbers", "such as 2022 and 100")
             for row in bad["_row"].head(20)
         )
+    frame = frame.with_columns(pl.col("_gamecode").cast(pl.String))
+    if kind == "plays":
+        # Where the source does not number the rows of a period, they stand in order.
+        row = pl.int_range(pl.len()).cast(pl.String)
+        frame = frame.with_columns(_section_row=pl.coalesce("_section_row", row))
     return frame
 
 
-def _competition(file: Path, folder: Path, header: pl.DataFrame | None) -> str:
-    if header is not None:
-        codes = header["CompetitionReducedName"].str.strip_chars().drop_nulls().str.slice(0, 1)
-        for code in codes.unique().sort().to_list():
-            if code in LEAGUES:
-                return str(code)
-    for code, league in LEAGUES.items():
-        if league in folder.name.lower():
-            return code
-    raise BadInputError(
-        [
-            Problem(
-                str(file), None, None, "a competition nobody names", "E (EuroLeague) or U (EuroCup)"
-            )
-        ],
-        hint="Put header.parquet beside the file, or name the folder 'euroleague' or 'eurocup'.",
-    )
+def _competition(file: Path, header: pl.DataFrame | None, options: ImportOptions) -> str:
+    reduced = header["CompetitionReducedName"].drop_nulls().min() if header is not None else None
+    code = _told_competition(reduced, options) or _place(file)[0]
+    if code is None:
+        allowed = "E (EuroLeague) or U (EuroCup)"
+        raise BadInputError(
+            [Problem(str(file), None, None, "a competition nobody names", allowed)],
+            hint="Put header.parquet beside the file, name the folder 'euroleague' or 'eurocup', or say "
+            "--league euroleague (or eurocup).",
+        )
+    return code
 
 
 # -- one form for both ------------------------------------------------------------------------
@@ -322,16 +499,18 @@ def _transcript(raw: _Raw, options: ImportOptions) -> Transcript:
     name = pl.format(f"{raw.competition}{raw.start}-{{}}", pl.col("_gamecode")).alias("game_id")
     box = _box(raw, name)
     plays = _places(_plays(raw, name, box), raw.points, name)
+    games, flags = _games(raw, plays)
     return assemble(
         "euroleague",
         league,
         options.season or season_name(raw.start),
-        _games(raw, plays),
+        games,
         plays,
         gender=gender,
         region=region,
         box=box,
         people=_people(box, plays),
+        flags=flags,
         notes=raw.notes,
     )
 
@@ -341,14 +520,17 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
     plays = raw.plays.with_columns(
         name,
         identifier("CODETEAM").alias("team_id"),
-        identifier("PLAYER_ID").alias("player_id"),
+        _person("PLAYER_ID").alias("player_id"),
         pl.col("PLAYTYPE").fill_null("").str.strip_chars(),
         pl.col("MARKERTIME").fill_null("").str.strip_chars(),
-        pl.col("_section").replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
-        pl.col("_section_row", "MINUTE", "NUMBEROFPLAY").cast(pl.Int32, strict=False),
+        pl.coalesce(
+            text("_section").replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
+            _number("_section").clip(1, PERIODS + 1).cast(pl.Int8),
+        ).alias("_section"),
+        *(_number(c) for c in ("_section_row", "MINUTE", "NUMBEROFPLAY", "POINTS_A", "POINTS_B")),
     ).with_row_index("_row")
-    _refuse_unknown(plays, raw)
-    plays = plays.filter(pl.col("PLAYTYPE").is_in([k for k, v in KINDS.items() if v]))
+    _refuse_unnumbered(plays, raw)
+    plays = plays.filter(~pl.col("PLAYTYPE").is_in([k for k, v in KINDS.items() if not v]))
     plays = plays.sort("_gamecode", "_section", "_section_row", "NUMBEROFPLAY")
     # Overtimes share a section: a new one starts at each BP row (or where the minutes say so).
     extra = pl.col("_section") == PERIODS + 1
@@ -371,16 +553,19 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
     return plays.with_columns(
         period=period.cast(pl.Int8),
         clock_s=clock_seconds(pl.col("MARKERTIME")),
-        kind=pl.col("PLAYTYPE").replace_strict({k: v[0] for k, v in mapped.items()}),
+        kind=pl.col("PLAYTYPE").replace_strict(
+            {k: v[0] for k, v in mapped.items()}, default=None, return_dtype=pl.String
+        ),
+        unknown=pl.when(~pl.col("PLAYTYPE").is_in(list(mapped))).then("PLAYTYPE"),
         made=pl.col("PLAYTYPE").replace_strict(
-            {k: v[1] for k, v in mapped.items()}, return_dtype=pl.Boolean
+            {k: v[1] for k, v in mapped.items()}, default=None, return_dtype=pl.Boolean
         ),
         value=pl.col("PLAYTYPE").replace_strict(
-            {k: v[2] for k, v in mapped.items()}, return_dtype=pl.Int8
+            {k: v[2] for k, v in mapped.items()}, default=None, return_dtype=pl.Int8
         ),
         player_id=pl.when(~coach).then(pl.col("player_id")),
         name=text("PLAYER"),
-        number=text("DORSAL"),
+        number=_shirt("DORSAL"),
     ).with_columns(clock_s=_interval_changes())
 
 
@@ -399,21 +584,30 @@ def _interval_changes() -> pl.Expr:
     return pl.when(wrong & (pl.col("period") <= PERIODS)).then(PERIOD_S).otherwise("clock_s")
 
 
-def _refuse_unknown(plays: pl.DataFrame, raw: _Raw) -> None:
-    problems = []
-    unknown = plays.filter(~pl.col("PLAYTYPE").is_in(list(KINDS)))
-    for row, given in unknown.select("_row", "PLAYTYPE").rows():
-        near = suggest(given, [k for k in KINDS if k])
-        problems.append(
-            Problem(
-                raw.where, row, "PLAYTYPE", f"{given!r}.{near}", ", ".join(k for k in KINDS if k)
-            )
+def _number(column: str) -> pl.Expr:
+    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False).alias(column)
+
+
+def _shirt(column: str) -> pl.Expr:
+    return text(column).str.replace(r"^(\d+)\.0+$", "$1")
+
+
+def _person(column: str) -> pl.Expr:
+    """``P007032``; euroleaguer leaves the P out."""
+    code = identifier(column)
+    return pl.when(code.str.contains(r"^\d{6}$")).then("P" + code).otherwise(code)
+
+
+def _refuse_unnumbered(plays: pl.DataFrame, raw: _Raw) -> None:
+    problems = [
+        Problem(raw.where, row, name, "no number", allowed)
+        for name, allowed in (
+            ("_section", f"{', '.join(SECTIONS)}, or 1 to 5"),
+            ("_section_row", "a whole number"),
+            ("NUMBEROFPLAY", "a whole number"),
         )
-    for row in plays.filter(pl.col("_section").is_null())["_row"].to_list():
-        problems.append(Problem(raw.where, row, "_section", "another word", ", ".join(SECTIONS)))
-    for field in ("_section_row", "NUMBEROFPLAY"):
-        for row in plays.filter(pl.col(field).is_null())["_row"].to_list():
-            problems.append(Problem(raw.where, row, field, "no number", "a whole number"))
+        for row in plays.filter(pl.col(name).is_null())["_row"].to_list()
+    ]
     if problems:
         raise BadInputError(problems)
 
@@ -428,18 +622,24 @@ def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
     return (
         box.with_columns(
             name,
-            identifier("Player_ID").alias("player_id"),
+            _person("Player_ID").alias("player_id"),
             identifier("Team").alias("team_id"),
-            text("Dorsal").alias("number"),
+            _shirt("Dorsal").alias("number"),
             text("Player").alias("name"),
-            (pl.col("IsStarter").cast(pl.String) == "1").alias("starter"),
+            (_number("IsStarter") == 1).alias("starter"),
             pl.when(text("Minutes") == "DNP")
             .then(0.0)
             .otherwise(minutes.struct[0].cast(pl.Float64) * 60 + minutes.struct[1].cast(pl.Float64))
             .alias("seconds_played"),
-            pl.col("Plusminus").cast(pl.Float64, strict=False).cast(pl.Int16).alias("plus_minus"),
+            pl.col("Plusminus")
+            .cast(pl.Float64, strict=False)
+            .cast(pl.Int16, strict=False)
+            .alias("plus_minus"),
             *(
-                pl.col(theirs).cast(pl.Float64, strict=False).cast(pl.Int16).alias(ours)
+                pl.col(theirs)
+                .cast(pl.Float64, strict=False)
+                .cast(pl.Int16, strict=False)
+                .alias(ours)
                 for ours, theirs in BOX.items()
             ),
         )
@@ -449,39 +649,56 @@ def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
     )
 
 
-def _games(raw: _Raw, plays: pl.DataFrame) -> pl.DataFrame:
-    played = plays.select("_gamecode", "game_id").unique().sort("_gamecode")
-    teams = (
-        plays.filter(pl.col("team_id").is_not_null())
-        .group_by("game_id")
-        .agg(pl.col("team_id").unique().sort())
+def _games(raw: _Raw, plays: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Table ``games``, from headers or else the plays: the codes there, or who moves which score."""
+    schema = dict.fromkeys(("_gamecode", *HEADER_COLUMNS), pl.String)
+    header = (pl.DataFrame(schema=schema) if raw.header is None else raw.header).unique(
+        "_gamecode", keep="first", maintain_order=True
     )
-    if raw.header is None:
-        header = pl.DataFrame(
-            schema={"_gamecode": pl.Int32, **dict.fromkeys(HEADER_COLUMNS, pl.String)}
-        )
-    else:
-        header = raw.header.unique("_gamecode", keep="first", maintain_order=True)
-    return (
-        played.join(
-            header.with_columns(pl.col("_gamecode").cast(pl.Int32)), on="_gamecode", how="left"
-        )
-        .join(teams, on="game_id", how="left")
-        .select(
-            "game_id",
-            text("Date").str.to_date("%d/%m/%Y", strict=False).alias("date"),
-            pl.coalesce(
-                identifier("CodeTeamA"), pl.col("team_id").list.get(0, null_on_oob=True)
-            ).alias("home_team_id"),
-            pl.coalesce(
-                identifier("CodeTeamB"), pl.col("team_id").list.get(1, null_on_oob=True)
-            ).alias("away_team_id"),
-            text("TeamA").alias("home_team"),
-            text("TeamB").alias("away_team"),
-            text("ScoreA").cast(pl.Int16, strict=False).alias("home_score"),
-            text("ScoreB").cast(pl.Int16, strict=False).alias("away_score"),
+    if "_A" not in plays.columns:
+        plays = plays.with_columns(_A=pl.lit(None, pl.String), _B=pl.lit(None, pl.String))
+    score = [pl.col(f"POINTS_{side}").forward_fill().over("game_id").fill_null(0) for side in "AB"]
+    moved = sides_from_scores(
+        plays.filter(pl.col("made") & pl.col("player_id").is_not_null()).select(
+            "game_id", "team_id", home=score[0], away=score[1]
         )
     )
+    teams = pl.col("team_id").drop_nulls().unique().sort()
+    told = plays.group_by("_gamecode", "game_id").agg(
+        identifier("_A").first(),
+        identifier("_B").first(),
+        teams.get(0, null_on_oob=True).alias("_0"),
+        teams.get(1, null_on_oob=True).alias("_1"),
+        pl.col("POINTS_A", "POINTS_B").max(),
+    )
+    games = (
+        told.join(header, on="_gamecode", how="left")
+        .join(moved, on="game_id", how="left")
+        .sort("game_id")
+    )
+    sure = pl.coalesce(identifier("CodeTeamA"), "_A", "home_team_id").is_not_null()
+    unsure = games.filter(~sure)["game_id"]
+    flags = flag_frame(
+        [(g, "home team", "note", "no file says who played at home") for g in unsure]
+    )
+    scores = (
+        pl.coalesce(text(f"Score{side}").cast(pl.Float64, strict=False), f"POINTS_{side}").cast(
+            pl.Int16, strict=False
+        )
+        for side in "AB"
+    )
+    home, away = scores
+    games = games.select(
+        "game_id",
+        text("Date").str.to_date("%d/%m/%Y", strict=False).alias("date"),
+        pl.coalesce(identifier("CodeTeamA"), "_A", "home_team_id", "_0").alias("home_team_id"),
+        pl.coalesce(identifier("CodeTeamB"), "_B", "away_team_id", "_1").alias("away_team_id"),
+        text("TeamA").alias("home_team"),
+        text("TeamB").alias("away_team"),
+        home.alias("home_score"),
+        away.alias("away_score"),
+    )
+    return games, flags
 
 
 def _places(plays: pl.DataFrame, points: pl.DataFrame | None, name: pl.Expr) -> pl.DataFrame:
@@ -491,11 +708,12 @@ def _places(plays: pl.DataFrame, points: pl.DataFrame | None, name: pl.Expr) -> 
     keys = ["game_id", "NUMBEROFPLAY", "player_id"]
     places = points.select(
         name,
-        pl.col("NUM_ANOT").cast(pl.Int32, strict=False).alias("NUMBEROFPLAY"),
-        identifier("ID_PLAYER").alias("player_id"),
+        _number("NUM_ANOT").alias("NUMBEROFPLAY"),
+        _person("ID_PLAYER").alias("player_id"),
         pl.col("COORD_X").cast(pl.Float64, strict=False).alias("x"),
         pl.col("COORD_Y").cast(pl.Float64, strict=False).alias("y"),
         text("UTC")
+        .str.replace(r"\.0+$", "")
         .str.to_datetime("%Y%m%d%H%M%S", strict=False, time_zone="UTC")
         .alias("wall_time"),
     ).unique(keys, keep="first", maintain_order=True)

@@ -13,11 +13,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from openbasket.errors import BadInputError, Problem, UnknownNameError
+from openbasket.transcripts.inputs import files_in
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["PROVIDERS", "Peek", "load_json", "module", "peek", "read_table", "sort_files"]
+__all__ = [
+    "PROVIDERS", "Peek", "decoded", "load_json", "module", "peek", "read_table", "separator",
+    "sort_files",
+]  # fmt: skip
 
 #: provider -> module with FILES (what belongs to a game, in words), matches(peek) and read(files, options).
 PROVIDERS: dict[str, str] = {
@@ -80,20 +84,26 @@ def module(name: str) -> ModuleType:
 
 
 def peek(path: Path) -> Peek:
-    """Look at a file. Never raises for what is in it; a file that is damaged has no keys."""
+    """Look at a file; one that is damaged has no keys.
+
+    Raises:
+        BadInputError: a file that may not be read.
+    """
     import polars as pl
 
-    with path.open("rb") as file:
-        head = file.read(8)
-        rest = file.read(TEXT_LIMIT)
+    try:
+        with path.open("rb") as file:
+            head = file.read(TEXT_LIMIT)
+    except OSError as error:
+        given = error.strerror or str(error)
+        allowed = "a file that can be read"
+        raise BadInputError([Problem(str(path), None, None, given, allowed)]) from None
     if head[:4] == b"PAR1":
         try:
             return Peek(path, "parquet", frozenset(pl.read_parquet_schema(path)))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             return Peek(path, "parquet", frozenset())
-    wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
-    text = (head + rest).decode("utf-16" if wide else "utf-8-sig", errors="replace")
-    start = text.lstrip()
+    start = decoded(head).lstrip()
     if start[:1] in ("{", "["):
         return Peek(path, "json", _json_keys(path), start[:4000])
     if start[:1] == "<":
@@ -101,8 +111,9 @@ def peek(path: Path) -> Peek:
             path, "xml", frozenset(re.findall(r"<([A-Za-z][\w.-]*)", start[:4000])), start[:4000]
         )
     first = start.split("\n", 1)[0]
-    if "," in first and path.suffix.lower() in (".csv", ".txt", ".tsv", ""):
-        names = (cell.strip().strip('"').strip() for cell in first.split(","))
+    mark = separator(first)
+    if mark in first:
+        names = (cell.strip().strip('"').strip() for cell in first.split(mark))
         return Peek(path, "csv", frozenset(names), start[:4000])
     return Peek(path, "other", frozenset(), start[:4000])
 
@@ -128,9 +139,20 @@ def _json_keys(path: Path) -> frozenset[str]:
     return frozenset(keys)
 
 
+def decoded(content: bytes) -> str:
+    """Text of a file: UTF-8, or UTF-16 where its first bytes say so."""
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return content.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+
+
+def separator(header: str) -> str:
+    """What stands between the cells of a table with this first line: a comma, semicolon or tab."""
+    return max(",;\t", key=re.sub('"[^"]*"', "", header).count)
+
+
 @lru_cache(maxsize=4)
 def _parse(path: Path, _stamp: tuple[int, int]) -> Any:
-    return json.loads(path.read_bytes().decode("utf-8-sig", errors="replace"))
+    return json.loads(decoded(path.read_bytes()))
 
 
 def load_json(path: Path) -> Any:
@@ -176,11 +198,7 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
     with path.open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     try:
-        scan = (
-            pl.scan_parquet(path)
-            if parquet
-            else pl.scan_csv(path, infer_schema=False, encoding="utf8-lossy")
-        )
+        scan = pl.scan_parquet(path) if parquet else _scan_csv(path)
         have = scan.collect_schema().names()
         missing = [column for column in needed if column not in have]
         if missing:
@@ -208,6 +226,24 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
     return frame.with_columns(pl.when(~pl.all().is_in(["", "NA", "NaN", "null"])).then(pl.all()))
 
 
+def _scan_csv(path: Path) -> pl.LazyFrame:
+    """The cells as text; names of columns without blanks around them."""
+    import polars as pl
+
+    with path.open("rb") as file:
+        head = file.read(TEXT_LIMIT)
+    text = decoded(head)
+    mark = separator(text.lstrip().split("\n", 1)[0])
+    blank = len(text) - len(text.lstrip())
+    # What polars does not read itself: UTF-16, and blank lines before the header.
+    if blank or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        source: Path | bytes = decoded(path.read_bytes()).lstrip().encode()
+    else:
+        source = path
+    scan = pl.scan_csv(source, infer_schema=False, encoding="utf8-lossy", separator=mark)
+    return scan.rename(lambda column: column.strip())
+
+
 def sort_files(name: str, paths: Sequence[Path]) -> tuple[dict[str, list[Path]], list[Path]]:
     """Find the provider of each file.
 
@@ -220,12 +256,7 @@ def sort_files(name: str, paths: Sequence[Path]) -> tuple[dict[str, list[Path]],
     """
     names = list(PROVIDERS) if name == "auto" else [name]
     modules = {n: module(n) for n in names}
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
-        if file.is_file() and not file.name.startswith(".")
-    ]
+    files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
     found: dict[str, list[Path]] = {}
     strange = []
     for file in dict.fromkeys(files):

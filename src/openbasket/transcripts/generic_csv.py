@@ -2,12 +2,13 @@
 
 ``games.csv`` and ``events.csv`` are needed; ``players.csv``, ``appearances.csv`` and
 ``box_scores.csv`` are welcome. ``event_id``, ``order`` and ``play_id`` may be left out, and the clock
-may be written ``clock`` as ``MM:SS`` (or ``MM:SS.t``) instead of ``clock_s``.
+may be written ``clock`` as ``MM:SS`` (or ``MM:SS.t``) instead of ``clock_s``. Cells stand between commas,
+semicolons or tabs, in UTF-8 (or UTF-16).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,7 @@ import polars as pl
 from openbasket import tables
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
-from openbasket.transcripts.formats import Peek
+from openbasket.transcripts.formats import Peek, decoded, separator
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -35,7 +36,7 @@ FILES = "games.csv and events.csv (and players.csv, appearances.csv, box_scores.
 
 def matches(seen: Peek) -> bool:
     """Whether a file is one of ours, by its name."""
-    return seen.path.name in {f"{name}.csv" for name in TABLES}
+    return seen.path.name.lower() in {f"{name}.csv" for name in TABLES}
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -45,30 +46,33 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         BadInputError: files that are missing or empty, and every cell that breaks its table.
     """
     del options  # these files say everything
-    for folder in sorted({file.parent for file in files}):
-        yield from _folder(folder)
+    folders: dict[Path, dict[str, Path]] = {}
+    for file in files:
+        folders.setdefault(file.parent, {})[file.stem.lower()] = file
+    for folder, found in sorted(folders.items()):
+        yield from _folder(folder, found)
 
 
-def _folder(folder: Path) -> Iterator[Transcript]:
-    missing = [name for name in REQUIRED if not (folder / f"{name}.csv").exists()]
+def _folder(folder: Path, found: Mapping[str, Path]) -> Iterator[Transcript]:
+    missing = [name for name in REQUIRED if name not in found]
     if missing:
         raise BadInputError(
             Problem(str(folder / f"{name}.csv"), None, None, "no such file", "a CSV file")
             for name in missing
         )
-    raw = {name: _load(folder / f"{name}.csv", name) for name in TABLES}
+    paths = {name: found.get(name, folder / f"{name}.csv") for name in TABLES}
+    raw = {name: _load(paths[name], name) for name in TABLES}
     games = raw["games"].with_columns(
         pl.lit(value).alias(column)
         for column, value in DEFAULTS.items()
         if column not in raw["games"].columns
     )
-    events = _events(raw["events"], folder / "events.csv")
+    events = _events(raw["events"], paths["events"])
     problems: list[Problem] = []
     checked: dict[str, pl.DataFrame] = {}
     for name, frame in {**raw, "games": games, "events": events}.items():
         try:
-            path = folder / f"{name}.csv"
-            checked[name] = tables.validate(name, frame, str(path))
+            checked[name] = tables.validate(name, frame, str(paths[name]))
         except BadInputError as error:
             problems += error.problems
     if problems:
@@ -78,7 +82,7 @@ def _folder(folder: Path) -> Iterator[Transcript]:
     lost = events.with_row_index("row").filter(~pl.col("game_id").is_in(known.implode()))
     if not lost.is_empty():
         raise BadInputError(
-            Problem(str(folder / "events.csv"), row, "game_id", repr(game), "a game of games.csv")
+            Problem(str(paths["events"]), row, "game_id", repr(game), "a game of games.csv")
             for row, game in lost.select("row", "game_id").rows()
         )
     appearances = _appearances(checked["appearances"], events)
@@ -109,11 +113,15 @@ def _load(path: Path, name: tables.TableName) -> pl.DataFrame:
         raise BadInputError(
             [Problem(str(path), None, None, "an empty file", "a header line and rows")]
         )
+    content = path.read_bytes()
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    source = decoded(content).encode() if wide else content
+    mark = separator(decoded(content).lstrip().split("\n", 1)[0])
     try:
-        frame = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
+        frame = pl.read_csv(source.lstrip(), infer_schema=False, separator=mark)
     except pl.exceptions.PolarsError as error:
         raise BadInputError(
-            [Problem(str(path), None, None, str(error)[:160], "comma-separated text")]
+            [Problem(str(path), None, None, str(error)[:160], "comma-separated text in UTF-8")]
         ) from None
     frame = frame.rename({c: c.strip() for c in frame.columns})
     blank = pl.all().str.strip_chars()

@@ -7,25 +7,49 @@ folder it belongs to.
 from __future__ import annotations
 
 import gzip
-import shutil
+import os
+import re
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from openbasket.errors import BadInputError, DependencyError, Problem
 
-__all__ = ["MAX_FILES", "MAX_UNPACKED", "staged"]
+__all__ = ["MAX_FILES", "MAX_UNPACKED", "files_in", "staged"]
 
-#: Bytes that one archive may unpack to, and the files it may hold.
+#: Bytes that one import may fetch and unpack, and the files that an archive may hold.
 MAX_UNPACKED = 8 * 1024**3
 MAX_FILES = 200_000
-#: A file that shrinks more than this when packed (and is larger than a megabyte) is a bomb.
-MAX_RATIO = 1000
+#: What unpacks to more than this times its packed size (and a few megabytes) is a bomb.
+MAX_RATIO = 200
+SLACK = 16 * 1024**2
 CHUNK = 1024 * 1024
+#: Seconds for a server to answer, and between two answers.
+TIMEOUT_S = 30.0
+#: How packed and office files begin that are not unpacked here (a tar archive is told by its 257th byte).
+STRANGE = {
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive",
+    b"BZh": "a bz2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
+}
+UNPACK = "plain files, gz or zip: unpack it first"
+#: Folders and files that systems leave in archives.
+LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+@dataclass
+class _Budget:
+    """Bytes that may still be written."""
+
+    left: int
 
 
 @contextmanager
@@ -33,20 +57,21 @@ def staged(inputs: Sequence[str | Path]) -> Iterator[list[Path]]:
     """Yield the inputs as files and folders on disk; what had to be unpacked is removed at the end.
 
     Args:
-        inputs: paths of files or folders (also ``.gz`` and ``.zip``, also inside the folders), and
-            fsspec URLs (``https://...``, ``s3://...``, ``memory://...``).
+        inputs: paths of files or folders (also ``.gz`` and ``.zip``, also inside the folders; a zip may
+            hold ``.gz``), and fsspec URLs (``https://...``, ``s3://...``, ``memory://...``).
 
     Raises:
         BadInputError: an input that does not exist, cannot be read, or unpacks to too much. Problems
             raised inside the block name the input, not the place where it was unpacked.
     """
+    budget = _Budget(MAX_UNPACKED)
     with tempfile.TemporaryDirectory(prefix="openbasket-") as folder:
         names: dict[str, str] = {}
         try:
             yield [
                 path
                 for number, given in enumerate(inputs)
-                for path in _stage(given, Path(folder) / str(number), names)
+                for path in _stage(given, Path(folder) / str(number), names, budget)
             ]
         except BadInputError as error:
             if not names:
@@ -60,116 +85,200 @@ def staged(inputs: Sequence[str | Path]) -> Iterator[list[Path]]:
             ) from None
 
 
+def files_in(path: Path) -> list[Path]:
+    """The files of a folder and its folders by name, without hidden ones and what systems leave behind.
+
+    Links to folders are followed, each folder once.
+
+    Raises:
+        BadInputError: a folder that cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(error.filename or str(path), error)
+
+    found: list[Path] = []
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(path, followlinks=True, onerror=refuse):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not _is_litter(name)]
+        found += [Path(folder) / name for name in files if not _is_litter(name)]
+    return sorted(file for file in found if file.is_file())
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name in LITTER
+
+
 def _named(file: str, names: dict[str, str]) -> str:
     for where, given in sorted(names.items(), key=lambda pair: -len(pair[0])):
         file = file.replace(where, given)
     return file
 
 
-def _stage(given: str | Path, target: Path, names: dict[str, str]) -> list[Path]:
+def _stage(given: str | Path, target: Path, names: dict[str, str], budget: _Budget) -> list[Path]:
     if "://" in str(given):
-        path = _fetch(str(given), target)
+        path = _fetch(str(given), target, budget)
         names[str(path)] = str(given)
     else:
         path = Path(given)
-        if not path.exists():
+        try:
+            path.stat()
+        except FileNotFoundError:
             raise BadInputError(
                 [Problem(str(given), None, None, "no such file", "a file, a folder or a URL")]
-            )
+            ) from None
+        except (OSError, ValueError) as error:
+            raise _unreadable(str(given), error) from None
+    if path.is_file():
+        return [_unpacked(path, target / "unpacked", names, budget)]
     if not path.is_dir():
-        return [_unpacked(path, target / "unpacked", names)]
+        kind = "a pipe, socket or device"
+        raise BadInputError([Problem(str(given), None, None, kind, "a file, a folder or a URL")])
     # What was beside each other stays so.
     place = target / "unpacked"
-    for packed in sorted(p for p in path.rglob("*") if p.is_file() and _is_packed(p)):
+    for packed in (file for file in files_in(path) if file.suffix.lower() in (".gz", ".zip")):
         beside = place / packed.relative_to(path).parent
         zipped = packed.suffix.lower() == ".zip"
-        _unpacked(packed, beside / packed.name if zipped else beside, names)
+        _unpacked(packed, beside / packed.name if zipped else beside, names, budget)
     return [path, place] if place.exists() else [path]
 
 
-def _is_packed(path: Path) -> bool:
-    return path.suffix.lower() in (".gz", ".zip")
-
-
-def _unpacked(path: Path, target: Path, names: dict[str, str]) -> Path:
+def _unpacked(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> Path:
     """The path itself, or the file or folder that it unpacks to."""
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic[:2] == b"\x1f\x8b":
+    head = _head(path)
+    strange = next((what for magic, what in STRANGE.items() if head.startswith(magic)), None)
+    if strange or head[257:262] == b"ustar":
+        raise _refused(path, strange or "a tar archive", UNPACK)
+    if head[:2] == b"\x1f\x8b":
         target.mkdir(parents=True, exist_ok=True)
         name = path.name[:-3] if path.suffix.lower() == ".gz" else path.name
         out = target / (name or "file")
         names[str(out)] = str(path)
-        try:
-            with gzip.open(path) as source:
-                _copy(source, out, path, path.stat().st_size, MAX_UNPACKED)
-        except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(path, error) from None
+        with path.open("rb") as file:
+            _gunzip(file, out, path, budget)
         return out
-    if magic == b"PK\x03\x04" or magic == b"PK\x05\x06":
+    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         names[str(target)] = f"{path}!"
-        _unzip(path, target)
+        _unzip(path, target, names, budget)
         return target
     return path
 
 
-def _unzip(path: Path, target: Path) -> None:
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(512)
+    except OSError as error:
+        raise _unreadable(str(path), error) from None
+
+
+def _gunzip(file: IO[bytes], out: Path, path: Path, budget: _Budget) -> None:
+    try:
+        with gzip.open(file) as source:
+            _copy(source, out, path, budget, packed=file.tell)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from None
+    if _head(out)[257:262] == b"ustar":
+        raise _refused(path, "a packed tar archive", UNPACK)
+
+
+def _unzip(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> None:
     target.mkdir(parents=True, exist_ok=True)
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > MAX_FILES:
-                raise _too_much(path, f"{len(entries):,} files", f"at most {MAX_FILES:,}")
-            total = sum(entry.file_size for entry in entries)
-            if total > MAX_UNPACKED:
-                raise _too_much(path, f"{total:,} bytes unpacked", f"at most {MAX_UNPACKED:,}")
-            left = MAX_UNPACKED
-            for entry in entries:
-                inner = PurePosixPath(entry.filename.replace("\\", "/"))
-                if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+            entries = [
+                (entry, PurePosixPath(entry.filename.replace("\\", "/")))
+                for entry in archive.infolist()
+                if not entry.is_dir()
+            ]
+            for entry, inner in entries:
+                parts = inner.parts
+                if not parts or inner.is_absolute() or ".." in parts or ":" in parts[0]:
                     given = f"the entry {entry.filename!r}"
-                    raise _too_much(path, given, "entries inside the archive's folder")
-                if inner.suffix.lower() in (".gz", ".zip"):
-                    raise _too_much(path, f"the packed entry {entry.filename!r}", "plain files")
+                    raise _refused(path, given, "entries inside the archive's folder")
+            entries = [pair for pair in entries if not any(map(_is_litter, pair[1].parts))]
+            _require_plain(path, entries)
+            for entry, inner in entries:
                 out = target.joinpath(*inner.parts)
                 out.parent.mkdir(parents=True, exist_ok=True)
+                if out.exists():
+                    raise _refused(path, f"{entry.filename!r} twice", "each entry once")
                 with archive.open(entry) as source:
-                    left -= _copy(source, out, path, entry.compress_size, left)
+                    if inner.suffix.lower() == ".gz":
+                        names[str(out.with_suffix(""))] = f"{path}!/{inner}"
+                        _gunzip(source, out.with_suffix(""), path, budget)
+                    else:
+                        size = entry.compress_size
+                        _copy(source, out, path, budget, packed=lambda size=size: size)
     except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, ValueError,
             NotImplementedError) as error:  # fmt: skip
         raise _damaged(path, error) from None
 
 
-def _copy(source: IO[bytes] | gzip.GzipFile, out: Path, path: Path, packed: int, limit: int) -> int:
+def _require_plain(path: Path, entries: list[tuple[zipfile.ZipInfo, PurePosixPath]]) -> None:
+    if len(entries) > MAX_FILES:
+        raise _refused(path, f"{len(entries):,} files", f"at most {MAX_FILES:,}")
+    total, packed = sum(entry.file_size for entry, _ in entries), path.stat().st_size
+    if total > MAX_UNPACKED or total > SLACK + MAX_RATIO * packed:
+        allowed = f"at most {MAX_UNPACKED:,} bytes and {MAX_RATIO} times the packed size"
+        raise _refused(path, f"{total:,} bytes unpacked", allowed)
+    for entry, inner in entries:
+        if entry.filename == "[Content_Types].xml":
+            raise _refused(path, "an Excel or Word file", "CSV: save the table as CSV (UTF-8)")
+        if entry.flag_bits & 1:
+            raise _refused(path, f"the encrypted entry {entry.filename!r}", "no password")
+        if inner.suffix.lower() == ".zip":
+            raise _refused(path, f"the packed entry {entry.filename!r}", "plain files and .gz")
+
+
+def _copy(source: Any, out: Path, path: Path | str, budget: _Budget, *, packed: Any) -> None:
+    """Copy, and refuse what grows beyond reason: ``packed`` tells how much was read so far."""
     done = 0
     with out.open("wb") as target:
         while chunk := source.read(CHUNK):
             done += len(chunk)
-            if done > limit or (done > CHUNK and done > MAX_RATIO * max(packed, 1)):
-                allowed = f"at most {limit:,} bytes and {MAX_RATIO} times the packed size"
-                raise _too_much(path, f"more than {done:,} bytes unpacked", allowed)
+            budget.left -= len(chunk)
+            if budget.left < 0 or done > SLACK + MAX_RATIO * packed():
+                allowed = f"at most {MAX_UNPACKED:,} bytes and {MAX_RATIO} times the packed size"
+                raise _refused(path, f"more than {done:,} bytes unpacked", allowed)
             target.write(chunk)
-    return done
 
 
-def _fetch(url: str, target: Path) -> Path:
-    try:
-        import fsspec
-    except ModuleNotFoundError:
-        raise DependencyError(
-            "reading a URL needs 'fsspec'. Install it with: pip install 'openbasket[remote]'"
-        ) from None
+def _fetch(url: str, target: Path, budget: _Budget) -> Path:
     target.mkdir(parents=True, exist_ok=True)
+    web = url.startswith(("http://", "https://"))
+    # The query is kept: an address may name its game there.
+    tail = url.rstrip("/").rsplit("/", 1)[-1] if web else PurePosixPath(url.rstrip("/")).name
+    local = target / (re.sub(r"[^\w.=&,-]", "_", tail)[-150:].lstrip(".") or "input")
+    failures: tuple[type[Exception], ...] = (OSError, ValueError, ImportError)
     try:
+        if web:
+            import http.client
+            import urllib.request
+
+            failures = (*failures, http.client.HTTPException)
+            asked = urllib.request.Request(url, headers={"User-Agent": "openbasket"})  # noqa: S310
+            with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as source:  # noqa: S310
+                _copy(source, local, url, budget, packed=lambda: MAX_UNPACKED)
+            return local
+        try:
+            import fsspec
+        except ModuleNotFoundError:
+            raise DependencyError(
+                "reading a URL needs 'fsspec'. Install it with: pip install 'openbasket[remote]'"
+            ) from None
         system, path = fsspec.core.url_to_fs(url)
-        name = PurePosixPath(path.rstrip("/")).name or "input"
-        local = target / name
-        if system.isdir(path) and not url.startswith(("http://", "https://")):
+        if system.isdir(path):
             system.get(path.rstrip("/") + "/", str(local) + "/", recursive=True)
         else:
-            with system.open(path, "rb") as source, local.open("wb") as out:
-                shutil.copyfileobj(source, out, CHUNK)
-    except (OSError, ValueError, ImportError) as error:
+            with system.open(path, "rb") as source:
+                _copy(source, local, url, budget, packed=lambda: MAX_UNPACKED)
+    except failures as error:
         given = f"{type(error).__name__}: {str(error)[:160]}"
         raise BadInputError([Problem(url, None, None, given, "a URL that can be read")]) from None
     return local
@@ -179,5 +288,10 @@ def _damaged(path: Path, error: Exception) -> BadInputError:
     return BadInputError([Problem(str(path), None, None, str(error)[:160], "a whole archive")])
 
 
-def _too_much(path: Path, given: str, allowed: str) -> BadInputError:
+def _unreadable(path: str, error: Exception) -> BadInputError:
+    given = (getattr(error, "strerror", None) or str(error))[:160]
+    return BadInputError([Problem(path, None, None, given, "a file or folder that can be read")])
+
+
+def _refused(path: Path | str, given: str, allowed: str) -> BadInputError:
     return BadInputError([Problem(str(path), None, None, given, allowed)])
