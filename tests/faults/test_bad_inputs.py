@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import http.server
 import io
+import os
 import shutil
+import socket
 import tarfile
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -123,6 +128,216 @@ def test_archives_in_archives_and_half_archives_are_refused(tmp_path):
         archive.add(GAME, "games")
     with pytest.raises(OpenBasketError):
         import_files("auto", [tar], ws, quiet=True)
+
+
+def refused(given: Path | str, tmp_path: Path) -> str:
+    """The error's text, without what the input is called."""
+    with pytest.raises(BadInputError) as caught:
+        import_files("auto", [given], Workspace(tmp_path / "ws", create=True), quiet=True)
+    assert str(given) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_bomb_writes_little(tmp_path, monkeypatch):
+    """What is refused is refused before much of it is on the disk."""
+    bomb = tmp_path / "events.csv.gz"
+    packer, piece = io.BytesIO(), bytes(1024 * 1024)
+    with gzip.GzipFile(fileobj=packer, mode="wb", compresslevel=9) as file:
+        for _ in range(300):
+            file.write(piece)
+    # Members one after the other are one file: ten times the same.
+    bomb.write_bytes(packer.getvalue() * 10)
+    written = []
+    copy = inputs._copy
+
+    def measured(source, out, *args, **kwargs):
+        try:
+            copy(source, out, *args, **kwargs)
+        finally:
+            written.append(out.stat().st_size)
+
+    monkeypatch.setattr(inputs, "_copy", measured)
+    assert "200 times the packed size" in refused(bomb, tmp_path)
+    assert written[0] < 100 * 1024**2
+
+
+def test_many_small_archives_share_one_limit(tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(10):
+        (folder / f"{number}.csv.gz").write_bytes(gzip.compress(os.urandom(500)))
+    monkeypatch.setattr(inputs, "MAX_UNPACKED", 2000)
+    with pytest.raises(BadInputError, match="at most 2,000"):
+        import_files("auto", [folder], Workspace(tmp_path / "ws", create=True), quiet=True)
+
+
+def test_packed_files_of_other_kinds_say_so(tmp_path):
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        archive.add(GAME, "games")
+    for name, content, said in (
+        ("games.tar", tar.getvalue(), "a tar archive"),
+        ("games.tar.gz", gzip.compress(tar.getvalue()), "a packed tar archive"),
+        ("games.tgz", gzip.compress(tar.getvalue()), "a packed tar archive"),
+        ("games.7z", b"7z\xbc\xaf\x27\x1c0000", "a 7z archive"),
+        ("games.csv.bz2", b"BZh91AY&SY", "a bz2 file"),
+        ("games.csv.xz", b"\xfd7zXZ\x00", "an xz file"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert said in refused(tmp_path / name, tmp_path)
+    workbook = tmp_path / "games.xlsx"
+    with zipfile.ZipFile(workbook, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+    assert "save the table as CSV" in refused(workbook, tmp_path)
+
+
+def test_odd_archives(tmp_path):
+    locked = tmp_path / "locked.zip"
+    locked.write_bytes(
+        packed(GAME).replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
+    )
+    assert "the encrypted entry" in refused(locked, tmp_path)
+    empty = tmp_path / "empty.zip"
+    with zipfile.ZipFile(empty, "w"):
+        pass
+    assert "no games" in refused(empty, tmp_path)
+    for name in ("", "."):
+        nameless = tmp_path / "nameless.zip"
+        with zipfile.ZipFile(nameless, "w") as archive:
+            archive.writestr(zipfile.ZipInfo(name), "x")
+        refused(nameless, tmp_path)
+    twice = tmp_path / "twice.zip"
+    with zipfile.ZipFile(twice, "w") as archive:
+        archive.writestr("a/events.csv", "x")
+        archive.writestr("a\\events.csv", "y")
+    assert "each entry once" in refused(twice, tmp_path)
+
+
+def test_a_zip_may_hold_gz_and_what_systems_leave_behind(tmp_path, plain):
+    archive = tmp_path / "games.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for source in GAME.iterdir():
+            file.writestr(f"league/{source.name}.gz", gzip.compress(source.read_bytes()))
+            file.writestr(f"__MACOSX/league/._{source.name}.zip", b"\x00\x05\x16\x07")
+        file.writestr("league/.DS_Store", b"\x00")
+    ws = Workspace(tmp_path / "ws", create=True)
+    report = import_files("auto", [archive], ws, quiet=True)
+    assert events(ws) == plain
+    assert not any("other files" in note for note in report.notes)
+
+
+def test_links_and_hidden_files(tmp_path, plain):
+    folder = tmp_path / "in"
+    (folder / ".git").mkdir(parents=True)
+    shutil.copy(GAME / "events.csv", folder / ".git")
+    (folder / "inner").symlink_to(GAME)
+    (folder / "loop").symlink_to(folder)
+    (folder / "nowhere").symlink_to(tmp_path / "nothing")
+    ws = Workspace(tmp_path / "ws", create=True)
+    import_files("auto", [folder], ws, quiet=True)
+    assert events(ws) == plain
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path):
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    assert "a pipe, socket or device" in refused(pipe, tmp_path)
+    assert "a pipe, socket or device" in refused("/dev/zero", tmp_path)
+    assert "no games" in refused(tmp_path, tmp_path)
+
+
+def test_names_that_are_no_files(tmp_path):
+    assert "no such file" in refused(tmp_path / "nothing", tmp_path)
+    assert "too long" in refused("x" * 5000, tmp_path)
+    refused("nul\0byte", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_what_may_not_be_read_is_named(tmp_path):
+    file = tmp_path / "events.csv"
+    file.write_text("x")
+    file.chmod(0)
+    assert "Permission denied" in refused(file, tmp_path)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(0)
+    assert "Permission denied" in refused(folder, tmp_path)
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda text: text.encode("utf-8-sig"), id="UTF-8 with a mark"),
+        pytest.param(lambda text: text.encode("utf-16"), id="UTF-16"),
+        pytest.param(lambda text: text.replace("\n", "\r\n").encode(), id="Windows lines"),
+        pytest.param(lambda text: ("\n \n" + text).encode(), id="blank lines first"),
+        pytest.param(lambda text: text.replace(",", ";").encode(), id="semicolons"),
+        pytest.param(lambda text: text.replace(",", "\t").encode("utf-16"), id="tabs, UTF-16"),
+        pytest.param(lambda text: text.replace("true,3,", "TRUE,3.0,").encode(), id="floats"),
+        pytest.param(lambda text: text.replace("09:41", '"09:41"').encode(), id="quotes"),
+    ],
+)
+@pytest.mark.parametrize("rename", [str.lower, str.title, str.upper])
+def test_csv_as_people_save_it(change, rename, tmp_path, plain):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for file in GAME.iterdir():
+        (folder / rename(file.name)).write_bytes(change(file.read_text(encoding="utf-8")))
+    ws = Workspace(tmp_path / "ws", create=True)
+    import_files("auto", [folder], ws, quiet=True)
+    assert events(ws) == plain
+
+
+def test_csv_that_is_not_utf_8_is_refused(tmp_path):
+    folder = tmp_path / "in"
+    shutil.copytree(GAME, folder)
+    file = folder / "players.csv"
+    file.write_bytes(file.read_text().replace("Ana Vale", "Ana Vallée").encode("latin-1"))
+    assert "in UTF-8" in refused(folder, tmp_path)
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves a zip, an error, half an answer, or nothing at all."""
+
+    def do_GET(self) -> None:
+        if self.path == "/stalled.zip":
+            self.server.gate.wait(30)
+            return
+        self.send_response({"/gone.zip": 404, "/broken.zip": 500}.get(self.path, 200))
+        content = packed(GAME)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[:100] if self.path == "/half.zip" else content)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
+        running.gate = threading.Event()
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.gate.set()
+        running.shutdown()
+
+
+def test_files_of_a_server(server, tmp_path, plain, monkeypatch):
+    ws = Workspace(tmp_path / "one", create=True)
+    import_files("auto", [f"{server}/games.zip?season=22&x=a/b"], ws, quiet=True)
+    assert events(ws) == plain
+    import_files("auto", [f"file://{GAME}"], Workspace(tmp_path / "two", create=True), quiet=True)
+    monkeypatch.setattr(inputs, "TIMEOUT_S", 0.3)
+    assert "404" in refused(f"{server}/gone.zip", tmp_path)
+    assert "500" in refused(f"{server}/broken.zip", tmp_path)
+    assert "timed out" in refused(f"{server}/stalled.zip", tmp_path)
+    refused(f"{server}/half.zip", tmp_path)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        assert "timed out" in refused(f"http://127.0.0.1:{mute.getsockname()[1]}/x.json", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,9 @@ def _typed(frame: pl.DataFrame, name: tables.TableName, path: Path) -> pl.DataFr
         elif dtype == tables.UTC:
             allowed = "an ISO 8601 time with zone, 2024-05-01T18:30:00Z"
             parsed = text.str.to_datetime(time_zone="UTC", strict=False)
+        elif dtype.is_integer():  # spreadsheets write 3.0; what is no number is told later
+            frame = frame.with_columns(text.str.replace(r"^(-?\d+)\.0+$", "$1"))
+            continue
         else:
             continue
         lost = frame.with_row_index("row").filter(text.is_not_null() & parsed.is_null())

@@ -194,7 +194,7 @@ def _unzip(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> 
             entries = [
                 (entry, PurePosixPath(entry.filename.replace("\\", "/")))
                 for entry in archive.infolist()
-                if not entry.is_dir()
+                if not entry.filename.endswith("/")
             ]
             for entry, inner in entries:
                 parts = inner.parts
