@@ -291,13 +291,17 @@ def _live_seasons(files: Sequence[tuple[str, Path]], options: ImportOptions) -> 
             without += game.files.values()
             continue
         where = game.files["plays"]
-        content = _content(where)
-        if "header" in game.files:
-            content |= _content(game.files["header"])
-        code = game.code or _told_competition(content.get("CompetitionReducedName"), options)
-        start = game.start if game.start is not None else _told_start(content.get("Date"), options)
-        teams = [str(content.get(f"CodeTeam{side}") or "").strip() for side in "AB"]
-        game.number = game.number or re.sub(r"[^A-Za-z0-9]+", "-", " ".join(teams).strip())
+        code, start = game.code, game.start
+        if not (
+            code and start and game.number
+        ):  # the name does not say it: perhaps the content does
+            content = _content(where)
+            if "header" in game.files:
+                content |= _content(game.files["header"])
+            code = code or _told_competition(content.get("CompetitionReducedName"), options)
+            start = start or _told_start(content.get("Date"), options)
+            teams = " ".join(str(content.get(f"CodeTeam{side}") or "").strip() for side in "AB")
+            game.number = game.number or re.sub(r"[^A-Za-z0-9]+", "-", teams.strip())
         known = {"competition": code, "season": start, "game number": game.number}
         problems += [
             Problem(str(where), None, None, f"no {what}", "E2022_100 or such in its name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -105,7 +106,7 @@ def peek(path: Path) -> Peek:
             return Peek(path, "parquet", frozenset())
     start = decoded(head).lstrip()
     if start[:1] in ("{", "["):
-        return Peek(path, "json", _json_keys(path), start[:4000])
+        return Peek(path, "json", _json_keys(path, _stamp(path)), start[:4000])
     if start[:1] == "<":
         return Peek(
             path, "xml", frozenset(re.findall(r"<([A-Za-z][\w.-]*)", start[:4000])), start[:4000]
@@ -118,7 +119,13 @@ def peek(path: Path) -> Peek:
     return Peek(path, "other", frozenset(), start[:4000])
 
 
-def _json_keys(path: Path) -> frozenset[str]:
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=20_000)  # files are looked at again when they are read
+def _json_keys(path: Path, _version: tuple[int, int]) -> frozenset[str]:
     try:
         content = load_json(path)
     except BadInputError:
@@ -131,7 +138,7 @@ def _json_keys(path: Path) -> frozenset[str]:
                 add(value[0], f"{prefix.removesuffix('.')}[].", depth)
         elif isinstance(value, dict):
             for key, inner in value.items():
-                keys.add(f"{prefix}{key}")
+                keys.add(sys.intern(f"{prefix}{key}"))
                 if depth < 3:
                     add(inner, f"{prefix}{key}.", depth + 1)
 
@@ -151,7 +158,7 @@ def separator(header: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _parse(path: Path, _stamp: tuple[int, int]) -> Any:
+def _parse(path: Path, _version: tuple[int, int]) -> Any:
     return json.loads(decoded(path.read_bytes()))
 
 
@@ -161,14 +168,14 @@ def load_json(path: Path) -> Any:
     Raises:
         BadInputError: it is empty, huge, damaged or nested too deeply.
     """
-    stat = path.stat()
-    if stat.st_size == 0:
+    size, changed = _stamp(path)
+    if size == 0:
         raise BadInputError([Problem(str(path), None, None, "an empty file", "JSON")])
-    if stat.st_size > JSON_LIMIT:
-        given = f"{stat.st_size:,} bytes"
+    if size > JSON_LIMIT:
+        given = f"{size:,} bytes"
         raise BadInputError([Problem(str(path), None, None, given, f"at most {JSON_LIMIT:,}")])
     try:
-        return _parse(path, (stat.st_size, stat.st_mtime_ns))
+        return _parse(path, (size, changed))
     except json.JSONDecodeError as error:
         raise BadInputError(
             [Problem(str(path), error.lineno, None, error.msg, "JSON (is the file cut off?)")]
