@@ -182,32 +182,39 @@ def import_files(
     return report
 
 
-def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
-    import polars as pl
+def prepared(transcript: Transcript) -> dict[str, pl.DataFrame]:
+    """The tables of a transcript, validated, with ``stints`` and ``flags``.
 
+    Raises:
+        BadInputError: rows that break their table, or tables that do not fit together.
+    """
     from openbasket import tables
     from openbasket.transcripts.checks import require_sound
     from openbasket.transcripts.flags import flags
     from openbasket.transcripts.stints import stints
 
     where = f"{transcript.league} {transcript.season}"
-    pair = (transcript.league, transcript.season)
+    names: tuple[tables.TableName, ...] = (
+        "games", "appearances", "box_scores", "events", "players",
+    )  # fmt: skip
     frames = {
-        "games": transcript.games,
-        "appearances": transcript.appearances,
-        "box_scores": transcript.box_scores,
-        "events": transcript.events,
+        str(name): tables.validate(name, getattr(transcript, name), f"{where}, table '{name}'")
+        for name in names
     }
-    frames = {
-        table: tables.validate(cast(Any, table), frame, f"{where}, table '{table}'")
-        for table, frame in frames.items()
-    }
-    players = tables.validate("players", transcript.players, f"{where}, table 'players'")
     require_sound(where, frames["games"], frames["appearances"], frames["events"])
     frames["stints"] = stints(
         frames["games"], frames["appearances"], frames["events"], frames["box_scores"]
     )
     frames["flags"] = flags(frames, transcript.flags)
+    return frames
+
+
+def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
+    import polars as pl
+
+    pair = (transcript.league, transcript.season)
+    frames = prepared(transcript)
+    players = frames.pop("players")
     sort = {"games": ["game_id"], "events": ["game_id", "order"]}
     new_games = frames["games"]["game_id"]
     for table, frame in frames.items():
