@@ -107,6 +107,23 @@ def test_answers_without_plays_say_what_is_missing(tmp_path):
         imported(tmp_path, tmp_path / "E2023_1_Boxscore.json")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "game_107.json",
+            {"local": {"players": [], "team": {}}, "road": {"players": [], "team": {}}},
+        ),
+        ("E2023_1_Comparison.json", {"maxA": 8}),
+        ("E2023_1_Points.json", {"Rows": []}),
+    ],
+)
+def test_other_answers_alone_say_what_is_missing(name, content, tmp_path):
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(BadInputError, match="answer PlaybyPlay beside it"):
+        imported(tmp_path, tmp_path / name)
+
+
 def test_two_files_of_one_game_are_refused_unless_they_are_the_same(plain, tmp_path):
     folder = tmp_path / "in"
     shutil.copytree(GAME, folder)

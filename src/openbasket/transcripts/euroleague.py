@@ -209,6 +209,8 @@ def _kind(seen: Peek) -> str | None:
             return "header"
         if seen.has("Rows[].NUM_ANOT") or seen.keys == {"Rows"}:
             return "points"
+        if seen.has("local.players", "road.players"):  # the box score of the API's second version
+            return "other"
     for kind, marks in MARKS.items() if seen.kind in ("csv", "parquet") else ():
         if marks <= {_column(name, kind) for name in seen.keys}:
             return kind
@@ -273,8 +275,10 @@ def _place(path: Path) -> tuple[str | None, int | None, str | None]:
 
 def _live_seasons(files: Sequence[tuple[str, Path]], options: ImportOptions) -> Iterator[_Raw]:
     games: dict[Any, _Game] = {}
+    without: list[Path] = []
     for kind, path in files:
         if kind not in TABLES:
+            without.append(path)
             continue
         code, start, number = _place(path)
         key = (code, start, number) if number else path.parent
@@ -285,10 +289,10 @@ def _live_seasons(files: Sequence[tuple[str, Path]], options: ImportOptions) -> 
             raise BadInputError([Problem(str(path), None, None, given, "one game")], NAMING)
     seasons: dict[tuple[str, int], list[_Game]] = {}
     problems: list[Problem] = []
-    without: list[Path] = []
+    lone: list[Path] = []
     for game in games.values():
         if "plays" not in game.files:
-            without += game.files.values()
+            lone += game.files.values()
             continue
         where = game.files["plays"]
         code, start = game.code, game.start
@@ -310,17 +314,18 @@ def _live_seasons(files: Sequence[tuple[str, Path]], options: ImportOptions) -> 
         ]
         if code and start is not None and game.number:
             seasons.setdefault((code, start), []).append(game)
-    if without and not seasons and not problems:
-        allowed = "the answer PlaybyPlay beside it"
+    if not seasons and not problems:
+        allowed = "the live API's answer PlaybyPlay beside it"
         problems = [
-            Problem(str(path), None, None, "no plays of its game", allowed) for path in without
+            Problem(str(path), None, None, "no plays of its game", allowed)
+            for path in (*lone, *without)
         ]
     if problems:
         raise BadInputError(problems, NAMING)
     for (code, start), found in sorted(seasons.items()):
         parts: dict[str, list[pl.DataFrame]] = {kind: [] for kind in TABLES}
-        notes = [f"{path.name} has no plays of its game beside it" for path in without]
-        without = []
+        notes = [f"{path.name} has no plays of its game beside it" for path in lone]
+        lone = []
         for game in found:
             for kind, rows in LIVE.items():
                 if kind in game.files:
