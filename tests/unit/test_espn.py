@@ -202,6 +202,11 @@ def test_who_did_what_is_told_by_the_text(one, expected, tmp_path):
     assert unknown(ws) == []
 
 
+def test_a_team_whose_name_is_a_verb(tmp_path):
+    told, ws = read(tmp_path, [row("Jumpball", "Jump Ball won by Ole Miss", "1")])
+    assert (told, unknown(ws)) == ([], [])
+
+
 def test_an_assist_of_somebody_without_an_id_is_flagged(tmp_path):
     told, ws = read(tmp_path, [row("Jump Shot", "Ann One makes jumper (Zoe New assists)", "1")])
     assert told == [("field_goal", HOME, "1")]

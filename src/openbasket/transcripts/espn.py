@@ -229,12 +229,12 @@ def _plays(rows: pl.DataFrame, box: pl.DataFrame | None, *, professional: bool) 
     says = pl.col("said").str.to_lowercase()
     kind = pl.when(pl.col("type_").str.contains(VAGUE)).then(says).otherwise("type_")
     verb = says.str.contains(r"\bma(?:de|kes)\b")
-    missed = says.str.contains(r"\bmiss(?:ed|es)?\b|\bblocks\b")
+    missed = says.str.contains(r"\bmiss(?:ed|es)\b|\bblocks\b")
     scored = text("scoring_play").str.to_lowercase().is_in(["true", "1"])
     made_of = pl.when(verb | missed).then(verb & ~missed).otherwise(scored)
     tried = verb | missed | text("shooting_play").str.to_lowercase().is_in(["true", "1"])
     one_shot = kind.str.contains("free ?throw") | says.str.contains(r"\bfree throw")
-    what = (
+    deed = (
         pl.when(kind.str.contains("dead ?ball|challenge|review|replay|no shot|no foul|illegal def")
                 | says.str.contains(r"\bno turnover\b")).then(None)
         .when(one_shot & tried).then(pl.lit("free_throw"))
@@ -260,13 +260,13 @@ def _plays(rows: pl.DataFrame, box: pl.DataFrame | None, *, professional: bool) 
         .otherwise(2)
         .cast(pl.Int8)
     )  # fmt: skip
-    heave = (what == "field_goal") & kind.str.contains("heave") & ~made_of
+    heave = (deed == "field_goal") & kind.str.contains("heave") & ~made_of
     rows = rows.with_columns(
-        what=what,
-        made=pl.when(what.is_in(["free_throw", "field_goal"])).then(made_of),
-        value=pl.when(what == "field_goal").then(value),
+        what=deed,
+        made=pl.when(deed.is_in(["free_throw", "field_goal"])).then(made_of),
+        value=pl.when(deed == "field_goal").then(value),
         unknown=pl.when(
-            what.is_null()
+            deed.is_null()
             & (kind != "")
             & ~kind.str.contains(TECHNICAL)
             & (~kind.str.contains(IGNORED) | kind.str.contains("no shot"))
@@ -279,7 +279,7 @@ def _plays(rows: pl.DataFrame, box: pl.DataFrame | None, *, professional: bool) 
     across, along = (
         pl.col(c).cast(pl.Float64, strict=False) for c in ("coordinate_x_raw", "coordinate_y_raw")
     )
-    what, says, second = pl.col("what"), pl.col("said").str.to_lowercase(), pl.col("second")
+    what, second = pl.col("what"), pl.col("second")
     on_court = across.is_between(0, 50) & along.is_between(-6, 94) & (what == "field_goal")
     shared = ("game_id", "play", "period", "clock_s", "wall_time", "date")
     swap = what == "substitution"
