@@ -614,7 +614,7 @@ def acb(games: list[Game], folder: Path) -> None:
 
 
 def ncaa(games: list[Game], folder: Path) -> None:
-    """Ten players on court in every row; second players of a row as in the package's documentation."""
+    """Ten players on court in every row; who assisted is the second player of a made shot."""
     rows = []
     for game in games:
         five = {
@@ -660,15 +660,13 @@ def _ncaa_row(event: dict[str, Any], play: list[dict[str, Any]]) -> tuple[Any, .
     kind = event["kind"]
     result = ("made" if event["made"] else "missed") if kind in SHOTS else None
     if kind == "field_goal":
-        other = first(play, "assist") or first(play, "block")
+        other = first(play, "assist")
         label = "Three Point Jumper" if event["value"] == 3 else "Layup"
         return label, result, event["value"], other["name"] if other else None
-    if kind == "turnover":
-        steal = first(play, "steal")
-        return "Turnover", None, None, steal["name"] if steal else None
     labels = {
         "free_throw": "Free Throw", "offensive_rebound": "Offensive Rebound",
-        "defensive_rebound": "Defensive Rebound", "foul": "Commits Foul", "timeout": "Timeout",
+        "defensive_rebound": "Defensive Rebound", "foul": "Commits Foul", "foul_drawn": "Draw Foul",
+        "turnover": "Turnover", "steal": "Steal", "block": "Blocked Shot", "timeout": "Timeout",
         "sub_in": "Enters Game", "sub_out": "Leaves Game",
     }  # fmt: skip
     return (labels[kind], result, None, None) if kind in labels else None

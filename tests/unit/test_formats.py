@@ -16,7 +16,7 @@ from openbasket.workspace import Workspace
 
 OPTIONS = ImportOptions(league="league", season="22-23", gender="women", region="Europe")
 #: Statistics that a format does not carry.
-MISSING = {"espn": {"fouls_drawn"}, "sidearm": {"fouls_drawn"}, "ncaa": {"fouls_drawn"}}
+MISSING = {"espn": {"fouls_drawn"}, "sidearm": {"fouls_drawn"}}
 #: Formats that log no changes between periods: their line-ups are inferred there.
 INFERRED = {"bbref"}
 

@@ -24,7 +24,7 @@ from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, read_table
 from openbasket.transcripts.names import identifier, text
-from openbasket.transcripts.plays import assemble, clock_seconds, season_name
+from openbasket.transcripts.plays import assemble, blocks_of_shots, clock_seconds, season_name
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -126,7 +126,8 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         place=_number("game_play_number", pl.Int32),
     )  # fmt: skip
     raw = raw.filter(
-        pl.col("place").is_null() | pl.struct("game_id", "place", "text").is_first_distinct()
+        (pl.col("file") == pl.col("file").min().over("game_id"))
+        & (pl.col("place").is_null() | pl.struct("game_id", "place", "text").is_first_distinct())
     )
     raw = raw.with_columns(pl.col("place").fill_null(0)).sort(
         "game_id", "place", maintain_order=True
@@ -323,7 +324,7 @@ def _plays(rows: pl.DataFrame, box: pl.DataFrame | None, *, professional: bool) 
         *shared, "team_id", kind=pl.lit("blocked"), player_id="first", part=pl.lit(1)
     )
     frame = pl.concat([main, *found, beaten], how="diagonal_relaxed")
-    frame = _blocked_before(frame.sort("play", "part", maintain_order=True), shared)
+    frame = blocks_of_shots(frame.sort("play", "part", maintain_order=True), shared)
     if box is not None:
         numbers = box.select("game_id", "player_id", "number")
         frame = frame.join(numbers, on=["game_id", "player_id"], how="left", maintain_order="left")
@@ -331,31 +332,6 @@ def _plays(rows: pl.DataFrame, box: pl.DataFrame | None, *, professional: bool) 
     lone = frame.select(((pl.col("kind") == "steal") & (pl.col("part") == 0)).any()).item()
     frame = frame.sort("play", "part", maintain_order=True)
     return frame.drop("play", "part") if lone else frame.drop("part")
-
-
-def _blocked_before(frame: pl.DataFrame, shared: tuple[str, ...]) -> pl.DataFrame:
-    """A block in a row of its own stands after the shot: both are one play."""
-    kinds, teams = pl.col("kind"), pl.col("team_id")
-    alone = (kinds == "block") & (pl.col("part") == 0)
-    before = (
-        (kinds.shift(1) == "field_goal")
-        & ~pl.col("made").shift(1)
-        & (teams.shift(1) != teams)
-        & (pl.col("game_id").shift(1) == pl.col("game_id"))
-    )
-    joined = frame.with_columns(
-        play=pl.when(alone & before).then(pl.col("play").shift(1)).otherwise("play"),
-        _shooter=pl.when(alone & before).then(pl.col("player_id").shift(1)),
-        _shooting=pl.when(alone & before).then(teams.shift(1)),
-    )
-    beaten = joined.filter(pl.col("_shooter").is_not_null()).select(
-        *shared,
-        kind=pl.lit("blocked"),
-        team_id="_shooting",
-        player_id="_shooter",
-        part=pl.lit(2),
-    )
-    return pl.concat([joined.drop("_shooter", "_shooting"), beaten], how="diagonal_relaxed")
 
 
 def _named(rows: pl.DataFrame, box: pl.DataFrame | None) -> pl.DataFrame:

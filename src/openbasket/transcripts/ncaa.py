@@ -1,14 +1,16 @@
 """Play-by-play of stats.ncaa.org as the R package bigballR parses it (``get_play_by_play``), CSV or parquet.
 
-Every row has the ten players on court (``Home.1`` … ``Away.5``), from which the substitutions are made;
-files without them are read with their ``Enters Game`` and ``Leaves Game`` rows. Nobody has an id: a player
-is team and name (``FIRST.LAST``). The second player of a row assisted, blocked or stole, where assists,
-blocks and steals have no rows of their own. No file of this format was at hand: the reader follows the
-package's documentation and was tested on made-up games alone.
+The same table with the names that Python's sportsdataverse gives its columns (``game_id, period, clock,
+event_type, player_1, home_1``) is read too. Every row has the ten players on court (``Home.1`` … ``Away.5``),
+from which the substitutions are made; files without them are read with their ``Enters Game`` and ``Leaves
+Game`` rows. Nobody has an id: a player is team and name (``FIRST.LAST``). The second player of a made shot
+assisted; blocks, steals and drawn fouls have rows of their own. No file of this format was at hand: the
+reader follows the package's code and was tested on made-up games alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,9 +18,9 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
-from openbasket.transcripts.formats import Peek, read_table
+from openbasket.transcripts.formats import Peek, peek, read_table
 from openbasket.transcripts.names import identifier, normal_name, slug, text
-from openbasket.transcripts.plays import assemble, clock_seconds, season_name
+from openbasket.transcripts.plays import assemble, blocks_of_shots, clock_seconds, season_name
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -30,29 +32,53 @@ ON_COURT = tuple(f"{side}.{n}" for side in ("Home", "Away") for n in range(1, 6)
 DETAILS = (
     "Date", "Player_2", "Event_Result", "Shot_Value", "Event_Description", "Home_Score", "Away_Score",
 )  # fmt: skip
+#: Names of the columns in other tools -> bigballR's; points and capitals do not count.
+ALIASES = {"game_id": "ID", "game_date": "Date", "period": "Half_Status", "clock": "Time"}
 #: Words of an event's type -> kind; the first that fits counts.
 KINDS = {
+    r"jump ?ball|challenge|dead ?ball|media": "",
     r"free throw": "free_throw",
-    r"dead ?ball": "",
     r"offensive rebound": "offensive_rebound",
     r"defensive rebound": "defensive_rebound",
-    r"jumper|jump ?shot|lay-?up|dunk|hook|tip|three point|two point|3pt|2pt": "field_goal",
+    r"jumper|jump ?shot|lay-?up|dunk|hook|\btip": "field_goal",
     r"assist": "assist",
     r"turnover": "turnover",
     r"steal": "steal",
     r"block": "block",
-    r"foul on|drawn|draws": "foul_drawn",
+    r"draw|foul on": "foul_drawn",
     r"foul": "foul",
-    r"enters|\bin\b": "sub_in",
-    r"leaves|\bout\b": "sub_out",
+    r"enters": "sub_in",
+    r"leaves": "sub_out",
     r"time ?out": "timeout",
-    r"jump ?ball|game|period|start|end|clock|review|challenge|video": "",
+    r"game|period|start|\bend\b|clock|review|video": "",
 }
+#: Names that stand for a team, or for nobody.
+NOBODY = r"(?i)^\W*(?:team\b.*|na|no_player)?\W*$"
 
 
 def matches(seen: Peek) -> bool:
     """Whether a file is bigballR's."""
-    return seen.has(*PLAYS)
+    return _columns(seen).keys() >= set(PLAYS)
+
+
+def _columns(seen: Peek) -> dict[str, str]:
+    """The column that we read -> its name in the file."""
+    ours = {name.lower().replace(".", "_"): name for name in (*PLAYS, *DETAILS, *ON_COURT)}
+    ours |= ALIASES
+    plain = {name: name.lower().replace(".", "_") for name in sorted(seen.keys)}
+    return {ours[short]: name for name, short in plain.items() if short in ours}
+
+
+def _read(file: Path) -> pl.DataFrame:
+    names = _columns(peek(file))
+    rest = (*DETAILS, *ON_COURT)
+    table = read_table(
+        file, [names.get(c, c) for c in PLAYS], [names[c] for c in rest if c in names]
+    )
+    return table.select(
+        pl.col(names[c]).alias(c) if c in names else pl.lit(None, pl.String).alias(c)
+        for c in (*PLAYS, *rest)
+    )
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -61,9 +87,9 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     Raises:
         BadInputError: damaged files, games without date where no season is given.
     """
-    raw = pl.concat([read_table(file, PLAYS, (*DETAILS, *ON_COURT)) for file in files])
+    raw = pl.concat(_read(file).with_columns(file=pl.lit(n)) for n, file in enumerate(files))
+    raw = _once(raw.with_columns(game_id=identifier("ID", "ncaa")))
     raw = raw.with_row_index("play").with_columns(
-        game_id=identifier("ID", "ncaa"),
         home=text("Home"),
         away=text("Away"),
         period=text("Half_Status").cast(pl.Float64, strict=False).cast(pl.Int8, strict=False),
@@ -77,7 +103,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     keys = {
         name: slug(name.replace(".", " "))
         for name in names
-        if normal_name(name) not in ("", "team", "na")
+        if normal_name(name) and not re.match(NOBODY, name)
     }
     plays = pl.concat([_plays(raw, keys), _changes(raw, keys)], how="diagonal_relaxed").sort(
         "play", "part", maintain_order=True
@@ -87,6 +113,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         halves = part["periods"].eq(2).sum() * 2 > part.height
         league = options.league or ("ncaa-men" if halves else "ncaa-women")
         key, gender, region = options.place(league)
+        notes = [] if options.league else [f"the files name no league; taken for {league}"]
         mine = part.select("game_id")
         yield assemble(
             "ncaa",
@@ -97,8 +124,24 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             gender=gender,
             region=region,
             box=starters.join(mine, on="game_id", how="semi", maintain_order="left"),
-            notes=[] if options.league else [f"the files name no league; taken for {league}"],
+            notes=notes,
         )
+
+
+def _once(raw: pl.DataFrame) -> pl.DataFrame:
+    """The rows of each game once: both teams' files, and tables made of these, have it again."""
+    raw = raw.filter(pl.col("file") == pl.col("file").min().over("game_id"))
+    rows = pl.struct(PLAYS, "Event_Description", "Home_Score", "Away_Score").hash()
+    found = raw.group_by("game_id", maintain_order=True).agg(rows=rows)
+    once = {
+        game: next(
+            (len(all_) // n for n in (4, 3, 2) if len(all_) % n == 0 and all_ == all_[: len(all_) // n] * n),
+            len(all_),
+        )
+        for game, all_ in found.rows()
+    }  # fmt: skip
+    length = pl.col("game_id").replace_strict(once, return_dtype=pl.Int64)
+    return raw.filter(pl.int_range(pl.len()).over("game_id") < length)
 
 
 def _games(raw: pl.DataFrame, options: ImportOptions, where: str) -> pl.DataFrame:
@@ -165,9 +208,8 @@ def _plays(raw: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:
     kind = pl.lit(None, pl.String)
     for pattern, name in reversed(KINDS.items()):
         kind = pl.when(said.str.contains(pattern)).then(pl.lit(name)).otherwise(kind)
-    listed = raw.select(pl.any_horizontal(pl.col(ON_COURT).is_not_null().any())).item()
-    if listed:
-        kind = pl.when(kind.is_in(["sub_in", "sub_out"])).then(pl.lit("")).otherwise(kind)
+    listed = pl.any_horizontal(pl.col(ON_COURT).is_in(list(keys))).any().over("game_id")
+    kind = pl.when(listed & kind.is_in(["sub_in", "sub_out"])).then(pl.lit("")).otherwise(kind)
     result = text("Event_Result").str.to_lowercase()
     told = pl.coalesce(result, text("Event_Description").str.to_lowercase())
     value = text("Shot_Value").cast(pl.Float64, strict=False).cast(pl.Int8, strict=False)
@@ -175,8 +217,7 @@ def _plays(raw: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:
     at_home = text("Event_Team") == pl.col("home")
     away = text("Event_Team") == pl.col("away")
     team = pl.when(at_home).then("home_team_id").when(away).then("away_team_id")
-    other = pl.when(at_home).then("away_team_id").when(away).then("home_team_id")
-    rows = raw.with_columns(kind=kind, team_id=team, _other=other).with_columns(
+    rows = raw.with_columns(kind=kind, team_id=team).with_columns(
         made=pl.when(pl.col("kind").is_in(["field_goal", "free_throw"])).then(
             told.str.contains(r"\bmade\b|\bgood\b")
         )
@@ -193,26 +234,23 @@ def _plays(raw: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:
         unknown=pl.when(pl.col("kind").is_null() & (said != "")).then(text("Event_Type")),
         part=pl.lit(1),
     )  # fmt: skip
-    own_rows = set(rows["kind"].drop_nulls().unique())
-    goal, made = pl.col("kind") == "field_goal", pl.col("made")
-    seconds = [
-        rows.filter(where).select(
-            *shared,
-            kind=pl.lit(name),
-            team_id=side,
-            player_id=_player("Player_2", side, keys),
-            name=_pretty("Player_2"),
-            part=pl.lit(2),
-        )
-        for name, where, side in (
-            ("assist", goal & made, "team_id"),
-            ("block", goal & ~made, "_other"),
-            ("steal", pl.col("kind") == "turnover", "_other"),
-        )
-        if name not in own_rows
-    ]
-    extra = pl.concat(seconds).drop_nulls("player_id") if seconds else main.clear()
-    return pl.concat([main, extra], how="diagonal_relaxed")
+    own_rows = (pl.col("kind") == "assist").any().over("game_id")
+    second = _player("Player_2", "team_id", keys)
+    helped = rows.filter(second.is_not_null() & ~own_rows)
+    scored = (pl.col("kind") == "field_goal") & pl.col("made").fill_null(False)
+    extra = helped.select(
+        *shared,
+        kind=pl.when(scored).then(pl.lit("assist")),
+        unknown=pl.when(~scored).then(pl.lit("Player_2 without a made shot")),
+        team_id="team_id",
+        player_id=second,
+        name=_pretty("Player_2"),
+        part=pl.lit(2),
+    )
+    plays = pl.concat([main, extra], how="diagonal_relaxed").sort(
+        "play", "part", maintain_order=True
+    )
+    return blocks_of_shots(plays, shared)
 
 
 def _on_court(raw: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:

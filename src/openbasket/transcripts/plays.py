@@ -16,7 +16,14 @@ from openbasket.tables import BOX_STATS, PLAYER_KINDS
 from openbasket.transcripts import Transcript
 from openbasket.transcripts.names import per_value, text
 
-__all__ = ["assemble", "clock_seconds", "iso_clock_seconds", "season_name", "sides_from_scores"]
+__all__ = [
+    "assemble",
+    "blocks_of_shots",
+    "clock_seconds",
+    "iso_clock_seconds",
+    "season_name",
+    "sides_from_scores",
+]
 
 #: Columns of a provider's rows, and what stands in a column that it does not have.
 PLAY_COLUMNS: dict[str, pl.DataType] = {
@@ -176,6 +183,36 @@ def assemble(
         tuple(said),
         pl.concat([*found, of_clocks]).join(played, on="game_id", how="semi"),
     )
+
+
+def blocks_of_shots(frame: pl.DataFrame, shared: Sequence[str]) -> pl.DataFrame:
+    """Join blocks in rows of their own with the missed shots before them, and add a row of who was blocked.
+
+    Args:
+        frame: columns ``game_id, play, part, kind, team_id, player_id, made`` and ``shared``, in order.
+        shared: columns that all rows of a play have in common.
+    """
+    kinds, teams = pl.col("kind"), pl.col("team_id")
+    alone = (kinds == "block") & (pl.col("part") == 0)
+    before = (
+        (kinds.shift(1) == "field_goal")
+        & ~pl.col("made").shift(1)
+        & (teams.shift(1) != teams)
+        & (pl.col("game_id").shift(1) == pl.col("game_id"))
+    )
+    joined = frame.with_columns(
+        play=pl.when(alone & before).then(pl.col("play").shift(1)).otherwise("play"),
+        _shooter=pl.when(alone & before).then(pl.col("player_id").shift(1)),
+        _shooting=pl.when(alone & before).then(teams.shift(1)),
+    )
+    beaten = joined.filter(pl.col("_shooter").is_not_null()).select(
+        *shared,
+        kind=pl.lit("blocked"),
+        team_id="_shooting",
+        player_id="_shooter",
+        part=pl.lit(2),
+    )
+    return pl.concat([joined.drop("_shooter", "_shooting"), beaten], how="diagonal_relaxed")
 
 
 def sides_from_scores(scores: pl.DataFrame) -> pl.DataFrame:
