@@ -174,6 +174,12 @@ def import_files(
                     writing = [(one, writer.submit(_write, transcript, workspace))]
                     report.notes += [f"{label}: {note}" for note in transcript.notes]
             report.seasons += [{"provider": by} | done.result() for by, done in writing]
+    report.notes += [
+        f"{s['league']} {s['season']}: {s['told_twice']} games were there already under another name; "
+        "they are flagged and do not count"
+        for s in report.seasons
+        if s["told_twice"]
+    ]
     if not report.seasons:
         raise BadInputError(
             [Problem(", ".join(map(str, inputs)), None, None, "no games", f"files of {name}")],
@@ -215,6 +221,8 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     pair = (transcript.league, transcript.season)
     frames = prepared(transcript)
     players = frames.pop("players")
+    twice = _told_twice(frames["games"], workspace, pair)
+    frames["flags"] = pl.concat([frames["flags"], twice]).sort("game_id", "check")
     sort = {"games": ["game_id"], "events": ["game_id", "order"]}
     new_games = frames["games"]["game_id"]
     for table, frame in frames.items():
@@ -236,7 +244,23 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         "events": frames["events"].height,
         "stints": frames["stints"].height,
         "flagged": frames["flags"].filter(pl.col("scope") != "note")["game_id"].n_unique(),
+        "told_twice": twice.height,
     }
+
+
+def _told_twice(games: pl.DataFrame, workspace: Workspace, pair: tuple[str, str]) -> pl.DataFrame:
+    """Flags of the games that are there under another name already."""
+    import polars as pl
+
+    from openbasket.transcripts.flags import read_flags
+    from openbasket.transcripts.twice import CHECK, told_twice
+
+    counted = games.clear()
+    if pair in workspace.seasons("games"):
+        twice = read_flags(workspace, *pair).filter(pl.col("check") == CHECK)["game_id"]
+        out = pl.concat([games["game_id"], twice]).implode()
+        counted = workspace.read("games", *pair).filter(~pl.col("game_id").is_in(out))
+    return told_twice(games, counted)
 
 
 def _merge_players(players: pl.DataFrame, workspace: Workspace) -> None:
