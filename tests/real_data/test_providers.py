@@ -41,7 +41,7 @@ BARS = (
     Bar("slo", "events/slo", 1230, 0.997, 0.99, scores=0.99),
     Bar("nba_data", "events", 399, 0.988, 0.99, 0.96, scores=0.997),
     Bar("atrium", "events/lnb", 1479, scores=0.995),
-    Bar("sidearm", "events/ncaaw_sidearm", 391, 0.99, five=0.85, scores=0.997, flagged=0.5),
+    Bar("sidearm", "events/ncaaw_sidearm", 391, 0.998, five=0.85, scores=0.997, flagged=0.5),
     Bar("espn", "events/ncaaw_espn", 40, 0.98, flagged=0.61),
     Bar("bbref", "events/nba_bbref", 1055, five=0.97, flagged=0.2),
     Bar("acb", "events/acb", 1),
