@@ -1,14 +1,15 @@
 """Sidearm statistics of NCAA games: JSON with ``Game, Plays, Stats``, and the same flattened to tables.
 
-Nobody has an id. A player is league, team, first initial and last name (box scores abbreviate ``J. HARRIS``,
-plays write ``Jenn HARRIS``, ``HARRIS,JENN``, in capitals or not); the number is added only where one game has
-two such players. A game is its league, date and teams: files of two schools may have the same name. Assists,
-blocks and who comes in or goes out stand in the text of a play (``Narrative``), segment by segment, now and
-then at a play of the other team: a person who is in the other team's box score alone is that team's. The first
-five of a team in the box score are its starters. Minutes are whole ones and are not used. Games were played in
-two halves of 20 minutes until 2014-15 (women) or are (men), else in four quarters of 10. Technical fouls count
-as personal ones since 2019-20. Where our count differs from the box score, an entry was corrected in the one
-and not in the other. Many older games lack some changes: their line-ups are flagged.
+Nobody has an id. A player is league, team, first initial and last name (box scores abbreviate ``J.
+HARRIS``, plays write ``Jenn HARRIS``, ``HARRIS,JENN``, in capitals or not); the number is added only where
+one game has two such players. A game is its league, date and teams: files of two schools may have the same
+name. Assists, blocks and who comes in or goes out stand in the text of a play (``Narrative``), segment by
+segment, now and then at a play of the other team: a person who is in the other team's box score alone is
+that team's. The first five of a team in the box score are its starters. Minutes are whole ones and are not
+used. Games were played in two halves of 20 minutes until 2014-15 (women) or are (men), else in four
+quarters of 10. Technical fouls count as personal ones since 2019-20. Where our count differs from the box
+score, an entry was corrected in the one and not in the other. Many older games lack some changes: their
+line-ups are flagged.
 """
 
 from __future__ import annotations
