@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -47,6 +47,8 @@ PROVIDERS: dict[str, str] = {
     )
 }
 TEXT_LIMIT = 200_000
+#: What stands in a CSV cell that is empty, by who wrote it.
+NOTHING = ("", "NA", "NaN", "nan", "null", "None", "<NA>")
 #: A JSON file larger than this is no game.
 JSON_LIMIT = 200_000_000
 
@@ -59,7 +61,7 @@ class Peek:
         path: the file.
         kind: ``json``, ``csv``, ``parquet``, ``xml`` or ``other``, by content.
         keys: column names of a table; keys of a JSON object and, as ``outer.inner``, of the objects
-            in it (of its first element, ``[].key``, where it is a list).
+            in it (of its first elements, ``[].key``, where it is a list).
         text: up to 4,000 characters (nothing of a parquet file).
     """
 
@@ -71,6 +73,42 @@ class Peek:
     def has(self, *keys: str) -> bool:
         """Whether all of the keys are there."""
         return self.keys.issuperset(keys)
+
+    def like(self, columns: Sequence[str], also: Mapping[str, Sequence[str]] | None = None) -> bool:
+        """Whether a table, or the records of a JSON file, have the columns, however these are spelt."""
+        have = self.keys
+        if self.kind == "json":
+            record = re.compile(r"(?:[^.\[]*\[\]\.)?([^.\[]+)")  # of a list, or of one in an object
+            have = frozenset(m[1] for m in map(record.fullmatch, have) if m)
+        return len(find_columns(have, columns, also or {})) == len(columns)
+
+
+def find_columns(
+    have: Collection[str], wanted: Sequence[str], also: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, str]:
+    """Find the columns of a file.
+
+    Args:
+        have: the columns it has.
+        wanted: names to find.
+        also: given it, case, blanks and underscores do not count (``GAME_ID`` is ``gameId``), and a name
+            may have others that mean the same.
+
+    Returns:
+        Wanted name -> name in the file, of those that are there; equal names go first.
+    """
+    found = {name: name for name in wanted if name in have}
+    if also is None:
+        return found
+    plain: dict[str, str] = {}
+    for name in have:
+        plain.setdefault(re.sub(r"[\W_]+", "", name).lower(), name)
+    for name in wanted:
+        for other in (name, *also.get(name, ())):
+            key = re.sub(r"[\W_]+", "", other).lower()
+            if name not in found and key in plain:
+                found[name] = plain[key]
+    return found
 
 
 def module(name: str) -> ModuleType:
@@ -134,8 +172,8 @@ def _json_keys(path: Path, _version: tuple[int, int]) -> frozenset[str]:
 
     def add(value: Any, prefix: str, depth: int) -> None:
         if isinstance(value, list):
-            if value:
-                add(value[0], f"{prefix.removesuffix('.')}[].", depth)
+            for item in value[:5]:
+                add(item, f"{prefix.removesuffix('.')}[].", depth)
         elif isinstance(value, dict):
             for key, inner in value.items():
                 keys.add(sys.intern(f"{prefix}{key}"))
@@ -184,13 +222,19 @@ def load_json(path: Path) -> Any:
         raise BadInputError([Problem(str(path), None, None, str(error)[:160], "JSON")]) from None
 
 
-def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
+def read_table(
+    path: Path,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    also: Mapping[str, Sequence[str]] | None = None,
+) -> pl.DataFrame:
     """Read columns of a parquet or CSV file as text.
 
     Args:
         path: the file.
         needed: columns that it must have.
         optional: columns that are null where it does not have them.
+        also: how else the columns may be written (:func:`find_columns`).
 
     Returns:
         A polars frame of strings; floats that are whole numbers keep their ``.0``.
@@ -206,23 +250,20 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
         parquet = file.read(4) == b"PAR1"
     try:
         scan = pl.scan_parquet(path) if parquet else _scan_csv(path)
-        have = scan.collect_schema().names()
-        missing = [column for column in needed if column not in have]
+        found = find_columns(scan.collect_schema().names(), (*needed, *optional), also)
+        missing = [column for column in needed if column not in found]
         if missing:
             raise BadInputError(
                 Problem(str(path), None, column, "no such column", ", ".join(needed))
                 for column in missing
             )
         frame = scan.select(
-            *(pl.col(c).cast(pl.String, strict=False) for c in needed),
-            *(
-                (
-                    pl.col(c).cast(pl.String, strict=False)
-                    if c in have
-                    else pl.lit(None, pl.String)
-                ).alias(c)
-                for c in optional
-            ),
+            (
+                pl.col(found[c]).cast(pl.String, strict=False)
+                if c in found
+                else pl.lit(None, pl.String)
+            ).alias(c)
+            for c in (*needed, *optional)
         ).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise BadInputError(
@@ -230,7 +271,7 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
         ) from None
     if parquet:
         return frame
-    return frame.with_columns(pl.when(~pl.all().is_in(["", "NA", "NaN", "null"])).then(pl.all()))
+    return frame.with_columns(pl.when(~pl.all().is_in(NOTHING)).then(pl.all()))
 
 
 def _scan_csv(path: Path) -> pl.LazyFrame:
@@ -264,13 +305,14 @@ def sort_files(name: str, paths: Sequence[Path]) -> tuple[dict[str, list[Path]],
     names = list(PROVIDERS) if name == "auto" else [name]
     modules = {n: module(n) for n in names}
     files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
-    found: dict[str, list[Path]] = {}
-    strange = []
+    owners = {}
     for file in dict.fromkeys(files):
         seen = peek(file)
-        owner = next((n for n, m in modules.items() if m.matches(seen)), None)
-        if owner is None:
-            strange.append(file)
-        else:
+        owners[file] = [n for n, m in modules.items() if m.matches(seen)]
+    # What several providers can read, such as a box score, goes with the files that only one can.
+    alone = {names[0] for names in owners.values() if len(names) == 1}
+    found: dict[str, list[Path]] = {}
+    for file, names in owners.items():
+        for owner in [n for n in names if n in alone] or names[:1]:
             found.setdefault(owner, []).append(file)
-    return found, strange
+    return found, [file for file, names in owners.items() if not names]

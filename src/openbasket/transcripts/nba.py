@@ -1,7 +1,10 @@
 """What the NBA family's formats have in common: ids, leagues, codes of events, box scores.
 
-Game ids tell league and season: ``00`` NBA, ``10`` WNBA, ``20`` G League, then the kind of game and two
-digits of the year in which the season starts. Codes of events are those of stats.nba.com
+Game ids tell league and season: ``00`` NBA, ``10`` WNBA, ``20`` G League, ``13`` to ``16`` the NBA's summer
+leagues, then the kind of game and two digits of the year in which the season starts; number columns lose
+the zeros in front. How long periods are (halves of 20 minutes in the WNBA until 2005, overtimes of 2
+minutes in the G League) is told by the rows that start them. Tables have their columns in many spellings
+(``GAME_ID``, ``game_id``, ``gameId``). Codes of events are those of stats.nba.com
 (``EVENTMSGTYPE`` and ``EVENTMSGACTIONTYPE``), which data.nba.net calls ``etype`` and ``mtype``.
 Counting rules: technicals and defensive three seconds are no personal foul; a rebound is offensive if the
 text's running counts say so, and where these are wrong if the team rebounds its own last miss; free
@@ -11,19 +14,47 @@ throws count for those who were on court at the foul.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
+from openbasket.transcripts.formats import Peek, find_columns, load_json, read_table
 from openbasket.transcripts.names import identifier, text
 from openbasket.transcripts.plays import assemble, season_name
 
-__all__ = ["ACTIONS", "FEET_TENTH_M", "box_lines", "coded_plays", "person", "transcripts"]
+__all__ = [
+    "ACTIONS", "FEET_TENTH_M", "box_lines", "coded_plays", "game_key", "is_box", "person", "read_box",
+    "read_columns", "transcripts", "whole", "with_game_id",
+]  # fmt: skip
 
-LEAGUES = {"00": "nba", "10": "wnba", "20": "gleague"}
-PERIOD_S = {"nba": 720.0, "gleague": 720.0, "wnba": 600.0}
+SUMMER = "nba-summer"
+LEAGUES = {"00": "nba", "10": "wnba", "20": "gleague"} | dict.fromkeys(
+    ("13", "14", "15", "16"), SUMMER
+)
+PERIOD_S = {"nba": 720.0, "gleague": 720.0, "wnba": 600.0, SUMMER: 600.0}
+#: Periods are as long as one of these (s); the longest are halves.
+PERIODS_S = (600.0, 720.0, 1200.0)
+OVERTIME_S = 300.0
+#: So many clocks above the usual length show that the periods are longer.
+MANY_CLOCKS = 5
+GAME_ID = r"(?:^|\D)((?:00|1[03456]|20)\d{8})(?:\D|$)"
+#: Columns of a traditional box score, and what newer ones call them.
+BOX = (
+    "GAME_ID", "TEAM_ID", "PLAYER_ID", "MIN", "FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB",
+    "AST", "STL", "BLK", "TO", "PF", "PTS",
+)  # fmt: skip
+BOX_DETAILS = ("PLAYER_NAME", "START_POSITION", "PLUS_MINUS")
+BOX_NAMES = {
+    "PLAYER_ID": ("personId",), "PLAYER_NAME": ("personName", "nameI"), "START_POSITION": ("position",),
+    "MIN": ("minutes",), "FGM": ("fieldGoalsMade",), "FGA": ("fieldGoalsAttempted",),
+    "FG3M": ("threePointersMade",), "FG3A": ("threePointersAttempted",), "FTM": ("freeThrowsMade",),
+    "FTA": ("freeThrowsAttempted",), "OREB": ("reboundsOffensive",), "DREB": ("reboundsDefensive",),
+    "AST": ("assists",), "STL": ("steals",), "BLK": ("blocks",), "TO": ("TOV", "turnovers"),
+    "PF": ("foulsPersonal",), "PTS": ("points",), "PLUS_MINUS": ("plusMinusPoints",),
+}  # fmt: skip
 #: Places are tenths of a foot from the basket; ``x`` is positive to the right of who faces it.
 FEET_TENTH_M = 0.03048
 #: Ids from here on are teams'.
@@ -66,8 +97,15 @@ def coded_plays(actions: pl.DataFrame, sides: pl.DataFrame) -> pl.DataFrame:
         sides: ``game_id, home_team_id, away_team_id``.
     """
     kind = pl.col("type")
+    usual = (
+        actions.filter(pl.col("team").is_not_null() & person("p1").is_not_null())
+        .group_by("game", "p1")
+        .agg(usual=pl.col("team").mode().sort().first())
+    )
     rows = (
-        actions.with_columns(
+        actions.join(usual, on=["game", "p1"], how="left", maintain_order="left")
+        .with_columns(team=pl.coalesce("team", "usual"))
+        .with_columns(
             game_id=identifier("game", "nba"),
             team_id=identifier("team", "nba"),
             play=pl.int_range(pl.len()),
@@ -183,7 +221,7 @@ def person(column: str) -> pl.Expr:
 
 
 def minutes_s(column: str) -> pl.Expr:
-    """Seconds of ``36:42``, ``41.000000:19``, ``PT20M46.00S`` or whole minutes."""
+    """Seconds of ``36:42``, ``41.000000:19`` or ``PT20M46.00S``; null of others."""
     told = text(column)
     clock = told.str.extract_groups(r"^(\d+)(?:\.0*)?:(\d{1,2}(?:\.\d+)?)$")
     iso = told.str.extract_groups(r"^PT(\d+)M(\d+(?:\.\d+)?)S$")
@@ -193,11 +231,90 @@ def minutes_s(column: str) -> pl.Expr:
     )
 
 
+def whole(column: str) -> pl.Expr:
+    """A whole number, also one that is written ``7.0``; null where it is none."""
+    return text(column).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+
+
+def game_key(column: str) -> pl.Expr:
+    """A game id with the zeros that number columns lose."""
+    bare = text(column).str.replace(r"\.0+$", "")
+    return pl.when(bare.str.contains(r"^\d+$")).then(bare.str.zfill(10)).otherwise(bare)
+
+
+def with_game_id(frame: pl.DataFrame, column: str, path: Path) -> pl.DataFrame:
+    """The table with its game ids filled up; one that has none is named by its game.
+
+    Raises:
+        BadInputError: neither rows nor the file's name tell the game.
+    """
+    named = pl.Series([path.stem]).str.extract(GAME_ID)[0]
+    frame = frame.with_columns(
+        pl.coalesce(game_key(column), pl.lit(named, pl.String)).alias(column)
+    )
+    if frame[column].null_count():
+        row = frame[column].is_null().arg_max()
+        allowed = "an id of ten digits here, or in the file's name"
+        raise BadInputError([Problem(str(path), row, column, "nothing", allowed)])
+    return frame
+
+
+def read_columns(
+    path: Path,
+    seen: Peek,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    also: Mapping[str, Sequence[str]] | None = None,
+) -> pl.DataFrame:
+    """Columns of a table, or of the records of a JSON file, as text, however they are spelt.
+
+    Raises:
+        BadInputError: a damaged file, or a needed column is not there.
+    """
+    if seen.kind != "json":
+        frame: pl.DataFrame = read_table(path, needed, optional, also or {})
+        return frame
+    content = load_json(path)
+    lists = [content, *content.values()] if isinstance(content, dict) else [content]
+    best: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+    for items in lists:
+        records = [r for r in items if isinstance(r, dict)] if isinstance(items, list) else []
+        found = find_columns(
+            {k: None for r in records for k in r}, (*needed, *optional), also or {}
+        )
+        if len(found) > len(best):
+            best, rows = found, records
+    missing = [column for column in needed if column not in best]
+    if missing:
+        allowed = ", ".join(needed)
+        raise BadInputError(Problem(str(path), None, c, "no such key", allowed) for c in missing)
+    return pl.DataFrame(
+        {
+            c: [None if r.get(best[c]) is None else str(r[best[c]]) for r in rows]
+            if c in best
+            else [None] * len(rows)
+            for c in (*needed, *optional)
+        },
+        schema=dict.fromkeys((*needed, *optional), pl.String),
+    )
+
+
+def is_box(seen: Peek) -> bool:
+    """Whether a table is a traditional box score, of any version."""
+    return seen.like(BOX, BOX_NAMES)
+
+
+def read_box(path: Path, seen: Peek) -> pl.DataFrame:
+    """A box score's table, for :func:`box_lines`."""
+    frame = read_columns(path, seen, BOX, BOX_DETAILS, BOX_NAMES)
+    return with_game_id(frame.filter(text("PLAYER_ID").is_not_null()), "GAME_ID", path)
+
+
 def box_lines(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows for ``assemble(box=...)`` from a traditional box score's columns, as text.
 
-    ``GAME_ID, TEAM_ID, PLAYER_ID, PLAYER_NAME, START_POSITION, MIN, FGM, FGA, FG3M, FG3A, FTM, FTA, OREB,
-    DREB, AST, STL, BLK, TO, PF, PTS, PLUS_MINUS``.
+    Those of :data:`BOX` and :data:`BOX_DETAILS`. Minutes without seconds are not told exactly enough.
     """
 
     def count(column: str) -> pl.Expr:
@@ -205,15 +322,16 @@ def box_lines(frame: pl.DataFrame) -> pl.DataFrame:
         return value.round().cast(pl.Int16, strict=False)
 
     seconds = minutes_s("MIN")
+    played = text("MIN").is_not_null() & (seconds.is_null() | (seconds > 0))
     has_starters = text("START_POSITION").is_not_null().any().over("GAME_ID")
     return frame.select(
-        game_id=identifier("GAME_ID", "nba"),
+        game_id=pl.concat_str([pl.lit("nba"), game_key("GAME_ID")]),
         team_id=identifier("TEAM_ID", "nba"),
         player_id=person("PLAYER_ID"),
         name=text("PLAYER_NAME"),
         starter=pl.when(has_starters).then(text("START_POSITION").is_not_null()),
-        seconds_played=seconds.fill_null(0.0),
-        plus_minus=pl.when(seconds > 0).then(count("PLUS_MINUS")),
+        seconds_played=pl.when(played).then(seconds).otherwise(0.0),
+        plus_minus=pl.when(played).then(count("PLUS_MINUS")),
         points=count("PTS"),
         field_goals_2_made=count("FGM") - count("FG3M"),
         field_goals_2_tried=count("FGA") - count("FG3A"),
@@ -279,15 +397,17 @@ def transcripts(
         mine = pl.Series([game for game, at in places.items() if at == place])
         here = pl.col("game_id").is_in(mine.implode())
         league, gender, region = options.place(place[0])
-        part = games.filter(here)
-        if "period_s" not in part.columns:
-            part = part.with_columns(period_s=pl.lit(PERIOD_S.get(place[0], 720.0)))
+        rows = plays.filter(here)
+        usual = PERIOD_S.get(place[0], 720.0)
+        part = games.filter(here).join(
+            _lengths(rows, usual), on="game_id", how="left", maintain_order="left"
+        )
         yield assemble(
             source,
             league,
             options.season or season_name(place[1]),
             part,
-            plays.filter(here),
+            rows,
             gender=gender,
             region=region,
             box=None if box is None else box.filter(here),
@@ -295,6 +415,29 @@ def transcripts(
             free_throws_at_foul=True,
             notes=notes,
         )
+
+
+def _lengths(plays: pl.DataFrame, usual: float) -> pl.DataFrame:
+    """How many periods and how long, by the rows that start them; else by the clocks.
+
+    Returns:
+        ``game_id, periods, period_s, overtime_s``.
+    """
+    clock, period = pl.col("clock_s"), pl.col("period")
+    starts = (pl.col("kind") == "period_start") & (clock > 0)
+    told = clock.filter(starts & (period == 1) & clock.is_in(PERIODS_S)).first()
+    above = [(clock > s).sum() >= MANY_CLOCKS for s in PERIODS_S]
+    longer = pl.when(above[1]).then(PERIODS_S[2]).when(above[0]).then(PERIODS_S[1])
+    overtime = clock.filter(starts & (period > pl.col("periods")) & (clock <= OVERTIME_S)).first()
+    rows = plays.with_columns(
+        period_s=pl.coalesce(told, pl.max_horizontal(longer, usual)).over("game_id")
+    )
+    rows = rows.with_columns(
+        periods=pl.when(pl.col("period_s") == PERIODS_S[-1]).then(2).otherwise(4)
+    )
+    return rows.group_by("game_id").agg(
+        pl.col("periods", "period_s").first(), overtime_s=overtime.fill_null(OVERTIME_S)
+    )
 
 
 def rows_of(result: Any, path: str) -> pl.DataFrame:

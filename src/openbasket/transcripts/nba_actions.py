@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
 
-__all__ = ["BOX_KEYS", "box_line", "drawn_by_others", "frame", "integer", "listed", "words"]
+__all__ = [
+    "BOX_KEYS",
+    "box_line",
+    "drawn_by_others",
+    "frame",
+    "integer",
+    "listed",
+    "number_of",
+    "words",
+]
 
 #: Our statistic -> key in a player's ``statistics``.
 BOX_KEYS = {
@@ -30,13 +40,19 @@ BOX_KEYS = {
 
 def integer(value: Any) -> int | None:
     """A whole number, also one that is written as text or as ``7.0``; else ``None``."""
+    number = number_of(value)
+    return int(number) if number is not None and number == int_or_nan(number) else None
+
+
+def number_of(value: Any) -> float | None:
+    """A number, also one that is written as text; else ``None``."""
     if isinstance(value, bool):
         return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return int(number) if number == int_or_nan(number) else None
+    return number if math.isfinite(number) else None
 
 
 def int_or_nan(number: float) -> float:

@@ -1,9 +1,10 @@
 """data.nba.net play-by-play: JSON (``g.pd[].pla``), and the same as CSV or parquet tables.
 
 Box scores: ``gamedetail`` JSON, or tables of stats.nba.com (``PLAYER_ID, FGM ...``) beside a list of games
-(``ID, Date, H_Team_ID, A_Team_ID``). A table of plays has no game id: its file, or its column ``_file``,
-is named by date and teams, visitors first (``20171017-BOSCLE``); where the list of games has that
-game, its id is used. Periods are counted from the rows that start one. Places are left out in tables:
+(``ID, Date, H_Team_ID, A_Team_ID``). A table of plays has ``GAME_ID`` and ``PERIOD``, or no game id: then its
+file, or its column ``_file``, is named by the game id or by date and teams, visitors first
+(``20171017-BOSCLE``); where the list of games has that game, its id is used, and periods are counted from
+the rows that start one. Places are left out in tables:
 they give them in the same units, but for many rows of 2016 they are those of the row before.
 """
 
@@ -18,7 +19,7 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript, nba
-from openbasket.transcripts.formats import Peek, load_json, peek, read_table
+from openbasket.transcripts.formats import Peek, load_json, peek
 from openbasket.transcripts.names import identifier, text
 from openbasket.transcripts.plays import clock_seconds, sides_from_scores
 
@@ -28,18 +29,14 @@ FILES = "data.nba.net play-by-play (JSON with g.pd, or a table with evt, cl, de,
 PLAYS = ("evt", "cl", "de", "opt1", "mtype", "etype", "opid", "tid", "pid", "hs", "vs", "epid")
 GAMES = ("ID", "Date", "H_Team_ID", "A_Team_ID", "H_Score", "A_Score")
 GAME_NAMES = ("H_Team", "A_Team")
-BOX = (
-    "GAME_ID", "TEAM_ID", "PLAYER_ID", "PLAYER_NAME", "START_POSITION", "MIN", "FGM", "FGA", "FG3M",
-    "FG3A", "FTM", "FTA", "OREB", "DREB", "AST", "STL", "BLK", "TO", "PF", "PTS", "PLUS_MINUS",
-)  # fmt: skip
 NAME = re.compile(r"^(?P<date>\d{8})-?(?P<away>[A-Z]{3})(?P<home>[A-Z]{3})$")
 
 
 def matches(seen: Peek) -> bool:
     """Whether a file is of data.nba.net, or a box score or list of games that goes with its tables."""
-    if seen.kind == "json":
-        return seen.has("g.gid") and (seen.has("g.pd") or seen.has("g.hls"))
-    return seen.has(*PLAYS) or seen.has(*GAMES) or (seen.has(*BOX) and seen.kind != "json")
+    if seen.has("g.gid") or seen.has("[].g.gid"):
+        return any(seen.has(key) for key in ("g.pd", "g.hls", "[].g.pd", "[].g.hls"))
+    return seen.like(PLAYS) or seen.like(GAMES) or nba.is_box(seen)
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -52,16 +49,25 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     tables: dict[str, list[pl.DataFrame]] = {"plays": [], "games": [], "box": []}
     for file in files:
         seen = peek(file)
-        if seen.kind == "json":
-            documents.append((file, load_json(file)))
-        elif seen.has(*PLAYS):
-            frame = read_table(file, PLAYS, ("_file",))
-            name = pl.coalesce("_file", pl.lit(file.stem))
-            tables["plays"].append(frame.with_columns(_file=name))
-        elif seen.has(*GAMES):
-            tables["games"].append(read_table(file, GAMES, GAME_NAMES))
+        if seen.like(PLAYS):
+            frame = nba.read_columns(file, seen, PLAYS, ("_file", "GAME_ID", "PERIOD"))
+            tables["plays"].append(
+                frame.with_columns(
+                    _file=pl.coalesce(
+                        nba.game_key("GAME_ID"),
+                        "_file",
+                        pl.lit(file.stem).str.extract(nba.GAME_ID),
+                        pl.lit(file.stem),
+                    )
+                )
+            )
+        elif seen.like(GAMES):
+            tables["games"].append(nba.read_columns(file, seen, GAMES, GAME_NAMES))
+        elif nba.is_box(seen):
+            tables["box"].append(nba.read_box(file, seen))
         else:
-            tables["box"].append(read_table(file, BOX))
+            content = load_json(file)
+            documents += [(file, d) for d in (content if isinstance(content, list) else [content])]
     if documents:
         yield from _documents(documents, options)
     if tables["plays"]:
@@ -75,11 +81,13 @@ def _tables(
     tables: dict[str, list[pl.DataFrame]], options: ImportOptions, where: str
 ) -> Iterator[Transcript]:
     plays = pl.concat(tables["plays"]).with_columns(_whole("etype"), _whole("mtype"))
+    same = ["_file", "evt", "cl", "de"]
+    plays = plays.unique(same, keep="first", maintain_order=True)  # a game in two files
     names = _named(plays["_file"].unique(maintain_order=True), where)
     listed = pl.DataFrame()
     if tables["games"]:
         listed = pl.concat(tables["games"]).select(
-            game="ID",
+            game=nba.game_key("ID"),
             date=text("Date").str.to_date("%Y-%m-%d", strict=False),
             home="H_Team_ID",
             away="A_Team_ID",
@@ -88,14 +96,14 @@ def _tables(
             home_team=text("H_Team"),
             away_team=text("A_Team"),
         )
-        names = names.join(
+        numbered = names.filter(pl.col("game").is_not_null()).select("_file", "game").join(
+            listed.unique("game", keep="any"), on="game", how="left", maintain_order="left"
+        )  # fmt: skip
+        names = names.filter(pl.col("game").is_null()).drop("game").join(
             listed.unique(["date", "home", "away"], keep="any"),
-            on=["date", "home", "away"],
-            how="left",
-            maintain_order="left",
-        )
-    else:
-        names = names.with_columns(game=pl.lit(None, pl.String))
+            on=["date", "home", "away"], how="left", maintain_order="left",
+        )  # fmt: skip
+        names = pl.concat([numbered, names], how="diagonal")
     unlisted = names.filter(pl.col("game").is_null()).height
     notes = []
     if unlisted and tables["games"]:
@@ -106,8 +114,10 @@ def _tables(
         )
     ).with_columns(game_id=identifier("game", "nba"))
     plays = plays.join(names.select("_file", "game", "game_id"), on="_file", maintain_order="left")
-    started = (pl.col("etype") == 12).cum_sum().over("game_id")
-    plays = plays.with_columns(period=pl.max_horizontal(started, 1).cast(pl.Int8, strict=False))
+    started = pl.max_horizontal((pl.col("etype") == 12).cum_sum().over("game_id"), 1)
+    plays = plays.with_columns(
+        period=pl.coalesce(nba.whole("PERIOD"), started).cast(pl.Int8, strict=False)
+    )
     sides = _sides(plays)
     games = names.join(sides, on="game_id", maintain_order="left")
     if games.height < names.height:
@@ -135,20 +145,24 @@ def _tables(
 
 
 def _named(files: pl.Series, where: str) -> pl.DataFrame:
-    rows, problems = [], []
+    """``_file, game`` (where it is an id) and ``date, home, away`` (where the name tells these)."""
+    rows: list[tuple[str | None, ...]] = []
+    problems = []
     for name in files:
         match = NAME.match(Path(str(name)).stem)
         if match:
-            rows.append((name, match["date"], match["home"], match["away"]))
+            rows.append((name, None, match["date"], match["home"], match["away"]))
+        elif re.fullmatch(r"\d{10}", str(name)):
+            rows.append((name, name, None, None, None))
         else:
-            problems.append(
-                Problem(where, None, "file name", repr(name), "such as 20171017-BOSCLE")
-            )
+            allowed = "a column GAME_ID, or a name such as 20171017-BOSCLE or 0021700001"
+            problems.append(Problem(where, None, "file name", repr(name), allowed))
     if problems:
         raise BadInputError(problems)
-    frame = pl.DataFrame(rows, schema=["_file", "date", "home", "away"], orient="row")
+    schema = dict.fromkeys(("_file", "game", "date", "home", "away"), pl.String)
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
     frame = frame.with_columns(pl.col("date").str.to_date("%Y%m%d", strict=False))
-    bad = frame.filter(pl.col("date").is_null())
+    bad = frame.filter(pl.col("date").is_null() & pl.col("game").is_null())
     if bad.height:
         raise BadInputError(
             Problem(where, None, "file name", repr(name), "a date that exists")
@@ -207,6 +221,7 @@ def _documents(
 ) -> Iterator[Transcript]:
     rows: list[dict[str, Any]] = []
     details: dict[str, dict[str, Any]] = {}
+    read: set[str] = set()
     where = str(documents[0][0])
     for path, document in documents:
         game = document.get("g") if isinstance(document, dict) else None
@@ -215,6 +230,9 @@ def _documents(
         if "pd" not in game:
             details[game["gid"]] = game
             continue
+        if game["gid"] in read:  # a game in two files
+            continue
+        read.add(game["gid"])
         for period in _objects(game["pd"], path, "g.pd"):
             for play in _objects(period.get("pla"), path, "g.pd.pla"):
                 rows.append({"game": game["gid"], "period": period.get("p")} | play)

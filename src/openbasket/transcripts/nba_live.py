@@ -1,6 +1,7 @@
-"""cdn.nba.com live play-by-play (``game.actions`` with ``timeActual``) and live box scores, as JSON.
+"""cdn.nba.com live play-by-play (``game.actions`` with ``timeActual``) and live box scores.
 
-One row for each player in an action; assists, fouls drawn and what was blocked or stolen also stand in
+JSON of one game or a list of them, or the actions as a table (with ``gameId``, or the game's id in the file's
+name). One row for each player in an action; assists, fouls drawn and what was blocked or stolen also stand in
 the row of the shot, foul or turnover. ``timeActual`` is the wall clock (UTC) of every action. Places are
 tenths of a foot from the basket (``xLegacy``, ``yLegacy``). Technical fouls are no personal fouls.
 """
@@ -16,20 +17,29 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript, nba
-from openbasket.transcripts.formats import Peek, load_json
+from openbasket.transcripts.formats import Peek, load_json, peek
 from openbasket.transcripts.nba_actions import (
     box_line,
     drawn_by_others,
     frame,
     integer,
     listed,
+    number_of,
     words,
 )
 from openbasket.transcripts.plays import PLAY_COLUMNS, sides_from_scores
 
 __all__ = ["FILES", "matches", "read"]
 
-FILES = "cdn.nba.com live play-by-play JSON (game.actions with timeActual), and live box scores"
+FILES = (
+    "cdn.nba.com live play-by-play (game.actions with timeActual, or a table), and live box scores"
+)
+ACTIONS = (
+    "timeActual", "actionType", "subType", "clock", "period", "teamId", "personId", "shotResult",
+    "xLegacy", "yLegacy", "scoreHome", "scoreAway", "assistPersonId", "blockPersonId",
+    "foulDrawnPersonId",
+)  # fmt: skip
+ACTION_DETAILS = ("gameId", "orderNumber", "actionNumber", "playerName", "playerNameI")
 #: actionType -> kind of what the row's player does; ``None`` is known and left out.
 KINDS = {
     "2pt": "field_goal",
@@ -57,13 +67,17 @@ CLOCK = re.compile(r"^PT(?:(\d{1,2})M)?(?:(\d{1,2}(?:\.\d+)?)S)?$")
 
 def matches(seen: Peek) -> bool:
     """Whether a file is live play-by-play or a live box score."""
-    if seen.kind != "json":
-        return False
-    return seen.has("game.gameId") and (
-        seen.has("game.actions[].timeActual")
-        or seen.has("game.actions[].personIdsFilter")
-        or (seen.has("game.homeTeam") and not seen.has("game.actions"))
-    )
+    if any(
+        seen.has(f"{at}game.gameId")
+        and (
+            seen.has(f"{at}game.actions[].timeActual")
+            or seen.has(f"{at}game.actions[].personIdsFilter")
+            or (seen.has(f"{at}game.homeTeam") and not seen.has(f"{at}game.actions"))
+        )
+        for at in ("", "[].")
+    ):
+        return True
+    return seen.like(ACTIONS) or nba.is_box(seen)
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -75,20 +89,39 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     rows: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
     games: dict[str, dict[str, Any]] = {}
+    tables: list[pl.DataFrame] = []
+    seen_games: set[str] = set()
+
+    def add(name: str, actions: list[dict[str, Any]]) -> None:
+        if name not in seen_games:  # a game in two files
+            seen_games.add(name)
+            for number, action in enumerate(actions):
+                rows.extend(action_rows(name, number, action))
+
     for file in files:
+        seen = peek(file)
+        if seen.like(ACTIONS):
+            for one, actions in _table(file, seen):
+                add(one, actions)
+            continue
+        if nba.is_box(seen):
+            tables.append(nba.read_box(file, seen))
+            continue
         content = load_json(file)
-        game = content.get("game") if isinstance(content, dict) else None
-        name = words(game.get("gameId")) if isinstance(game, dict) else None
-        if not isinstance(game, dict) or name is None:
-            raise BadInputError([Problem(str(file), None, "game.gameId", "no game id", FILES)])
-        if "actions" in game:
-            if not isinstance(game["actions"], list):
-                raise BadInputError([Problem(str(file), None, "game.actions", "no list", FILES)])
-            for number, action in enumerate(listed(game["actions"])):
-                rows += action_rows(name, number, action)
-        else:
-            games[name] = _game(name, game)
-            lines += _lines(name, game)
+        for answer in content if isinstance(content, list) else [content]:
+            game = answer.get("game") if isinstance(answer, dict) else None
+            name = words(game.get("gameId")) if isinstance(game, dict) else None
+            if not isinstance(game, dict) or name is None:
+                raise BadInputError([Problem(str(file), None, "game.gameId", "no game id", FILES)])
+            if "actions" in game:
+                if not isinstance(game["actions"], list):
+                    raise BadInputError(
+                        [Problem(str(file), None, "game.actions", "no list", FILES)]
+                    )
+                add(name, listed(game["actions"]))
+            else:
+                games[name] = _game(name, game)
+                lines += _lines(name, game)
     plays = frame(rows, PLAY_COLUMNS | {"home": pl.Int64(), "away": pl.Int64()})
     told = pl.DataFrame(list(games.values()), schema=GAME, orient="row")
     found = plays.select("game_id").unique(maintain_order=True)
@@ -106,8 +139,24 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         drawn_by_others(plays.drop("home", "away"), listed_games),
         options,
         str(files[0].parent),
-        box=pl.DataFrame(lines, infer_schema_length=None) if lines else None,
+        box=_box(lines, tables),
     )
+
+
+def _table(file: Path, seen: Peek) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Game ids and actions of a table, in the order of their numbers where it has these."""
+    frame = nba.read_columns(file, seen, ACTIONS, ACTION_DETAILS).unique(maintain_order=True)
+    frame = nba.with_game_id(frame, "gameId", file)
+    order = pl.coalesce(nba.whole("orderNumber"), nba.whole("actionNumber"))
+    frame = frame.with_columns(_order=order).sort("gameId", "_order", maintain_order=True)
+    for (name,), part in frame.partition_by("gameId", as_dict=True, maintain_order=True).items():
+        yield str(name), part.to_dicts()
+
+
+def _box(lines: list[dict[str, Any]], tables: list[pl.DataFrame]) -> pl.DataFrame | None:
+    parts = [pl.DataFrame(lines, infer_schema_length=None)] if lines else []
+    parts += [nba.box_lines(table) for table in tables]
+    return pl.concat(parts, how="diagonal_relaxed") if parts else None
 
 
 GAME = {
@@ -171,8 +220,8 @@ def action_rows(game: str, number: int, action: dict[str, Any]) -> Iterator[dict
         if row["made"] is None:
             row |= {"kind": None, "unknown": f"{what} neither made nor missed"}
     if kind == "field_goal":
-        x, y = (action.get(key) for key in ("xLegacy", "yLegacy"))
-        if isinstance(x, (int, float)) and isinstance(y, (int, float)):
+        x, y = (number_of(action.get(key)) for key in ("xLegacy", "yLegacy"))
+        if x is not None and y is not None:
             row |= {"x_m": x * nba.FEET_TENTH_M, "y_m": y * nba.FEET_TENTH_M}
     yield row
     rest = {"made": None, "value": None, "x_m": None, "y_m": None, "name": None, "unknown": None}

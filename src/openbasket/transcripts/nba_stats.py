@@ -1,9 +1,11 @@
 """stats.nba.com, version 2: ``playbyplayv2`` of the NBA, the WNBA and the G League.
 
 JSON result sets (play-by-play, ``boxscoretraditionalv2``, ``boxscoresummaryv2``, ``shotchartdetail``),
-and the same tables as CSV or parquet. A row has up to three players: who acts, who assists, steals, is fouled
-or comes in, who blocks. Which team is at home is told by the summary, the list of games, or the column
-in which its actions are described. ``WCTIMESTRING`` gives minutes without date or zone and is not used.
+and the same tables as CSV, parquet or JSON records, with their columns in any spelling (data frames of
+``nba_api``, ``hoopR``, public dumps of whole seasons). A row has up to three players: who acts, who
+assists, steals, is fouled or comes in, who blocks. Which team is at home is told by the summary, the
+list of games, or the column in which its actions are described. ``WCTIMESTRING`` gives minutes without
+date or zone and is not used.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript, nba
-from openbasket.transcripts.formats import Peek, load_json, peek, read_table
+from openbasket.transcripts.formats import Peek, load_json, peek
 from openbasket.transcripts.names import identifier, text
 from openbasket.transcripts.plays import clock_seconds
 
@@ -24,31 +26,44 @@ __all__ = ["FILES", "matches", "read"]
 FILES = "stats.nba.com playbyplayv2, as JSON result sets or a table with EVENTMSGTYPE"
 PLAYS = (
     "GAME_ID", "EVENTNUM", "EVENTMSGTYPE", "EVENTMSGACTIONTYPE", "PERIOD", "PCTIMESTRING",
-    "HOMEDESCRIPTION", "VISITORDESCRIPTION", "PLAYER1_ID", "PLAYER2_ID", "PLAYER3_ID",
+    "HOMEDESCRIPTION", "VISITORDESCRIPTION", "PLAYER1_ID", "PLAYER1_TEAM_ID", "PLAYER2_ID", "PLAYER3_ID",
 )  # fmt: skip
-PLAY_DETAILS = (
-    "NEUTRALDESCRIPTION", "PLAYER1_TEAM_ID", "PLAYER2_TEAM_ID", "PLAYER3_TEAM_ID", "PLAYER1_NAME",
-    "PLAYER2_NAME", "PLAYER3_NAME",
-)  # fmt: skip
-BOX = (
-    "GAME_ID", "TEAM_ID", "PLAYER_ID", "PLAYER_NAME", "START_POSITION", "MIN", "FGM", "FGA", "FG3M",
-    "FG3A", "FTM", "FTA", "OREB", "DREB", "AST", "STL", "BLK", "TO", "PF", "PTS", "PLUS_MINUS",
-)  # fmt: skip
+PLAY_DETAILS = ("NEUTRALDESCRIPTION", "PLAYER1_NAME", "PLAYER2_NAME", "PLAYER3_NAME")
+PLAY_NAMES = {
+    "EVENTNUM": ("event_num",), "EVENTMSGTYPE": ("event_type",), "PCTIMESTRING": ("time_quarter",),
+    "EVENTMSGACTIONTYPE": ("event_action_type",),
+}  # fmt: skip
 SUMMARY = ("GAME_ID", "GAME_DATE_EST", "HOME_TEAM_ID", "VISITOR_TEAM_ID")
 SHOTS = ("GAME_ID", "GAME_EVENT_ID", "PLAYER_ID", "LOC_X", "LOC_Y")
 SCORES = ("GAME_ID", "TEAM_ID", "TEAM_CITY_NAME", "TEAM_NICKNAME", "PTS")
 LISTED = ("ID", "Date", "H_Team", "A_Team", "H_Score", "A_Score", "H_Team_ID", "A_Team_ID")
-KINDS = {"plays": PLAYS, "shots": SHOTS, "box": BOX, "summary": SUMMARY, "scores": SCORES}
-DETAILS = {"plays": PLAY_DETAILS, "scores": ("TEAM_ABBREVIATION",)}
+#: What a file of tables may be -> its columns, others that are welcome, and their other names.
+TABLES = {
+    "plays": (PLAYS, PLAY_DETAILS, PLAY_NAMES),
+    "shots": (SHOTS, (), {}),
+    "listed": (LISTED, (), {}),
+}
+#: Result sets of a JSON answer.
+SETS = {
+    "plays": (PLAYS, PLAY_DETAILS), "shots": (SHOTS, ()), "box": (nba.BOX, nba.BOX_DETAILS),
+    "summary": (SUMMARY, ()), "scores": (SCORES, ()),
+}  # fmt: skip
 
 
 def matches(seen: Peek) -> bool:
     """Whether a file is of stats.nba.com, version 2."""
     if seen.kind == "json":
-        return (
-            seen.has("resultSets") or seen.has("resultSet")
-        ) and any(word in seen.text for word in ("EVENTMSGTYPE", "PLAYER_ID", "GAME_DATE_EST"))  # fmt: skip
-    return any(seen.has(*columns) for columns in (PLAYS, SHOTS, BOX, LISTED))
+        keys = ("resultSets", "resultSet", "[].resultSets", "[].resultSet")
+        if any(seen.has(key) for key in keys):
+            words = ("EVENTMSGTYPE", "PLAYER_ID", "GAME_DATE_EST")
+            return any(word in seen.text for word in words)
+    return _kind(seen) is not None or nba.is_box(seen)
+
+
+def _kind(seen: Peek) -> str | None:
+    if seen.like(("EVENTNUM", "EVENTMSGTYPE"), PLAY_NAMES):
+        return "plays"  # what else is missing is told when it is read
+    return next((k for k, (needed, _, also) in TABLES.items() if seen.like(needed, also)), None)
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -57,19 +72,20 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     Raises:
         BadInputError: damaged files, game ids that tell no league.
     """
-    parts: dict[str, list[pl.DataFrame]] = {kind: [] for kind in (*KINDS, "listed")}
+    parts: dict[str, list[pl.DataFrame]] = {kind: [] for kind in (*SETS, "listed")}
     for file in files:
         seen = peek(file)
-        frames = _result_sets(file) if seen.kind == "json" else [_table(file, seen)]
-        for frame in frames:
-            kind = next((k for k, c in KINDS.items() if set(c) <= set(frame.columns)), None)
-            kind = kind or ("listed" if set(LISTED) <= set(frame.columns) else None)
-            if kind:
-                columns = (*KINDS.get(kind, LISTED), *DETAILS.get(kind, ()))
-                there = [
-                    c if c in frame.columns else pl.lit(None, pl.String).alias(c) for c in columns
-                ]
-                parts[kind].append(frame.select(there))
+        kind = _kind(seen)
+        if kind:
+            frame = nba.read_columns(file, seen, *TABLES[kind])
+            parts[kind].append(
+                frame if kind == "listed" else nba.with_game_id(frame, "GAME_ID", file)
+            )
+        elif nba.is_box(seen):
+            parts["box"].append(nba.read_box(file, seen))
+        else:
+            for kind, frame in _result_sets(file):
+                parts[kind].append(nba.with_game_id(frame, "GAME_ID", file))
     if not parts["plays"]:
         return
     tables = {kind: pl.concat(list_) for kind, list_ in parts.items() if list_}
@@ -94,37 +110,31 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     )
 
 
-def _result_sets(path: Path) -> list[pl.DataFrame]:
+def _result_sets(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
     content = load_json(path)
-    sets = None
-    if isinstance(content, dict):
-        sets = content.get("resultSets", content.get("resultSet"))
-    sets = [sets] if isinstance(sets, dict) else sets
-    if not isinstance(sets, list):
-        raise BadInputError([Problem(str(path), None, "resultSets", "another form", FILES)])
-    return [nba.rows_of(one, str(path)) for one in sets]
-
-
-def _table(path: Path, seen: Peek) -> pl.DataFrame:
-    columns = next(c for c in (PLAYS, SHOTS, BOX, LISTED) if seen.has(*c))
-    frame: pl.DataFrame = read_table(path, columns, DETAILS["plays"] if columns is PLAYS else ())
-    return frame
-
-
-def _whole(column: str) -> pl.Expr:
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-
-
-def game_key(column: str) -> pl.Expr:
-    """A game id with the zeros that number columns lose."""
-    return text(column).str.replace(r"\.0+$", "").str.zfill(10)
+    for answer in content if isinstance(content, list) else [content]:
+        sets = None
+        if isinstance(answer, dict):
+            sets = answer.get("resultSets", answer.get("resultSet"))
+        sets = [sets] if isinstance(sets, dict) else sets
+        if not isinstance(sets, list):
+            raise BadInputError([Problem(str(path), None, "resultSets", "another form", FILES)])
+        for one in sets:
+            frame = nba.rows_of(one, str(path))
+            for kind, (needed, welcome) in SETS.items():
+                if set(needed) <= set(frame.columns):
+                    missing = [
+                        pl.lit(None, pl.String).alias(c) for c in welcome if c not in frame.columns
+                    ]
+                    yield kind, frame.with_columns(missing).select(*needed, *welcome)
+                    break
 
 
 def _plays(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    raw = tables["plays"].with_columns(GAME_ID=game_key("GAME_ID"))
-    raw = raw.unique(
-        ["GAME_ID", "EVENTNUM"], keep="first", maintain_order=True
-    )  # a game in two files
+    raw = tables["plays"].with_columns(EVENTNUM=nba.whole("EVENTNUM"))
+    again = pl.struct("GAME_ID", "EVENTNUM").is_duplicated() & pl.col("EVENTNUM").is_not_null()
+    first = pl.struct("GAME_ID", "EVENTNUM").is_first_distinct()
+    raw = raw.filter(~again | first)  # a game in two files
     home, away = (pl.col(f"{side}DESCRIPTION") for side in ("HOME", "VISITOR"))
     # The description of the team that acts comes first: a block or a steal stands on the other side.
     side = pl.when(home.is_not_null() & away.is_null()).then(pl.lit("home")).when(
@@ -132,15 +142,15 @@ def _plays(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     ).then(pl.lit("away"))  # fmt: skip
     missed = home.fill_null("").str.starts_with("MISS") | away.fill_null("").str.starts_with("MISS")
     three = home.fill_null("").str.contains("3PT") | away.fill_null("").str.contains("3PT")
-    kind = _whole("EVENTMSGTYPE")
+    kind = nba.whole("EVENTMSGTYPE")
     first = text("PLAYER1_ID").str.replace(r"\.0+$", "")
     team_event = first.cast(pl.Int64, strict=False) >= nba.TEAMS_FROM
     plays = raw.select(
         game="GAME_ID",
-        period=_whole("PERIOD").cast(pl.Int8, strict=False),
+        period=nba.whole("PERIOD").cast(pl.Int8, strict=False),
         clock_s=clock_seconds(text("PCTIMESTRING")),
         type=kind.cast(pl.Int32),
-        action=_whole("EVENTMSGACTIONTYPE").cast(pl.Int32, strict=False),
+        action=nba.whole("EVENTMSGACTIONTYPE").cast(pl.Int32, strict=False),
         made=pl.when(kind == 1).then(True).when(kind == 2).then(False).when(kind == 3).then(~missed),
         value=pl.when(kind.is_in([1, 2]))
         .then(pl.when(three).then(3).otherwise(2))
@@ -156,13 +166,13 @@ def _plays(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
         name2="PLAYER2_NAME",
         name3="PLAYER3_NAME",
         side=side,
-        event=_whole("EVENTNUM"),
+        event="EVENTNUM",
     ).sort("game", maintain_order=True)  # fmt: skip
     if "shots" not in tables:
         return plays.with_columns(x_m=pl.lit(None, pl.Float32), y_m=pl.lit(None, pl.Float32))
     places = tables["shots"].select(
-        game=game_key("GAME_ID"),
-        event=_whole("GAME_EVENT_ID"),
+        game="GAME_ID",
+        event=nba.whole("GAME_EVENT_ID"),
         x_m=text("LOC_X").cast(pl.Float32, strict=False) * nba.FEET_TENTH_M,
         y_m=text("LOC_Y").cast(pl.Float32, strict=False) * nba.FEET_TENTH_M,
     )
@@ -193,7 +203,7 @@ def _games(plays: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame
     games = games.with_columns(date=nothing, home_team=nothing, away_team=nothing)
     if "summary" in tables:
         told = tables["summary"].select(
-            game=game_key("GAME_ID"), home_told="HOME_TEAM_ID", away_told="VISITOR_TEAM_ID",
+            game="GAME_ID", home_told="HOME_TEAM_ID", away_told="VISITOR_TEAM_ID",
             date=text("GAME_DATE_EST").str.slice(0, 10),
         ).unique("game", keep="first")  # fmt: skip
         games = games.drop("date").join(told, on="game", how="left", maintain_order="left")
@@ -208,11 +218,11 @@ def _games(plays: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame
             [text("TEAM_CITY_NAME"), text("TEAM_NICKNAME")], separator=" ", ignore_nulls=True
         )
         scores = tables["scores"].select(
-            game=game_key("GAME_ID"), team=text("TEAM_ID"), name=name, points=_whole("PTS")
+            game="GAME_ID", team=text("TEAM_ID"), name=name, points=nba.whole("PTS")
         )
     elif "box" in tables:
-        lines = tables["box"].with_columns(points=_whole("PTS"))
-        scores = lines.group_by(game=game_key("GAME_ID"), team=text("TEAM_ID").str.replace(r"\.0+$", "")).agg(
+        lines = tables["box"].with_columns(points=nba.whole("PTS"))
+        scores = lines.group_by(game="GAME_ID", team=text("TEAM_ID").str.replace(r"\.0+$", "")).agg(
             name=pl.lit(None, pl.String), points=pl.col("points").sum()
         )  # fmt: skip
     for side in ("home", "away"):

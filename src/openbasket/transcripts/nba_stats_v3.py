@@ -1,10 +1,11 @@
 """stats.nba.com, version 3: ``playbyplayv3`` (JSON ``game.actions`` or a table) and box scores.
 
 Assists stand only in the text of the shot (``(Burton 1 AST)``), and who comes in only in that of the
-change (``SUB: Leite FOR Hayes``): by last name, which is looked up among the players of the team in the
-game; whoever comes in and is in no other row is known by his team and name alone. A name that two
+change (``SUB: Leite FOR Hayes``): by the name that other rows of his have in their text (``D. Robinson``
+where two of the team are called so), in this game or else in the team's others of the file, and by last
+name. Whoever comes in and is in no other row is known by his team and name alone. A name that two
 players of a team share is not guessed: the row is left out and the game flagged. Blocks and steals are
-rows without a type. Who draws a foul is not told.
+rows without a type. Rows of a team have its id in place of the player's. Who draws a foul is not told.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript, nba
-from openbasket.transcripts.formats import Peek, load_json, peek, read_table
+from openbasket.transcripts.formats import Peek, load_json, peek
 from openbasket.transcripts.names import normal_name, slug, text
 from openbasket.transcripts.nba_actions import box_line, integer, listed, words
 from openbasket.transcripts.plays import iso_clock_seconds
@@ -29,11 +30,14 @@ FILES = (
     "stats.nba.com playbyplayv3, as JSON (game.actions) or a table with actionType, and box scores"
 )
 COLUMNS = (
-    "gameId", "actionNumber", "clock", "period", "teamId", "personId", "playerName", "shotResult",
-    "scoreHome", "scoreAway", "location", "description", "actionType", "subType", "shotValue",
+    "gameId", "actionNumber", "clock", "period", "teamId", "personId", "playerName", "playerNameI",
+    "shotResult", "location", "description", "actionType", "subType", "shotValue",
     "xLegacy", "yLegacy",
 )  # fmt: skip
-NEEDED = ("gameId", "clock", "period", "teamId", "personId", "description", "actionType", "subType")
+NEEDED = (
+    "clock", "period", "teamId", "personId", "playerName", "description", "actionType", "subType",
+    "shotResult",
+)  # fmt: skip
 #: actionType -> kind; ``None`` is known and left out, "" is told by the text.
 KINDS = {
     "made shot": "field_goal",
@@ -62,13 +66,13 @@ NOT_PERSONAL = ("technical", "defense 3 second", "delay", "taunting", "too many 
 
 def matches(seen: Peek) -> bool:
     """Whether a file is of stats.nba.com, version 3."""
-    if seen.kind == "json":
-        return seen.has("boxScoreTraditional.gameId") or (
-            seen.has("game.gameId", "game.actions")
-            and not seen.has("game.actions[].timeActual")
-            and not seen.has("game.actions[].personIdsFilter")
-        )
-    return seen.has(*NEEDED) and not seen.has("timeActual")
+    for at in ("", "[]."):
+        if seen.has(f"{at}boxScoreTraditional.gameId"):
+            return True
+        if seen.has(f"{at}game.gameId", f"{at}game.actions"):
+            live = ("timeActual", "personIdsFilter")
+            return not any(seen.has(f"{at}game.actions[].{key}") for key in live)
+    return (seen.like(NEEDED) and not seen.like(("timeActual",))) or nba.is_box(seen)
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -80,37 +84,44 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     parts: list[pl.DataFrame] = []
     lines: list[dict[str, Any]] = []
     games: list[dict[str, Any]] = []
+    tables: list[pl.DataFrame] = []
     for file in files:
         seen = peek(file)
-        if seen.kind != "json":
+        if seen.like(NEEDED):
             optional = tuple(c for c in COLUMNS if c not in NEEDED)
-            parts.append(read_table(file, NEEDED, optional).select(COLUMNS))
+            frame = nba.read_columns(file, seen, NEEDED, optional).select(COLUMNS)
+            parts.append(nba.with_game_id(frame, "gameId", file))
+            continue
+        if nba.is_box(seen):
+            tables.append(nba.read_box(file, seen))
             continue
         content = load_json(file)
-        box = content.get("boxScoreTraditional") if isinstance(content, dict) else None
-        if isinstance(box, dict):
-            game = _box_game(box)
-            if game:
-                games.append(game)
-                lines += _lines(str(box.get("gameId")), box)
-            continue
-        parts.append(_actions(file, content))
+        for answer in content if isinstance(content, list) else [content]:
+            box = answer.get("boxScoreTraditional") if isinstance(answer, dict) else None
+            if isinstance(box, dict):
+                game = _box_game(box)
+                if game:
+                    games.append(game)
+                    lines += _lines(str(box.get("gameId")), box)
+            else:
+                parts.append(nba.with_game_id(_actions(file, answer), "gameId", file))
     if not parts:
         return
-    actions = pl.concat(parts).with_columns(
-        gameId=text("gameId").str.replace(r"\.0+$", "").str.zfill(10)
-    )
-    same = ["gameId", "actionNumber", "actionType", "personId", "description"]
+    actions = pl.concat(parts)
+    same = ["gameId", "period", "clock", "actionNumber", "actionType", "personId", "description"]
     actions = actions.unique(same, keep="first", maintain_order=True)  # a game in two files
     found, names = _sides(actions, games)
-    plays = _plays(actions, found, lines)
+    box_lines = [pl.DataFrame(lines, infer_schema_length=None)] if lines else []
+    box_lines += [nba.box_lines(table) for table in tables]
+    box = pl.concat(box_lines, how="diagonal_relaxed") if box_lines else None
+    plays = _plays(actions, box)
     yield from nba.transcripts(
         "nba_stats_v3",
         found,
         plays,
         options,
         str(files[0].parent),
-        box=pl.DataFrame(lines, infer_schema_length=None) if lines else None,
+        box=box,
         people=names,
     )
 
@@ -161,7 +172,7 @@ def _lines(name: str, box: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _sides(actions: pl.DataFrame, games: list[dict[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Games with their sides, from box scores or the column ``location``; and the players' names."""
     told = (
-        actions.filter(text("location").is_in(["h", "v"]) & _number("teamId").gt(0))
+        actions.filter(text("location").is_in(["h", "v"]) & _team().is_not_null())
         .group_by(game_id=pl.concat_str([pl.lit("nba"), "gameId"]), side="location", team=_team())
         .len()
         .sort("game_id", "side", "len", "team", descending=[False, False, True, False])
@@ -191,16 +202,13 @@ def _sides(actions: pl.DataFrame, games: list[dict[str, Any]]) -> tuple[pl.DataF
     return found, names
 
 
-def _number(column: str) -> pl.Expr:
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-
-
 def _team() -> pl.Expr:
-    number = _number("teamId")
-    return pl.when(number > 0).then(pl.concat_str([pl.lit("nba"), number.cast(pl.String)]))
+    team, person = nba.whole("teamId"), nba.whole("personId")
+    number = pl.when(team > 0).then(team).when(person >= nba.TEAMS_FROM).then(person)
+    return pl.concat_str([pl.lit("nba"), number.cast(pl.String)])
 
 
-def _plays(actions: pl.DataFrame, games: pl.DataFrame, lines: list[dict[str, Any]]) -> pl.DataFrame:
+def _plays(actions: pl.DataFrame, box: pl.DataFrame | None) -> pl.DataFrame:
     said = pl.col("description").fill_null("")
     what = text("actionType").fill_null("").str.to_lowercase()
     sub = text("subType").fill_null("").str.to_lowercase()
@@ -220,17 +228,21 @@ def _plays(actions: pl.DataFrame, games: pl.DataFrame, lines: list[dict[str, Any
         .when(what == "free throw")
         .then(~said.str.starts_with("MISS"))
     )
-    three = (_number("shotValue") == 3) | said.str.contains("3PT", literal=True)
+    three = (nba.whole("shotValue") == 3) | said.str.contains("3PT", literal=True)
     rows = actions.with_columns(
         game_id=pl.concat_str([pl.lit("nba"), "gameId"]),
-        period=_number("period").cast(pl.Int8, strict=False),
+        period=nba.whole("period").cast(pl.Int8, strict=False),
         clock_s=iso_clock_seconds(pl.col("clock")),
         team_id=_team(),
         player_id=nba.person("personId"),
         name=text("playerName"),
         kind=base,
         made=made,
-        value=pl.when(base == "field_goal").then(pl.when(three).then(3).otherwise(2)),
+        value=pl.when(base == "field_goal")
+        .then(pl.when(three).then(3).otherwise(2))
+        .when(base == "free_throw")  # the G League shoots one for two or three points
+        .then(said.str.extract(r"Free (?:Throw|Technical) (\d)\s?PT").cast(pl.Int32)),
+        label=_label(),
         play=pl.int_range(pl.len()),
         unknown=pl.when(~what.is_in(list(KINDS))).then(what),
         off=said.str.extract(r"\(Off:(\d+) Def:").cast(pl.Int32, strict=False),
@@ -272,23 +284,50 @@ def _plays(actions: pl.DataFrame, games: pl.DataFrame, lines: list[dict[str, Any
         if rows["actionNumber"].null_count() == 0
         else pl.col("play")
     )
-    return _named(rows, games, lines)
+    blocks = rows.filter(pl.col("kind") == "block").select("game_id", "play").unique()
+    blocked = (
+        rows.filter((pl.col("kind") == "field_goal") & ~pl.col("made"))
+        .join(blocks, on=["game_id", "play"], how="semi", maintain_order="left")
+        .select("game_id", "period", "clock_s", "team_id", "player_id", "name", "play")
+        .with_columns(kind=pl.lit("blocked"))
+    )
+    return _named(rows, blocked, box)
 
 
-def _named(rows: pl.DataFrame, games: pl.DataFrame, lines: list[dict[str, Any]]) -> pl.DataFrame:
-    """Add rows for those who are told by name alone: assists and who comes in."""
-    del games
-    directory: dict[tuple[str, str, str], set[str]] = {}
-    seen = rows.select("game_id", "team_id", "player_id", "name").drop_nulls().unique().rows()
-    boxed = [(x["game_id"], x["team_id"], x["player_id"], x["name"]) for x in lines if x["name"]]
-    for game, team, player, name in (*seen, *boxed):
+def _label() -> pl.Expr:
+    """The player as the text of his row has him: up to his name, or who leaves in a change."""
+    said = pl.col("description").fill_null("")
+    out = said.str.extract(r"^SUB:\s*.+? FOR (.+?)\s*$")
+    name = text("playerName")
+    before = said.str.find(name.fill_null("\x00"), literal=True)
+    upto = said.str.strip_prefix("MISS ")
+    shift = said.str.len_bytes() - upto.str.len_bytes()
+    whole = upto.str.slice(0, (before + name.str.len_bytes() - shift).cast(pl.Int64))
+    return pl.coalesce(out, pl.when(before.is_not_null()).then(whole))
+
+
+def _directory(rows: pl.DataFrame, box: pl.DataFrame | None) -> dict[tuple[Any, ...], set[str]]:
+    """(game, team, how he is named) -> players; (team, name) as the texts of any game have it, too."""
+    found: dict[tuple[Any, ...], set[str]] = {}
+    columns = ("game_id", "team_id", "player_id")
+    known = rows.drop_nulls(columns)
+    for game, team, player, label in known.select(*columns, "label").drop_nulls().unique().rows():
+        for key in ((game, team, label), (team, label)):
+            found.setdefault(key, set()).add(player)
+    names = [known.select(*columns, name=n).drop_nulls() for n in ("name", "playerNameI")]
+    names += [box.select(*columns, "name").drop_nulls()] if box is not None else []
+    for game, team, player, name in pl.concat(names).unique().rows():
         parts = normal_name(name).split()
-        for start in range(len(parts)):
-            directory.setdefault((game, team, " ".join(parts[start:])), set()).add(player)
-        if len(parts) > 1:
-            short = " ".join([parts[0][0], *parts[1:]])
-            directory.setdefault((game, team, short), set()).add(player)
+        short = {" ".join(parts[start:]) for start in range(len(parts))}
+        short |= {" ".join([parts[0][0], *parts[1:]])} if len(parts) > 1 else set()
+        for one in short:
+            found.setdefault((game, team, "name", one), set()).add(player)
+    return found
 
+
+def _named(rows: pl.DataFrame, blocked: pl.DataFrame, box: pl.DataFrame | None) -> pl.DataFrame:
+    """Add rows of who is blocked, and of those who are told by name alone: assists and who comes in."""
+    directory = _directory(rows, box)
     extra: list[dict[str, Any]] = []
     wanted = rows.filter(
         ((pl.col("kind") == "field_goal") & pl.col("made")) | (pl.col("kind") == "sub_out")
@@ -300,8 +339,12 @@ def _named(rows: pl.DataFrame, games: pl.DataFrame, lines: list[dict[str, Any]])
         found = ASSIST.search(said) if row["kind"] == "field_goal" else CHANGE.match(said)
         if not found:
             continue
-        key = (row["game_id"], row["team_id"], normal_name(found[1]))
-        people = directory.get(key, set())
+        game, team, label = row["game_id"], row["team_id"], found[1]
+        people = (
+            directory.get((game, team, label))
+            or directory.get((game, team, "name", normal_name(label)))
+            or directory.get((team, label), set())
+        )
         kind = "assist" if row["kind"] == "field_goal" else "sub_in"
         one = next(iter(people)) if len(people) == 1 else None
         if not people and kind == "sub_in":  # comes in and is in no other row: known by name alone
@@ -317,11 +360,12 @@ def _named(rows: pl.DataFrame, games: pl.DataFrame, lines: list[dict[str, Any]])
                 else f"{kind} of {found[1]!r}, whom the game names {len(people)} times",
             }
         )
-    if not extra:
-        return rows
     added = pl.DataFrame(extra, schema_overrides={"period": pl.Int8}, infer_schema_length=None)
     return (
-        pl.concat([rows.with_columns(_after=0), added.with_columns(_after=1)], how="diagonal")
+        pl.concat(
+            [frame.with_columns(_after=n) for n, frame in enumerate((rows, blocked, added))],
+            how="diagonal_relaxed",
+        )
         .with_columns(_first=pl.col("play"))
         .sort("game_id", "_first", "_after", maintain_order=True)
     )
