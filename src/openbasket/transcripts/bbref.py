@@ -1,16 +1,24 @@
-"""basketball-reference's play-by-play pages: the cells of their tables, as a table or as JSON.
+"""basketball-reference's play-by-play pages: saved as HTML, or what others made of them.
+
+Their tables' cells (JSON, CSV, parquet, or the CSV that ``pandas.read_html`` makes of a page), the season
+tables with ``AwayPlay`` and ``HomePlay``, and the rows of the web scraper's ``play_by_play`` (``description``
+and ``relevant_team``). A file of one game that does not name it is named by it (``202512280LAC``).
 
 A row has the clock, the visitors' text, their points, the score, the home side's points and text; the first
-row names the teams. There are no ids (a player is team, initial and last name), no periods (one starts
-where the clock jumps up), no starters and no changes between periods, and most fouls stand on the side of who
-was fouled, so that who fouls is placed by his other rows. Two players of a team may
-share a name: where one of them passes to, or comes in for, the other, the name is nobody's. What stands under
-it counts for the team alone, and the game's line-ups are flagged.
+row names the teams. There are no periods (one starts where the clock jumps up), no starters and no changes
+between periods, and most fouls stand on the side of who was fouled, so that who fouls is placed by his
+other rows. HTML has ids of players; elsewhere a player is team, initial and last name, and two players of a
+team may share these: where one of them passes to, or comes in for, the other, the name is nobody's. What
+stands under it counts for the team alone, and the game's line-ups are flagged.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
@@ -23,9 +31,24 @@ from openbasket.transcripts.plays import assemble, clock_seconds, flag_frame, se
 
 __all__ = ["FILES", "matches", "read"]
 
-FILES = "basketball-reference play-by-play cells, JSON or a table (and its list of games)"
+FILES = (
+    "basketball-reference play-by-play pages (HTML, or tables made of them), and a list of games"
+)
 CELLS = ("cell0", "cell1", "cell2", "cell3", "cell4", "cell5")
 PLAYS = ("_file", "row", *CELLS)
+#: Tables of whole seasons.
+SEASONS = (
+    "URL", "SecLeft", "AwayTeam", "AwayPlay", "AwayScore", "HomeTeam", "HomePlay", "HomeScore",
+)  # fmt: skip
+SCRAPED = (
+    "away_score", "away_team", "description", "home_score", "home_team", "relevant_team",
+    "remaining_seconds_in_period",
+)  # fmt: skip
+#: First lines of the CSV that pandas makes of a page: ``1st Q`` above the names, or these alone.
+PAGE_CSV = re.compile(r"^(?:[^\n]*1st Q[^\n]*\n)?[^\n]*\bTime,[^\n]*,Score,", re.MULTILINE)
+GAME = re.compile(r"(?<!\d)\d{9}[A-Z]{3}(?![A-Z])")
+#: Between a player's id and his name, in the texts made of HTML.
+MARK = "\x1f"
 GAMES = ("boxscore_url", "visitor_team", "home_team", "visitor_score", "home_score")
 #: A clock that is this much above the one before it belongs to the next period (s).
 JUMP_S = 60.0
@@ -40,7 +63,12 @@ IGNORED = (
 
 def matches(seen: Peek) -> bool:
     """Whether a file holds the cells of a page, or the list of games."""
-    return seen.has(*PLAYS) or seen.has(*GAMES) or seen.has("[].row", "[].cells")
+    if seen.kind == "xml":
+        return "basketball-reference.com" in seen.text.lower() or 'id="pbp"' in seen.text
+    if seen.kind == "csv" and PAGE_CSV.match(seen.text):
+        return True
+    tables = (PLAYS, GAMES, SEASONS, SCRAPED, ("[].row", "[].cells"))
+    return any(seen.has(*columns) for columns in tables)
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -55,10 +83,18 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         seen = peek(file)
         if seen.kind == "json":
             cells.append(_document(file))
-        elif seen.has(*PLAYS):
-            cells.append(read_table(file, PLAYS))
-        else:
+        elif seen.kind == "xml":
+            cells.append(_page(file))
+        elif seen.has(*SEASONS):
+            cells.append(_season(read_table(file, SEASONS)))
+        elif seen.has(*SCRAPED):
+            cells.append(_scraped(read_table(file, SCRAPED), file))
+        elif seen.has(*GAMES):
             lists.append(read_table(file, GAMES))
+        elif not seen.has(*PLAYS):
+            cells.append(_page_csv(file))
+        else:
+            cells.append(read_table(file, PLAYS))
     if not cells:
         raise BadInputError([Problem(str(files[0].parent), None, None, "no file of plays", FILES)])
     raw = pl.concat(cells).with_columns(
@@ -72,8 +108,9 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     lost = sorted(set(raw["game_id"].drop_nulls()) - set(games["game_id"]))
     notes = [f"games that name no teams are left out: {', '.join(lost)}"] if lost else []
     plays, flags = _plays(raw, games)
-    for (season,), part in games.sort("season").partition_by("season", as_dict=True).items():
-        league, gender, region = options.place("nba")
+    seasons = games.sort("league", "season").partition_by("league", "season", as_dict=True)
+    for (name, season), part in seasons.items():
+        league, gender, region = options.place(str(name))
         mine = part.select("game_id")
         rows = plays.join(mine, on="game_id", how="semi", maintain_order="left")
         yield assemble(
@@ -94,12 +131,129 @@ def _document(path: Path) -> pl.DataFrame:
     """Rows of ``[{"row": 1, "cells": [...]}, ...]``; the file's name is the game's."""
     content = load_json(path)
     rows = [
-        [path.stem.removesuffix("_pbp"), str(row.get("row")), *(row["cells"] + [""] * 6)[:6]]
+        [_name(path.stem), str(row.get("row")), *(row["cells"] + [""] * 6)[:6]]
         for row in (content if isinstance(content, list) else [])
         if isinstance(row, dict) and isinstance(row.get("cells"), list)
     ]
     clean = [[c if isinstance(c, str) else None for c in row] for row in rows]
     return pl.DataFrame(clean, schema=dict.fromkeys(PLAYS, pl.String), orient="row")
+
+
+def _cells(rows: Sequence[Sequence[str | None]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict.fromkeys(PLAYS, pl.String), orient="row")
+
+
+def _name(text: str) -> str:
+    """The game that a name or an address tells, else the text itself."""
+    found = GAME.search(text)
+    return found[0] if found else text
+
+
+class _Page(HTMLParser):
+    """The rows of the table ``pbp``; players with their ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.inside = False
+        self.cell: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "table":
+            self.inside = told.get("id") == "pbp"
+        elif self.inside and tag == "tr":
+            self.rows.append([])
+        elif self.inside and tag in ("td", "th") and self.rows:
+            self.cell = []
+        elif self.cell is not None and tag == "a":
+            player = re.search(r"/players/(?:\w/)?([\w.'-]+?)\.html", told.get("href") or "")
+            self.cell += [f"{player[1]}{MARK}"] if player else []
+
+    def handle_data(self, data: str) -> None:
+        if self.cell is not None:
+            self.cell.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th") and self.cell is not None:
+            self.rows[-1].append(" ".join("".join(self.cell).split(" ")).strip())
+            self.cell = None
+        elif tag == "table":
+            self.inside = False
+
+
+def _page(path: Path) -> pl.DataFrame:
+    """The cells of a page saved as HTML; the game is that of its address, or of the file's name."""
+    content = path.read_bytes().decode("utf-8-sig", errors="replace")
+    page = _Page()
+    page.feed(re.sub(r"<!--|-->", "", content))  # the site hides tables in comments
+    if not page.rows:
+        allowed = "a page boxscores/pbp/... with the table 'pbp'"
+        raise BadInputError([Problem(str(path), None, "pbp", "no such table", allowed)])
+    address = re.search(r"boxscores/pbp/(\w{12})\.html", content)
+    name = address[1] if address else _name(path.stem)
+    wnba = "wnba-" if "/wnba/boxscores/" in content else ""
+    return _cells([[wnba + name, str(n), *(r + [""] * 6)[:6]] for n, r in enumerate(page.rows)])
+
+
+def _page_csv(path: Path) -> pl.DataFrame:
+    """The cells of a page as pandas writes them: what spans the columns stands in each of them."""
+    content = path.read_bytes().decode("utf-8-sig", errors="replace")
+    rows = list(csv.reader(io.StringIO(content)))
+    at = next(row.index("Time") for row in rows if "Time" in row and "Score" in row)
+    found = []
+    for number, row in enumerate(rows):
+        cells = (row[at:] + [""] * 6)[:6]
+        if cells[0] != "Time" and cells[1] == cells[5]:
+            cells[2:] = [""] * 4
+        found.append([_name(path.stem), str(number), *cells])
+    return _cells(found)
+
+
+def _heads(plays: pl.DataFrame) -> pl.DataFrame:
+    """Plays with ``away`` and ``home`` as cells, a row with the teams before each game."""
+    rows = plays.with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.String))
+    heads = rows.unique("_file", keep="first").select(
+        "_file", row=pl.lit("0"), cell0=pl.lit("Time"), cell1="away", cell5="home"
+    )
+    left = pl.col("left").cast(pl.Float64, strict=False)
+    rows = rows.with_columns(
+        cell0=pl.format("{}:{}", (left // 60).cast(pl.Int32), left % 60),
+        cell3=pl.concat_str("away_score", pl.lit("-"), "home_score"),
+    )
+    return pl.concat([heads, rows], how="diagonal").select(
+        (
+            pl.col(c) if c in ("_file", "row", "cell0", "cell1", "cell3", "cell5") else pl.lit("")
+        ).alias(c)
+        for c in PLAYS
+    )
+
+
+def _season(table: pl.DataFrame) -> pl.DataFrame:
+    """Cells of a table of whole seasons."""
+    return _heads(
+        table.select(
+            _file=text("URL").str.extract(r"(\w+)(?:\.html)?$"), left="SecLeft", away="AwayTeam",
+            home="HomeTeam", cell1="AwayPlay", cell5="HomePlay",
+            **{
+                f"{side}_score": text(f"{side.title()}Score").str.replace(r"\.0+$", "")
+                for side in ("away", "home")
+            },
+        )
+    )  # fmt: skip
+
+
+def _scraped(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Cells of the web scraper's rows, of one game."""
+    here = {side: text("relevant_team") == text(f"{side}_team") for side in ("away", "home")}
+    return _heads(
+        table.select(
+            _file=pl.lit(_name(path.stem)), left="remaining_seconds_in_period", away="away_team",
+            home="home_team", away_score="away_score", home_score="home_score",
+            cell1=pl.when(~here["home"].fill_null(False)).then("description"),
+            cell5=pl.when(here["home"]).then("description"),
+        )
+    )  # fmt: skip
 
 
 def _games(raw: pl.DataFrame, lists: list[pl.DataFrame], where: str) -> pl.DataFrame:
@@ -108,7 +262,10 @@ def _games(raw: pl.DataFrame, lists: list[pl.DataFrame], where: str) -> pl.DataF
     )
     score = text("cell3").str.extract_groups(r"^(\d+)-(\d+)$")
     last = raw.group_by("game_id", maintain_order=True).agg(
-        date=text("_file").first().str.slice(0, 8).str.to_date("%Y%m%d", strict=False),
+        date=text("_file").first().str.extract(r"(\d{8})").str.to_date("%Y%m%d", strict=False),
+        league=pl.when(text("_file").first().str.starts_with("wnba-"))
+        .then(pl.lit("wnba"))
+        .otherwise(pl.lit("nba")),
         away_score=score.struct[0].cast(pl.Int16, strict=False).max(),
         home_score=score.struct[1].cast(pl.Int16, strict=False).max(),
         longest=clock_seconds(text("cell0")).max(),
@@ -140,6 +297,7 @@ def _games(raw: pl.DataFrame, lists: list[pl.DataFrame], where: str) -> pl.DataF
     return games.select(
         "game_id",
         "date",
+        "league",
         *(
             pl.col(f"{side}_short")
             .map_elements(lambda name: f"bbref-{slug(name)}", return_dtype=pl.String)
@@ -151,7 +309,12 @@ def _games(raw: pl.DataFrame, lists: list[pl.DataFrame], where: str) -> pl.DataF
         home_score=pl.coalesce("home_final", "home_score"),
         away_score=pl.coalesce("away_final", "away_score"),
         season=start.replace_strict(years, return_dtype=pl.String),
-        period_s=pl.when(pl.col("longest") > 600).then(720.0).otherwise(600.0),
+        period_s=pl.when(pl.col("longest") > 720)  # the WNBA's halves, until 2005
+        .then(1200.0)
+        .when(pl.col("longest") > 600)
+        .then(720.0)
+        .otherwise(600.0),
+        periods=pl.when(pl.col("longest") > 720).then(2).otherwise(4),
         overtime_s=300.0,
     )
 
@@ -180,7 +343,7 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
 
     def part(pattern: str, kind: str, side: pl.Expr, at: int, **more: pl.Expr) -> pl.DataFrame:
         """Rows in whose text the pattern is found; its first group is the player."""
-        found = pl.col("said").str.extract(pattern)
+        found = pl.col("said").str.extract(pattern).str.strip_chars()
         return said.select(
             "game_id", "play", "period", "clock_s", name=found, kind=pl.lit(kind), side=side,
             said="said", part=pl.lit(at), **more,
@@ -191,7 +354,10 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     value = pl.col("said").str.extract(r" ([23])-pt ").cast(pl.Int8, strict=False)
     heave = pl.col("said").str.contains(" heave shot")
     fouled = pl.when(pl.col("said").str.contains(OWN_SIDE)).then(own).otherwise(other)
-    foul = r"^(?:Shooting|Personal|Loose ball|Offensive|Clear path|Away from play|Inbound|Flagrant|Double)"
+    foul = (
+        r"^(?:Shooting|Personal|Loose ball|Offensive|Clear path|Away from play|Inbound|Flagrant|Transition"
+        r"|Punching|Elbow|Double personal)"
+    )
     frame = pl.concat(
         [
             part(
@@ -207,9 +373,10 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
             part(r"^(.+?) misses .*\(block by ", "blocked", own, 2),
             part(r"^Offensive rebound by (.+)$", "offensive_rebound", own, 0),
             part(r"^Defensive rebound by (.+)$", "defensive_rebound", own, 0),
-            part(r"^Turnover by (.+?)(?: \(|$)", "turnover", own, 0),
+            part(r"^Turnover by (.*?) ?(?:\(|$)", "turnover", own, 0),
             part(r"; steal by (.+?)\)", "steal", other, 1),
-            part(foul + r"[\w ]*?\bfoul\b[\w ]* by (.+?)(?: \(|$)", "foul", fouled, 0),
+            part(foul + r"[\w ]*?\bfoul\b[\w ]* by (.+?)(?: and | \(|$)", "foul", fouled, 0),
+            part(r"^Double personal foul by .+? and (.+?)(?: \(|$)", "foul", own, 1),
             part(r"foul[\w ]* by .*\(drawn by (.+?)\)", "foul_drawn", own, 1),
             part(r"^(.+?) enters the game for ", "sub_in", own, 0),
             part(r" enters the game for (.+)$", "sub_out", own, 1),
@@ -227,7 +394,9 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     frame = pl.concat(
         [
             frame.with_columns(
-                name=pl.when(~pl.col("name").is_in(["Team"]) & (pl.col("kind") != "timeout")).then("name")
+                name=pl.when(
+                    ~pl.col("name").is_in(["Team", ""]) & (pl.col("kind") != "timeout")
+                ).then("name")
             ),
             strange.select(
                 "game_id", "play", "period", "clock_s", "side",
@@ -257,12 +426,17 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
         .sort("game_id", "team_id")
         .rows()
     ]
+    told = pl.col("name").str.split_exact(MARK, 1)
+    marked = told.struct[1].is_not_null()
+    by_name = pl.col("name").replace_strict(keys, default=None, return_dtype=pl.String)
     known = frame.filter(~(pl.col("shared") & changes)).with_columns(
         player_id=pl.when(~pl.col("shared") & pl.col("name").is_not_null()).then(
-            pl.concat_str("team_id", pl.lit("-"), pl.col("name").replace_strict(
-                keys, default=None, return_dtype=pl.String))
-        )
-    )  # fmt: skip
+            pl.when(marked)
+            .then(pl.concat_str(pl.lit("bbref-"), told.struct[0]))
+            .otherwise(pl.concat_str("team_id", pl.lit("-"), by_name))
+        ),
+        name=pl.when(marked).then(told.struct[1]).otherwise("name"),
+    )
     return known.drop("part", "season"), flag_frame(flags)
 
 
