@@ -23,11 +23,11 @@ from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, find_columns, load_json, read_table
 from openbasket.transcripts.names import identifier, text
-from openbasket.transcripts.plays import assemble, season_name
+from openbasket.transcripts.plays import SLACK_S, assemble, season_name
 
 __all__ = [
-    "ACTIONS", "FEET_TENTH_M", "box_lines", "coded_plays", "game_key", "is_box", "person", "read_box",
-    "read_columns", "transcripts", "whole", "with_game_id",
+    "ACTIONS", "FEET_TENTH_M", "box_lines", "coded_plays", "game_key", "in_order", "is_box", "person",
+    "read_box", "read_columns", "transcripts", "whole", "with_game_id",
 ]  # fmt: skip
 
 SUMMER = "nba-summer"
@@ -40,6 +40,8 @@ PERIODS_S = (600.0, 720.0, 1200.0)
 OVERTIME_S = 300.0
 #: So many clocks above the usual length show that the periods are longer.
 MANY_CLOCKS = 5
+#: A game of whose rows more than this share is behind the row before has lost its order.
+MANY_BACK = 0.05
 GAME_ID = r"(?:^|\D)((?:00|1[03456]|20)\d{8})(?:\D|$)"
 #: Columns of a traditional box score, and what newer ones call them.
 BOX = (
@@ -209,6 +211,22 @@ def coded_plays(actions: pl.DataFrame, sides: pl.DataFrame) -> pl.DataFrame:
         )
         .drop("wall_time")
     )
+
+
+def in_order(rows: pl.DataFrame, number: str) -> pl.DataFrame:
+    """Rows of games whose rows are in no order of time (sorted as text, or shuffled) by clock and number.
+
+    Args:
+        rows: with ``game, period, clock_s``.
+        number: column with the number of the event, which grows with time for rows at one clock.
+    """
+    back = pl.any_horizontal(
+        (pl.col("clock_s").diff() > SLACK_S).over("game", "period"),
+        (pl.col("period").diff() < 0).over("game"),
+    )
+    mixed = back.fill_null(False).mean().over("game") > MANY_BACK
+    keys = [pl.when(mixed).then(key) for key in (pl.col("period"), -pl.col("clock_s"), number)]
+    return rows.sort("game", *keys, maintain_order=True)
 
 
 def person(column: str) -> pl.Expr:

@@ -199,7 +199,8 @@ def _actions(plays: pl.DataFrame) -> pl.DataFrame:
         made=pl.when(kind == 1).then(True).when(kind == 2).then(False).when(kind == 3).then(~missed),
         value=pl.when(kind.is_in([1, 2])).then(
             pl.when((_whole("opt1") == 3) | said.str.contains("3pt", literal=True)).then(3).otherwise(2)
-        ),
+        ).when(kind == 3)  # the G League shoots one free throw for two or three points
+        .then(said.str.extract(r"(?i)Free (?:Throw|Technical) (\d)PT").cast(pl.Int32)),
         team=pl.when(_whole("tid") > 0).then("tid"),
         p1=pl.col("pid"),
         p2=pl.when(kind.is_in([1, 8])).then("epid").when(kind.is_in([5, 6])).then(other),

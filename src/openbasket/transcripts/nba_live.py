@@ -36,10 +36,18 @@ FILES = (
 )
 ACTIONS = (
     "timeActual", "actionType", "subType", "clock", "period", "teamId", "personId", "shotResult",
-    "xLegacy", "yLegacy", "scoreHome", "scoreAway", "assistPersonId", "blockPersonId",
-    "foulDrawnPersonId",
+    "scoreHome", "scoreAway",
 )  # fmt: skip
-ACTION_DETAILS = ("gameId", "orderNumber", "actionNumber", "playerName", "playerNameI")
+ACTION_DETAILS = (
+    "gameId", "orderNumber", "actionNumber", "playerName", "playerNameI", "xLegacy", "yLegacy",
+    "assistPersonId", "blockPersonId", "foulDrawnPersonId",
+)  # fmt: skip
+ACTION_NAMES = {
+    "personId": ("player1_id",), "scoreHome": ("home_score",), "scoreAway": ("away_score",),
+    "actionNumber": ("event_num",), "orderNumber": ("order",),
+}  # fmt: skip
+#: Leagues in which one free throw may be for two or three points.
+ONE_FREE_THROW = "20"
 #: actionType -> kind of what the row's player does; ``None`` is known and left out.
 KINDS = {
     "2pt": "field_goal",
@@ -77,7 +85,7 @@ def matches(seen: Peek) -> bool:
         for at in ("", "[].")
     ):
         return True
-    return seen.like(ACTIONS) or nba.is_box(seen)
+    return seen.like(ACTIONS, ACTION_NAMES) or nba.is_box(seen)
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -86,7 +94,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     Raises:
         BadInputError: damaged files, game ids that tell no league.
     """
-    rows: list[dict[str, Any]] = []
+    parts: list[pl.DataFrame] = []
     lines: list[dict[str, Any]] = []
     games: dict[str, dict[str, Any]] = {}
     tables: list[pl.DataFrame] = []
@@ -95,12 +103,13 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     def add(name: str, actions: list[dict[str, Any]]) -> None:
         if name not in seen_games:  # a game in two files
             seen_games.add(name)
-            for number, action in enumerate(actions):
-                rows.extend(action_rows(name, number, action))
+            rows = (row for n, a in enumerate(actions) for row in action_rows(name, n, a))
+            one = frame(rows, PLAY_COLUMNS | {"home": pl.Int64(), "away": pl.Int64()})
+            parts.append(_worth(one) if name.startswith(ONE_FREE_THROW) else one)
 
     for file in files:
         seen = peek(file)
-        if seen.like(ACTIONS):
+        if seen.like(ACTIONS, ACTION_NAMES):
             for one, actions in _table(file, seen):
                 add(one, actions)
             continue
@@ -122,7 +131,9 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             else:
                 games[name] = _game(name, game)
                 lines += _lines(name, game)
-    plays = frame(rows, PLAY_COLUMNS | {"home": pl.Int64(), "away": pl.Int64()})
+    if not parts:
+        return
+    plays = pl.concat(parts)
     told = pl.DataFrame(list(games.values()), schema=GAME, orient="row")
     found = plays.select("game_id").unique(maintain_order=True)
     sides = sides_from_scores(plays.filter(pl.col("kind").is_in(["field_goal", "free_throw"])))
@@ -143,9 +154,19 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     )
 
 
+def _worth(rows: pl.DataFrame) -> pl.DataFrame:
+    """A game's rows, with free throws worth what the score rises by."""
+    score = (pl.col("home") + pl.col("away")).forward_fill()
+    rise = score - score.shift(1).fill_null(0)
+    worth = (pl.col("kind") == "free_throw") & pl.col("made") & rise.is_between(2, 3)
+    return rows.with_columns(value=pl.when(worth).then(rise.cast(pl.Int8)).otherwise("value"))
+
+
 def _table(file: Path, seen: Peek) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Game ids and actions of a table, in the order of their numbers where it has these."""
-    frame = nba.read_columns(file, seen, ACTIONS, ACTION_DETAILS).unique(maintain_order=True)
+    frame = nba.read_columns(file, seen, ACTIONS, ACTION_DETAILS, ACTION_NAMES).unique(
+        maintain_order=True
+    )
     frame = nba.with_game_id(frame, "gameId", file)
     order = pl.coalesce(nba.whole("orderNumber"), nba.whole("actionNumber"))
     frame = frame.with_columns(_order=order).sort("gameId", "_order", maintain_order=True)

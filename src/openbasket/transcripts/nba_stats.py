@@ -167,7 +167,8 @@ def _plays(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
         name3="PLAYER3_NAME",
         side=side,
         event="EVENTNUM",
-    ).sort("game", maintain_order=True)  # fmt: skip
+    )  # fmt: skip
+    plays = nba.in_order(plays, "event")
     if "shots" not in tables:
         return plays.with_columns(x_m=pl.lit(None, pl.Float32), y_m=pl.lit(None, pl.Float32))
     places = tables["shots"].select(

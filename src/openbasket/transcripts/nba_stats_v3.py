@@ -229,10 +229,14 @@ def _plays(actions: pl.DataFrame, box: pl.DataFrame | None) -> pl.DataFrame:
         .then(~said.str.starts_with("MISS"))
     )
     three = (nba.whole("shotValue") == 3) | said.str.contains("3PT", literal=True)
-    rows = actions.with_columns(
-        game_id=pl.concat_str([pl.lit("nba"), "gameId"]),
+    timed = actions.with_columns(
+        game="gameId",
         period=nba.whole("period").cast(pl.Int8, strict=False),
         clock_s=iso_clock_seconds(pl.col("clock")),
+        _number=nba.whole("actionNumber"),
+    )
+    rows = nba.in_order(timed, "_number").with_columns(
+        game_id=pl.concat_str([pl.lit("nba"), "gameId"]),
         team_id=_team(),
         player_id=nba.person("personId"),
         name=text("playerName"),

@@ -91,6 +91,35 @@ def test_version_2_in_every_spelling(form, v2, tmp_path):
     assert events(given) == events(imported(tmp_path / "as_is", plain))
 
 
+def test_version_2_sorted_as_text_and_twice(v2, tmp_path):
+    """Rows sorted by the text of their number ("1", "10", "100", "2"), some of them twice."""
+    headers, rows = v2
+    at = headers.index("EVENTNUM")
+    sorted_rows = sorted([*rows, *rows[:50]], key=lambda row: str(row[at]))
+    box = tmp_path / "box.json"
+    box.write_text(json.dumps(load("nba_stats", "stats_boxscore_0021600270")))
+    mixed = check(
+        imported(tmp_path / "ws", write_csv(tmp_path / "p.csv", headers, sorted_rows), box)
+    )
+    assert set(mixed.agreement.values()) == {1.0}
+    assert mixed.minutes == 1.0
+
+
+def test_games_without_plays_beside_others(v2, tmp_path):
+    """Postponed games: an answer without rows."""
+    answer = load("nba_stats", "stats_0021600270")
+    empty = json.loads(json.dumps(answer))
+    empty["resultSets"][0]["rowSet"] = []
+    for name, content in (
+        ("a.json", answer),
+        ("b.json", empty),
+        ("c.json", {"game": {"gameId": "0022300002", "actions": []}}),
+    ):
+        (tmp_path / name).write_text(json.dumps(content))
+    ws = imported(tmp_path / "ws", *(tmp_path / f"{n}.json" for n in "abc"))
+    assert ws.read("games").height == 1
+
+
 def test_version_2_with_a_box_score_of_version_3(v2, tmp_path):
     headers, rows = v2
     sets = load("nba_stats", "stats_boxscore_0021600270")["resultSets"][0]
