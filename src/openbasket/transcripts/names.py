@@ -43,7 +43,7 @@ def identifier(column: str, prefix: str = "") -> pl.Expr:
         code = whole.str.replace_all(r"[^A-Za-z0-9._-]+", "_").str.strip_chars_start("._-")
         return pl.when(code != "").then(prefix + code)
 
-    return per_value(pl.col(column).cast(pl.String), clean)
+    return per_value(pl.col(column), clean)
 
 
 def per_value(
@@ -51,14 +51,16 @@ def per_value(
     clean: Callable[[pl.Expr], pl.Expr],
     dtype: type[pl.DataType] = pl.String,
 ) -> pl.Expr:
-    """``clean(column)``, worked out once for each value: much faster where values repeat. Null stays null."""
+    """``clean`` of a column as text, worked out once for each value: much faster. Null stays null."""
 
     def apply(values: pl.Series) -> pl.Series:
         distinct = values.drop_nulls().unique()
+        if distinct.is_empty():
+            return values.cast(dtype)
         cleaned = distinct.to_frame("value").select(clean(pl.col("value")).cast(dtype)).to_series()
         return values.replace_strict(distinct, cleaned, return_dtype=dtype)
 
-    return column.map_batches(apply, return_dtype=dtype, is_elementwise=True)
+    return column.cast(pl.String).map_batches(apply, return_dtype=dtype, is_elementwise=True)
 
 
 def normal_name(name: str) -> str:
