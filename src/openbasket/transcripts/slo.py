@@ -38,6 +38,7 @@ KINDS = {
     "blokiral met": "block",
     "Part ends": "period_end",
 }
+CHANGES = ("prišel na igrišče", "odšel z igrišča")
 TURNOVERS = (
     "slabo podal",
     "naredil napako v vodenju žoge",
@@ -143,16 +144,23 @@ def _plays(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     foul = _starts(what, FOULS) & ~what.str.ends_with("v napadu")  # that one is a turnover alone
     turnover = _starts(what, TURNOVERS)
     free = what.str.contains("prosti met", literal=True)
+    quarter = number("QUARTER")
+    elapsed = (number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64)
+    # The buzzer reads 0:00 as well: after rows of its quarter, or first of all in the next one's.
+    game_quarter = ("game_id", "QUARTER")
+    begun = ((elapsed > 0).fill_null(False).cum_sum() > 0).over(game_quarter)
+    changed = (what.is_in(CHANGES).fill_null(False).cum_sum() > 0).over(game_quarter)
+    before = (elapsed == 0).fill_null(False) & ~begun & ~changed & (quarter > 1)
     # Rows that were entered after the last period stand in one that was not played.
     last = 4 + pl.col("_overtimes")
-    after = number("QUARTER") > last
-    period = pl.when(after).then(last).otherwise(number("QUARTER")).cast(pl.Int8)
+    after = quarter > last
+    period = pl.when(after).then(last).otherwise(quarter - before.cast(pl.Int32)).cast(pl.Int8)
     length = pl.when(period > 4).then(OVERTIME_S).otherwise(PERIOD_S)
-    elapsed = (number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64)
+    buzzer = after | before | (begun & (elapsed == 0))
     # A row without player and of several kinds at once becomes several rows, in this order.
     plays = plays.with_columns(
         period=period,
-        clock_s=pl.when(after).then(0.0).otherwise(length - elapsed),
+        clock_s=pl.when(buzzer).then(0.0).otherwise(length - elapsed),
         number=text("PLAYER_NUMBER"),
         made=what.str.starts_with("zadel"),
         value=what.str.extract(r" za (\d) ").cast(pl.Int8, strict=False),
