@@ -65,6 +65,8 @@ TEAMS_FROM = 1_600_000_000
 #: technicals, defensive three seconds, delay, taunting, excess timeout, too many players.
 NOT_PERSONAL = (11, 12, 13, 16, 17, 18, 19, 25, 30)
 DOUBLE_PERSONAL = 10
+#: EVENTMSGACTIONTYPE of the free throw for a technical foul.
+TECHNICAL_SHOT = 16
 #: EVENTMSGTYPE that say nothing for us: rebounds aside, violations, ejections, replays, stoppages, other.
 IGNORED = (0, 7, 11, 18, 20)
 
@@ -184,7 +186,14 @@ def coded_plays(actions: pl.DataFrame, sides: pl.DataFrame) -> pl.DataFrame:
     # A team rebound after the first of two free throws, or at the buzzer, is the scorer's bookkeeping;
     # it counts for nobody, and ends or keeps a possession only where the miss was live.
     plays = [
-        rows.with_columns(kind=first, player_id="p1", name="name1", part=pl.lit(0)),
+        rows.with_columns(
+            kind=first,
+            player_id="p1",
+            name="name1",
+            part=pl.lit(0),
+            technical=((kind == 3) & (pl.col("action") == TECHNICAL_SHOT))
+            | ((kind == 6) & pl.col("action").is_in(NOT_PERSONAL)),
+        ),
         rows.filter((kind == 2) & pl.col("p3").is_not_null()).with_columns(
             kind=pl.lit("blocked"), player_id="p1", name="name1", part=pl.lit(1)
         ),
@@ -201,7 +210,7 @@ def coded_plays(actions: pl.DataFrame, sides: pl.DataFrame) -> pl.DataFrame:
     ]
     known = kind.is_in([1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 13, *IGNORED])
     return (
-        pl.concat(plays)
+        pl.concat(plays, how="diagonal")
         .sort("play", "part")
         .with_columns(
             unknown=pl.when(~known & (pl.col("part") == 0)).then(

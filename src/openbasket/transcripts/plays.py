@@ -6,6 +6,8 @@ they get their final order, identifiers and plays, and rosters and people are ga
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +43,7 @@ PLAY_COLUMNS: dict[str, pl.DataType] = {
     "y_m": pl.Float32(),
     "contested": pl.Boolean(),
     "wall_time": tables.UTC,
+    "technical": pl.Boolean(),
     "play": pl.Int64(),
     "unknown": pl.String(),
 }
@@ -119,7 +122,7 @@ def assemble(
     Rows without ``kind`` are left out; ``unknown`` says of such a row what was not understood, and its
     game is flagged. Rows of a team that does not play are left out. A clock that is missing, or longer
     than the period, becomes that of the row before. Rows that were entered late go where their clock
-    says; rows with equal clocks keep the order they have.
+    says; rows with equal clocks keep the order they have (see :mod:`transcripts.stints`).
 
     Args:
         source: provider.
@@ -154,7 +157,8 @@ def assemble(
         ["game_id", "player_id"], keep="first", maintain_order=True
     )
     found = [flag_frame() if flags is None else flags, _unknown(plays, said)]
-    plays = plays.filter(pl.col("kind").is_not_null() & pl.col("period").is_not_null())
+    told = pl.col("kind").is_not_null() | pl.col("technical").fill_null(False)
+    plays = plays.filter(told & pl.col("period").is_not_null())
     box = _of_playing_teams(box, games)
     # Numbered games are sorted and grouped several times faster than named ones.
     numbered = pl.Enum(games["game_id"].unique().sort())
@@ -333,12 +337,28 @@ def _only_playing_teams(plays: pl.DataFrame, games: pl.DataFrame, said: list[str
 
 
 def _played_periods(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
-    """Leave out overtimes in which no player does anything: they were not played."""
-    regular = games.select("game_id", "periods")
-    happened = pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(["sub_in", "sub_out"])
-    narrow = plays.select("game_id", "period", happened=happened)
-    played = (pl.col("period") <= pl.col("periods")) | pl.col("happened").any().over(
-        "game_id", "period"
+    """Rows of overtimes in which nobody shoots, which were not played, go to the end of the game."""
+    shot = pl.col("kind").is_in(["field_goal", "free_throw"])
+    narrow = plays.select("game_id", "period", shot=shot).join(
+        games.select("game_id", "periods"), on="game_id", how="left", maintain_order="left"
+    )
+    regular = pl.col("period") <= pl.col("periods")
+    played = narrow.select(
+        regular | pl.col("shot").any().over("game_id", "period")
+    ).to_series()
+    if played.all():
+        return plays
+    acts = pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(["sub_in", "sub_out"])
+    last = pl.when("_played").then("period").max().over("game_id")
+    return (
+        plays.with_columns(_played=played)
+        .with_columns(_last=last)
+        .filter(pl.col("_played") | acts)
+        .with_columns(
+            period=pl.when("_played").then("period").otherwise("_last"),
+            clock_s=pl.when("_played").then("clock_s").otherwise(0.0),
+        )
+        .drop("_played", "_last")
     )
     joined = narrow.join(regular, on="game_id", how="left", maintain_order="left")
     return _where(plays, joined.select(played))
@@ -398,37 +418,98 @@ def _ordered(plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool)
         .otherwise(pl.lit(1, pl.Int8)),
     )
     plays = plays.sort("game_id", "period", "_place")
-    inner = pl.when(pl.col("_edge") == 1).then("clock_s")
-    lowest = inner.cum_min().shift(1).forward_fill().over("game_id", "period")
-    plays = plays.with_columns(_rise=inner - lowest)
-    late = plays.select((pl.col("_rise") > SLACK_S).sum()).item()
-    together = pl.col("_rise").is_between(0, SLACK_S)
-    plays = plays.with_columns(
-        clock_s=pl.when(together).then(pl.col("clock_s") - pl.col("_rise")).otherwise("clock_s")
-    )
+    plays = _settled(plays, said)
     plays = plays.sort(
         ["game_id", "period", "_edge", "clock_s", "_place"],
         descending=[False, False, False, True, False],
     )
-    if late:
-        said.append(f"{late} rows stand later than their clock says; they are put in order")
     if free_throws_at_foul:
         instant = ["game_id", "period", "clock_s"]
         place = pl.int_range(pl.len())
-        foul = pl.when(kind == "foul").then(pl.col("_now")).forward_fill().over(instant)
-        first = pl.col("_now").min().over(instant)
-        key = pl.when(kind == "free_throw").then(pl.coalesce(foul + 0.5, first - 0.5))
+        technical = pl.col("technical").fill_null(False)
+        called = pl.when((kind == "foul") | kind.is_null()).then(pl.col("_now"))
+        own, other = (
+            called.forward_fill().over(keys) for keys in ([*instant, "technical"], instant)
+        )
+        first = pl.col("_now").min().over(instant) - 1
+        key = pl.when(kind == "free_throw").then(pl.coalesce(own, other, first) + 0.5)
         plays = (
-            plays.with_columns(_now=place.cast(pl.Float64))
+            plays.with_columns(technical, _now=place.cast(pl.Float64))
             .with_columns(_key=pl.coalesce(key, pl.col("_now")))
             .sort("_key", "_now")
         )
+    plays = plays.filter(pl.col("kind").is_not_null())
     # A second start or end of the same period says nothing.
     edge = pl.col("kind").is_in(["period_start", "period_end"])
     first = pl.struct("game_id", "period", "kind").is_first_distinct()
     return plays.filter(~edge | first).with_columns(
         order=pl.int_range(pl.len(), dtype=pl.Int32).over("game_id")
     )
+
+
+def _settled(plays: pl.DataFrame, said: list[str]) -> pl.DataFrame:
+    """Clocks by which the rows can be sorted.
+
+    Where clocks do not count down, they are set against the longest run of rows of the period that do: what
+    is more than :data:`SLACK_S` too high for its place was entered late and keeps its clock; any other row
+    has a wrong clock and takes the nearest that its place allows. Changes keep theirs: official minutes
+    are counted from it.
+    """
+    group = ["game_id", "period"]
+    inner = pl.when(pl.col("_edge") == 1).then("clock_s")
+    lowest = inner.cum_min().shift(1).forward_fill().over(group)
+    plays = plays.with_columns(_rise=(inner - lowest).clip(0).fill_null(0))
+    odd = plays.filter((pl.col("_rise") > SLACK_S).any().over(group) & (pl.col("_edge") == 1))
+    new: dict[int, float] = {}
+    late = wrong = 0
+    change = pl.col("kind").is_in(["sub_in", "sub_out"]).alias("_change")
+    for places, clocks, of_changes in (
+        odd.group_by(group).agg("_place", "clock_s", change).drop(group).rows()
+    ):
+        set_right = _counting_down(clocks)
+        for place, was, changes, (now, is_late) in zip(
+            places, clocks, of_changes, set_right, strict=True
+        ):
+            far = abs(now - was) > SLACK_S
+            late += is_late or (far and changes)
+            wrong += far and not changes
+            new[place] = was if far and changes else now
+    for count, what in (
+        (late, "stand later than their clock says; they are put in order"),
+        (wrong, "have a clock that their place denies and take the nearest that it allows"),
+    ):
+        if count:
+            said.append(f"{count} rows {what}")
+    settled = pl.DataFrame(
+        {"_place": list(new), "_clock": list(new.values())},
+        schema={"_place": pl.Int32, "_clock": pl.Float64},
+    )
+    return plays.join(settled, on="_place", how="left", maintain_order="left").with_columns(
+        clock_s=pl.coalesce("_clock", pl.col("clock_s") - pl.col("_rise"))
+    )
+
+
+def _counting_down(clocks: Sequence[float]) -> list[tuple[float, bool]]:
+    """Each row's clock set right, and whether the row was entered late."""
+    # The longest run, found from the end: of each length, the row with the lowest clock that starts one.
+    starts: list[int] = []
+    lowest: list[float] = []
+    following: list[int] = []
+    for row in range(len(clocks) - 1, -1, -1):
+        at = bisect_right(lowest, clocks[row])
+        following.append(starts[at - 1] if at else len(clocks))
+        starts[at : at + 1] = [row]
+        lowest[at : at + 1] = [clocks[row]]
+    following.reverse()
+    settled: list[tuple[float, bool]] = []
+    before, kept = math.inf, starts[-1]
+    for row, clock in enumerate(clocks):
+        if row == kept:
+            before, kept = clock, following[row]
+        after = clocks[kept] if kept < len(clocks) else 0.0
+        late = clock > before + SLACK_S
+        settled.append((clock if late else min(max(clock, after), before), late))
+    return settled
 
 
 def _events(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:

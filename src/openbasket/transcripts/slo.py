@@ -146,17 +146,24 @@ def _plays(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     free = what.str.contains("prosti met", literal=True)
     quarter = number("QUARTER")
     elapsed = (number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64)
+    change = what.is_in(CHANGES).fill_null(False)
     # The buzzer reads 0:00 as well: after rows of its quarter, or first of all in the next one's.
     game_quarter = ("game_id", "QUARTER")
     begun = ((elapsed > 0).fill_null(False).cum_sum() > 0).over(game_quarter)
-    changed = (what.is_in(CHANGES).fill_null(False).cum_sum() > 0).over(game_quarter)
-    before = (elapsed == 0).fill_null(False) & ~begun & ~changed & (quarter > 1)
+    changed = (change.cum_sum() > 0).over(game_quarter)
+    zero = (elapsed == 0).fill_null(False)
+    before = zero & ~begun & ~changed & (quarter > 1)
+    # All overtimes may stand in the first one's "quarter", where the clock goes on.
+    overtime = ((elapsed - (~change).cast(pl.Float64) / 2) // OVERTIME_S).clip(0).fill_null(0)
+    further = pl.when(quarter > 4).then(overtime.cum_max().over(game_quarter)).otherwise(0.0)
+    elapsed = elapsed - further * OVERTIME_S
+    quarter = quarter + further.cast(pl.Int32)
     # Rows that were entered after the last period stand in one that was not played.
     last = 4 + pl.col("_overtimes")
     after = quarter > last
     period = pl.when(after).then(last).otherwise(quarter - before.cast(pl.Int32)).cast(pl.Int8)
     length = pl.when(period > 4).then(OVERTIME_S).otherwise(PERIOD_S)
-    buzzer = after | before | (begun & (elapsed == 0))
+    buzzer = after | before | (begun & zero)
     # A row without player and of several kinds at once becomes several rows, in this order.
     plays = plays.with_columns(
         period=period,
