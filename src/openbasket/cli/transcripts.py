@@ -94,7 +94,8 @@ def _show(report: CheckReport) -> None:
         [(stat, f"{share:.2%}", f"{told[stat]:,}") for stat, share in report.agreement.items()],
     )
     print_table(
-        "League by league (minutes and plus-minus: all games / without those whose line-ups are flagged)",
+        "League by league (minutes and plus-minus: all games / without those whose line-ups are flagged / "
+        "where the official ones add up)",
         ("league", "season", "games", "left out", "no line-ups", "scores", "worst statistic",
          "minutes", "plus-minus", "five a side", "poss./est."),
         [
@@ -102,8 +103,10 @@ def _show(report: CheckReport) -> None:
                 s.league, s.season, f"{s.games:,}", s.left_out, s.without_lineups,
                 _percent(*s.final_scores),
                 min((_percent(*pair) for pair in s.agree.values() if pair[1]), key=_value, default="-"),
-                f"{_percent(*s.minutes)} / {_percent(*s.trusted_minutes)}",
-                f"{_percent(*s.plus_minus)} / {_percent(*s.trusted_plus_minus)}",
+                f"{_percent(*s.minutes)} / {_percent(*s.trusted_minutes)} / "
+                f"{_percent(*s.sound_minutes)}",
+                f"{_percent(*s.plus_minus)} / {_percent(*s.trusted_plus_minus)} / "
+                f"{_percent(*s.sound_plus_minus)}",
                 f"{s.five:.2%}", f"{s.possessions:.3f}",
             )
             for s in report.seasons

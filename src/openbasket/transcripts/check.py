@@ -17,10 +17,14 @@ from openbasket.transcripts.box import (
 )
 from openbasket.transcripts.court import possessions, team_acts
 from openbasket.transcripts.flags import flags, read_flags
+from openbasket.transcripts.plays import LATE_CHANGES
 from openbasket.transcripts.stints import ON_COURT
 from openbasket.workspace import Workspace
 
 __all__ = ["CheckReport", "SeasonCheck", "check", "count_box"]
+
+#: Minutes of ten players, each rounded to a second, may differ from those of five a side by this much.
+TEAM_TOLERANCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class SeasonCheck:
         plus_minus: likewise for plus-minus.
         trusted_minutes: ``minutes`` without games whose line-ups are flagged.
         trusted_plus_minus: ``plus_minus`` without these.
+        sound_minutes: ``minutes`` of teams whose official ones add up to five times the length of the game.
+        sound_plus_minus: ``plus_minus`` of teams whose official one adds up to five times the margin, in
+            games without changes that were entered late (official plus-minus counts these from their entry,
+            official minutes from their clock).
         five: share of the time of play in which both teams have five on court.
         possessions: mean of counted over estimated possessions of a team in a game.
         possession_gap: mean difference between the two teams' counts in a game.
@@ -55,6 +63,8 @@ class SeasonCheck:
     plus_minus: tuple[int, int]
     trusted_minutes: tuple[int, int]
     trusted_plus_minus: tuple[int, int]
+    sound_minutes: tuple[int, int]
+    sound_plus_minus: tuple[int, int]
     five: float
     possessions: float
     possession_gap: float
@@ -88,6 +98,8 @@ class SeasonCheck:
             "minutes_within_5_s_trusted": _share(self.trusted_minutes),
             "plus_minus_equal": _share(self.plus_minus),
             "plus_minus_equal_trusted": _share(self.trusted_plus_minus),
+            "minutes_within_5_s_sound": _share(self.sound_minutes),
+            "plus_minus_equal_sound": _share(self.sound_plus_minus),
             "time_with_five_a_side": self.five,
             "possessions_counted_over_estimated": self.possessions,
             "possession_gap_between_teams": self.possession_gap,
@@ -156,7 +168,10 @@ class CheckReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
-        sums = ("minutes", "trusted_minutes", "plus_minus", "trusted_plus_minus", "final_scores")
+        sums = (
+            "minutes", "trusted_minutes", "sound_minutes", "plus_minus", "trusted_plus_minus",
+            "sound_plus_minus", "final_scores",
+        )  # fmt: skip
         return {
             "games": self.games,
             "player_games": self.player_games,
@@ -187,6 +202,8 @@ def _season(workspace: Workspace, league: str, season: str) -> SeasonCheck:
         agree[stat] = (int(same.sum()), int(told.sum()))
     doubted = found.filter(pl.col("scope") != "note")["game_id"].implode()
     trusted = lines.filter(~pl.col("game_id").is_in(doubted))
+    summed = _sums(lines, games, events)
+    late = found.filter(check=LATE_CHANGES)["game_id"].implode()
     spent = stints.with_columns(seconds=pl.col("start_clock_s") - pl.col("end_clock_s"))
     five = float(spent.filter(pl.col("player_ids").list.len() == ON_COURT)["seconds"].sum())
     total = float(spent["seconds"].sum())
@@ -204,11 +221,32 @@ def _season(workspace: Workspace, league: str, season: str) -> SeasonCheck:
         _plus_minus(lines),
         _minutes(trusted),
         _plus_minus(trusted),
+        _minutes(summed.filter("minutes_add_up")),
+        _plus_minus(summed.filter("plus_minus_adds_up", ~pl.col("game_id").is_in(late))),
         five / total if total else 0.0,
         float(trips.select((pl.col("counted") / pl.col("estimated")).mean()).item() or 0.0),
         float(gap["counted"].mean() or 0.0),  # type: ignore[arg-type]
         (int(right["right"].sum()), int(right["right"].count())),
         found,
+    )
+
+
+def _sums(lines: pl.DataFrame, games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """The lines, with whether their team's official minutes and plus-minus add up as five a side must."""
+    points = right_scores(games, events).join(games, on="game_id", how="left", suffix="_game")
+    overtimes = (pl.col("last") - pl.col("periods")).clip(0)
+    home, away = (pl.coalesce(f"{side}_score", f"{side}_points") for side in ("home", "away"))
+    length = pl.col("periods") * pl.col("period_s") + overtimes * pl.col("overtime_s")
+    known = points.join(
+        events.group_by("game_id").agg(last=pl.col("period").max()), on="game_id"
+    ).select("game_id", "home_team_id", _length=length, _margin=(home - away).cast(pl.Int32))
+    team = ["game_id", "team_id"]
+    seconds = pl.col("seconds_played").sum().over(team)
+    sign = pl.when(pl.col("team_id") == pl.col("home_team_id")).then(1).otherwise(-1)
+    plus_minus = pl.col("plus_minus").cast(pl.Int32).sum().over(team)
+    return lines.join(known, on="game_id", how="left", maintain_order="left").with_columns(
+        minutes_add_up=(seconds - ON_COURT * pl.col("_length")).abs() <= TEAM_TOLERANCE_S,
+        plus_minus_adds_up=plus_minus == ON_COURT * sign * pl.col("_margin"),
     )
 
 

@@ -19,6 +19,7 @@ from openbasket.transcripts import Transcript
 from openbasket.transcripts.names import per_value, text
 
 __all__ = [
+    "LATE_CHANGES",
     "assemble",
     "blocks_of_shots",
     "clock_seconds",
@@ -73,6 +74,8 @@ MANY_BAD_CLOCKS = 10
 #: Rows whose clock is at most this much above that of a row before them keep their place: two people, or two
 #: clicks, noted what happened together. Rows further off were entered late.
 SLACK_S = 3.0
+#: Name of the check that notes games with such changes.
+LATE_CHANGES = "late changes"
 
 
 def season_name(start: int) -> str:
@@ -166,7 +169,7 @@ def assemble(
     coded = games.with_columns(pl.col("game_id").cast(numbered))
     plays = _played_periods(_only_playing_teams(plays, coded, said), coded)
     plays, of_clocks = _clocks(plays, coded, said)
-    plays = _ordered(plays, said, free_throws_at_foul=free_throws_at_foul)
+    plays, of_changes = _ordered(plays, said, free_throws_at_foul=free_throws_at_foul)
     events = _events(plays, coded).with_columns(pl.col("game_id").cast(pl.String))
     plays = plays.with_columns(pl.col("game_id").cast(pl.String))
     played = events.select("game_id").unique()
@@ -185,7 +188,7 @@ def assemble(
         lines.select("game_id", "team_id", "player_id", "seconds_played", "plus_minus", *BOX_STATS),
         events,
         tuple(said),
-        pl.concat([*found, of_clocks]).join(played, on="game_id", how="semi"),
+        pl.concat([*found, of_clocks, of_changes]).join(played, on="game_id", how="semi"),
     )
 
 
@@ -360,8 +363,6 @@ def _played_periods(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
         )
         .drop("_played", "_last")
     )
-    joined = narrow.join(regular, on="game_id", how="left", maintain_order="left")
-    return _where(plays, joined.select(played))
 
 
 def _clocks(
@@ -406,8 +407,10 @@ def _clocks(
     return plays, flags
 
 
-def _ordered(plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool) -> pl.DataFrame:
-    """Rows in the order in which things happened, and ``order``."""
+def _ordered(
+    plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows in the order in which things happened, with ``order``, and what is to be flagged."""
     kind = pl.col("kind")
     plays = plays.with_columns(
         _place=pl.int_range(pl.len(), dtype=pl.Int32),
@@ -418,7 +421,7 @@ def _ordered(plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool)
         .otherwise(pl.lit(1, pl.Int8)),
     )
     plays = plays.sort("game_id", "period", "_place")
-    plays = _settled(plays, said)
+    plays, flags = _settled(plays, said)
     plays = plays.sort(
         ["game_id", "period", "_edge", "clock_s", "_place"],
         descending=[False, False, False, True, False],
@@ -442,13 +445,14 @@ def _ordered(plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool)
     # A second start or end of the same period says nothing.
     edge = pl.col("kind").is_in(["period_start", "period_end"])
     first = pl.struct("game_id", "period", "kind").is_first_distinct()
-    return plays.filter(~edge | first).with_columns(
+    plays = plays.filter(~edge | first).with_columns(
         order=pl.int_range(pl.len(), dtype=pl.Int32).over("game_id")
     )
+    return plays, flags
 
 
-def _settled(plays: pl.DataFrame, said: list[str]) -> pl.DataFrame:
-    """Clocks by which the rows can be sorted.
+def _settled(plays: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Clocks by which the rows can be sorted, and notes on games with changes that were entered late.
 
     Where clocks do not count down, they are set against the longest run of rows of the period that do: what
     is more than :data:`SLACK_S` too high for its place was entered late and keeps its clock; any other row
@@ -460,32 +464,35 @@ def _settled(plays: pl.DataFrame, said: list[str]) -> pl.DataFrame:
     lowest = inner.cum_min().shift(1).forward_fill().over(group)
     plays = plays.with_columns(_rise=(inner - lowest).clip(0).fill_null(0))
     odd = plays.filter((pl.col("_rise") > SLACK_S).any().over(group) & (pl.col("_edge") == 1))
-    new: dict[int, float] = {}
-    late = wrong = 0
-    change = pl.col("kind").is_in(["sub_in", "sub_out"]).alias("_change")
-    for places, clocks, of_changes in (
-        odd.group_by(group).agg("_place", "clock_s", change).drop(group).rows()
-    ):
-        set_right = _counting_down(clocks)
-        for place, was, changes, (now, is_late) in zip(
-            places, clocks, of_changes, set_right, strict=True
-        ):
-            far = abs(now - was) > SLACK_S
-            late += is_late or (far and changes)
-            wrong += far and not changes
-            new[place] = was if far and changes else now
-    for count, what in (
-        (late, "stand later than their clock says; they are put in order"),
-        (wrong, "have a clock that their place denies and take the nearest that it allows"),
-    ):
-        if count:
-            said.append(f"{count} rows {what}")
+    places: list[int] = []
+    right: list[tuple[float, bool]] = []
+    for its_places, clocks in odd.group_by(group).agg("_place", "clock_s").drop(group).rows():
+        places += its_places
+        right += _counting_down(clocks)
     settled = pl.DataFrame(
-        {"_place": list(new), "_clock": list(new.values())},
-        schema={"_place": pl.Int32, "_clock": pl.Float64},
+        {"_place": places, "_right": [r[0] for r in right], "_late": [r[1] for r in right]},
+        schema={"_place": pl.Int32, "_right": pl.Float64, "_late": pl.Boolean},
     )
-    return plays.join(settled, on="_place", how="left", maintain_order="left").with_columns(
-        clock_s=pl.coalesce("_clock", pl.col("clock_s") - pl.col("_rise"))
+    change = pl.col("kind").is_in(["sub_in", "sub_out"]).fill_null(False)
+    far = ((pl.col("_right") - pl.col("clock_s")).abs() > SLACK_S).fill_null(False)
+    plays = plays.join(settled, on="_place", how="left", maintain_order="left").with_columns(
+        clock_s=pl.when(far & change)
+        .then("clock_s")
+        .otherwise(pl.coalesce("_right", pl.col("clock_s") - pl.col("_rise"))),
+        _late=pl.col("_late").fill_null(False) | (far & change),
+        _wrong=far & ~change,
+    )
+    for column, what in (
+        ("_late", "stand later than their clock says; they are put in order"),
+        ("_wrong", "have a clock that their place denies and take the nearest that it allows"),
+    ):
+        if count := plays[column].sum():
+            said.append(f"{count} rows {what}")
+    flags = plays.filter(change & pl.col("_late")).group_by("game_id").len()
+    reason = pl.format("{} changes stand later than their clock says", "len").alias("reason")
+    check, scope = pl.lit(LATE_CHANGES).alias("check"), pl.lit("note").alias("scope")
+    return plays, flags.select(pl.col("game_id").cast(pl.String), check, scope, reason).sort(
+        "game_id"
     )
 
 
