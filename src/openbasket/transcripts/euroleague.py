@@ -10,6 +10,7 @@ PERIOD``) and euroleaguer (``SeasonCode, GameCode, Quarter``).
 Counting rules (they reproduce the official box score): fouls are ``OF CM CMU CMT CMD CMTI C B`` (and, from
 2026-27, ``CMU_DI CMU_FL CMT1``), a turnover is ``TO`` alone, a blocked shot of 2007-08 (``2FGAB``,
 ``3FGAB``) is a missed shot. A word that is not known is left out and flagged.
+Official minutes count changes made before an overtime from its second minute; they are set right.
 """
 
 from __future__ import annotations

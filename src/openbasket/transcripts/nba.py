@@ -8,7 +8,7 @@ minutes in the G League) is told by the rows that start them. Tables have their 
 (``EVENTMSGTYPE`` and ``EVENTMSGACTIONTYPE``), which data.nba.net calls ``etype`` and ``mtype``.
 Counting rules: technicals and defensive three seconds are no personal foul; a rebound is offensive if the
 text's running counts say so, and where these are wrong if the team rebounds its own last miss; free
-throws count for those who were on court at the foul.
+throws count for those who were on court at their own foul, personal or technical.
 """
 
 from __future__ import annotations

@@ -143,9 +143,10 @@ def assemble(
             seconds_played, plus_minus`` and :data:`tables.BOX_STATS` what there is.
         people: ``player_id`` and what is known of them: ``name, gender, birth_date`` (date),
             ``nationality, height_cm, position``.
-        free_throws_at_foul: free throws count for those who were on court at the foul, as the NBA's
+        free_throws_at_foul: free throws count for those who were on court at their foul, as the NBA's
             plus-minus has it, so that they are put before the changes made between; else for those who
-            are on court when they are shot.
+            are on court when they are shot. Column ``technical`` tells free throws of technical fouls,
+            and these fouls (rows without ``kind``, left out afterwards), from the others.
         flags: what the provider's module found (:func:`flag_frame`).
         notes: what was odd in the files.
 
@@ -463,7 +464,10 @@ def _settled(plays: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.Dat
     inner = pl.when(pl.col("_edge") == 1).then("clock_s")
     lowest = inner.cum_min().shift(1).forward_fill().over(group)
     plays = plays.with_columns(_rise=(inner - lowest).clip(0).fill_null(0))
-    odd = plays.filter((pl.col("_rise") > SLACK_S).any().over(group) & (pl.col("_edge") == 1))
+    rising = plays.filter(pl.col("_rise") > SLACK_S).select(group).unique()
+    odd = plays.filter(pl.col("_edge") == 1).join(
+        rising, on=group, how="semi", maintain_order="left"
+    )
     places: list[int] = []
     right: list[tuple[float, bool]] = []
     for its_places, clocks in odd.group_by(group).agg("_place", "clock_s").drop(group).rows():

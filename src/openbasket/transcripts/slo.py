@@ -5,7 +5,9 @@ tried are swapped in the box score; its rows have no player id, so that they are
 name; ``Acted on X`` names who drew a foul; an offensive foul (``v napadu``) stands there as a turnover, its
 foul in a row of its own; a blocked shot (``bil blokiran``) is a missed shot; rows of team fouls, team
 rebounds and shot clock violations (in English or as nouns) name a team alone; what was entered after
-the end stands in a period that was not played and belongs to the end of the last one.
+the end stands in a period that was not played and belongs to the end of the last one; the buzzer reads 0:00,
+after rows of its quarter or (to 2017) before the changes that start the next one's; overtimes may share the
+fifth quarter, whose clock goes on.
 """
 
 from __future__ import annotations
@@ -144,30 +146,17 @@ def _plays(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     foul = _starts(what, FOULS) & ~what.str.ends_with("v napadu")  # that one is a turnover alone
     turnover = _starts(what, TURNOVERS)
     free = what.str.contains("prosti met", literal=True)
-    quarter = number("QUARTER")
-    elapsed = (number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64)
-    change = what.is_in(CHANGES).fill_null(False)
-    # The buzzer reads 0:00 as well: after rows of its quarter, or first of all in the next one's.
-    game_quarter = ("game_id", "QUARTER")
-    begun = ((elapsed > 0).fill_null(False).cum_sum() > 0).over(game_quarter)
-    changed = (change.cum_sum() > 0).over(game_quarter)
-    zero = (elapsed == 0).fill_null(False)
-    before = zero & ~begun & ~changed & (quarter > 1)
-    # All overtimes may stand in the first one's "quarter", where the clock goes on.
-    overtime = ((elapsed - (~change).cast(pl.Float64) / 2) // OVERTIME_S).clip(0).fill_null(0)
-    further = pl.when(quarter > 4).then(overtime.cum_max().over(game_quarter)).otherwise(0.0)
-    elapsed = elapsed - further * OVERTIME_S
-    quarter = quarter + further.cast(pl.Int32)
+    plays = _timed(plays)
     # Rows that were entered after the last period stand in one that was not played.
     last = 4 + pl.col("_overtimes")
-    after = quarter > last
-    period = pl.when(after).then(last).otherwise(quarter - before.cast(pl.Int32)).cast(pl.Int8)
+    after = pl.col("_quarter") > last
+    period = pl.when(after).then(last).otherwise("_quarter").cast(pl.Int8)
     length = pl.when(period > 4).then(OVERTIME_S).otherwise(PERIOD_S)
-    buzzer = after | before | (begun & zero)
+    buzzer = after | pl.col("_buzzer")
     # A row without player and of several kinds at once becomes several rows, in this order.
     plays = plays.with_columns(
         period=period,
-        clock_s=pl.when(buzzer).then(0.0).otherwise(length - elapsed),
+        clock_s=pl.when(buzzer).then(0.0).otherwise(length - pl.col("_elapsed")),
         number=text("PLAYER_NUMBER"),
         made=what.str.starts_with("zadel"),
         value=what.str.extract(r" za (\d) ").cast(pl.Int8, strict=False),
@@ -193,6 +182,35 @@ def _plays(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     plays = plays.with_columns(unknown=pl.when(~known).then(what)).explode("kinds")
     plays = plays.rename({"kinds": "kind"})
     return _fouled(plays, roster).with_columns(play=_together())
+
+
+def _timed(plays: pl.DataFrame) -> pl.DataFrame:
+    """Add ``_quarter``, ``_elapsed`` (seconds of it) and ``_buzzer``: whether it is over."""
+    here = "_part"
+    plays = plays.with_columns(
+        _part=pl.struct("game_id", "QUARTER").rank("dense"),
+        _quarter=number("QUARTER"),
+        _elapsed=(number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64),
+        _change=text("PLAY_TYPE").is_in(CHANGES).fill_null(False),
+    )
+    # The buzzer reads 0:00 as well: after rows of its quarter, or first of all in the next one's.
+    zero = (pl.col("_elapsed") == 0).fill_null(False)
+    plays = plays.with_columns(
+        _begun=(pl.col("_elapsed") > 0).fill_null(False).cum_max().over(here),
+        _changed=pl.col("_change").cum_max().over(here),
+    ).with_columns(
+        _before=zero & ~pl.col("_begun") & ~pl.col("_changed") & (pl.col("_quarter") > 1),
+        _after=zero & pl.col("_begun"),
+    )
+    # All overtimes may stand in the first one's "quarter", where the clock goes on.
+    shown = pl.col("_elapsed") - (~pl.col("_change")).cast(pl.Float64) / 2
+    overtime = (shown // OVERTIME_S).clip(0).fill_null(0).cum_max().over(here).cast(pl.Int32)
+    further = pl.when(pl.col("_quarter") > 4).then(overtime).otherwise(0)
+    return plays.with_columns(
+        _quarter=pl.col("_quarter") + further - pl.col("_before").cast(pl.Int32),
+        _elapsed=pl.col("_elapsed") - further * OVERTIME_S,
+        _buzzer=pl.col("_before") | pl.col("_after"),
+    )
 
 
 def _starts(what: pl.Expr, beginnings: Sequence[str]) -> pl.Expr:

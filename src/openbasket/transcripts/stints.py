@@ -3,6 +3,29 @@
 Most leagues log every change. The NBA family logs none between periods: who starts a period must be
 found from who acts, or is sent out, before he is sent in. Whether a league's season logs them is seen
 from its rows.
+
+Points at the clock of a change count for who is on court at their row. Which order the rows of an instant
+have was found from official plus-minus (share of player-games that agree, all else being the same):
+
+=================================  ==========  =======  ========  =======  =======
+order of the rows of an instant    EuroLeague  ABA      Slovenia  NBA      NBA
+                                   2022-23     2021-22  2022-23   2016-17  2017-18
+=================================  ==========  =======  ========  =======  =======
+as in the source                   98.5 %      99.6 %   99.8 %    43 %     40 %
+free throws at their own foul                                     99.9 %   97.1 %
+free throws at the personal foul   37 %        41 %     51 %      99.1 %   96.6 %
+free throws last                   66 %        71 %     73 %      34 %     30 %
+changes after the last free throw  96.8 %      98.7 %   99.1 %    99.4 %   96.8 %
+changes last                       35 %        40 %     50 %      98.6 %   96.2 %
+changes first                      37 %        49 %     58 %      23 %     23 %
+=================================  ==========  =======  ========  =======  =======
+
+So FIBA's leagues count in the order of entry, and the NBA counts a free throw for who was on court at its own
+foul, personal or technical. What still differs: EuroLeague 2022-23, 29 of 404 teams with an official
+plus-minus. 13 of them agree if changes that were entered late count from their entry, although official
+minutes count them from their clock, as we do; for 15 of the other 16 no order of simultaneous rows gives the
+official figure. Slovenian lines that differ are nearly all of teams whose official plus-minus does not add up
+to five times the margin; of the others at most 2 player-games in 1,000 differ in any season.
 """
 
 from __future__ import annotations
