@@ -347,9 +347,7 @@ def _played_periods(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
         games.select("game_id", "periods"), on="game_id", how="left", maintain_order="left"
     )
     regular = pl.col("period") <= pl.col("periods")
-    played = narrow.select(
-        regular | pl.col("shot").any().over("game_id", "period")
-    ).to_series()
+    played = narrow.select(regular | pl.col("shot").any().over("game_id", "period")).to_series()
     if played.all():
         return plays
     acts = pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(["sub_in", "sub_out"])
