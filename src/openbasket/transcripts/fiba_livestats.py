@@ -1,16 +1,27 @@
 """FIBA LiveStats (Genius Sports) ``data.json`` of a game, as its public web pages load it.
 
-``tm`` holds the two teams with players and box score, ``pbp`` the plays, newest first. Players have no id: a
-player is team and name, with the shirt number where a team has two of a name. The file names neither league
-nor date: give ``--season`` (and ``--league``). The game is named after the file, or its folder where that is
-``data.json``. No file of a real game was at hand: the reader follows the public format, was tested on made-up
-games alone, and takes the shots' places to be per cent of the court from the left and from the top.
+``tm`` holds the two teams with players (``pl``), box scores and the places of shots (``shot``), ``pbp`` the
+plays, newest first. A play's ``clock`` is ``MM:SS:hundredths``; older versions have ``gt`` (``MM:SS``) alone.
+``actionNumber`` grows as plays are entered: one that was entered or corrected later has a high number and
+stands where its clock says. ``previousAction`` is the number of the shot of an assist, block or rebound, of
+the turnover of a steal, of the foul that was drawn. Overtimes count from 1 (``periodType`` OVERTIME). Changes
+between periods stand at the full clock of the next.
+
+Players have no id: a player is team and name, with the shirt number where a team has two of a name. Where a
+name is in another script, its international form counts. The file names neither league nor date: give
+``--season`` (and ``--league``). The game is named after the file, or its folder where that is ``data.json``.
+Places are per cent of the court from the left and from the top; teams change ends, and a team shoots at the
+end where most of its shots of a period lie. Rebounds of a dead ball (between free throws) are none.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -19,12 +30,22 @@ from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json
 from openbasket.transcripts.names import normal_name, slug
-from openbasket.transcripts.plays import assemble, clock_seconds
+from openbasket.transcripts.plays import assemble
 
 __all__ = ["FILES", "matches", "read"]
 
 FILES = "FIBA LiveStats data.json (tm, pbp)"
 LENGTH_M, WIDTH_M, RIM_M = 28.0, 15.0, 1.575
+CLOCK = re.compile(r"^(\d{1,2}):([0-5]?\d)(?:[:.](\d{1,3}))?$")
+#: Where a name may stand, in parts.
+TEAM_NAMES = (
+    ("name",), ("nameInternational",), ("shortName",), ("shortNameInternational",), ("code",),
+    ("codeInternational",),
+)  # fmt: skip
+PLAYER_NAMES = (
+    ("firstName", "familyName"), ("internationalFirstName", "internationalFamilyName"), ("name",),
+    ("player",), ("scoreboardName",),
+)  # fmt: skip
 KINDS = {
     "2pt": "field_goal",
     "3pt": "field_goal",
@@ -37,12 +58,22 @@ KINDS = {
     "foulon": "foul_drawn",
     "timeout": "timeout",
 }
-#: Fouls that are charged to the coach or the bench.
-NOT_A_PLAYERS_FOUL = ("coachtechnical", "benchtechnical", "coachdisqualifying", "admintechnical")
+#: How the kinds of fouls begin that are charged to the coach, the bench or the team.
+NOT_A_PLAYERS_FOUL = ("coach", "bench", "admin")
+WITH_SUBTYPE = {
+    ("rebound", "offensive"): "offensive_rebound",
+    ("rebound", "defensive"): "defensive_rebound",
+    ("substitution", "in"): "sub_in",
+    ("substitution", "out"): "sub_out",
+    ("period", "start"): "period_start",
+    ("period", "end"): "period_end",
+}
 IGNORED = (
     "game", "period", "jumpball", "possessionchange", "challenge", "headcoachchallenge", "review", "clock",
-    "shotclock", "end", "start", "fixture", "pause", "stepback", "possessionarrow", "momentum",
+    "shotclock", "end", "start", "fixture", "pause", "stepback", "possessionarrow", "momentum", "possession",
 )  # fmt: skip
+#: Plays that belong to their ``previousAction``.
+LINKED = ("assist", "block", "steal", "foulon")
 #: Column of a box score -> ours.
 BOX = {
     "sPoints": "points",
@@ -92,15 +123,13 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             for p in players
         ]
     league, gender, region = options.place("fiba")
-    frame = pl.DataFrame(plays, schema=_ROWS, orient="row").with_columns(
-        clock_s=clock_seconds(pl.col("clock"))
-    )
+    frame = pl.DataFrame(plays, schema=_ROWS, orient="row")
     yield assemble(
         "fiba_livestats",
         league,
         options.season,
         pl.DataFrame(games, infer_schema_length=None),
-        frame.drop("clock"),
+        frame,
         gender=gender,
         region=region,
         box=pl.DataFrame(lines, infer_schema_length=None),
@@ -113,14 +142,17 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
 _ROWS: dict[str, type[pl.DataType]] = {
     "game_id": pl.String,
     "period": pl.Int64,
-    "clock": pl.String,
+    "clock_s": pl.Float64,
     "kind": pl.String,
     "team_id": pl.String,
     "player_id": pl.String,
+    "name": pl.String,
+    "number": pl.String,
     "made": pl.Boolean,
     "value": pl.Int64,
     "x_m": pl.Float64,
     "y_m": pl.Float64,
+    "play": pl.Int64,
     "unknown": pl.String,
 }
 
@@ -133,139 +165,215 @@ def _game(
     pbp = content.get("pbp") if isinstance(content, dict) else None
     if not isinstance(teams, dict) or not isinstance(pbp, list):
         raise BadInputError([Problem(where, None, "tm", "another form", FILES)])
-    keys: dict[str, str] = {}
-    who: dict[tuple[str, str], str] = {}
-    lines: list[dict[str, Any]] = []
-    places: dict[str, tuple[float, float]] = {}
+    sides: dict[str, _Side] = {}
     for number in ("1", "2"):
         team = teams.get(number)
-        name = _text(team, "name") or _text(team, "shortName") or _text(team, "code")
+        name = _name(team, TEAM_NAMES)
         if not isinstance(team, dict) or name is None:
-            raise BadInputError([Problem(where, None, f"tm.{number}.name", "none", "a name")])
-        keys[number] = f"fiba-{slug(name)}"
-        teams[number]["_name"] = name
-        players = _players(game_id, keys[number], team)
-        who |= {(number, pno): line["player_id"] for pno, line in players.items()}
-        lines += players.values()
-        places |= _shots(team)
-    if keys["1"] == keys["2"]:
-        raise BadInputError(
-            [Problem(where, None, "tm", f"both teams are {keys['1']}", "two teams")]
-        )
-    regular = content.get("periodsMax") or content.get("regularPeriods")
-    length, extra = _whole(content, "periodLength"), _whole(content, "periodLengthOVERTIME")
+            given = repr(_text(team, "name") or "none")
+            allowed = "a name, or code, in Latin letters"
+            raise BadInputError([Problem(where, None, f"tm.{number}.name", given, allowed)])
+        sides[number] = _Side(f"fiba-{slug(name)}", _text(team, "name") or name, team)
+    home, away = sides["1"], sides["2"]
+    if home.team_id == away.team_id:
+        given = f"both teams are {home.team_id}"
+        raise BadInputError([Problem(where, None, "tm", given, "two teams")])
+    for side in sides.values():
+        side.lines = _players(game_id, side)
+    regular = _whole(content, "periodsMax") or _whole(content, "regularPeriods")
+    length = _whole(content, "periodLengthREGULAR") or _whole(content, "periodLength")
+    extra = _whole(content, "periodLengthOVERTIME")
     game = {
         "game_id": game_id,
-        "home_team_id": keys["1"],
-        "away_team_id": keys["2"],
-        "home_team": teams["1"]["_name"],
-        "away_team": teams["2"]["_name"],
-        "home_score": _whole(teams["1"], "score"),
-        "away_score": _whole(teams["2"], "score"),
-        "periods": regular if isinstance(regular, int) and 1 <= regular <= 8 else None,
+        "home_team_id": home.team_id,
+        "away_team_id": away.team_id,
+        "home_team": home.name,
+        "away_team": away.name,
+        "home_score": _whole(home.team, "score"),
+        "away_score": _whole(away.team, "score"),
+        "periods": regular if regular and 1 <= regular <= 8 else None,
         "period_s": 60.0 * length if length and length <= 30 else None,
         "overtime_s": 60.0 * extra if extra and extra <= 30 else None,
     }
+    plays = _in_order([play for play in pbp if isinstance(play, dict)], regular or 4)
+    linked = any(_whole(play, "previousAction") for _, _, play in plays)
+    places = {
+        number: _places(side.team, number, plays, regular or 4) for number, side in sides.items()
+    }
     rows = [
-        row
-        for _, play in sorted(
-            ((_whole(play, "actionNumber") or 0, play) for play in reversed(pbp) if isinstance(play, dict)),
-            key=lambda pair: pair[0],
-        )
-        if (row := _row(game_id, play, keys, who, places, game["periods"] or 4))
+        _row(game_id, at, sides, linked) | dict(zip(("x_m", "y_m"), place or (None, None), strict=True))
+        for row, at in enumerate(plays)
+        for place in [places.get(str(_whole(at[2], "tno")), {}).get(row)]
     ]  # fmt: skip
-    return game, lines, rows
+    return game, [line for side in sides.values() for line in side.lines.values()], rows
 
 
-def _players(game_id: str, team_id: str, team: dict[str, Any]) -> dict[str, dict[str, Any]]:
+@dataclass
+class _Side:
+    """One of the two teams; ``lines`` are the box score's, by ``pno``."""
+
+    team_id: str
+    name: str
+    team: dict[str, Any]
+    lines: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+#: A play with its period (overtimes after the regular ones) and clock.
+_At = tuple[int, float | None, dict[str, Any]]
+
+
+def _in_order(pbp: list[dict[str, Any]], regular: int) -> list[_At]:
+    """The plays by period and clock, at one instant in the order in which they were entered.
+
+    ``pbp`` has the newest first. A play without a readable clock stays behind the one before it.
+    """
+    found: list[tuple[int, float, int, _At]] = []
+    last, before = 0.0, None
+    for play in reversed(pbp):
+        period = _period(play, regular)
+        if period is None:
+            continue
+        clock = _clock(play)
+        last = clock if clock is not None else last if period == before else math.inf
+        before = period
+        found.append((period, -last, _whole(play, "actionNumber") or 0, (period, clock, play)))
+    found.sort(key=lambda entry: entry[:3])
+    return [entry[3] for entry in found]
+
+
+def _period(record: dict[str, Any], regular: int, prefix: str = "period") -> int | None:
+    period = _whole(record, prefix)
+    if period is not None and period <= regular:
+        overtime = (_text(record, f"{prefix}Type") or "").upper() == "OVERTIME"
+        period += regular if overtime else 0
+    return period if period is not None and 1 <= period <= 100 else None
+
+
+def _clock(play: dict[str, Any]) -> float | None:
+    """Seconds of ``clock`` (``MM:SS:hundredths``), else of ``gt`` (``MM:SS``)."""
+    for key in ("clock", "gt"):
+        found = CLOCK.match(_text(play, key) or "")
+        if found:
+            return 60.0 * int(found[1]) + float(f"{found[2]}.{found[3] or 0}")
+    return None
+
+
+def _name(record: Any, keys: Sequence[Sequence[str]]) -> str | None:
+    """The first name that Latin letters write, else the first of which they write a part."""
+    names = [
+        name for parts in keys
+        if normal_name(name := " ".join(filter(None, (_text(record, part) for part in parts))))
+    ]  # fmt: skip
+    words = ([w for w in name.split() if any(c.isalpha() for c in w)] for name in names)
+    latin = (n for n, parts in zip(names, words, strict=True) if all(map(normal_name, parts)))
+    return next(latin, names[0] if names else None)
+
+
+def _players(game_id: str, side: _Side) -> dict[str, dict[str, Any]]:
     """Box score lines by ``pno``."""
-    found = team.get("pl")
+    found = side.team.get("pl")
     players = found if isinstance(found, dict) else {}
     names = {
-        pno: " ".join(filter(None, (_text(p, "firstName"), _text(p, "familyName"))))
-        or _text(p, "name")
-        or ""
+        pno: name
         for pno, p in players.items()
+        if (name := _name(p, PLAYER_NAMES) or _text(p, "name") or _text(p, "familyName"))
     }
     plain = [normal_name(name) for name in names.values()]
     lines = {}
-    for pno, player in players.items():
-        name = names[pno]
-        if not isinstance(player, dict) or not normal_name(name):
-            continue
-        shirt = _text(player, "shirtNumber")
-        twin = plain.count(normal_name(name)) > 1
-        seconds = _text(player, "sMinutes")
+    for pno, name in names.items():
+        player, shirt = players[pno], _text(players[pno], "shirtNumber")
+        # A name without a Latin letter tells nobody from another either.
+        twin = plain.count(normal_name(name)) > 1 or not normal_name(name)
         line: dict[str, Any] = {
             "game_id": game_id,
-            "team_id": team_id,
-            "player_id": f"{team_id}-{slug(name)}" + (f"-{slug(shirt or pno)}" if twin else ""),
+            "team_id": side.team_id,
+            "player_id": f"{side.team_id}-{slug(name)}"
+            + (f"-{slug(shirt or pno)}" if twin else ""),
             "name": name,
             "number": shirt,
             "position": _text(player, "playingPosition"),
             "starter": _whole(player, "starter") == 1,
-            "seconds_played": _seconds(seconds),
+            "seconds_played": _seconds(_text(player, "sMinutes")),
         }
         lines[str(pno)] = line | {ours: _whole(player, theirs) for theirs, ours in BOX.items()}
     return lines
 
 
-def _row(
-    game_id: str,
-    play: dict[str, Any],
-    keys: dict[str, str],
-    who: dict[tuple[str, str], str],
-    places: dict[str, tuple[float, float]],
-    regular: int,
-) -> dict[str, Any] | None:
+def _row(game_id: str, at: _At, sides: dict[str, _Side], linked: bool) -> dict[str, Any]:
+    period, clock, play = at
     what = (_text(play, "actionType") or "").lower()
     sub = (_text(play, "subType") or "").lower()
-    side, player = str(_whole(play, "tno") or 0), str(_whole(play, "pno") or 0)
-    kind = KINDS.get(what)
+    side, pno = sides.get(str(_whole(play, "tno"))), str(_whole(play, "pno") or 0)
+    kind = KINDS.get(what) or WITH_SUBTYPE.get((what, sub))
     unknown = None
-    if what == "rebound":
-        kind = {"offensive": "offensive_rebound", "defensive": "defensive_rebound"}.get(sub)
-    elif what == "substitution":
-        kind = {"in": "sub_in", "out": "sub_out"}.get(sub)
-    elif kind == "foul" and (sub in NOT_A_PLAYERS_FOUL or player == "0"):
+    if what == "foul" and (sub.startswith(NOT_A_PLAYERS_FOUL) or pno == "0"):
         kind = None
-    elif kind is None and what not in IGNORED:
-        unknown = what or "a play without actionType"
-    period = _whole(play, "period")
-    if period is None:
-        return None
-    if (_text(play, "periodType") or "").upper() == "OVERTIME" and period <= regular:
-        period += regular
+    elif kind is None and what not in IGNORED and not sub.endswith("deadball"):
+        unknown = " ".join(filter(None, (what, sub))) or "a play without actionType"
+    line = side.lines.get(pno) if side else None
+    name = line["name"] if line else _name(play, PLAYER_NAMES) if pno != "0" else None
+    # Somebody whom the list of players lacks is known by his name.
+    player = (
+        line["player_id"] if line else f"{side.team_id}-{slug(name)}" if side and name else None
+    )
     shot = kind in ("field_goal", "free_throw")
-    x_m, y_m = places.get(str(_whole(play, "actionNumber")), (None, None))
+    number = _whole(play, "previousAction" if what in LINKED else "actionNumber")
     return {
         "game_id": game_id,
-        "period": period if 1 <= period <= 100 else None,
-        "clock": ":".join((_text(play, "gt") or "").split(":")[:2]),
+        "period": period,
+        "clock_s": clock,
         "kind": kind,
-        "team_id": keys.get(side),
-        "player_id": who.get((side, player)),
+        "team_id": side.team_id if side else None,
+        "player_id": player,
+        "name": name,
+        "number": _text(play, "shirtNumber"),
         "made": _whole(play, "success") == 1 if shot else None,
         "value": {"2pt": 2, "3pt": 3}.get(what),
-        "x_m": x_m if kind == "field_goal" else None,
-        "y_m": y_m if kind == "field_goal" else None,
+        "play": number if linked else None,
         "unknown": unknown,
     }
 
 
-def _shots(team: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """Places by ``actionNumber``: metres from the rim, as in table ``events``."""
-    shots = team.get("shot")
-    places = {}
-    for shot in shots if isinstance(shots, list) else []:
+def _places(
+    team: dict[str, Any], tno: str, plays: list[_At], regular: int
+) -> dict[int, tuple[float, float]]:
+    """Places of a team's shots by row of ``plays``: metres from the rim, as in table ``events``.
+
+    A shot is found by its ``actionNumber``; in files without, the n-th of a player's in a period is the n-th.
+    """
+    rows: dict[Any, list[int]] = {}
+    for row, (period, _, play) in enumerate(plays):
+        what = _text(play, "actionType")
+        if what in ("2pt", "3pt") and str(_whole(play, "tno")) == tno:
+            nth = (_whole(play, "pno"), period, what, _whole(play, "success"))
+            for key in (_whole(play, "actionNumber"), nth):
+                rows.setdefault(key, []).append(row)
+    found: dict[Any, list[tuple[float, float]]] = {}
+    listed = team.get("shot")
+    for shot in listed if isinstance(listed, list) else []:
         along, across = _fraction(shot, "x"), _fraction(shot, "y")
-        number = _whole(shot, "actionNumber")
-        if along is None or across is None or number is None:
-            continue
-        left = along < 0.5
-        x_m = (across - 0.5 if left else 0.5 - across) * WIDTH_M
-        places[str(number)] = x_m, (along if left else 1 - along) * LENGTH_M - RIM_M
-    return places
+        if along is not None and across is not None:
+            at = _period(shot, regular, "per")
+            who = (_whole(shot, "pno"), at, _text(shot, "actionType"), _whole(shot, "r"))
+            key = _whole(shot, "actionNumber")
+            found.setdefault(who if key is None else key, []).append((along, across))
+    told = {
+        row: place
+        for key, those in found.items()
+        if len(those) == len(rows.get(key, ()))
+        for row, place in zip(rows[key], those, strict=True)
+    }
+    ends: dict[int, list[float]] = {}
+    for row, (along, _) in told.items():
+        ends.setdefault(plays[row][0], []).append(along)
+    left = {period: median(all_) < 0.5 for period, all_ in ends.items()}
+    return {
+        row: (
+            (across - 0.5 if left[plays[row][0]] else 0.5 - across) * WIDTH_M,
+            (along if left[plays[row][0]] else 1 - along) * LENGTH_M - RIM_M,
+        )
+        for row, (along, across) in told.items()
+    }
 
 
 def _fraction(record: Any, key: str) -> float | None:

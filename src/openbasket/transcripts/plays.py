@@ -522,16 +522,13 @@ def _counting_down(clocks: Sequence[float]) -> list[tuple[float, bool]]:
 
 
 def _events(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
-    if plays["play"].is_not_null().any():
-        together = pl.col("order").min().over("game_id", "play")
-        plays = plays.with_columns(
-            play_id=pl.when(pl.col("play").is_not_null()).then(together).otherwise("order")
-        )
-    else:
-        plays = plays.with_columns(play_ids(plays, games))
+    told = pl.col("play").is_not_null()
+    together = pl.col("order").min().over("game_id", "play")
+    play_id = pl.when(told).then(together).otherwise(play_ids(plays, games))
     shot = pl.col("kind").is_in(["field_goal", "free_throw"])
     return plays.with_columns(
         event_id=pl.col("order").cast(pl.String),
+        play_id=play_id,
         made=pl.when(shot | (pl.col("kind") == "pass")).then(pl.col("made")),
         value=pl.when(pl.col("kind") == "free_throw")
         .then(pl.col("value").fill_null(1))
