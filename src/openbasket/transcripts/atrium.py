@@ -1,4 +1,4 @@
-"""Atrium (Genius): ``fixture_detail`` JSON, as the French LNB serves it, and the same as tables.
+"""Atrium (Genius): ``fixture_detail`` JSON, as the French LNB and others serve it, and the same as tables.
 
 Table: a row for each event (``EVENT_TYPE, EVENT_SUBTYPE, CLOCK`` as ``PT7M25S``), beside it a list of
 games with ``final_home, final_away``. Overtimes are periods 11, 12 ...; starters are not told. An event's
@@ -7,10 +7,14 @@ later, minutes or months after, bear the time of the correction: an instant that
 the events around it in game clock is dropped. Places are percent of the court's length and width; threes
 lie at a median of 7.5 m and layups at 1.1 m, but whether the width runs left or right is not told. Fouls of
 coaches and benches are no player's.
+
+Some games of such tables come without subtypes, ids of players and success, their clock in seconds: what
+happened is then read from the French ``DESCRIPTION``, who did it from the name, what went in from the score.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,8 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import identifier, slug, text
+from openbasket.transcripts.names import identifier, normal_name, slug, text
+from openbasket.transcripts.places import from_court
 from openbasket.transcripts.plays import (
     assemble,
     iso_clock_seconds,
@@ -43,9 +48,12 @@ DETAILS = (
     "_league",
     "_season_start",
     "LEAGUE",
+    "DESCRIPTION",
+    "_periods",
 )
 GAMES = ("GAME_ID", "final_home", "final_away")
 GAME_DETAILS = ("home_team_id", "home_team_name", "away_team_id", "away_team_name", "game_date")
+LENGTHS = ("periods", "period_s", "overtime_s")
 KINDS = {
     "2pt": "field_goal",
     "3pt": "field_goal",
@@ -66,19 +74,26 @@ WITH_SUBTYPE = {
     ("period", "start"): "period_start",
     ("period", "end"): "period_end",
 }
-NOT_A_PLAYERS_FOUL = (
-    "coachTechnical",
-    "benchTechnical",
-    "coachDisqualifying",
-    "benchDisqualifying",
-)
+#: How the kinds of fouls begin that are charged to the coach or the bench.
+NOT_A_PLAYERS_FOUL = r"^(?:coach|bench)"
+#: What a description has where the subtype is missing.
+DESCRIBED = {
+    "(?i)^rebond offensif": "offensive",
+    "(?i)^rebond d[ée]fensif": "defensive",
+    "(?i)^remplacement entrant": "in",
+    "(?i)^remplacement sortant": "out",
+    "(?i)^faute provoqu": "drawn",
+    "(?i)^faute .*coach": "coach",
+    "(?i)^faute .*banc": "bench",
+}
 IGNORED = ("period", "fixture", "possession", "videoReview", "challenge", "reversal", "game")
-FIRST_OVERTIME = 11
+POINTS = {"2pt": 2, "3pt": 3, "freeThrow": 1}
+REGULAR, FIRST_OVERTIME = 4, 11
 #: UUID time stamps count from 15 October 1582 in units of 100 ns.
 UUID_EPOCH = 122_192_928_000_000_000
 #: Events around an event, and how far from their median its instant may lie.
 AROUND, FAR_S = 21, 180
-LENGTH_M, WIDTH_M, RIM_M = 28.0, 15.0, 1.575
+YEAR = re.compile(r"\b20\d\d(?:\s*[-/]\s*(?:20)?\d\d)?\b")
 
 
 def matches(seen: Peek) -> bool:
@@ -109,9 +124,12 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             games.append(table.with_columns(date=text("game_date").str.slice(0, 10)))
     if not plays:
         return
-    cleaned = _plays(
-        pl.concat(plays).unique(["GAME_ID", "EVENT_ID"], keep="first", maintain_order=True)
-    )
+    empty = sum(not frame.height for frame in plays)
+    if empty == len(plays):
+        raise BadInputError([Problem(str(files[0]), None, "data.pbp", "no events", FILES)])
+    raw = pl.concat(plays)
+    again = pl.struct("GAME_ID", "EVENT_ID").is_first_distinct()
+    cleaned = _plays(_named(raw.filter(again | text("EVENT_ID").is_null())))
     cleaned = cleaned.with_columns(wall_time=_trusted_instants())
     listed = _games(cleaned, games)
     named = cleaned.group_by("game_id", maintain_order=True).agg(
@@ -133,6 +151,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             cleaned.join(part.select("game_id"), on="game_id", how="semi", maintain_order="left"),
             gender=gender,
             region=region,
+            notes=[f"{empty} files have no events and are left out"] if empty else [],
         )
 
 
@@ -158,22 +177,49 @@ def _whole(column: str) -> pl.Expr:
     return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
 
 
+def _named(raw: pl.DataFrame) -> pl.DataFrame:
+    """Players without an id get that of their name in the team, else one from team and name."""
+    names = raw["PLAYER_NAME"].drop_nulls().unique()
+    plain = {name: key for name in names if (key := normal_name(name))}
+    raw = raw.with_columns(
+        PLAYER_ID=text("PLAYER_ID"),
+        _key=pl.col("PLAYER_NAME").replace_strict(plain, default=None, return_dtype=pl.String),
+    )
+    ids = raw.drop_nulls(["PLAYER_ID", "_key", "TEAM_ID"]).group_by("TEAM_ID", "_key").agg(
+        _known=pl.col("PLAYER_ID").first()
+    )  # fmt: skip
+    own = pl.concat_str([text("TEAM_ID"), pl.col("_key").str.replace_all(" ", "-")], separator="-")
+    return raw.join(ids, on=["TEAM_ID", "_key"], how="left", maintain_order="left").with_columns(
+        PLAYER_ID=pl.coalesce("PLAYER_ID", "_known", own)
+    )
+
+
 def _plays(raw: pl.DataFrame) -> pl.DataFrame:
-    what, sub = text("EVENT_TYPE"), text("EVENT_SUBTYPE")
+    what, described = text("EVENT_TYPE"), text("DESCRIPTION")
+    sub = pl.coalesce(
+        text("EVENT_SUBTYPE"),
+        *(pl.when(described.str.contains(w)).then(pl.lit(s)) for w, s in DESCRIBED.items()),
+    )
     both = pl.concat_str([what, sub.fill_null("")], separator="/")
     table = {f"{a}/{b}": kind for (a, b), kind in WITH_SUBTYPE.items()}
     kind = (
         pl.when(both.is_in(list(table)))
         .then(both.replace_strict(table, default=None, return_dtype=pl.String))
-        .when((what == "foul") & ~sub.is_in(NOT_A_PLAYERS_FOUL).fill_null(False))
+        .when((what == "foul") & ~sub.str.contains(NOT_A_PLAYERS_FOUL).fill_null(False))
         .then(pl.when(text("PLAYER_ID").is_not_null()).then(pl.lit("foul")))
         .otherwise(what.replace_strict(KINDS, default=None, return_dtype=pl.String))
     )
-    known = what.is_in([*KINDS, *IGNORED, "foul", "rebound", "substitution"])
-    period = _whole("PERIOD_ID")
+    known = what.is_in([*KINDS, *IGNORED, "foul"]) | both.is_in(list(table))
+    period, regular = _whole("PERIOD_ID"), _whole("_periods").fill_null(REGULAR)
+    clock = text("CLOCK")
     goal = what.is_in(["2pt", "3pt"])
+    points = what.replace_strict(POINTS, default=None, return_dtype=pl.Int32)
+    success = text("SUCCESS").str.to_lowercase().is_in(["true", "1", "1.0"])
+    total = _whole("HOME_SCORE") + _whole("AWAY_SCORE")
+    rose = total - total.cum_max().shift(1).forward_fill().over("GAME_ID").fill_null(0) == points
+    # Where nothing ever succeeds in a game, success is not told.
+    told = success.any().over("GAME_ID")
     along, across = (text(f"{axis}_COORD").cast(pl.Float64, strict=False) / 100 for axis in "XY")
-    left = along < 0.5
     stamp = (
         text("EVENT_ID")
         .str.to_lowercase()
@@ -182,24 +228,22 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
     ticks = pl.concat_str([stamp.struct[2], stamp.struct[1], stamp.struct[0]]).str.to_integer(
         base=16, strict=False
     )
-    return raw.select(
+    rows = raw.select(
         game_id=identifier("GAME_ID"),
         period=pl.when(period >= FIRST_OVERTIME)
-        .then(period - FIRST_OVERTIME + 5)
+        .then(period - FIRST_OVERTIME + regular + 1)
         .otherwise(period)
         .cast(pl.Int8, strict=False),
-        clock_s=iso_clock_seconds(text("CLOCK")),
+        clock_s=pl.coalesce(iso_clock_seconds(clock), clock.cast(pl.Float64, strict=False)),
         kind=kind,
         team_id=identifier("TEAM_ID"),
         player_id=identifier("PLAYER_ID"),
         name=text("PLAYER_NAME"),
         number=text("PLAYER_JERSEY"),
-        made=pl.when(goal | (what == "freeThrow")).then(
-            text("SUCCESS").str.to_lowercase().is_in(["true", "1", "1.0"])
-        ),
-        value=pl.when(what == "2pt").then(2).when(what == "3pt").then(3),
-        x_m=pl.when(goal).then(pl.when(left).then(across - 0.5).otherwise(0.5 - across) * WIDTH_M),
-        y_m=pl.when(goal).then(pl.when(left).then(along).otherwise(1 - along) * LENGTH_M - RIM_M),
+        made=pl.when(points.is_not_null()).then(pl.when(told).then(success).otherwise(rose)),
+        value=pl.when(goal).then(points),
+        along=pl.when(goal).then(along),
+        across=across,
         wall_time=pl.from_epoch((ticks - UUID_EPOCH) // 10, time_unit="us").dt.replace_time_zone("UTC"),
         unknown=pl.when(~known).then(both),
         home=_whole("HOME_SCORE"),
@@ -207,6 +251,8 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
         _league=text("_league"),
         _start=text("_season_start"),
     )  # fmt: skip
+    x_m, y_m = from_court(*map(pl.col, ("along", "across", "value")))
+    return rows.with_columns(x_m=x_m, y_m=y_m).drop("along", "across")
 
 
 def _trusted_instants() -> pl.Expr:
@@ -227,8 +273,8 @@ def _games(plays: pl.DataFrame, given: list[pl.DataFrame]) -> pl.DataFrame:
         pl.col("made") & pl.col("team_id").is_not_null() & pl.col("home").is_not_null()
     ).sort("game_id", pl.col("home") + pl.col("away"), maintain_order=True)
     sides = sides_from_scores(scored.select("game_id", "team_id", "home", "away"))
-    schema = dict.fromkeys([*GAMES, *GAME_DETAILS, "date"], pl.String)
-    told = pl.concat(given, how="diagonal") if given else pl.DataFrame(schema=schema)
+    told = pl.DataFrame(schema=dict.fromkeys([*GAMES, *GAME_DETAILS, *LENGTHS, "date"], pl.String))
+    told = pl.concat([told, *given], how="diagonal")
     told = told.select(
         game_id=identifier("GAME_ID"),
         home_told=identifier("home_team_id"),
@@ -238,6 +284,7 @@ def _games(plays: pl.DataFrame, given: list[pl.DataFrame]) -> pl.DataFrame:
         home_score=_whole("final_home"),
         away_score=_whole("final_away"),
         date=text("date").str.to_date("%Y-%m-%d", strict=False),
+        **{column: _whole(column) for column in LENGTHS},
     ).unique("game_id", keep="first")
     first = plays.group_by("game_id").agg(
         day=pl.col("wall_time").min().dt.date(),
@@ -283,37 +330,53 @@ def _document(path: Path, content: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
         or not game
     ):
         raise BadInputError([Problem(str(path), None, "data", "another form", FILES)])
-    competitors = fixture.get("competitors")
-    sides: dict[str, dict[str, Any]] = {}
-    for team in competitors if isinstance(competitors, list) else []:
-        if isinstance(team, dict):
-            sides["home" if team.get("isHome") else "away"] = team
-    if len(sides) != 2:
-        given = f"{len(sides)} sides"
-        raise BadInputError(
-            [Problem(str(path), None, "competitors", given, "a home and an away team")]
-        )
+    listed = fixture.get("competitors")
+    teams = [team for team in listed if isinstance(team, dict)] if isinstance(listed, list) else []
+    if len(teams) != 2:
+        given = f"{len(teams)} sides"
+        raise BadInputError([Problem(str(path), None, "competitors", given, "two teams")])
+    # On neutral ground nobody is at home: then it is the first.
+    teams.sort(key=lambda team: not team.get("isHome"))
+    sides = dict(zip(("home", "away"), teams, strict=True))
     rows = []
     for number, period in periods.items():
         events = period.get("events") if isinstance(period, dict) else None
         for event in events if isinstance(events, list) else []:
             if isinstance(event, dict):
                 rows.append(_row(game, number, event, sides))
-    if not rows:
-        raise BadInputError([Problem(str(path), None, "data.pbp", "no events", FILES)])
     name = _text(fixture.get("competitionName")) or ""
-    league = slug("".join(c for c in name if not c.isdigit())) if name else None
+    league = slug(YEAR.sub(" ", name)) if normal_name(YEAR.sub(" ", name)) else None
+    lengths = _lengths(data, periods)
     frame = pl.DataFrame(rows, schema=dict.fromkeys([*PLAYS, *DETAILS], pl.String), orient="row")
-    frame = frame.with_columns(_league=pl.lit(league, dtype=pl.String))
+    frame = frame.with_columns(
+        _league=pl.lit(league, dtype=pl.String),
+        _periods=pl.lit(lengths.get("periods"), dtype=pl.String),
+    )
     line: dict[str, Any] = {
         "GAME_ID": game,
         "date": (_text(fixture.get("startTimeLocal")) or "")[:10],
+        **lengths,
     }
     for side, team in sides.items():
         line[f"{side}_team_id"] = _text(team.get("entityId"))
         line[f"{side}_team_name"] = _text(team.get("name"))
         line[f"final_{side}"] = _text(team.get("score"))
     return frame, pl.DataFrame([line], schema_overrides=dict.fromkeys(line, pl.String))
+
+
+def _lengths(data: dict[str, Any], periods: dict[str, Any]) -> dict[str, str]:
+    """How many regular periods there are, and how long they and the overtimes are (s), where it is told."""
+    told = data.get("periodData")
+    labels = told.get("periodLabels") if isinstance(told, dict) else None
+    numbers = [int(n) for n in labels if n.isdecimal()] if isinstance(labels, dict) else []
+    regular = sum(number < FIRST_OVERTIME for number in numbers)
+    found = {"periods": str(regular)} if regular in (1, 2, 4) else {}
+    for period in periods.values():
+        minutes = period.get("durationMinutes") if isinstance(period, dict) else None
+        if isinstance(minutes, (int, float)) and 0 < minutes <= 30:
+            column = "overtime_s" if period.get("isOvertime") else "period_s"
+            found.setdefault(column, str(60 * minutes))
+    return found
 
 
 def _row(
@@ -331,7 +394,7 @@ def _row(
         ("EVENT_ID", "eventId"), ("CLOCK", "clock"), ("EVENT_TYPE", "eventType"),
         ("EVENT_SUBTYPE", "eventSubType"), ("PLAYER_ID", "personId"), ("TEAM_ID", "entityId"),
         ("SUCCESS", "success"), ("PLAYER_NAME", "name"), ("PLAYER_JERSEY", "bib"),
-        ("X_COORD", "x"), ("Y_COORD", "y"),
+        ("X_COORD", "x"), ("Y_COORD", "y"), ("DESCRIPTION", "desc"),
     ):  # fmt: skip
         row[column] = _text(event.get(key))
     return row

@@ -10,8 +10,8 @@ between periods stand at the full clock of the next.
 Players have no id: a player is team and name, with the shirt number where a team has two of a name. Where a
 name is in another script, its international form counts. The file names neither league nor date: give
 ``--season`` (and ``--league``). The game is named after the file, or its folder where that is ``data.json``.
-Places are per cent of the court from the left and from the top; teams change ends, and a team shoots at the
-end where most of its shots of a period lie. Rebounds of a dead ball (between free throws) are none.
+Places are per cent of the court from the left and from the top. Rebounds of a dead ball (between free throws)
+are none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import polars as pl
@@ -30,12 +29,12 @@ from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json
 from openbasket.transcripts.names import normal_name, slug
+from openbasket.transcripts.places import from_court
 from openbasket.transcripts.plays import assemble
 
 __all__ = ["FILES", "matches", "read"]
 
 FILES = "FIBA LiveStats data.json (tm, pbp)"
-LENGTH_M, WIDTH_M, RIM_M = 28.0, 15.0, 1.575
 CLOCK = re.compile(r"^(\d{1,2}):([0-5]?\d)(?:[:.](\d{1,3}))?$")
 #: Where a name may stand, in parts.
 TEAM_NAMES = (
@@ -123,7 +122,8 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             for p in players
         ]
     league, gender, region = options.place("fiba")
-    frame = pl.DataFrame(plays, schema=_ROWS, orient="row")
+    x_m, y_m = from_court(*map(pl.col, ("along", "across", "value")))
+    frame = pl.DataFrame(plays, schema=_ROWS, orient="row").with_columns(x_m=x_m, y_m=y_m)
     yield assemble(
         "fiba_livestats",
         league,
@@ -150,8 +150,8 @@ _ROWS: dict[str, type[pl.DataType]] = {
     "number": pl.String,
     "made": pl.Boolean,
     "value": pl.Int64,
-    "x_m": pl.Float64,
-    "y_m": pl.Float64,
+    "along": pl.Float64,
+    "across": pl.Float64,
     "play": pl.Int64,
     "unknown": pl.String,
 }
@@ -201,7 +201,7 @@ def _game(
         number: _places(side.team, number, plays, regular or 4) for number, side in sides.items()
     }
     rows = [
-        _row(game_id, at, sides, linked) | dict(zip(("x_m", "y_m"), place or (None, None), strict=True))
+        _row(game_id, at, sides, linked) | dict(zip(("along", "across"), place or (None, None), strict=True))
         for row, at in enumerate(plays)
         for place in [places.get(str(_whole(at[2], "tno")), {}).get(row)]
     ]  # fmt: skip
@@ -337,7 +337,7 @@ def _row(game_id: str, at: _At, sides: dict[str, _Side], linked: bool) -> dict[s
 def _places(
     team: dict[str, Any], tno: str, plays: list[_At], regular: int
 ) -> dict[int, tuple[float, float]]:
-    """Places of a team's shots by row of ``plays``: metres from the rim, as in table ``events``.
+    """Places of a team's shots by row of ``plays``, as shares of the court's length and width.
 
     A shot is found by its ``actionNumber``; in files without, the n-th of a player's in a period is the n-th.
     """
@@ -357,22 +357,11 @@ def _places(
             who = (_whole(shot, "pno"), at, _text(shot, "actionType"), _whole(shot, "r"))
             key = _whole(shot, "actionNumber")
             found.setdefault(who if key is None else key, []).append((along, across))
-    told = {
+    return {
         row: place
         for key, those in found.items()
         if len(those) == len(rows.get(key, ()))
         for row, place in zip(rows[key], those, strict=True)
-    }
-    ends: dict[int, list[float]] = {}
-    for row, (along, _) in told.items():
-        ends.setdefault(plays[row][0], []).append(along)
-    left = {period: median(all_) < 0.5 for period, all_ in ends.items()}
-    return {
-        row: (
-            (across - 0.5 if left[plays[row][0]] else 0.5 - across) * WIDTH_M,
-            (along if left[plays[row][0]] else 1 - along) * LENGTH_M - RIM_M,
-        )
-        for row, (along, across) in told.items()
     }
 
 

@@ -21,7 +21,7 @@ MANY_DIFFERENCES = 0.05
 POSSESSIONS_TOLERANCE = 0.12
 #: So few possessions may differ by chance.
 FEW_POSSESSIONS = 20
-#: A period shorter than this may pass without a play.
+#: So long may pass without a play.
 SHORT_PERIOD_S = 120.0
 #: Line-ups are not trusted if more than this share of the acts is of players who were not on court by them.
 OFF_COURT_SHARE = 0.02
@@ -35,11 +35,11 @@ CHECKS = (
 def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.DataFrame:
     """Return table ``flags``: what of the games is not to be trusted, and why.
 
-    The whole game: a period of regulation without plays; points that do not add up to the final
-    score; more than five per cent of the official numbers differ from our count. Its line-ups: not
-    five a side at every moment; minutes of a player more than five seconds off the official ones;
-    more than two per cent of the acts are of players who were not on court by them. A note: single
-    numbers that differ from the box score; a possession count far from the estimate.
+    The whole game: a period of regulation without plays, or plays that end before the game does; points
+    that do not add up to the final score; more than five per cent of the official numbers differ from our
+    count. Its line-ups: not five a side at every moment; minutes of a player more than five seconds off the
+    official ones; more than two per cent of the acts are of players who were not on court by them. A note:
+    single numbers that differ from the box score; a possession count far from the estimate.
 
     Args:
         frames: tables ``games, events, box_scores, stints`` of one league and season.
@@ -89,7 +89,18 @@ def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         .filter((pl.col("missing").list.len() > 0) & (pl.col("period_s") >= SHORT_PERIOD_S))
     )
     said = pl.col("missing").list.sort().cast(pl.List(pl.String)).list.join(", ")
-    return _flag(missing, "periods", "game", pl.format("no plays in period {}", said))
+    last = events.sort("game_id", "order").group_by("game_id", maintain_order=True).last()
+    stopped = last.filter(pl.col("clock_s") > SHORT_PERIOD_S).join(
+        missing, on="game_id", how="anti"
+    )
+    left = pl.col("clock_s").round(0).cast(pl.Int64)
+    cut = pl.format("the plays end {} s before period {} does", left, "period")
+    return pl.concat(
+        [
+            _flag(missing, "periods", "game", pl.format("no plays in period {}", said)),
+            _flag(stopped, "periods", "game", cut),
+        ]
+    )
 
 
 def _final_scores(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
