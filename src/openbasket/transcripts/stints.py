@@ -293,18 +293,27 @@ def _follow(
 def _inferred_starters(
     events: pl.DataFrame, keys: list[tuple[str, str]]
 ) -> dict[tuple[str, str], set[str]]:
-    """For teams without recorded starters: players who act, or leave, before they are sent in."""
+    """For teams without recorded starters: players who act, or leave, before they are sent in.
+
+    Whose first change of the first period is that he is sent in did not start, though some row of his bears
+    an earlier clock; he counts only where there are no five without him.
+    """
     if not keys:
         return {}
     wanted = pl.DataFrame(keys, schema=["game_id", "team_id"], orient="row")
+    kind, early = pl.col("kind"), pl.col("period") == 1
+    moved = kind.is_in(["sub_in", "sub_out"]) & early
     acting = (
         events.join(wanted, on=["game_id", "team_id"], how="semi")
-        .filter(pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(BENCH_ACTS))
+        .filter(pl.col("player_id").is_not_null() & ~kind.is_in(BENCH_ACTS))
         .sort("game_id", "order")
         .group_by("game_id", "team_id", "player_id", maintain_order=True)
-        .agg(pl.col("kind").first(), pl.col("order").first())
-        .filter(pl.col("kind") != "sub_in")
-        .sort("game_id", "team_id", "order")
+        .agg(kind.first(), pl.col("order").first(), early.any(), _moved=kind.filter(moved).first())
+        .filter(kind != "sub_in")
+        .with_columns(
+            _tier=pl.when(pl.col("_moved") == "sub_in").then(2).otherwise(~pl.col("period"))
+        )
+        .sort("game_id", "team_id", "_tier", "order")
         .group_by("game_id", "team_id", maintain_order=True)
         .agg(pl.col("player_id").head(ON_COURT))
     )

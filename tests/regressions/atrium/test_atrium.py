@@ -160,3 +160,20 @@ def test_a_three_from_the_own_half_keeps_its_distance(fixture, tmp_path):
     far = shots.filter(value=3).row(0, named=True)
     assert far["y_m"] == pytest.approx(0.6 * 28 - 1.575, abs=1e-3)
     assert shots.filter(value=2)["y_m"].max() < 10
+
+
+def test_who_is_sent_in_first_did_not_start_though_he_acts_before(fixture, tmp_path):
+    start = imported(tmp_path, fixture).read("stints").filter(period=1, start_clock_s=600.0)
+    events = fixture["data"]["pbp"]["1"]["events"]
+    change = next(
+        e for e in events if e["eventType"] == "substitution" and e["eventSubType"] == "in"
+    )
+    early = change | {
+        "eventType": "assist",
+        "eventSubType": None,
+        "eventId": "early",
+        "clock": "PT9M50S",
+    }
+    events.insert(0, early)
+    again = imported(tmp_path, fixture).read("stints").filter(period=1, start_clock_s=600.0)
+    assert again["player_ids"].to_list() == start["player_ids"].to_list()
