@@ -3,14 +3,19 @@
 An instance has a start and an end in the video (s), a code (the row of the timeline it lies in) and labels
 in groups. What it says of the game is read from the labels ``Event``, ``Team``, ``Player``, ``Number``,
 ``Result``, ``Value``, ``Period`` and ``Clock`` (and those that :mod:`dataset.export.sportscode` adds); the
-event may also be told by the code (``3PT made``). Without ``Period`` and ``Clock`` the period is the
-instance of that name around it, the clock an estimate from the video's time, and the line-ups are flagged.
-XML is read with defusedxml: document types and entities are refused.
+event may also be told by the code (``3PT made``), and event and result by labels without a group. Without
+``Period`` and ``Clock`` the period is the instance of that name around it, the clock an estimate from the
+video's time, and the line-ups are flagged.
+
+Nacsport, LongoMatch and others write the same with tags in any case, times as ``12,5`` or ``0:01:12.5``,
+several texts in a label, or the text in the label itself; some say UTF-16 and write UTF-8. XML is read with
+defusedxml, instance by instance: document types, entities and deep nesting are refused.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import io
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -33,7 +38,9 @@ __all__ = ["FILES", "GAME_CODE", "Instance", "matches", "read", "read_instances"
 FILES = "SportsCode XML (ALL_INSTANCES, instance, code, label)"
 #: Code of the instance whose labels tell of the game itself.
 GAME_CODE = "Game"
-XML_LIMIT = 100_000_000
+#: The largest timelines have a few megabytes, and are five deep.
+XML_LIMIT = 20_000_000
+DEPTH_LIMIT = 20
 #: Groups that mean the same, in lower case without blanks.
 GROUPS = {
     "event": ("event", "action", "kind", "type", "play", "descriptor"),
@@ -103,17 +110,59 @@ def read_instances(path: Path) -> tuple[list[Instance], dt.datetime | None]:
         BadInputError: damaged or huge XML, XML with a document type or entities, another kind of
             XML, instances whose times are no numbers.
     """
-    # Parsing a stranger's XML is what defusedxml is for; it is imported where it is needed.
-    import defusedxml.ElementTree as DefusedET
-    from defusedxml.common import DefusedXmlException
-
     size = path.stat().st_size
     if size > XML_LIMIT:
         raise BadInputError(
             [Problem(str(path), None, None, f"{size:,} bytes", f"at most {XML_LIMIT:,}")]
         )
+    raw = path.read_bytes()
     try:
-        root = DefusedET.fromstring(path.read_bytes(), forbid_dtd=True)
+        return _instances(path, raw)
+    except BadInputError:
+        # .NET programs call UTF-16 what they save as UTF-8.
+        declared = re.match(rb"(?:\xef\xbb\xbf)?\s*<\?xml[^>]*\?>", raw)
+        if declared is None or b"utf-16" not in declared[0].lower():
+            raise
+        return _instances(path, raw[declared.end() :])
+
+
+def _instances(path: Path, raw: bytes) -> tuple[list[Instance], dt.datetime | None]:
+    # Parsing a stranger's XML is what defusedxml is for; it is imported where it is needed.
+    import defusedxml.ElementTree as DefusedET
+    from defusedxml.common import DefusedXmlException
+
+    found: list[Instance] = []
+    problems: list[Problem] = []
+    began: dt.datetime | None = None
+    number = 0
+    open_: list[ET.Element] = []
+    tags: list[str] = []
+    listed = False
+    try:
+        for step, node in DefusedET.iterparse(io.BytesIO(raw), ("start", "end"), forbid_dtd=True):
+            if step == "start":
+                open_.append(node)
+                tags.append(node.tag.lower())
+                if len(tags) > DEPTH_LIMIT:
+                    given = f"more than {DEPTH_LIMIT} tags in each other"
+                    raise BadInputError([Problem(str(path), number + 1, None, given, FILES)])
+                listed |= tags[1:] == ["all_instances"]
+                continue
+            open_.pop()
+            here = tags.pop()
+            if here == "instance" and tags[-1:] == ["all_instances"]:
+                number += 1
+                instance = _instance(node)
+                if isinstance(instance, str):
+                    problems.append(
+                        Problem(str(path), number, "start, end", instance, "seconds, in order")
+                    )
+                else:
+                    found.append(instance)
+            elif here == "start_time" and "session_info" in tags:
+                began = _session(node.text) or began
+            if open_ and len(open_) <= 2:
+                open_[-1].clear()  # what was read is not kept
     except DefusedXmlException as error:
         given = f"a document type or an entity ({type(error).__name__})"
         raise BadInputError([Problem(str(path), None, None, given, "XML without either")]) from None
@@ -121,29 +170,38 @@ def read_instances(path: Path) -> tuple[list[Instance], dt.datetime | None]:
         raise BadInputError(
             [Problem(str(path), None, None, str(error)[:160], "XML (is the file cut off?)")]
         ) from None
-    listed = root.find("ALL_INSTANCES")
-    if listed is None:
-        raise BadInputError([Problem(str(path), None, root.tag, "no ALL_INSTANCES", FILES)])
-    found, problems = [], []
-    for number, node in enumerate(listed.iter("instance"), start=1):
-        start, end = (_seconds(node.findtext(name)) for name in ("start", "end"))
-        if start is None or end is None or end < start:
-            given = f"{node.findtext('start')!r} to {node.findtext('end')!r}"
-            problems.append(Problem(str(path), number, "start, end", given, "seconds, in order"))
-            continue
-        labels = tuple(
-            ((label.findtext("group") or "").strip(), (label.findtext("text") or "").strip())
-            for label in node.iter("label")
-        )
-        found.append(Instance(start, end, (node.findtext("code") or "").strip(), labels))
+    if not listed:
+        raise BadInputError([Problem(str(path), None, "ALL_INSTANCES", "none", FILES)])
     if problems:
         raise BadInputError(problems)
-    began = re.match(r"\s*(\d{4}-\d{2}-\d{2})", root.findtext("SESSION_INFO/start_time") or "")
+    return sorted(found, key=lambda instance: instance.start_s), began
+
+
+def _instance(node: ET.Element) -> Instance | str:
+    """An instance; where its times are none, what they are."""
+    parts: dict[str, str] = {}
+    labels: list[tuple[str, str]] = []
+    for child in node:
+        tag = child.tag.lower()
+        if tag != "label":
+            parts.setdefault(tag, (child.text or "").strip())
+            continue
+        inner = [(part.tag.lower(), (part.text or "").strip()) for part in child]
+        group = next((text for name, text in inner if name == "group"), "")
+        texts = [text for name, text in inner if name == "text"] or [(child.text or "").strip()]
+        labels += [(group, text) for text in texts]
+    start, end = _seconds(parts.get("start")), _seconds(parts.get("end"))
+    if start is None or end is None or end < start:
+        return f"{parts.get('start')!r} to {parts.get('end')!r}"
+    return Instance(start, end, parts.get("code", ""), tuple(labels))
+
+
+def _session(text: str | None) -> dt.datetime | None:
+    found = re.match(r"\s*(\d{4}-\d{2}-\d{2})", text or "")
     try:
-        session = dt.datetime.fromisoformat(began[1]) if began else None
+        return dt.datetime.fromisoformat(found[1]) if found else None
     except ValueError:
-        session = None
-    return sorted(found, key=lambda instance: instance.start_s), session
+        return None
 
 
 def to_xml(instances: Sequence[Instance], *, began: dt.datetime | None = None) -> bytes:
@@ -157,6 +215,7 @@ def to_xml(instances: Sequence[Instance], *, began: dt.datetime | None = None) -
     if began is not None:
         info = ET.SubElement(root, "SESSION_INFO")
         ET.SubElement(info, "start_time").text = began.strftime("%Y-%m-%d %H:%M:%S +0000")
+    ET.SubElement(ET.SubElement(root, "SORT_INFO"), "sort_type").text = "sort order"
     listed = ET.SubElement(root, "ALL_INSTANCES")
     for number, instance in enumerate(instances, start=1):
         node = ET.SubElement(listed, "instance")
@@ -182,7 +241,10 @@ def to_xml(instances: Sequence[Instance], *, began: dt.datetime | None = None) -
 
 def matches(seen: Peek) -> bool:
     """Whether a file is a SportsCode timeline."""
-    return seen.kind == "xml" and (seen.has("ALL_INSTANCES") or seen.has("instance", "code"))
+    tags = {key.lower() for key in seen.keys}
+    return seen.kind == "xml" and (
+        "all_instances" in tags or tags >= {"instance", "code"} or tags >= {"file", "rows", "row"}
+    )
 
 
 def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
@@ -318,18 +380,13 @@ def _teams(instances: list[Instance], about: Instance, where: str) -> dict[str, 
 
 def _row(instance: Instance, teams: dict[str, str]) -> dict[str, Any] | None:
     told = instance.label("event") or instance.code
-    words = normal_name(told)
-    exact = words.replace(" ", "_")
-    kind = (
-        exact
-        if exact in EVENT_KINDS
-        else next((k for w, k in WORDS.items() if re.search(w, words)), None)
-    )
-    if kind == "clip" or words == "clip":
+    if normal_name(told) == "clip":
         return None
-    said = " ".join(filter(None, (instance.label("result"), told)))
+    loose = " ".join(text for group, text in instance.labels if not group)
+    kind = _kind(told) or _kind(loose)
+    said = " ".join(filter(None, (instance.label("result"), told, loose)))
     plain = normal_name(said)
-    team = instance.label("team")
+    team = instance.label("team") or (instance.code if instance.code in teams else None)
     name, number = _person(instance)
     team_id = teams.get(team) if team else None
     key = instance.label("playerid") or (
@@ -360,6 +417,14 @@ def _row(instance: Instance, teams: dict[str, str]) -> dict[str, Any] | None:
         "play": _whole(instance.label("playorder")),
         "unknown": unknown,
     }
+
+
+def _kind(told: str) -> str | None:
+    words = normal_name(told)
+    exact = words.replace(" ", "_")
+    if exact in EVENT_KINDS:
+        return exact
+    return next((kind for word, kind in WORDS.items() if re.search(word, words)), None)
 
 
 def _person(instance: Instance) -> tuple[str | None, str | None]:
@@ -407,8 +472,15 @@ def _number(text: str | None) -> float | None:
 
 
 def _seconds(text: str | None) -> float | None:
-    value = _number(text)
-    return value if value is not None and 0 <= value < 1e6 else None
+    """Seconds of ``12.5``, ``12,5`` and ``0:01:12.5``; before the video begins they are negative."""
+    parts = [_number(part) for part in (text or "").strip().replace(",", ".").split(":")]
+    negative = any(part is not None and part < 0 for part in parts)
+    if len(parts) > 3 or None in parts or (negative and len(parts) > 1):
+        return None
+    value = 0.0
+    for part in parts:
+        value = 60 * value + (part or 0.0)
+    return value if abs(value) < 1e6 else None
 
 
 def _whole(text: str | None) -> int | None:
