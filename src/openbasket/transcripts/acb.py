@@ -43,12 +43,16 @@ KINDS = {
     "falta": "foul",
     "tecnica al": "",  # of the coach or the bench
     "tecnica": "foul",
+    "antideportiva": "foul",
+    "descalificante al": "",
+    "descalificante": "foul",
     "entra a pista": "sub_in",
     "sale de la pista": "sub_out",
     "tiempo muerto": "timeout",
     "quinteto inicial": "",
     "salto": "",
     "ir": "",
+    "instant replay": "",
     "inicio": "period_start",
     "fin": "period_end",
 }
