@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -170,3 +171,31 @@ def test_a_damaged_parquet_and_missing_columns(tmp_path):
 def test_an_unknown_provider(tmp_path):
     with pytest.raises(UnknownNameError, match="Did you mean 'euroleague'"):
         import_files("euroleage", [tmp_path], Workspace(tmp_path / "ws", create=True))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda raw: raw[:-400], "cut off"),
+        (lambda raw: raw.replace(b"Nanterre", b"Nan\0terre"), "control character"),
+        (lambda raw: raw + b"\0\0", "Extra data"),
+        (lambda raw: raw.decode().encode("latin-1", "ignore"), "can't decode"),
+        (lambda raw: b'{"data":' + b"[" * 200_000, "recursion"),
+    ],
+)
+def test_damaged_json_says_what_is_wrong_with_it(tmp_path, damage, said):
+    raw = gzip.decompress((DATA / "atrium" / "fixture_detail_pbp.json.gz").read_bytes())
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "game.json").write_bytes(damage(raw))
+    assert said in str(refused(folder, tmp_path, "auto"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_in_other_encodings_of_unicode(tmp_path, encoding):
+    raw = gzip.decompress((DATA / "atrium" / "fixture_detail_pbp.json.gz").read_bytes())
+    file = tmp_path / "game.json"
+    file.write_bytes(raw.decode().encode(encoding))
+    workspace = Workspace(tmp_path / "ws", create=True)
+    import_files("auto", [file], workspace, quiet=True)
+    assert workspace.read("games")["home_team"].to_list() == ["Saint-Quentin"]

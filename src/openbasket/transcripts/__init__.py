@@ -144,7 +144,7 @@ def import_files(
     """
     from rich.console import Console
 
-    from openbasket.transcripts.formats import module, sort_files
+    from openbasket.transcripts.formats import load_json, module, peek, sort_files
     from openbasket.transcripts.inputs import staged
 
     options = options or ImportOptions()
@@ -155,6 +155,9 @@ def import_files(
     with staged(inputs) as paths, console.status(f"reading {name} files") as status:
         found, strange = sort_files(name, paths)
         named = [file for file in strange if file in paths]
+        for file in named if found else strange[:20]:
+            if peek(file).kind == "json":
+                load_json(file)  # says what is wrong with a damaged file
         if named:
             allowed = module(name).FILES if name != "auto" else f"files of {', '.join(PROVIDERS)}"
             raise BadInputError(

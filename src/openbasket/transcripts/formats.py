@@ -197,14 +197,14 @@ def separator(header: str) -> str:
 
 @lru_cache(maxsize=4)
 def _parse(path: Path, _version: tuple[int, int]) -> Any:
-    return json.loads(decoded(path.read_bytes()))
+    return json.loads(path.read_bytes())  # UTF-8, UTF-16 or UTF-32
 
 
 def load_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        BadInputError: it is empty, huge, damaged or nested too deeply.
+        BadInputError: it is empty, huge, damaged, in another encoding or nested too deeply.
     """
     size, changed = _stamp(path)
     if size == 0:
