@@ -101,6 +101,7 @@ def adjusted_plus_minus(found: pl.DataFrame) -> tuple[pl.DataFrame, RidgeFit]:
     """
     from scipy import sparse
     from sklearn.linear_model import Ridge
+    from threadpoolctl import threadpool_limits
 
     people = (
         pl.concat([found[f"{side}_players"].explode(empty_as_null=True) for side in SIDES])
@@ -129,9 +130,11 @@ def adjusted_plus_minus(found: pl.DataFrame) -> tuple[pl.DataFrame, RidgeFit]:
         shape=(found.height, people.len()),
     )
     target = (margin - advantage * possessions) / root
-    penalty, noise = _evidence(design, target)
-    model = Ridge(alpha=penalty, fit_intercept=False, solver="cholesky")
-    model.fit(design, target)
+    # A few hundred players: more threads would only wait for each other.
+    with threadpool_limits(1, "blas"):
+        penalty, noise = _evidence(design, target)
+        model = Ridge(alpha=penalty, fit_intercept=False, solver="cholesky")
+        model.fit(design, target)
     fit = RidgeFit(
         100 * advantage, penalty, noise, 100 * noise / float(np.sqrt(penalty)), found.height
     )
