@@ -24,7 +24,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import identifier, normal_name, slug, text
+from openbasket.transcripts.names import identifier, normal_name, per_value, slug, text
 from openbasket.transcripts.places import from_court
 from openbasket.transcripts.plays import (
     assemble,
@@ -195,11 +195,16 @@ def _named(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _plays(raw: pl.DataFrame) -> pl.DataFrame:
-    what, described = text("EVENT_TYPE"), text("DESCRIPTION")
-    sub = pl.coalesce(
-        text("EVENT_SUBTYPE"),
-        *(pl.when(described.str.contains(w)).then(pl.lit(s)) for w, s in DESCRIBED.items()),
+    def described(given: pl.Expr) -> pl.Expr:
+        words = (pl.when(given.str.contains(w)).then(pl.lit(s)) for w, s in DESCRIBED.items())
+        return pl.coalesce(*words)
+
+    untold = pl.when(text("EVENT_SUBTYPE").is_null()).then(text("DESCRIPTION"))
+    raw = raw.with_columns(
+        _what=text("EVENT_TYPE"),
+        _sub=pl.coalesce(text("EVENT_SUBTYPE"), per_value(untold, described)),
     )
+    what, sub = pl.col("_what"), pl.col("_sub")
     both = pl.concat_str([what, sub.fill_null("")], separator="/")
     table = {f"{a}/{b}": kind for (a, b), kind in WITH_SUBTYPE.items()}
     kind = (
@@ -214,20 +219,17 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
     clock = text("CLOCK")
     goal = what.is_in(["2pt", "3pt"])
     points = what.replace_strict(POINTS, default=None, return_dtype=pl.Int32)
-    success = text("SUCCESS").str.to_lowercase().is_in(["true", "1", "1.0"])
+    success = text("SUCCESS").is_in(["true", "True", "TRUE", "1", "1.0"])
     total = _whole("HOME_SCORE") + _whole("AWAY_SCORE")
     rose = total - total.cum_max().shift(1).forward_fill().over("GAME_ID").fill_null(0) == points
     # Where nothing ever succeeds in a game, success is not told.
     told = success.any().over("GAME_ID")
     along, across = (text(f"{axis}_COORD").cast(pl.Float64, strict=False) / 100 for axis in "XY")
-    stamp = (
-        text("EVENT_ID")
-        .str.to_lowercase()
-        .str.extract_groups(r"^([0-9a-f]{8})-([0-9a-f]{4})-1([0-9a-f]{3})-")
-    )
-    ticks = pl.concat_str([stamp.struct[2], stamp.struct[1], stamp.struct[0]]).str.to_integer(
-        base=16, strict=False
-    )
+    # The time stamp of a UUID of version 1: tttttttt-tttt-1ttt-...
+    uuid = text("EVENT_ID")
+    first_version = (uuid.str.len_bytes() == 36) & (uuid.str.slice(14, 1) == "1")
+    stamp = pl.concat_str([uuid.str.slice(at, n) for at, n in ((15, 3), (9, 4), (0, 8))])
+    ticks = pl.when(first_version).then(stamp).str.to_integer(base=16, strict=False)
     rows = raw.select(
         game_id=identifier("GAME_ID"),
         period=pl.when(period >= FIRST_OVERTIME)
