@@ -227,7 +227,7 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
     along, across = (text(f"{axis}_COORD").cast(pl.Float64, strict=False) / 100 for axis in "XY")
     # The time stamp of a UUID of version 1: tttttttt-tttt-1ttt-...
     uuid = text("EVENT_ID")
-    first_version = (uuid.str.len_bytes() == 36) & (uuid.str.slice(14, 1) == "1")
+    first_version = (uuid.str.len_bytes() >= 36) & (uuid.str.slice(14, 1) == "1")
     stamp = pl.concat_str([uuid.str.slice(at, n) for at, n in ((15, 3), (9, 4), (0, 8))])
     ticks = pl.when(first_version).then(stamp).str.to_integer(base=16, strict=False)
     rows = raw.select(
