@@ -24,7 +24,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import identifier, normal_name, per_value, slug, text
+from openbasket.transcripts.names import identifier, normal_name, per_value, slug, text, whole
 from openbasket.transcripts.places import from_court
 from openbasket.transcripts.plays import (
     assemble,
@@ -173,10 +173,6 @@ def _places(named: pl.DataFrame, options: ImportOptions, where: str) -> pl.DataF
     return pl.DataFrame(rows, schema=["game_id", "_league", "season"], orient="row")
 
 
-def _whole(column: str) -> pl.Expr:
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
-
-
 def _named(raw: pl.DataFrame) -> pl.DataFrame:
     """Players without an id get that of their name in the team, else one from team and name."""
     names = raw["PLAYER_NAME"].drop_nulls().unique()
@@ -215,12 +211,12 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
         .otherwise(what.replace_strict(KINDS, default=None, return_dtype=pl.String))
     )
     known = what.is_in([*KINDS, *IGNORED, "foul"]) | both.is_in(list(table))
-    period, regular = _whole("PERIOD_ID"), _whole("_periods").fill_null(REGULAR)
+    period, regular = whole("PERIOD_ID"), whole("_periods").fill_null(REGULAR)
     clock = text("CLOCK")
     goal = what.is_in(["2pt", "3pt"])
     points = what.replace_strict(POINTS, default=None, return_dtype=pl.Int32)
     success = text("SUCCESS").is_in(["true", "True", "TRUE", "1", "1.0"])
-    total = _whole("HOME_SCORE") + _whole("AWAY_SCORE")
+    total = whole("HOME_SCORE") + whole("AWAY_SCORE")
     rose = total - total.cum_max().shift(1).forward_fill().over("GAME_ID").fill_null(0) == points
     # Where nothing ever succeeds in a game, success is not told.
     told = success.any().over("GAME_ID")
@@ -248,8 +244,8 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
         across=across,
         wall_time=pl.from_epoch((ticks - UUID_EPOCH) // 10, time_unit="us").dt.replace_time_zone("UTC"),
         unknown=pl.when(~known).then(both),
-        home=_whole("HOME_SCORE"),
-        away=_whole("AWAY_SCORE"),
+        home=whole("HOME_SCORE"),
+        away=whole("AWAY_SCORE"),
         _league=text("_league"),
         _start=text("_season_start"),
     )  # fmt: skip
@@ -283,10 +279,10 @@ def _games(plays: pl.DataFrame, given: list[pl.DataFrame]) -> pl.DataFrame:
         away_told=identifier("away_team_id"),
         home_team=text("home_team_name"),
         away_team=text("away_team_name"),
-        home_score=_whole("final_home"),
-        away_score=_whole("final_away"),
+        home_score=whole("final_home"),
+        away_score=whole("final_away"),
         date=text("date").str.to_date("%Y-%m-%d", strict=False),
-        **{column: _whole(column) for column in LENGTHS},
+        **{column: whole(column) for column in LENGTHS},
     ).unique("game_id", keep="first")
     first = plays.group_by("game_id").agg(
         day=pl.col("wall_time").min().dt.date(),

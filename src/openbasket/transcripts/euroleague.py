@@ -26,7 +26,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import display_name, identifier, text
+from openbasket.transcripts.names import display_name, identifier, text, whole
 from openbasket.transcripts.plays import (
     assemble,
     clock_seconds,
@@ -442,13 +442,13 @@ def _flat_seasons(
         if not frames["plays"]:
             allowed = "a table with PLAYTYPE and NUMBEROFPLAY"
             raise BadInputError([Problem(str(folder), None, None, "no table of plays", allowed)])
-        whole = {kind: pl.concat(parts) if parts else None for kind, parts in frames.items()}
-        plays = whole.pop("plays")
+        joined = {kind: pl.concat(parts) if parts else None for kind, parts in frames.items()}
+        plays = joined.pop("plays")
         assert plays is not None
         for (code, start), where in sorted(sources.items(), key=str):
             same = pl.col("_code").eq_missing(pl.lit(code, pl.String)) & (pl.col("_start") == start)
             either = same | (pl.col("_code").is_null() & (pl.col("_start") == start))
-            mine = {kind: None if f is None else f.filter(either) for kind, f in whole.items()}
+            mine = {kind: None if f is None else f.filter(either) for kind, f in joined.items()}
             notes = [
                 f"no {kind} table beside {where.name}" for kind, f in mine.items() if f is None
             ]
@@ -538,9 +538,9 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
         pl.col("MARKERTIME").fill_null("").str.strip_chars(),
         pl.coalesce(
             text("_section").replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
-            _number("_section").clip(1, PERIODS + 1).cast(pl.Int8),
+            whole("_section").clip(1, PERIODS + 1).cast(pl.Int8),
         ).alias("_section"),
-        *(_number(c) for c in ("_section_row", "MINUTE", "NUMBEROFPLAY", "POINTS_A", "POINTS_B")),
+        *(whole(c) for c in ("_section_row", "MINUTE", "NUMBEROFPLAY", "POINTS_A", "POINTS_B")),
     ).with_row_index("_row")
     _refuse_unnumbered(plays, raw)
     plays = plays.filter(~pl.col("PLAYTYPE").is_in([k for k, v in KINDS.items() if not v]))
@@ -615,10 +615,6 @@ def _overtime_minutes(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _number(column: str) -> pl.Expr:
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False).alias(column)
-
-
 def _shirt(column: str) -> pl.Expr:
     return text(column).str.replace(r"^(\d+)\.0+$", "$1")
 
@@ -657,7 +653,7 @@ def _box(raw: _Raw, name: pl.Expr) -> pl.DataFrame:
             identifier("Team").alias("team_id"),
             _shirt("Dorsal").alias("number"),
             text("Player").alias("name"),
-            (_number("IsStarter") == 1).alias("starter"),
+            (whole("IsStarter") == 1).alias("starter"),
             pl.when(text("Minutes") == "DNP")
             .then(0.0)
             .otherwise(minutes.struct[0].cast(pl.Float64) * 60 + minutes.struct[1].cast(pl.Float64))
@@ -739,7 +735,7 @@ def _places(plays: pl.DataFrame, points: pl.DataFrame | None, name: pl.Expr) -> 
     keys = ["game_id", "NUMBEROFPLAY", "player_id"]
     places = points.select(
         name,
-        _number("NUM_ANOT").alias("NUMBEROFPLAY"),
+        whole("NUM_ANOT").alias("NUMBEROFPLAY"),
         _person("ID_PLAYER").alias("player_id"),
         pl.col("COORD_X").cast(pl.Float64, strict=False).alias("x"),
         pl.col("COORD_Y").cast(pl.Float64, strict=False).alias("y"),

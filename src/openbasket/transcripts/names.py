@@ -16,6 +16,7 @@ __all__ = [
     "per_value",
     "slug",
     "text",
+    "whole",
 ]
 
 #: Letters that Unicode does not split into a base letter and a mark.
@@ -30,6 +31,11 @@ def text(column: str) -> pl.Expr:
     """The column as text without padding; blanks become null."""
     stripped = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(stripped != "").then(stripped)
+
+
+def whole(column: str) -> pl.Expr:
+    """The column as whole numbers, fractions cut off; null where it is no number."""
+    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
 
 
 def identifier(column: str, prefix: str = "") -> pl.Expr:

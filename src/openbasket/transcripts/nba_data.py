@@ -20,7 +20,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript, nba
 from openbasket.transcripts.formats import Peek, load_json, peek
-from openbasket.transcripts.names import identifier, text
+from openbasket.transcripts.names import identifier, text, whole
 from openbasket.transcripts.plays import clock_seconds, sides_from_scores
 
 __all__ = ["FILES", "matches", "read"]
@@ -80,7 +80,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
 def _tables(
     tables: dict[str, list[pl.DataFrame]], options: ImportOptions, where: str
 ) -> Iterator[Transcript]:
-    plays = pl.concat(tables["plays"]).with_columns(_whole("etype"), _whole("mtype"))
+    plays = pl.concat(tables["plays"]).with_columns(whole("etype"), whole("mtype"))
     same = ["_file", "evt", "cl", "de"]
     plays = plays.unique(same, keep="first", maintain_order=True)  # a game in two files
     names = _named(plays["_file"].unique(maintain_order=True), where)
@@ -91,8 +91,8 @@ def _tables(
             date=text("Date").str.to_date("%Y-%m-%d", strict=False),
             home="H_Team_ID",
             away="A_Team_ID",
-            home_score=_whole("H_Score"),
-            away_score=_whole("A_Score"),
+            home_score=whole("H_Score"),
+            away_score=whole("A_Score"),
             home_team=text("H_Team"),
             away_team=text("A_Team"),
         )
@@ -171,16 +171,12 @@ def _named(files: pl.Series, where: str) -> pl.DataFrame:
     return frame
 
 
-def _whole(column: str) -> pl.Expr:
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
-
-
 def _sides(plays: pl.DataFrame) -> pl.DataFrame:
     scored = plays.filter(pl.col("etype").is_in([1, 3])).select(
         "game_id",
-        team_id=pl.when(_whole("tid") > 0).then(identifier("tid", "nba")),
-        home=_whole("hs"),
-        away=_whole("vs"),
+        team_id=pl.when(whole("tid") > 0).then(identifier("tid", "nba")),
+        home=whole("hs"),
+        away=whole("vs"),
     )
     return sides_from_scores(scored)
 
@@ -198,10 +194,10 @@ def _actions(plays: pl.DataFrame) -> pl.DataFrame:
         action=pl.col("mtype"),
         made=pl.when(kind == 1).then(True).when(kind == 2).then(False).when(kind == 3).then(~missed),
         value=pl.when(kind.is_in([1, 2])).then(
-            pl.when((_whole("opt1") == 3) | said.str.contains("3pt", literal=True)).then(3).otherwise(2)
+            pl.when((whole("opt1") == 3) | said.str.contains("3pt", literal=True)).then(3).otherwise(2)
         ).when(kind == 3)  # the G League shoots one free throw for two or three points
         .then(said.str.extract(r"(?i)Free (?:Throw|Technical) (\d)PT").cast(pl.Int32)),
-        team=pl.when(_whole("tid") > 0).then("tid"),
+        team=pl.when(whole("tid") > 0).then("tid"),
         p1=pl.col("pid"),
         p2=pl.when(kind.is_in([1, 8])).then("epid").when(kind.is_in([5, 6])).then(other),
         p3=pl.when(kind == 2).then(other),
@@ -243,9 +239,9 @@ def _documents(
         schema=dict.fromkeys(columns, pl.String),
     )
     plays = frame.with_columns(
-        _whole("etype"),
-        _whole("mtype"),
-        _whole("period").cast(pl.Int8, strict=False),
+        whole("etype"),
+        whole("mtype"),
+        whole("period").cast(pl.Int8, strict=False),
         game_id=identifier("game", "nba"),
     )
     sides = _sides(plays)

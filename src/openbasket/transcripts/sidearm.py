@@ -24,7 +24,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import initial_and_last, normal_name, slug, text
+from openbasket.transcripts.names import initial_and_last, normal_name, slug, text, whole
 from openbasket.transcripts.plays import assemble, flag_frame, season_name
 
 __all__ = ["FILES", "matches", "read"]
@@ -117,10 +117,6 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         )
 
 
-def _whole(column: str) -> pl.Expr:
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
-
-
 def _games(
     raw: pl.DataFrame, plays: pl.DataFrame, files: Sequence[Path], options: ImportOptions
 ) -> pl.DataFrame:
@@ -136,13 +132,13 @@ def _games(
         date=pl.coalesce(
             text("Date").str.to_date(form, strict=False) for form in ("%m/%d/%Y", "%Y-%m-%d")
         ),
-        periods=_whole("PeriodsRegulation").cast(pl.Int8, strict=False),
+        periods=whole("PeriodsRegulation").cast(pl.Int8, strict=False),
         period_s=minutes * 60,
         overtime_s=overtime * 60,
         home_team=text("HomeTeam_Name"),
         away_team=text("VisitingTeam_Name"),
-        home_score=_whole("HomeTeam_Score"),
-        away_score=_whole("VisitingTeam_Score"),
+        home_score=whole("HomeTeam_Score"),
+        away_score=whole("VisitingTeam_Score"),
     ).with_columns(
         *(
             pl.col(f"{side}_team").map_elements(slug, return_dtype=pl.String).alias(f"{side}_team_id")
@@ -213,7 +209,7 @@ def _segments(raw: pl.DataFrame) -> pl.DataFrame:
         made=pl.when(first.is_in(["field_goal", "free_throw"])).then(action == "GOOD"),
         value=pl.when(three).then(3).when(two).then(2).cast(pl.Int8),
         unknown=pl.when(~known).then(pl.concat_str([kind, action], separator="/", ignore_nulls=True)),
-        period=_whole("Period").cast(pl.Int8, strict=False),
+        period=whole("Period").cast(pl.Int8, strict=False),
         clock_s=text("ClockSeconds").cast(pl.Float64, strict=False),
         side=text("Team"),
         number=text("Player_UniformNumber"),
@@ -328,20 +324,20 @@ def _identified(
     lines = lines.select(
         "game_id", "team_id", "player_id", "name", "number",
         starter=place < 5,
-        points=_whole("Points"),
+        points=whole("Points"),
         field_goals_2_made=pair("Fgam", 0) - pair("Tpam", 0),
         field_goals_2_tried=pair("Fgam", 1) - pair("Tpam", 1),
         field_goals_3_made=pair("Tpam", 0),
         field_goals_3_tried=pair("Tpam", 1),
         free_throws_made=pair("Ftma", 0),
         free_throws_tried=pair("Ftma", 1),
-        offensive_rebounds=_whole("OffensiveRebounds"),
-        defensive_rebounds=_whole("DefensiveRebounds"),
-        assists=_whole("Assists"),
-        steals=_whole("Steals"),
-        turnovers=_whole("Turnovers"),
-        blocks=_whole("Blocks"),
-        fouls_made=_whole("PersonalFouls"),
+        offensive_rebounds=whole("OffensiveRebounds"),
+        defensive_rebounds=whole("DefensiveRebounds"),
+        assists=whole("Assists"),
+        steals=whole("Steals"),
+        turnovers=whole("Turnovers"),
+        blocks=whole("Blocks"),
+        fouls_made=whole("PersonalFouls"),
     )  # fmt: skip
     return plays, lines, _uneven_changes(plays)
 

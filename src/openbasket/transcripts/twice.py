@@ -42,8 +42,9 @@ def told_twice(new: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
             names=pl.concat_list(sides),
         )
 
-    before = pl.concat([told(old).with_columns(first=True), told(new).with_columns(first=False)])
-    pairs = told(new).join(before, on=["low", "high"], suffix="_old")
+    fresh = told(new)
+    before = pl.concat([told(old).with_columns(first=True), fresh.with_columns(first=False)])
+    pairs = fresh.join(before, on=["low", "high"], suffix="_old")
     days = (pl.col("date") - pl.col("date_old")).dt.total_days().abs()
     common = pl.col("names").list.set_intersection("names_old").list.len()
     found = pairs.filter(
