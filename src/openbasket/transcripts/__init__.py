@@ -198,7 +198,7 @@ def prepared(transcript: Transcript) -> dict[str, pl.DataFrame]:
         BadInputError: rows that break their table, or tables that do not fit together.
     """
     from openbasket import tables
-    from openbasket.transcripts.checks import require_sound
+    from openbasket.transcripts.checks import in_order, require_sound
     from openbasket.transcripts.flags import flags
     from openbasket.transcripts.stints import stints
 
@@ -210,6 +210,7 @@ def prepared(transcript: Transcript) -> dict[str, pl.DataFrame]:
         str(name): tables.validate(name, getattr(transcript, name), f"{where}, table '{name}'")
         for name in names
     }
+    frames["events"] = in_order(frames["events"])
     require_sound(where, frames["games"], frames["appearances"], frames["events"])
     frames["stints"] = stints(
         frames["games"], frames["appearances"], frames["events"], frames["box_scores"]
@@ -221,12 +222,13 @@ def prepared(transcript: Transcript) -> dict[str, pl.DataFrame]:
 def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     import polars as pl
 
+    from openbasket.transcripts.checks import in_order
+
     pair = (transcript.league, transcript.season)
     frames = prepared(transcript)
     players = frames.pop("players")
     twice = _told_twice(frames["games"], workspace, pair)
-    frames["flags"] = pl.concat([frames["flags"], twice]).sort("game_id", "check")
-    sort = {"games": ["game_id"], "events": ["game_id", "order"]}
+    frames["flags"] = pl.concat([frames["flags"], twice])
     new_games = frames["games"]["game_id"]
     for table, frame in frames.items():
         kept, merged = frame, False
@@ -234,10 +236,9 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
             old = workspace.read(cast(Any, table), *pair)
             kept = pl.concat([old.filter(~pl.col("game_id").is_in(new_games.implode())), frame])
             merged = True
-        order = sort.get(table) or [
-            c for c in ("game_id", "team_id", "player_id", "first_order", "check") if c in kept
-        ]
-        workspace.write(cast(Any, table), kept.sort(order), *pair, checked=not merged)
+        keys = ("game_id", "team_id", "player_id", "first_order", "check", "reason")
+        kept = in_order(kept) if table == "events" else kept.sort(c for c in keys if c in kept)
+        workspace.write(cast(Any, table), kept, *pair, checked=not merged)
     _merge_players(players, workspace)
     return {
         "league": transcript.league,

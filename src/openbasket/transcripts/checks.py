@@ -7,7 +7,15 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.tables import PLAYER_KINDS
 
-__all__ = ["require_sound"]
+__all__ = ["in_order", "require_sound"]
+
+
+def in_order(events: pl.DataFrame) -> pl.DataFrame:
+    """Table ``events`` sorted by game and order; as it is where it is sorted."""
+    game, order = pl.col("game_id"), pl.col("order")
+    before = game.shift(1)
+    wrong = (game < before) | ((game == before) & (order < order.shift(1)))
+    return events.sort("game_id", "order") if events.select(wrong.any()).item() else events
 
 
 def require_sound(
@@ -17,6 +25,12 @@ def require_sound(
     events: pl.DataFrame,
 ) -> None:
     """Refuse events of unknown games or players, of strange teams, and clocks that run backwards.
+
+    Args:
+        where: what to name in errors.
+        games: table ``games``.
+        appearances: table ``appearances``.
+        events: table ``events``, sorted by game and order.
 
     Raises:
         BadInputError: all such rows together. Rows are counted within the table given.
@@ -40,12 +54,9 @@ def require_sound(
         "row", "team_id", "home_team_id", "away_team_id"
     ).rows():
         problems.append(Problem(place, row, "team_id", repr(team), f"'{home}' or '{away}'"))
-    on_roster = appearances.select("game_id", "player_id", pl.lit(True).alias("known"))
-    unknown = (
-        rows.filter(pl.col("player_id").is_not_null() & pl.col("kind").is_in(PLAYER_KINDS))
-        .join(on_roster, on=["game_id", "player_id"], how="left")
-        .filter(pl.col("known").is_null())
-    )
+    unknown = rows.filter(
+        pl.col("player_id").is_not_null() & pl.col("kind").is_in(PLAYER_KINDS)
+    ).join(appearances, on=["game_id", "player_id"], how="anti")
     for row, player, game in unknown.select("row", "player_id", "game_id").sort("row").rows():
         problems.append(
             Problem(
@@ -62,16 +73,18 @@ def require_sound(
         problems.append(
             Problem(place, row, "clock_s", str(clock), f"at most the length of period {period}")
         )
-    back = (
-        rows.sort("game_id", "order")
-        .with_columns(
-            before=pl.col("clock_s").shift(1).over("game_id", "period"),
-            last=pl.col("period").shift(1).over("game_id"),
-        )
-        .filter((pl.col("clock_s") > pl.col("before")) | (pl.col("period") < pl.col("last")))
+    # Each row beside the one before it in its game.
+    back = rows.with_columns(
+        pl.col("game_id", "period", "clock_s", "order").shift(1).name.suffix("_before")
+    ).filter(pl.col("game_id") == pl.col("game_id_before"))
+    earlier = pl.col("period") < pl.col("period_before")
+    rising = (pl.col("period") == pl.col("period_before")) & (
+        pl.col("clock_s") > pl.col("clock_s_before")
     )
+    repeated = back.filter(pl.col("order") == pl.col("order_before"))["game_id"]
+    back = back.filter(earlier | rising)
     for row, clock, before, period, last in back.select(
-        "row", "clock_s", "before", "period", "last"
+        "row", "clock_s", "clock_s_before", "period", "period_before"
     ).rows():
         if period < last:
             problems.append(Problem(place, row, "period", str(period), f"at least {last}"))
@@ -85,8 +98,7 @@ def require_sound(
                     "a clock that counts down in the order of the rows",
                 )
             )
-    first = events.group_by("game_id").agg(pl.col("order").is_duplicated().any())
-    for game in first.filter(pl.col("order"))["game_id"].sort().to_list():
+    for game in repeated.unique().sort().to_list():
         problems.append(Problem(place, None, "order", f"repeated in game '{game}'", "one row each"))
     if problems:
         raise BadInputError(problems)

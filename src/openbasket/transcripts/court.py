@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+from openbasket.transcripts.checks import in_order
 
 __all__ = ["FREE_THROW_WEIGHT", "off_court", "on_court", "possessions", "stint_totals", "team_acts"]
 
@@ -26,44 +30,45 @@ def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
         stints: table ``stints``.
 
     Returns:
-        The stints with ``team_id_other`` and ``on_*`` (own) and ``against_*`` (the opponents') ``points,
-        field_goals, assisted, possessions`` (whole numbers).
+        The stints with ``on_*`` (own) and ``against_*`` (the opponents') ``points, field_goals, assisted,
+        possessions`` (whole numbers).
     """
-    sides = stints.select("game_id", "team_id").unique()
-    pairs = sides.join(sides, on="game_id", suffix="_other").filter(
-        pl.col("team_id") != pl.col("team_id_other")
+    # One of a game's teams is its first side. What each side has done up to a row is added up once; a stint
+    # holds what is added between its first row and its last.
+    sides = (
+        stints.group_by("game_id")
+        .agg(first_side=pl.col("team_id").min())
+        .sort("game_id")
+        .with_row_index("game")
     )
-    spans = stints.with_row_index("stint").join(pairs, on=["game_id", "team_id"], how="left")
-    # An act falls into the stint of each team that was running at its order.
-    placed = (
-        acts.join(sides.rename({"team_id": "stint_team"}), on="game_id")
-        .sort("order")
-        .join_asof(
-            spans.select(
-                "game_id",
-                pl.col("team_id").alias("stint_team"),
-                pl.col("first_order").alias("order"),
-                "last_order",
-                "stint",
-            ).sort("order"),
-            on="order",
-            by=["game_id", "stint_team"],
-            strategy="backward",
-            check_sortedness=False,
+    done = acts.join(sides, on="game_id", maintain_order="left")
+    bounds = stints.select("game_id", "team_id", "first_order", "last_order").join(
+        sides, on="game_id", maintain_order="left"
+    )
+    place = _place(done, "order")
+    start, end = (
+        np.searchsorted(place, _place(bounds, column)) for column in ("first_order", "last_order")
+    )
+    of_first, first = (
+        frame.select(pl.col("team_id") == pl.col("first_side")).to_series().to_numpy()
+        for frame in (done, bounds)
+    )
+    columns: dict[str, NDArray[np.int64]] = {}
+    for total in TOTALS:
+        act = done[total].to_numpy()
+        by_first, by_other = (
+            sums[end] - sums[start]
+            for sums in (np.append(0, np.cumsum(act * side)) for side in (of_first, ~of_first))
         )
-        .filter(pl.col("order") < pl.col("last_order"))
-    )
-    mine = pl.col("team_id") == pl.col("stint_team")
-    by_stint = placed.group_by("stint").agg(
-        *(pl.col(t).filter(mine).sum().alias(f"on_{t}") for t in TOTALS),
-        *(pl.col(t).filter(~mine).sum().alias(f"against_{t}") for t in TOTALS),
-    )
-    columns = [f"{side}_{t}" for side in ("on", "against") for t in TOTALS]
-    return (
-        spans.join(by_stint, on="stint", how="left", maintain_order="left")
-        .with_columns(pl.col(columns).fill_null(0))
-        .drop("stint")
-    )
+        columns[f"on_{total}"] = np.where(first, by_first, by_other)
+        columns[f"against_{total}"] = np.where(first, by_other, by_first)
+    names = [f"{side}_{total}" for side in ("on", "against") for total in TOTALS]
+    return stints.with_columns(pl.Series(name, columns[name], dtype=pl.Int64) for name in names)
+
+
+def _place(rows: pl.DataFrame, order: str) -> NDArray[np.int64]:
+    """One number for a row's game and its place there."""
+    return rows.select(pl.col("game").cast(pl.Int64) * 2**32 + pl.col(order)).to_series().to_numpy()
 
 
 def on_court(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
@@ -78,12 +83,16 @@ def on_court(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     """
     columns = [f"{side}_{t}" for side in ("on", "against") for t in TOTALS]
     return (
-        stint_totals(acts, stints)
-        .with_columns(seconds=pl.col("start_clock_s") - pl.col("end_clock_s"))
-        .sort("game_id", "period", "start_clock_s", descending=[False, False, True])
-        .explode("player_ids")
-        .drop_nulls("player_ids")
-        .group_by("game_id", pl.col("player_ids").alias("player_id"), maintain_order=True)
+        stint_totals(acts, stints.sort("game_id", "first_order"))
+        .select(
+            "game_id",
+            *columns,
+            player_id="player_ids",
+            seconds=pl.col("start_clock_s") - pl.col("end_clock_s"),
+        )
+        .explode("player_id")
+        .drop_nulls("player_id")
+        .group_by("game_id", "player_id", maintain_order=True)
         .agg(pl.col("seconds", *columns).sum())
     )
 
@@ -158,40 +167,62 @@ def team_acts(events: pl.DataFrame) -> pl.DataFrame:
     Possessions of a team are counted as field goals tried, less offensive rebounds, plus turnovers,
     plus the trips to the line that end one: the last free throw of a trip, unless it comes with a
     made basket.
+
+    Args:
+        events: table ``events``.
+
+    Returns:
+        ``game_id, team_id, order, points, field_goals, assisted, possessions``, sorted by game and order.
     """
-    kind, made = pl.col("kind"), pl.col("made").fill_null(False)
-    goal, free = kind == "field_goal", kind == "free_throw"
-    assisted = (
-        events.filter(pl.col("kind") == "assist").select("game_id", "play_id").unique()
-    ).with_columns(assisted_play=pl.lit(True))
-    with_goal = (
-        events.filter((pl.col("kind") == "field_goal") & pl.col("made"))
-        .select("game_id", "period", "clock_s", "team_id")
-        .unique()
-        .with_columns(basket=pl.lit(True))
-    )
+    events = in_order(events)
+    kind = pl.col("kind")
+    helped = events.lazy().filter(kind == "assist")
+    trip = ["game_id", "period", "clock_s", "team_id"]
     rows = (
-        events.filter(
+        events.lazy()
+        .filter(
             pl.col("team_id").is_not_null()
-            & pl.col("kind").is_in(["field_goal", "free_throw", "turnover", "offensive_rebound"])
+            & kind.is_in(["field_goal", "free_throw", "turnover", "offensive_rebound"])
         )
-        .join(assisted, on=["game_id", "play_id"], how="left")
-        .join(with_goal, on=["game_id", "period", "clock_s", "team_id"], how="left")
-        .sort("game_id", "order")
+        .select(
+            *trip,
+            "order",
+            "play_id",
+            value=pl.col("value").fill_null(0).cast(pl.Int64),
+            made=pl.col("made").fill_null(False),
+            goal=kind == "field_goal",
+            free=kind == "free_throw",
+            again=kind == "offensive_rebound",
+        )
+        .with_row_index("row")
+        .collect()
     )
-    same_trip = ["game_id", "period", "clock_s", "team_id", "kind"]
-    last_of_trip = pl.col("order") == pl.col("order").max().over(same_trip)
-    ends_trip = free & last_of_trip & pl.col("basket").is_null()
-    count = pl.Int64
-    return rows.select(
+    baskets = rows.lazy().filter("goal", "made")
+    assisted = baskets.join(helped, on=["game_id", "play_id"], how="semi")
+    last_throws = rows.lazy().filter("free").group_by(trip).agg(pl.col("row").max())
+    ending = last_throws.join(baskets, on=trip, how="anti")
+    marks = [
+        _marked(rows.height, found["row"])
+        for found in pl.collect_all([one.select("row") for one in (assisted, ending)])
+    ]
+    goal, free, count = pl.col("goal"), pl.col("free"), pl.Int64
+    return rows.with_columns(assisted=marks[0], ending=marks[1]).select(
         "game_id",
         "team_id",
         "order",
-        points=pl.when((goal | free) & made).then(pl.col("value")).otherwise(0).cast(count),
-        field_goals=(goal & made).cast(count),
-        assisted=(goal & made & pl.col("assisted_play").fill_null(False)).cast(count),
-        possessions=(
-            (goal | (kind == "turnover") | ends_trip).cast(count)
-            - (kind == "offensive_rebound").cast(count)
-        ),
+        points=pl.col("value") * ((goal | free) & pl.col("made")),
+        field_goals=(goal & pl.col("made")).cast(count),
+        assisted=pl.col("assisted").cast(count),
+        possessions=pl.when("again")
+        .then(-1)
+        .when(~free | pl.col("ending"))
+        .then(1)
+        .otherwise(0)
+        .cast(count),
     )
+
+
+def _marked(height: int, rows: pl.Series) -> pl.Series:
+    marks = np.zeros(height, dtype=np.bool_)
+    marks[rows.to_numpy()] = True
+    return pl.Series(marks)

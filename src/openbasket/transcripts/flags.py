@@ -42,7 +42,8 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
     single numbers that differ from the box score; a possession count far from the estimate.
 
     Args:
-        frames: tables ``games, events, box_scores, stints`` of one league and season.
+        frames: tables ``games, events, box_scores, stints`` of one league and season; events sorted by game
+            and order.
         given: what the provider found; of a table that was made before, only that is kept.
     """
     games, events = frames["games"], frames["events"]
@@ -61,7 +62,7 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
         _off_court(events, frames["stints"]),
         _odd_possessions(events, acts),
     ]
-    return pl.concat(found).sort("game_id", "check")
+    return pl.concat(found).sort("game_id", "check", "reason")
 
 
 def _flag(frame: pl.DataFrame, check: str, scope: str | pl.Expr, reason: pl.Expr) -> pl.DataFrame:
@@ -74,8 +75,8 @@ def _flag(frame: pl.DataFrame, check: str, scope: str | pl.Expr, reason: pl.Expr
 
 
 def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    happened = events.filter(pl.col("player_id").is_not_null())
-    seen = happened.group_by("game_id").agg(pl.col("period").unique())
+    happened = events.lazy().filter(pl.col("player_id").is_not_null()).select("game_id", "period")
+    seen = happened.unique().group_by("game_id").agg("period").collect()
     missing = (
         games.select(
             "game_id", "period_s", period=pl.int_ranges(1, pl.col("periods").cast(pl.Int64) + 1)
@@ -89,7 +90,8 @@ def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         .filter((pl.col("missing").list.len() > 0) & (pl.col("period_s") >= SHORT_PERIOD_S))
     )
     said = pl.col("missing").list.sort().cast(pl.List(pl.String)).list.join(", ")
-    last = events.sort("game_id", "order").group_by("game_id", maintain_order=True).last()
+    ends = events.select("game_id", "period", "clock_s")
+    last = ends.filter(pl.col("game_id").ne_missing(pl.col("game_id").shift(-1)))
     stopped = last.filter(pl.col("clock_s") > SHORT_PERIOD_S).join(
         missing, on="game_id", how="anti"
     )
