@@ -4,8 +4,11 @@
 plays, newest first. A play's ``clock`` is ``MM:SS:hundredths``; older versions have ``gt`` (``MM:SS``) alone.
 ``actionNumber`` grows as plays are entered: one that was entered or corrected later has a high number and
 stands where its clock says. ``previousAction`` is the number of the shot of an assist, block or rebound, of
-the turnover of a steal, of the foul that was drawn. Overtimes count from 1 (``periodType`` OVERTIME). Changes
-between periods stand at the full clock of the next.
+the turnover of a steal, of the foul that was drawn; an assist's may be a free throw. A shot that was blocked
+has the ``qualifier`` "blocked". Overtimes count from 1 (``periodType`` OVERTIME). Changes between periods
+stand at the full clock of the next. Fouls of coaches and benches have no player (``pno`` 0) and are in
+nobody's box score; a player's technical fouls are among his personal ones there. A jump ball is followed by
+who won and who lost it.
 
 Players have no id: a player is team and name, with the shirt number where a team has two of a name. Where a
 name is in another script, its international form counts. The file names neither league nor date: give
@@ -71,6 +74,9 @@ IGNORED = (
     "game", "period", "jumpball", "possessionchange", "challenge", "headcoachchallenge", "review", "clock",
     "shotclock", "end", "start", "fixture", "pause", "stepback", "possessionarrow", "momentum", "possession",
 )  # fmt: skip
+SHOTS = ("2pt", "3pt")
+#: A block that names no shot is of a miss at most this many plays before it.
+NEAR_PLAYS = 3
 #: Plays that belong to their ``previousAction``.
 LINKED = ("assist", "block", "steal", "foulon")
 #: Column of a box score -> ours.
@@ -163,7 +169,7 @@ def _game(
     """The game, its players' lines, and its plays in the order of the game."""
     teams = content.get("tm") if isinstance(content, dict) else None
     pbp = content.get("pbp") if isinstance(content, dict) else None
-    if not isinstance(teams, dict) or not isinstance(pbp, list):
+    if not isinstance(teams, dict) or not isinstance(pbp, (list, dict)):
         raise BadInputError([Problem(where, None, "tm", "another form", FILES)])
     sides: dict[str, _Side] = {}
     for number in ("1", "2"):
@@ -181,7 +187,9 @@ def _game(
     for side in sides.values():
         side.lines = _players(game_id, side)
     regular = _whole(content, "periodsMax") or _whole(content, "regularPeriods")
-    length = _whole(content, "periodLengthREGULAR") or _whole(content, "periodLength")
+    length = _whole(content, "periodLengthREGULAR")
+    if length is None and (_text(content, "periodType") or "").upper() != "OVERTIME":
+        length = _whole(content, "periodLength")
     extra = _whole(content, "periodLengthOVERTIME")
     game = {
         "game_id": game_id,
@@ -195,16 +203,22 @@ def _game(
         "period_s": 60.0 * length if length and length <= 30 else None,
         "overtime_s": 60.0 * extra if extra and extra <= 30 else None,
     }
-    plays = _in_order([play for play in pbp if isinstance(play, dict)], regular or 4)
+    plays = _in_order(_records(pbp), regular or 4)
     linked = any(_whole(play, "previousAction") for _, _, play in plays)
     places = {
         number: _places(side.team, number, plays, regular or 4) for number, side in sides.items()
     }
-    rows = [
-        _row(game_id, at, sides, linked) | dict(zip(("along", "across"), place or (None, None), strict=True))
-        for row, at in enumerate(plays)
-        for place in [places.get(str(_whole(at[2], "tno")), {}).get(row)]
-    ]  # fmt: skip
+    blocked = _blocked(plays)
+    rows: list[dict[str, Any]] = []
+    for place, at in enumerate(plays):
+        row = _row(game_id, at, sides, linked)
+        along, across = places.get(str(_whole(at[2], "tno")), {}).get(place, (None, None))
+        rows.append(row | {"along": along, "across": across})
+        if place in blocked:
+            rows.append(
+                row
+                | {"kind": "blocked", "made": None, "value": None, "along": None, "across": None}
+            )
     return game, [line for side in sides.values() for line in side.lines.values()], rows
 
 
@@ -295,7 +309,11 @@ def _players(game_id: str, side: _Side) -> dict[str, dict[str, Any]]:
             "starter": _whole(player, "starter") == 1,
             "seconds_played": _seconds(_text(player, "sMinutes")),
         }
-        lines[str(pno)] = line | {ours: _whole(player, theirs) for theirs, ours in BOX.items()}
+        counts = {ours: _whole(player, theirs) for theirs, ours in BOX.items()}
+        for ours, count in counts.items():
+            if ours != "plus_minus" and count is not None and count < 0:
+                counts[ours] = None
+        lines[str(pno)] = line | counts
     return lines
 
 
@@ -306,7 +324,9 @@ def _row(game_id: str, at: _At, sides: dict[str, _Side], linked: bool) -> dict[s
     side, pno = sides.get(str(_whole(play, "tno"))), str(_whole(play, "pno") or 0)
     kind = KINDS.get(what) or WITH_SUBTYPE.get((what, sub))
     unknown = None
-    if what == "foul" and (sub.startswith(NOT_A_PLAYERS_FOUL) or pno == "0"):
+    if what == "jumpball" and sub not in ("won", "lost"):
+        kind = "jump_ball"
+    elif what == "foul" and (sub.startswith(NOT_A_PLAYERS_FOUL) or pno == "0"):
         kind = None
     elif kind is None and what not in IGNORED and not sub.endswith("deadball"):
         unknown = " ".join(filter(None, (what, sub))) or "a play without actionType"
@@ -316,7 +336,9 @@ def _row(game_id: str, at: _At, sides: dict[str, _Side], linked: bool) -> dict[s
     player = (
         line["player_id"] if line else f"{side.team_id}-{slug(name)}" if side and name else None
     )
-    shot = kind in ("field_goal", "free_throw")
+    shot, made = kind in ("field_goal", "free_throw"), _whole(play, "success")
+    if shot and made not in (0, 1):
+        kind, shot, unknown = None, False, f"{what} neither made nor missed"
     number = _whole(play, "previousAction" if what in LINKED else "actionNumber")
     return {
         "game_id": game_id,
@@ -327,11 +349,35 @@ def _row(game_id: str, at: _At, sides: dict[str, _Side], linked: bool) -> dict[s
         "player_id": player,
         "name": name,
         "number": _text(play, "shirtNumber"),
-        "made": _whole(play, "success") == 1 if shot else None,
+        "made": made == 1 if shot else None,
         "value": {"2pt": 2, "3pt": 3}.get(what),
         "play": number if linked else None,
         "unknown": unknown,
     }
+
+
+def _blocked(plays: list[_At]) -> set[int]:
+    """Rows of missed shots that say they were blocked, that a block names, or that it follows."""
+    found: set[int] = set()
+    misses: list[tuple[int, int | None, int | None]] = []
+    for row, (_, _, play) in enumerate(plays):
+        if _text(play, "actionType") in SHOTS and _whole(play, "success") == 0:
+            misses.append((row, _whole(play, "actionNumber"), _whole(play, "tno")))
+            said = play.get("qualifier")
+            if isinstance(said, (list, str)) and "blocked" in said:
+                found.add(row)
+    for row, (_, _, play) in enumerate(plays):
+        if _text(play, "actionType") != "block":
+            continue
+        shot, side = _whole(play, "previousAction"), _whole(play, "tno")
+        # Of several misses the last; of a block entered late the one that it names.
+        found.update(
+            [
+                at for at, number, tno in misses
+                if tno != side and (number == shot if shot else 0 < row - at <= NEAR_PLAYS)
+            ][-1:]
+        )  # fmt: skip
+    return found
 
 
 def _places(
@@ -344,13 +390,12 @@ def _places(
     rows: dict[Any, list[int]] = {}
     for row, (period, _, play) in enumerate(plays):
         what = _text(play, "actionType")
-        if what in ("2pt", "3pt") and str(_whole(play, "tno")) == tno:
+        if what in SHOTS and str(_whole(play, "tno")) == tno:
             nth = (_whole(play, "pno"), period, what, _whole(play, "success"))
             for key in (_whole(play, "actionNumber"), nth):
                 rows.setdefault(key, []).append(row)
     found: dict[Any, list[tuple[float, float]]] = {}
-    listed = team.get("shot")
-    for shot in listed if isinstance(listed, list) else []:
+    for shot in _records(team.get("shot")):
         along, across = _fraction(shot, "x"), _fraction(shot, "y")
         if along is not None and across is not None:
             at = _period(shot, regular, "per")
@@ -374,8 +419,17 @@ def _fraction(record: Any, key: str) -> float | None:
     return number / 100 if 0 <= number <= 100 else None
 
 
+def _records(listed: Any) -> list[dict[str, Any]]:
+    """The objects of a list; of one with gaps, which the server writes as an object by number."""
+    rows = listed.values() if isinstance(listed, dict) else listed
+    return (
+        [row for row in rows if isinstance(row, dict)] if isinstance(listed, (dict, list)) else []
+    )
+
+
 def _text(record: Any, key: str) -> str | None:
     value = record.get(key) if isinstance(record, dict) else None
+    value = int(value) if isinstance(value, bool) else value
     return str(value).strip() or None if isinstance(value, (str, int, float)) else None
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from openbasket.errors import BadInputError
+from openbasket.labels.statistics import game_statistics
 from openbasket.transcripts import ImportOptions, import_files
 from openbasket.workspace import Workspace
 
@@ -26,11 +27,24 @@ def team(name: str, **more) -> dict:
     return {"name": name, "code": name[:3].upper(), "score": 0, "pl": players, "shot": []} | more
 
 
-def play(number, period, clock, tno, pno, what, sub="", *, success=1, previous="", kind="REGULAR"):
+def play(
+    number,
+    period,
+    clock,
+    tno,
+    pno,
+    what,
+    sub="",
+    *,
+    success=1,
+    previous="",
+    kind="REGULAR",
+    said=(),
+):
     return {
         "gt": clock[:5], "clock": clock, "s1": 0, "s2": 0, "lead": 0, "tno": tno, "period": period,
         "periodType": kind, "pno": pno, "player": "A. Player", "success": success, "actionType": what,
-        "actionNumber": number, "previousAction": previous, "qualifier": [], "subType": sub, "scoring": 0,
+        "actionNumber": number, "previousAction": previous, "qualifier": list(said), "subType": sub, "scoring": 0,
         "shirtNumber": "", "firstName": "Ann", "familyName": "Stranger",
     }  # fmt: skip
 
@@ -69,6 +83,7 @@ def document(plays=PLAYS, home=None, away=None) -> dict:
 
 
 def imported(tmp_path, *documents) -> Workspace:
+    tmp_path.mkdir(exist_ok=True)
     for number, content in enumerate(documents):
         (tmp_path / f"{number}.json").write_text(json.dumps(content), encoding="utf-8")
     workspace = Workspace(tmp_path / "ws", create=True)
@@ -180,3 +195,154 @@ def test_changes_between_periods_are_followed(tmp_path):
     five = stints.filter(pl.col("period") >= 2)["player_ids"].explode().unique().to_list()
     assert "fiba-blues-ann-playerf" in five
     assert "fiba-blues-ann-playere" not in five
+
+
+def test_a_blocked_shot_counts_for_the_shooter(tmp_path):
+    plays = [
+        play(
+            1, 1, "09:30:00", 1, 1, "2pt", "layup", success=0, said=("pointsinthepaint", "blocked")
+        ),
+        play(2, 1, "09:30:00", 2, 2, "block", previous=1),
+        # A team's rebound stands before a block that was entered after the game.
+        play(3, 1, "09:00:00", 2, 3, "2pt", "jumpshot", success=0, said=("blocked",)),
+        play(4, 1, "09:00:00", 1, 0, "rebound", "defensive", previous=3, said=("team",)),
+        play(99, 1, "09:00:00", 1, 4, "block", previous=3),
+        play(5, 1, "08:00:00", 1, 5, "3pt", "jumpshot", success=0),
+    ]
+    events = imported(tmp_path, document(plays)).read("events").sort("order")
+    blocked = events.filter(kind="blocked")
+    assert blocked["player_id"].to_list() == [
+        "fiba-reds-ann-playera", "fiba-blues-ann-playerc",
+    ]  # fmt: skip
+    blocks = events.filter(kind="block")
+    assert blocks["play_id"].to_list() == blocked["play_id"].to_list()
+    shots = events.filter(kind="field_goal").head(2)
+    assert shots["play_id"].to_list() == blocked["play_id"].to_list()
+
+
+def test_old_files_neither_say_nor_link_what_was_blocked(tmp_path):
+    lost = ("clock", "actionNumber", "previousAction", "qualifier")
+    plays = [
+        play(1, 1, "09:31:00", 1, 1, "2pt", success=0),
+        play(2, 1, "09:30:00", 1, 2, "rebound", "offensive"),
+        play(3, 1, "09:29:00", 1, 3, "2pt", success=0),
+        play(4, 1, "09:29:00", 2, 2, "block"),
+        play(5, 1, "05:00:00", 1, 4, "block"),  # of what?
+    ]
+    plays = [{k: v for k, v in p.items() if k not in lost} for p in plays]
+    blocked = imported(tmp_path, document(plays)).read("events").filter(kind="blocked")
+    assert blocked["player_id"].to_list() == ["fiba-reds-ann-playerc"]
+
+
+def test_fouls_are_a_players_or_nobodys(tmp_path):
+    plays = [
+        play(1, 1, "09:00:00", 1, 1, "foul", "technical", said=("1freethrow",)),
+        play(2, 1, "08:00:00", 1, 2, "foul", "unsportsmanlike", said=("2freethrow",)),
+        play(3, 1, "07:00:00", 1, 3, "foul", "offensive"),
+        play(4, 1, "07:00:00", 1, 3, "turnover", "offensive", previous=3),
+        play(5, 1, "07:00:00", 2, 1, "foulon", previous=3),
+        play(6, 1, "06:00:00", 1, 0, "foul", "coachTechnical", said=("1freethrow",)),
+        play(7, 1, "06:00:00", 1, 0, "foul", "benchTechnical", said=("1freethrow",)),
+        play(8, 1, "05:00:00", 1, 0, "turnover", "24sec", said=("team",)),
+        play(9, 1, "04:00:00", 0, 0, "timeout", "officials"),
+        play(10, 1, "03:00:00", 2, 0, "headcoachchallenge", "foul", said=("rejected",)),
+    ]
+    workspace = imported(tmp_path, document(plays))
+    events = workspace.read("events").sort("order")
+    fouls = events.filter(kind="foul")["player_id"].str.tail(7).to_list()
+    assert fouls == ["playera", "playerb", "playerc"]
+    drawn, last = events.filter(kind="foul_drawn"), events.filter(kind="foul").tail(1)
+    assert drawn["play_id"].to_list() == last["play_id"].to_list()
+    turnovers = events.filter(kind="turnover")["player_id"].to_list()
+    assert turnovers == ["fiba-reds-ann-playerc", None]
+    assert "unknown plays" not in workspace.read("flags")["check"].to_list()
+
+
+def test_an_assist_of_free_throws_creates_them(tmp_path):
+    plays = [
+        play(1, 1, "09:00:00", 2, 1, "foul", "personal", said=("shooting", "2freethrow")),
+        play(2, 1, "09:00:00", 1, 1, "foulon", previous=1),
+        play(3, 1, "09:00:00", 1, 1, "freethrow", "1of2"),
+        play(4, 1, "09:00:00", 1, 3, "assist", previous=3),
+        play(5, 1, "09:00:00", 1, 1, "freethrow", "2of2"),
+    ]
+    workspace = imported(tmp_path, document(plays))
+    rows = game_statistics(*map(workspace.read, ("games", "events", "stints")))
+    assert rows.filter(player_id="fiba-reds-ann-playerc")["points_created"].to_list() == [2]
+
+
+def test_a_jump_ball_is_one_event(tmp_path):
+    plays = [
+        play(1, 1, "10:00:00", 0, 0, "jumpball", "startperiod"),
+        play(2, 1, "09:59:00", 1, 5, "jumpball", "won", previous=1),
+        play(3, 1, "09:59:00", 2, 5, "jumpball", "lost", previous=1),
+        play(4, 1, "09:30:00", 1, 1, "2pt"),
+    ]
+    events = imported(tmp_path, document(plays)).read("events").sort("order")
+    assert events["kind"].to_list() == ["jump_ball", "field_goal"]
+
+
+def test_a_shot_that_is_neither_made_nor_missed_is_flagged(tmp_path):
+    plays = [
+        *PLAYS,
+        play(50, 4, "00:30:00", 1, 1, "2pt", success=None),
+        play(51, 4, "00:20:00", 1, 1, "2pt", success=True),
+        play(52, 4, "00:10:00", 1, 1, "freethrow", "1of1", success=False),
+    ]
+    workspace = imported(tmp_path, document(plays))
+    flags = workspace.read("flags").filter(check="unknown plays")
+    assert flags["reason"].to_list() == ["1 rows left out: 2pt neither made nor missed"]
+    late = workspace.read("events").sort("order").filter(pl.col("clock_s") <= 20, period=4)
+    assert late["made"].to_list()[:2] == [True, False]
+
+
+def test_the_length_of_an_overtime_is_not_that_of_a_period(tmp_path):
+    lost = ("periodLengthREGULAR", "periodsMax")
+    content = {k: v for k, v in document().items() if k not in lost}
+    workspace = imported(tmp_path, content)
+    assert workspace.read("games")["period_s"].to_list() == [600.0]
+    assert "clock" not in workspace.read("flags")["check"].to_list()
+
+
+def test_a_list_with_gaps_is_an_object(tmp_path):
+    shots = [
+        {"r": 0, "x": 8, "y": 50, "pno": 1, "tno": 1, "per": 1, "perType": "REGULAR",
+         "actionType": "3pt", "actionNumber": 4},
+    ]  # fmt: skip
+    one = document(home=team("Reds", score=3, shot=shots))
+    other = document(home=team("Reds", score=3, shot={"7": shots[0]}))
+    other["pbp"] = {str(2 * n): p for n, p in enumerate(other["pbp"])}
+    events = [
+        imported(folder, content).read("events")
+        for folder, content in ((tmp_path / "a", one), (tmp_path / "b", other))
+    ]
+    assert events[0].equals(events[1])
+    assert events[0]["y_m"].is_not_null().sum() == 1
+
+
+@pytest.mark.parametrize("lost", ["tm", "pbp", "tm.1", "tm.2"])
+def test_a_file_that_lacks_a_part_is_refused(tmp_path, lost):
+    content = document()
+    outer, _, inner = lost.partition(".")
+    del (content[outer] if inner else content)[inner or outer]
+    with pytest.raises(BadInputError):
+        imported(tmp_path, content)
+
+
+def test_a_game_without_plays_is_left_out(tmp_path):
+    assert imported(tmp_path, document(plays=[]), document()).read("games").height == 1
+
+
+def test_a_game_without_players_keeps_its_plays(tmp_path):
+    bare = [team(name, pl=None, shot=None) for name in ("Reds", "Blues")]
+    workspace = imported(tmp_path, document(home=bare[0], away=bare[1]))
+    assert workspace.read("events").filter(kind="foul_drawn").height == 1
+    assert "no box score" in workspace.read("flags")["check"].to_list()
+
+
+def test_a_count_below_zero_is_none(tmp_path):
+    home = team("Reds", score=3)
+    home["pl"]["1"] |= {"sBlocks": -1, "sSteals": 2, "sPlusMinusPoints": -7}
+    box = imported(tmp_path, document(home=home)).read("box_scores")
+    line = box.filter(player_id="fiba-reds-ann-playera")
+    assert line.select("blocks", "steals", "plus_minus").row(0) == (None, 2, -7)
