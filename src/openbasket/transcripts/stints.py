@@ -31,9 +31,10 @@ to five times the margin; of the others at most 2 player-games in 1,000 differ i
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, islice
+from operator import itemgetter
 
 import polars as pl
 
@@ -49,17 +50,46 @@ SLACK_S = 3.0
 #: Acts that a player on the bench may be charged with.
 BENCH_ACTS = ("foul", "foul_drawn")
 
-Move = tuple[int, float, int, bool, str]  # period, clock_s, order, comes in, player
-Spans = dict[int, tuple[float, int, int]]  # period -> length_s, first order, last order
-Stint = tuple[int, float, float, int, int, list[str]]
+KIND = pl.col("kind")
+CHANGES = (KIND == "sub_in") | (KIND == "sub_out")
+#: How long a game's periods last, and the period of a row.
+LENGTHS = ("periods", "period_s", "overtime_s")
+LENGTH = pl.when(pl.col("period") > pl.col("periods")).then("overtime_s").otherwise("period_s")
+
+# Players and sides (a team in a game) are numbers here, which sort as their names do.
+Move = tuple[float, int, bool, int]  # clock_s, order, comes in, player
+Moves = Mapping[int, Sequence[Move]]  # period -> changes, in order
+Spans = dict[int, tuple[float, int, int]]  # period, ascending -> length_s, first order, last order
+Stint = tuple[int, float, float, int, int, tuple[int, ...]]
+Evidence = dict[int, tuple[list[int], list[int]]]  # period -> who surely starts, who does not
 
 
 @dataclass
-class _Row:
+class _Side:
     """A team's game: what is known of its line-ups."""
 
-    five: set[str]
-    moves: list[Move] = field(default_factory=list)
+    game: str
+    five: set[int]
+    moves: Moves
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the numbers of sides and players stand for."""
+
+    sides: pl.DataFrame  # side, game_id, team_id, and the game's lengths
+    players: pl.Series
+
+    def numbered(self, frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+        """The numbers ``side`` and ``player``, and the columns, of the rows that have both; in order."""
+        player = pl.col("player_id").cast(pl.Enum(self.players)).to_physical()
+        sides = self.sides.select("side", "game_id", "team_id")
+        return (
+            frame.select("game_id", "team_id", "player_id", *columns)
+            .join(sides, on=["game_id", "team_id"], how="left", maintain_order="left")
+            .filter(pl.col("side").is_not_null() & pl.col("player_id").is_not_null())
+            .select("side", player.alias("player"), *columns)
+        )
 
 
 def stints(
@@ -82,146 +112,148 @@ def stints(
         events: table ``events``.
         box_scores: table ``box_scores``, for the official minutes; may be missing.
     """
-    lengths = {
-        row[0]: row[1:]
-        for row in games.select("game_id", "periods", "period_s", "overtime_s").rows()
-    }
-    spans = _spans(events, lengths)
-    rows = _rows(games, appearances, events)
+    sides = (
+        pl.concat(
+            games.select("game_id", *LENGTHS, team_id=f"{at}_team_id") for at in ("home", "away")
+        )
+        .unique(["game_id", "team_id"])
+        .sort("game_id", "team_id")
+        .with_row_index("side")
+    )
+    frames = [appearances, events, *([] if box_scores is None else [box_scores])]
+    players = pl.concat([f["player_id"].unique() for f in frames]).unique().drop_nulls().sort()
+    names = _Names(sides, players)
+    columns = ("period", "clock_s", "order", "kind")
+    rows = events.select("game_id", "team_id", "player_id", *columns).sort("game_id", "order")
+    plays = names.numbered(rows, *columns)
+    roster = names.numbered(appearances, "starter")
+    spans = _spans(games, events)
     scores = _scores(events)
     logged = _logs_intervals(games, events)
-    open_: dict[tuple[str, str], _Row] = {}
-    found: dict[tuple[str, str], list[Stint]] = {}
-    for key, row in rows.items():
-        clocks = spans.get(key[0])
+    found: dict[int, list[Stint]] = {}
+    open_: dict[int, _Side] = {}
+    for number, side in enumerate(_sides(names, roster, plays)):
+        clocks, sound = spans.get(side.game), False
         if clocks is None:
             continue
-        found[key], sound = _follow(row.five, clocks, row.moves, scores.get(key[0], ()))
-        if not (sound and logged):
-            open_[key] = row
+        if logged:
+            found[number], sound = _follow(side.five, clocks, side.moves, scores.get(side.game, ()))
+        if not sound:
+            open_[number] = side
     if open_:
-        found |= _repaired(open_, spans, scores, events, box_scores, appearances)
-    return _frame(found)
+        wanted = sides.filter(pl.col("side").is_in(list(open_)))
+        roster = roster.join(wanted, on="side", how="semi").sort("player")
+        rosters: dict[int, list[int]] = {}
+        for number, player in roster.select("side", "player").rows():
+            rosters.setdefault(number, []).append(player)
+        official: dict[int, dict[int, float]] = {}
+        if box_scores is not None:
+            minutes = names.numbered(box_scores, "seconds_played").drop_nulls("seconds_played")
+            for number, player, seconds in minutes.join(wanted, on="side", how="semi").rows():
+                official.setdefault(number, {})[player] = seconds
+        evidence = _evidence(plays, wanted)
+        found |= _repaired(open_, found, spans, scores, evidence, official, rosters)
+    return _frame(names, found)
 
 
-def _frame(found: Mapping[tuple[str, str], list[Stint]]) -> pl.DataFrame:
+def _frame(names: _Names, found: Mapping[int, list[Stint]]) -> pl.DataFrame:
     keys = sorted(found)
-    columns: list[list[Any]] = [[], [], [], [], [], [], []]
-    players: list[str] = []
-    for number, key in enumerate(keys):
-        columns[0] += [number] * len(found[key])
-        for period, start, end, first, last, five in found[key]:
-            columns[1].append(period)
-            columns[2].append(start)
-            columns[3].append(end)
-            columns[4].append(first)
-            columns[5].append(last)
-            columns[6].append(len(five))
-            players += five
+    rows = [row for key in keys for row in found[key]]
     types = tables.dtypes("stints")
-    names = ("period", "start_clock_s", "end_clock_s", "first_order", "last_order")
-    teams = pl.DataFrame(
-        keys, schema=dict.fromkeys(["game_id", "team_id"], pl.String), orient="row"
-    )
-    rows = teams[pl.Series(columns[0], dtype=pl.UInt32)].with_columns(
-        pl.Series(n, c, dtype=types[n]) for n, c in zip(names, columns[1:6], strict=True)
-    )
+    columns = ("period", "start_clock_s", "end_clock_s", "first_order", "last_order")
+    side = pl.Series([key for key in keys for _ in found[key]], dtype=pl.UInt32)
     # Lists are built from their lengths: much faster than from lists of text.
     sizes = pl.DataFrame(
-        {"row": range(len(columns[6])), "size": columns[6]}, schema_overrides={"row": pl.UInt32}
-    )
+        {"size": [len(row[5]) for row in rows]}, schema={"size": pl.UInt32}
+    ).with_row_index("row")
     place = sizes.filter(pl.col("size") > 0).select(pl.col("row").repeat_by("size")).to_series()
+    players = pl.Series(list(chain.from_iterable(row[5] for row in rows)), dtype=pl.UInt32)
     lists = (
-        pl.DataFrame({"row": place.explode(empty_as_null=False), "player_ids": players},
-                     schema_overrides={"player_ids": pl.String})
+        pl.DataFrame({"row": place.explode(empty_as_null=False), "player_ids": names.players[players]})
         .group_by("row", maintain_order=True).agg("player_ids")
     )  # fmt: skip
     return (
-        rows.with_row_index("row")
+        names.sides[side]
+        .with_columns(
+            pl.Series(n, [row[at] for row in rows], dtype=types[n]) for at, n in enumerate(columns)
+        )
+        .with_row_index("row")
         .join(lists, on="row", how="left", maintain_order="left")
         .with_columns(pl.col("player_ids").fill_null([]))
         .select(list(types))
     )
 
 
-def _spans(events: pl.DataFrame, lengths: Mapping[str, tuple[Any, ...]]) -> dict[str, Spans]:
+def _spans(games: pl.DataFrame, events: pl.DataFrame) -> dict[str, Spans]:
+    lengths = {row[0]: row[1:] for row in games.select("game_id", *LENGTHS).rows()}
     spans: dict[str, Spans] = {}
     for game, period, first, last in (
-        events.group_by("game_id", "period")
-        .agg(first=pl.col("order").min(), last=pl.col("order").max() + 1)
+        events.select("game_id", "period", "order")
+        .group_by("game_id", "period")
+        .agg(first=pl.col("order").min(), last=pl.col("order").max())
         .sort("game_id", "period")
         .rows()
     ):
         periods, period_s, overtime_s = lengths[game]
         length = period_s if period <= periods else overtime_s
-        spans.setdefault(game, {})[period] = (length, first, last)
+        spans.setdefault(game, {})[period] = (length, first, last + 1)
     return spans
 
 
 def _scores(events: pl.DataFrame) -> dict[str, list[int]]:
     """Orders of the made shots of each game, ascending."""
-    made = events.filter(pl.col("made") & pl.col("value").is_not_null())
+    made = events.select("game_id", "order", "made", "value").filter(
+        pl.col("made") & pl.col("value").is_not_null()
+    )
     return dict(made.group_by("game_id").agg(pl.col("order").sort()).rows())
 
 
-def _rows(
-    games: pl.DataFrame, appearances: pl.DataFrame, events: pl.DataFrame
-) -> dict[tuple[str, str], _Row]:
-    rows = {
-        (game, team): _Row(set())
-        for game, *teams in games.select("game_id", "home_team_id", "away_team_id").rows()
-        for team in teams
-    }
-    for game, team, player in (
-        appearances.filter(pl.col("starter")).select("game_id", "team_id", "player_id").rows()
-    ):
-        if (game, team) in rows:
-            rows[game, team].five.add(player)
-    missing = [key for key, row in rows.items() if len(row.five) != ON_COURT]
-    for key, players in _inferred_starters(events, missing).items():
-        if not rows[key].five or len(players) == ON_COURT:
-            rows[key].five = players
-    moves = events.filter(
-        pl.col("kind").is_in(["sub_in", "sub_out"]) & pl.col("player_id").is_not_null()
-    ).sort("game_id", "order")
-    for game, team, *rest in moves.select(
-        "game_id", "team_id", "period", "clock_s", "order", pl.col("kind") == "sub_in", "player_id"
-    ).rows():
-        row = rows.get((game, team))
-        if row is not None:
-            row.moves.append(tuple(rest))
-    return rows
+def _sides(names: _Names, roster: pl.DataFrame, plays: pl.DataFrame) -> Iterator[_Side]:
+    """The sides one by one: what is done with is not kept."""
+    games = names.sides["game_id"].to_list()
+    fives: list[set[int]] = [set() for _ in games]
+    for number, player, _ in roster.filter("starter").rows():
+        fives[number].add(player)
+    missing = [number for number, five in enumerate(fives) if len(five) != ON_COURT]
+    for number, players in _inferred_starters(plays, missing).items():
+        if not fives[number] or len(players) == ON_COURT:
+            fives[number] = players
+    # The moves of a side, and of a period within it, are neighbours after this.
+    moves = plays.filter(CHANGES).sort("side", maintain_order=True)
+    columns = [moves["clock_s"], moves["order"], moves["kind"] == "sub_in", moves["player"]]
+    rows = zip(*(column.to_list() for column in columns), strict=True)
+    sizes: list[dict[int, int]] = [{} for _ in games]
+    for number, period, size in moves.group_by("side", "period", maintain_order=True).len().rows():
+        sizes[number][period] = size
+    for game, five, each in zip(games, fives, sizes, strict=True):
+        yield _Side(game, five, {period: list(islice(rows, size)) for period, size in each.items()})
 
 
 def _logs_intervals(games: pl.DataFrame, events: pl.DataFrame) -> bool:
     """Whether changes between periods are logged: some stand at the full clock of a later period."""
     later = (
-        events.filter(pl.col("kind").is_in(["sub_in", "sub_out"]) & (pl.col("period") > 1))
-        .join(games.select("game_id", "periods", "period_s", "overtime_s"), on="game_id")
-        .select(
-            pl.col("clock_s")
-            >= pl.when(pl.col("period") > pl.col("periods"))
-            .then("overtime_s")
-            .otherwise("period_s")
-        )
+        events.select("game_id", "period", "clock_s", "kind")
+        .filter(CHANGES & (pl.col("period") > 1))
+        .join(games.select("game_id", *LENGTHS), on="game_id")
+        .select(pl.col("clock_s") >= LENGTH)
         .to_series()
     )
     return later.is_empty() or float(later.mean() or 0.0) >= LOGGED_SHARE  # type: ignore[arg-type]
 
 
 def _follow(
-    five: set[str],
+    five: set[int],
     clocks: Spans,
-    moves: list[Move],
+    moves: Moves,
     scores: Sequence[int] = (),
-    starts: Mapping[int, set[str]] | None = None,
+    starts: Mapping[int, set[int]] | None = None,
 ) -> tuple[list[Stint], bool]:
     """Follow the substitutions.
 
     Args:
         five: who starts the game.
         clocks: the game's periods.
-        moves: the team's changes, in order.
+        moves: the team's changes.
         scores: orders of the rows that score, ascending. Changes at one instant count as one unless points
             were scored between them (free throws): then a stint of no length holds these points.
         starts: who starts each period, where the changes do not tell.
@@ -232,156 +264,131 @@ def _follow(
     """
     rows: list[Stint] = []
     sound = True
-    at, end = 0, len(moves)
-    five = set(five)
-    for period, (length, first, last) in sorted(clocks.items()):
+    for period, (length, first, last) in clocks.items():
         if starts is not None:
-            five = set(starts[period])
+            five = starts[period]
         clock, order = length, first
-        while at < end and moves[at][0] < period:
-            at += 1
-        while at < end and moves[at][0] == period:
-            instant = moves[at][1]
-            before, start_order = five, order
-            after = set(five)
-            move_order = moves[at][2]
+        for instant, changes in groupby(moves.get(period, ()), itemgetter(0)):
+            before, after, start_order = five, {*five}, order
+            move_order = last  # so that nothing lies before the first change
             held: list[Stint] = []
-            while at < end and moves[at][0] == period and moves[at][1] == instant:
-                _, _, this, comes_in, player = moves[at]
+            for _, this, comes_in, player in changes:
                 if (
                     this > move_order + 1
                     and len(after) == ON_COURT
-                    and bisect_left(scores, this) > bisect_left(scores, move_order)
                     and after != before
+                    and _scored(scores, move_order, this)
                 ):
                     # Points in the middle of the changes belong to those who were on court then.
-                    held.append((period, clock, instant, start_order, move_order, sorted(before)))
+                    held.append(
+                        (period, clock, instant, start_order, move_order, tuple(sorted(before)))
+                    )
                     clock, before, start_order = instant, set(after), move_order
                 move_order = this
-                if comes_in:
-                    sound &= player not in after or instant >= length
+                if comes_in == (player in after):
+                    sound &= instant >= length
+                elif comes_in:
                     after.add(player)
                 else:
-                    sound &= player in after or instant >= length
-                    after.discard(player)
-                at += 1
-            if not held and after == before:
+                    after.remove(player)
+            if held:
+                if held[0][1] == instant >= length:
+                    held = held[1:]  # changes before the period starts: nobody scored
+                rows += held
+                sound &= all(len(stint[5]) == ON_COURT for stint in held)
+            elif after == before:
                 continue
-            if held and held[0][1] == instant >= length:
-                held = held[1:]  # changes before the period starts: nobody scored
-            rows += held
-            sound &= all(len(stint[5]) == ON_COURT for stint in held)
             if instant < clock or (held and after != before):
-                rows.append((period, clock, instant, start_order, move_order, sorted(before)))
+                rows.append(
+                    (period, clock, instant, start_order, move_order, tuple(sorted(before)))
+                )
                 sound &= len(before) == ON_COURT
                 order = move_order
             elif held:
                 order = start_order
             clock, five = instant, after
         if clock > 0:
-            rows.append((period, clock, 0.0, order, last, sorted(five)))
+            rows.append((period, clock, 0.0, order, last, tuple(sorted(five))))
             sound &= len(five) == ON_COURT
         elif rows and rows[-1][0] == period and order < last:
             # Changes at the buzzer: free throws may follow.
-            if bisect_left(scores, last) > bisect_left(scores, order):
-                rows.append((period, 0.0, 0.0, order, last, sorted(five)))
+            if _scored(scores, order, last):
+                rows.append((period, 0.0, 0.0, order, last, tuple(sorted(five))))
             else:
                 rows[-1] = (*rows[-1][:4], last, rows[-1][5])
     return rows, sound
 
 
-def _inferred_starters(
-    events: pl.DataFrame, keys: list[tuple[str, str]]
-) -> dict[tuple[str, str], set[str]]:
+def _scored(scores: Sequence[int], first: int, last: int) -> bool:
+    """Whether a row from ``first`` to before ``last`` scores."""
+    at = bisect_left(scores, first)
+    return at < len(scores) and scores[at] < last
+
+
+def _inferred_starters(plays: pl.DataFrame, sides: list[int]) -> dict[int, set[int]]:
     """For teams without recorded starters: players who act, or leave, before they are sent in.
 
     Whose first change of the first period is that he is sent in did not start, though some row of his bears
     an earlier clock; he counts only where there are no five without him.
     """
-    if not keys:
+    if not sides:
         return {}
-    wanted = pl.DataFrame(keys, schema=["game_id", "team_id"], orient="row")
-    kind, early = pl.col("kind"), pl.col("period") == 1
-    moved = kind.is_in(["sub_in", "sub_out"]) & early
+    early = pl.col("period") == 1
     acting = (
-        events.join(wanted, on=["game_id", "team_id"], how="semi")
-        .filter(pl.col("player_id").is_not_null() & ~kind.is_in(BENCH_ACTS))
-        .sort("game_id", "order")
-        .group_by("game_id", "team_id", "player_id", maintain_order=True)
-        .agg(kind.first(), pl.col("order").first(), early.any(), _moved=kind.filter(moved).first())
-        .filter(kind != "sub_in")
+        plays.filter(pl.col("side").is_in(sides) & ~KIND.is_in(BENCH_ACTS))
+        .group_by("side", "player")
+        .agg(
+            KIND.first(),
+            pl.col("order").first(),
+            early.any(),
+            _moved=KIND.filter(CHANGES & early).first(),
+        )
+        .filter(KIND != "sub_in")
         .with_columns(
             _tier=pl.when(pl.col("_moved") == "sub_in").then(2).otherwise(~pl.col("period"))
         )
-        .sort("game_id", "team_id", "_tier", "order")
-        .group_by("game_id", "team_id", maintain_order=True)
-        .agg(pl.col("player_id").head(ON_COURT))
+        .sort("side", "_tier", "order")
+        .group_by("side", maintain_order=True)
+        .agg(pl.col("player").head(ON_COURT))
     )
-    return {(game, team): set(players) for game, team, players in acting.rows()}
+    return {side: set(players) for side, players in acting.rows()}
 
 
 # -- where the log is not enough -----------------------------------------------------------------
 
 
 def _repaired(
-    open_: Mapping[tuple[str, str], _Row],
+    open_: Mapping[int, _Side],
+    found: Mapping[int, list[Stint]],
     spans: Mapping[str, Spans],
     scores: Mapping[str, Sequence[int]],
-    events: pl.DataFrame,
-    box_scores: pl.DataFrame | None,
-    appearances: pl.DataFrame,
-) -> dict[tuple[str, str], list[Stint]]:
-    wanted = pl.DataFrame(list(open_), schema=["game_id", "team_id"], orient="row")
-    acts: dict[tuple[str, str], dict[int, list[tuple[float, int, str, str]]]] = {}
-    for game, team, period, *act in (
-        events.join(wanted, on=["game_id", "team_id"], how="semi")
-        .filter(pl.col("player_id").is_not_null())
-        .sort("game_id", "order")
-        .select("game_id", "team_id", "period", "clock_s", "order", "kind", "player_id")
-        .rows()
-    ):
-        acts.setdefault((game, team), {}).setdefault(period, []).append(tuple(act))
-    official: dict[tuple[str, str], dict[str, float]] = {}
-    if box_scores is not None:
-        for game, team, player, seconds in (
-            box_scores.join(wanted, on=["game_id", "team_id"], how="semi")
-            .filter(pl.col("seconds_played").is_not_null())
-            .select("game_id", "team_id", "player_id", "seconds_played")
-            .rows()
-        ):
-            official.setdefault((game, team), {})[player] = seconds
-    roster: dict[tuple[str, str], list[str]] = {}
-    for game, team, player in (
-        appearances.join(wanted, on=["game_id", "team_id"], how="semi")
-        .sort("game_id", "team_id", "player_id")
-        .select("game_id", "team_id", "player_id")
-        .rows()
-    ):
-        roster.setdefault((game, team), []).append(player)
-    result: dict[tuple[str, str], list[Stint]] = {}
-    for key, row in open_.items():
-        clocks = spans[key[0]]
-        starts = _starts(row, clocks, acts.get(key, {}), official.get(key, {}), roster.get(key, []))
-        scored = scores.get(key[0], ())
-        plain, _ = _follow(row.five, clocks, row.moves, scored)
-        fixed, sound = _follow(row.five, clocks, row.moves, scored, starts)
-        minutes = official.get(key)
+    evidence: Mapping[int, Evidence],
+    official: Mapping[int, Mapping[int, float]],
+    rosters: Mapping[int, list[int]],
+) -> dict[int, list[Stint]]:
+    result: dict[int, list[Stint]] = {}
+    for number, side in open_.items():
+        clocks, scored = spans[side.game], scores.get(side.game, ())
+        minutes = official.get(number, {})
+        starts = _starts(side, clocks, evidence.get(number, {}), minutes, rosters.get(number, []))
+        fixed, sound = _follow(side.five, clocks, side.moves, scored, starts)
         if minutes:
+            plain = found.get(number) or _follow(side.five, clocks, side.moves, scored)[0]
             before, after = _misfit(plain, minutes), _misfit(fixed, minutes)
             if before < after or (before == after and not sound):
                 fixed = plain
-        result[key] = fixed
+        result[number] = fixed
     return result
 
 
-def _misfit(rows: Iterable[Stint], official: Mapping[str, float]) -> float:
+def _misfit(rows: Iterable[Stint], official: Mapping[int, float]) -> float:
     """Seconds by which the rows differ from the official minutes."""
     have = _seconds(rows)
     return sum(abs(have.get(p, 0.0) - official.get(p, 0.0)) for p in have.keys() | official.keys())
 
 
-def _seconds(rows: Iterable[Stint]) -> dict[str, float]:
-    have: dict[str, float] = {}
+def _seconds(rows: Iterable[Stint]) -> dict[int, float]:
+    have: dict[int, float] = {}
     for _, start, end, _, _, players in rows:
         for player in players:
             have[player] = have.get(player, 0.0) + start - end
@@ -389,26 +396,25 @@ def _seconds(rows: Iterable[Stint]) -> dict[str, float]:
 
 
 def _starts(
-    row: _Row,
+    side: _Side,
     clocks: Spans,
-    acts: Mapping[int, list[tuple[float, int, str, str]]],
-    official: Mapping[str, float],
-    roster: list[str],
-) -> dict[int, set[str]]:
+    evidence: Evidence,
+    official: Mapping[int, float],
+    roster: list[int],
+) -> dict[int, set[int]]:
     """The five who start each period."""
-    sure: dict[int, set[str]] = {}
-    maybe: dict[int, list[str]] = {}
-    last_five = set(row.five)
+    sure: dict[int, set[int]] = {}
+    maybe: dict[int, list[int]] = {}
+    last_five = set(side.five)
     first_period = min(clocks)
     open_periods: list[int] = []
-    starts: dict[int, set[str]] = {}
-    for period, (length, _, _) in sorted(clocks.items()):
-        rows = acts.get(period, [])
-        on, off = _evidence(rows, length)
-        if period == first_period and len(row.five) == ON_COURT:
-            five = set(row.five)
+    starts: dict[int, set[int]] = {}
+    for period, (length, _, _) in clocks.items():
+        on, off = evidence.get(period, ([], []))
+        if period == first_period and len(side.five) == ON_COURT:
+            five = set(side.five)
         else:
-            carried = _after_interval(last_five, row.moves, period, length)
+            carried = _after_interval(last_five, side.moves, period, length)
             five = set(sorted(on, key=lambda p: (p not in carried, p))[:ON_COURT])
             left = [p for p in sorted(carried) if p not in five and p not in off]
             room = ON_COURT - len(five)
@@ -427,73 +433,68 @@ def _starts(
                     open_periods.append(period)
         sure[period] = five
         starts[period] = _filled(five, maybe.get(period, []), {}, ON_COURT)
-        last_five = _last_five(starts[period], row.moves, period)
+        last_five = _last_five(starts[period], side.moves, period)
     if not open_periods or not official:
         return starts
-    return _fitted(starts, sure, maybe, open_periods, clocks, row, official)
+    return _fitted(starts, sure, maybe, open_periods, clocks, side, official)
 
 
 def _fitted(
-    starts: dict[int, set[str]],
-    sure: Mapping[int, set[str]],
-    maybe: Mapping[int, list[str]],
+    starts: dict[int, set[int]],
+    sure: Mapping[int, set[int]],
+    maybe: Mapping[int, list[int]],
     open_periods: list[int],
     clocks: Spans,
-    row: _Row,
-    official: Mapping[str, float],
-) -> dict[int, set[str]]:
+    side: _Side,
+    official: Mapping[int, float],
+) -> dict[int, set[int]]:
     """Fill what the rows leave open with those whose official minutes are not yet reached."""
     known = {period: sure[period] for period in clocks}
-    have = _seconds(_follow(set(), clocks, row.moves, (), known)[0])
+    have = _seconds(_follow(set(), clocks, side.moves, (), known)[0])
     for period in open_periods:
         missing = {p: official.get(p, 0.0) - have.get(p, 0.0) for p in maybe[period]}
         starts[period] = _filled(sure[period], maybe[period], missing, ON_COURT)
         known[period] = starts[period]
-        have = _seconds(_follow(set(), clocks, row.moves, (), known)[0])
+        have = _seconds(_follow(set(), clocks, side.moves, (), known)[0])
     return starts
 
 
-def _filled(five: set[str], others: list[str], missing: Mapping[str, float], size: int) -> set[str]:
+def _filled(five: set[int], others: list[int], missing: Mapping[int, float], size: int) -> set[int]:
     ranked = sorted(others, key=lambda p: (-missing.get(p, 0.0), p))
     return five | set(ranked[: max(0, size - len(five))])
 
 
-def _evidence(
-    rows: Iterable[tuple[float, int, str, str]], length: float
-) -> tuple[set[str], set[str]]:
+def _evidence(plays: pl.DataFrame, sides: pl.DataFrame) -> dict[int, Evidence]:
     """Who surely starts a period (acts or leaves before he comes in), and who surely does not."""
-    first: dict[str, tuple[float, str]] = {}
-    on: set[str] = set()
-    off: set[str] = set()
-    for clock, _, kind, player in rows:
-        if kind == "sub_in" and clock >= length:
-            continue
-        if player not in first:
-            if kind in BENCH_ACTS and player not in on:
-                continue
-            first[player] = (clock, kind)
-            (off if kind == "sub_in" else on).add(player)
-        elif kind == "sub_in" and player in on:
-            began, act = first[player]
-            if act != "sub_out" and began - clock <= SLACK_S:
-                on.discard(player)
-                off.add(player)
-    return on, off
+    clock, comes_in, entered = pl.col("clock_s"), KIND == "sub_in", pl.col("_entered")
+    first = (
+        plays.filter(~KIND.is_in(BENCH_ACTS))
+        .join(sides.select("side", *LENGTHS), on="side", maintain_order="left")
+        .filter(~comes_in | (clock < LENGTH))
+        .with_columns(_entered=pl.when(comes_in).then(clock))
+        .group_by("side", "period", "player")
+        .agg(KIND.first(), clock.first(), entered.max())
+    )
+    starts = ~comes_in & ((KIND == "sub_out") | entered.is_null() | (clock - entered > SLACK_S))
+    found: dict[int, Evidence] = {}
+    for side, period, player, on in first.select("side", "period", "player", starts).rows():
+        sure = found.setdefault(side, {}).setdefault(period, ([], []))
+        sure[0 if on else 1].append(player)
+    return found
 
 
-def _after_interval(five: set[str], moves: Iterable[Move], period: int, length: float) -> set[str]:
+def _after_interval(five: set[int], moves: Moves, period: int, length: float) -> set[int]:
     after = set(five)
-    for moved_in, clock, _, comes_in, player in moves:
-        if moved_in == period and clock >= length:
+    for clock, _, comes_in, player in moves.get(period, ()):
+        if clock >= length:
             (after.add if comes_in else after.discard)(player)
     return after
 
 
-def _last_five(five: set[str], moves: Iterable[Move], period: int) -> set[str]:
+def _last_five(five: set[int], moves: Moves, period: int) -> set[int]:
     after = set(five)
-    for moved_in, _, _, comes_in, player in moves:
-        if moved_in == period:
-            (after.add if comes_in else after.discard)(player)
+    for _, _, comes_in, player in moves.get(period, ()):
+        (after.add if comes_in else after.discard)(player)
     return after
 
 
