@@ -11,10 +11,12 @@ maximising the marginal likelihood (empirical Bayes; MacKay 1992), not guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["RidgeFit", "adjusted_plus_minus", "stretches"]
 
@@ -22,6 +24,8 @@ __all__ = ["RidgeFit", "adjusted_plus_minus", "stretches"]
 #: A grid, and not a descent, gives the same penalty on every machine.
 PENALTIES = 10.0 ** (np.arange(20, 141) / 20)
 SIDES = ("home", "away")
+#: A row's key is its game's number times this (more than a game has events) and its order in the game.
+ORDERS = 2**32
 
 
 @dataclass(frozen=True)
@@ -55,38 +59,54 @@ def stretches(games: pl.DataFrame, acts: pl.DataFrame, stints: pl.DataFrame) -> 
         ``game_id, first_order, home_players, away_players, margin`` (home points less away points) and
         ``possessions`` (mean of both teams'), stretches without possessions left out, sorted.
     """
-    sides = games.select("game_id", "home_team_id", "away_team_id")
-    bounds = stints.select("game_id", order="first_order").unique().sort("order")
-    acts = acts.join(sides, on="game_id").sort("order")
+    sides = games.select("game_id", "home_team_id", "away_team_id").sort("game_id")
+    sides = sides.with_row_index("game")
+    key = pl.col("game").cast(pl.Int64) * ORDERS
     home = pl.col("team_id") == pl.col("home_team_id")
-    placed = acts.join_asof(
-        bounds.with_columns(first_order="order"),
-        on="order",
-        by="game_id",
-        check_sortedness=False,
-    ).drop_nulls("first_order")
-    totals = placed.group_by("game_id", "first_order").agg(
-        margin=(pl.when(home).then("points").otherwise(-pl.col("points"))).sum(),
-        possessions=pl.col("possessions").sum() / 2,
+    placed = acts.join(sides, on="game_id").select(
+        "possessions",
+        key=key + pl.col("order"),
+        margin=pl.when(home).then("points").otherwise(-pl.col("points")),
     )
-    found = totals.filter(pl.col("possessions") > 0).join(sides, on="game_id").sort("first_order")
+    spells = stints.join(sides, on="game_id", maintain_order="left").select(
+        "player_ids",
+        key=key + pl.col("first_order"),
+        home=home,
+        away=pl.col("team_id") == pl.col("away_team_id"),
+    )
+    keys = spells["key"].to_numpy()
+    bounds = np.sort(keys)
+    at = _latest(bounds, placed["key"].to_numpy())
+    margin, possessions = (
+        np.bincount(at[at >= 0], placed[name].to_numpy()[at >= 0], minlength=len(bounds))
+        for name in ("margin", "possessions")
+    )
+    found = possessions > 0
+    line_ups = []
     for side in SIDES:
-        found = found.join_asof(
-            stints.select(
-                "game_id",
-                pl.col("team_id").alias(f"{side}_team_id"),
-                "first_order",
-                pl.col("player_ids").alias(f"{side}_players"),
-            ).sort("first_order"),
-            on="first_order",
-            by=["game_id", f"{side}_team_id"],
-            check_sortedness=False,
-        )
-    return (
-        found.drop_nulls(["home_players", "away_players"])
-        .select("game_id", "first_order", "home_players", "away_players", "margin", "possessions")
-        .sort("game_id", "first_order")
+        mine = np.flatnonzero(spells[side])
+        mine = mine[np.argsort(keys[mine], kind="stable")]
+        line_ups.append(np.append(mine, -1)[_latest(keys[mine], bounds)])
+        found &= line_ups[-1] >= 0
+    return pl.DataFrame(
+        {
+            "game_id": sides["game_id"].gather(bounds[found] // ORDERS),
+            "first_order": (bounds[found] % ORDERS).astype(np.int32),
+            **{
+                f"{side}_players": spells["player_ids"].gather(rows[found])
+                for side, rows in zip(SIDES, line_ups, strict=True)
+            },
+            "margin": margin[found].astype(np.int64),
+            "possessions": possessions[found] / 2,
+        }
     )
+
+
+def _latest(starts: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Index of the last of the sorted ``starts`` that is in a key's game and not after it; else -1."""
+    at = np.searchsorted(starts, keys, side="right") - 1
+    same_game = np.append(starts, -1)[at] // ORDERS == keys // ORDERS
+    return np.where(same_game, at, -1)
 
 
 def adjusted_plus_minus(found: pl.DataFrame) -> tuple[pl.DataFrame, RidgeFit]:
@@ -100,62 +120,66 @@ def adjusted_plus_minus(found: pl.DataFrame) -> tuple[pl.DataFrame, RidgeFit]:
         there are no stretches.
     """
     from scipy import sparse
-    from sklearn.linear_model import Ridge
-    from threadpoolctl import threadpool_limits
 
-    people = (
-        pl.concat([found[f"{side}_players"].explode(empty_as_null=True) for side in SIDES])
-        .drop_nulls()
-        .unique()
-        .sort()
+    entries = (
+        pl.concat(
+            found.select(player_id=f"{side}_players", row=pl.int_range(pl.len()), sign=pl.lit(sign))
+            for side, sign in zip(SIDES, (1.0, -1.0), strict=True)
+        )
+        .explode("player_id")
+        .drop_nulls("player_id")
     )
+    people = entries["player_id"].unique().sort()
     if people.is_empty():
         nothing = pl.DataFrame(schema={"player_id": pl.String, "impact": pl.Float64})
         return nothing, RidgeFit(0.0, 0.0, 0.0, 0.0, 0)
-    index = pl.DataFrame({"player_id": people, "column": np.arange(people.len())})
-    entries = pl.concat(
-        found.select(player_id=f"{side}_players", row=pl.int_range(pl.len()))
-        .explode("player_id")
-        .drop_nulls()
-        .with_columns(sign=pl.lit(sign))
-        for side, sign in zip(SIDES, (1.0, -1.0), strict=True)
-    ).join(index, on="player_id")
     possessions = found["possessions"].to_numpy()
     margin = found["margin"].cast(pl.Float64).to_numpy()
     advantage = float(margin.sum() / possessions.sum())
     root = np.sqrt(possessions)
     row = entries["row"].to_numpy()
+    column = entries["player_id"].cast(pl.Enum(people)).to_physical().to_numpy()
     design = sparse.csr_matrix(
-        (entries["sign"].to_numpy() * root[row], (row, entries["column"].to_numpy())),
-        shape=(found.height, people.len()),
+        (entries["sign"].to_numpy() * root[row], (row, column)), shape=(found.height, people.len())
     )
     target = (margin - advantage * possessions) / root
+    gram = np.asarray((design.T @ design).todense())
     # A few hundred players: more threads would only wait for each other.
-    with threadpool_limits(1, "blas"):
-        penalty, noise = _evidence(design, target)
-        model = Ridge(alpha=penalty, fit_intercept=False, solver="cholesky")
-        model.fit(design, target)
+    with _libraries().limit(limits=1, user_api="blas"):
+        coefficients, penalty, noise = _ridge(gram, design.T @ target, target)
     fit = RidgeFit(
         100 * advantage, penalty, noise, 100 * noise / float(np.sqrt(penalty)), found.height
     )
-    impact = pl.Series("impact", 100 * model.coef_).round_sig_figs(9)
+    impact = pl.Series("impact", 100 * coefficients).round_sig_figs(9)
     return pl.DataFrame({"player_id": people, "impact": impact}), fit
 
 
-def _evidence(design: object, target: NDArray[np.float64]) -> tuple[float, float]:
-    """The penalty of greatest marginal likelihood, and the noise's standard deviation with it."""
-    gram = np.asarray((design.T @ design).todense())  # type: ignore[attr-defined]
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries whose threads can be limited; looked for once, since that takes milliseconds."""
+    return ThreadpoolController()
+
+
+def _ridge(
+    gram: NDArray[np.float64], moments: NDArray[np.float64], target: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float, float]:
+    """Fit a ridge with the penalty of greatest marginal likelihood.
+
+    Args:
+        gram: the design's columns times each other.
+        moments: the design's columns times the target.
+        target: what is fitted.
+
+    Returns:
+        The coefficients, the penalty, and the noise's standard deviation with it.
+    """
     values, vectors = np.linalg.eigh(gram)
     values = np.clip(values, 0.0, None)
-    projected = vectors.T @ (design.T @ target)  # type: ignore[attr-defined]
-    square = float(target @ target)
+    projected = vectors.T @ moments
     rows = len(target)
-
-    def noise_of(penalty: float) -> float:
-        return float((square - np.sum(projected**2 / (values + penalty))) / rows)
-
-    def cost(penalty: float) -> float:
-        return float(rows * np.log(noise_of(penalty)) + np.sum(np.log1p(values / penalty)))
-
-    penalty = min(PENALTIES, key=cost)
-    return float(penalty), float(np.sqrt(noise_of(penalty)))
+    damped = values + PENALTIES[:, None]
+    noise = (float(target @ target) - np.sum(projected**2 / damped, axis=1)) / rows
+    cost = rows * np.log(noise) + np.sum(np.log1p(values / PENALTIES[:, None]), axis=1)
+    best = int(np.argmin(cost))
+    coefficients = vectors @ (projected / damped[best])
+    return coefficients, float(PENALTIES[best]), float(np.sqrt(noise[best]))

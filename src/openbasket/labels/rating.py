@@ -18,7 +18,7 @@ from openbasket.labels.scores import (
     missing_for,
     rated_games,
     recorded,
-    score,
+    score_all,
 )
 from openbasket.labels.statistics import game_statistics, season_statistics, with_contests
 from openbasket.tables import TableName
@@ -119,9 +119,9 @@ def count_season(season: SeasonTables, *, include_flagged: bool = False) -> Seas
     flags = season.flags.clear() if include_flagged else season.flags
     out = flags.filter(scope="game")["game_id"].unique()
     doubted = flags.filter(scope="lineups")["game_id"].unique()
-    kept = season.only(
-        season.games["game_id"].filter(~season.games["game_id"].is_in(out.implode()))
-    )
+    kept = season
+    if not out.is_empty():
+        kept = season.only(season.games.filter(~pl.col("game_id").is_in(out.implode()))["game_id"])
     trusted = ~pl.col("game_id").is_in(doubted.implode())
     stints = kept.stints.filter(trusted)
     acts = team_acts(kept.events)
@@ -155,50 +155,53 @@ def rate(
         Table ``levels``, the prior of each skill, and what is missing of skills that have no labels.
     """
     keep = people.select("player_id", "subject_id")
-    parts, priors = [], {}
-    not_recorded: dict[str, list[str]] = {}
     kinds = recorded(events, counts.timed, counts.lined)
-    summed: dict[int, tuple[pl.DataFrame, pl.DataFrame]] = {}
-    for formula in FORMULAS.values():
-        rows = counts.of(formula)
-        if id(rows) not in summed:
-            game_rows = rows.join(keep, on="player_id", how="semi")
-            summed[id(rows)] = season_statistics(game_rows), game_rows
-        season_rows, game_rows = summed[id(rows)]
-        missing = missing_for(formula, kinds)
-        if missing:
-            not_recorded[formula.key] = missing
-            nothing = pl.lit(None, dtype=pl.Float64)
-            scored = keep.with_columns(raw=nothing, trials=nothing, score=nothing)
-        else:
-            scored, prior = score(formula, season_rows, game_rows)
-            if formula.ridge:
-                impact, fit = adjusted_plus_minus(counts.stretches)
-                scored = (
-                    scored.drop("score")
-                    .join(impact, on="player_id", how="left")
-                    .with_columns(score=pl.when(pl.col("trials") > 0).then("impact"))
-                    .select("player_id", "raw", "trials", "score")
-                )
-                priors[formula.key] = asdict(fit)
-            else:
-                priors[formula.key] = asdict(prior)
-            scored = keep.join(scored, on="player_id", how="left", maintain_order="left")
-        ranked = rank(scored, lower_is_better=formula.lower_is_better)
-        if 0 < ranked["rank"].count() < levels:  # too few to fill the levels
-            not_recorded[formula.key] = [f"{levels} players with a trial"]
-            ranked = ranked.with_columns(pl.lit(None, dtype=pl.Int32).alias("rank"), ranked=0)
-        parts.append(
-            ranked.select(
-                "subject_id",
-                pl.lit(formula.key).alias("skill"),
-                "raw",
-                "trials",
-                "score",
-                "rank",
-                pl.col("ranked").cast(pl.Int32),
-                level(pl.col("rank"), pl.col("ranked"), levels).alias("level"),
-                pl.lit("computed").alias("origin"),
+    missing = {key: missing_for(formula, kinds) for key, formula in FORMULAS.items()}
+    usable = [formula for key, formula in FORMULAS.items() if not missing[key]]
+    numbers = dict.fromkeys(("raw", "trials", "score"), pl.Float64)
+    parts = [pl.DataFrame(schema={"player_id": pl.String, "skill": pl.String, **numbers})]
+    priors: dict[str, Any] = {}
+    alike: dict[int, list[Formula]] = {}  # formulas that use the same rows
+    for formula in usable:
+        alike.setdefault(id(counts.of(formula)), []).append(formula)
+    for formulas in alike.values():
+        mine = counts.of(formulas[0]).filter(pl.col("player_id").is_in(keep["player_id"].implode()))
+        # They are in the order of games, and are so within each player.
+        by_player = mine.sort("player_id", maintain_order=True)
+        scored, fitted = score_all(formulas, season_statistics(mine), by_player)
+        parts.append(scored)
+        priors |= {key: asdict(prior) for key, prior in fitted.items()}
+    scored = pl.concat(parts)
+    for formula in usable:
+        if formula.ridge:
+            impact, fit = adjusted_plus_minus(counts.stretches)
+            here = (pl.col("skill") == formula.key) & (pl.col("trials") > 0)
+            scored = scored.join(impact, on="player_id", how="left").select(
+                pl.exclude("score", "impact"),
+                pl.when(here).then("impact").otherwise("score").alias("score"),
             )
-        )
-    return pl.concat(parts), priors, not_recorded
+            priors[formula.key] = asdict(fit)
+    everything = (
+        pl.DataFrame({"skill": list(FORMULAS)})
+        .join(keep, how="cross", maintain_order="left_right")
+        .join(scored, on=["skill", "player_id"], how="left", maintain_order="left")
+    )
+    lower = [key for key, formula in FORMULAS.items() if formula.lower_is_better]
+    ranked = rank(everything, lower_is_better=pl.col("skill").is_in(lower), by="skill")
+    few = pl.col("ranked") < levels  # too few to fill the levels
+    for key in ranked.filter(few & (pl.col("ranked") > 0))["skill"].unique():
+        missing[key] = [f"{levels} players with a trial"]
+    table = ranked.with_columns(
+        rank=pl.when(~few).then("rank"), ranked=pl.when(~few).then("ranked").otherwise(0)
+    ).select(
+        "subject_id",
+        "skill",
+        "raw",
+        "trials",
+        "score",
+        "rank",
+        "ranked",
+        level(pl.col("rank"), pl.col("ranked"), levels).alias("level"),
+        pl.lit("computed").alias("origin"),
+    )
+    return table, priors, {key: needs for key, needs in missing.items() if needs}

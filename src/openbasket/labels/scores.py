@@ -9,16 +9,27 @@ for a rate ``s2 = mean`` (gamma-Poisson), for a value it is measured between a p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from openbasket.skills import BY_KEY, SKILLS
 from openbasket.transcripts.court import FREE_THROW_WEIGHT
 
-__all__ = ["FORMULAS", "Formula", "Prior", "formula_table", "missing_for", "needs_table", "score"]
+__all__ = [
+    "FORMULAS",
+    "Formula",
+    "Prior",
+    "formula_table",
+    "missing_for",
+    "needs_table",
+    "score",
+    "score_all",
+]
 
 c = pl.col
 FGA = c("two_tried") + c("three_tried")
@@ -202,7 +213,7 @@ def rated_games(game_rows: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     length = games.select("game_id", length=c("periods").cast(pl.Float64) * c("period_s"))
     rated = c("seconds") >= RATED_SHARE_OF_GAME * c("length")
     minutes = pl.when(rated).then(MINUTES)
-    rows = game_rows.join(length, on="game_id").with_columns(
+    rows = game_rows.join(length, on="game_id", maintain_order="left").with_columns(
         _offense=OFFENSE / minutes, _defense=DEFENSE / minutes
     )
     return rows.with_columns(
@@ -238,40 +249,71 @@ def missing_for(formula: Formula, have: frozenset[str]) -> list[str]:
 def score(
     formula: Formula, season_rows: pl.DataFrame, game_rows: pl.DataFrame
 ) -> tuple[pl.DataFrame, Prior]:
-    """Compute a skill for the subjects of one league and season.
+    """Compute one skill: :func:`score_all` of it alone, without the column ``skill``."""
+    scored, priors = score_all([formula], season_rows, game_rows)
+    return scored.drop("skill"), priors[formula.key]
+
+
+def score_all(
+    formulas: Sequence[Formula], season_rows: pl.DataFrame, game_rows: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, Prior]]:
+    """Compute skills for the subjects of one league and season.
 
     Args:
-        formula: a row of :data:`FORMULAS`.
+        formulas: rows of :data:`FORMULAS`, one or more.
         season_rows: one row for each subject, sorted by ``player_id``.
-        game_rows: the same counts game by game.
+        game_rows: the same counts game by game, sorted by ``player_id`` and ``game_id``.
 
     Returns:
-        ``player_id, raw, trials, score`` (null where a subject has no trial), and the prior.
+        ``player_id, skill, raw, trials, score`` (null where a subject has no trial), and each skill's prior;
+        that of a ridge is fitted elsewhere, and has no strength here.
     """
-    rows = season_rows.select(
-        "player_id",
-        made=formula.made.cast(pl.Float64),
-        trials=formula.of.cast(pl.Float64),
-    ).sort("player_id")
-    tried = rows.filter(c("trials") > 0)
-    prior = _prior(formula, tried, game_rows)
-    shrunk = (c("made") + prior.strength * prior.mean) / (c("trials") + prior.strength)
-    has = c("trials") > 0
-    scored = rows.select(
-        "player_id",
-        raw=pl.when(has).then(formula.scale * c("made") / c("trials")),
-        trials=pl.when(has).then(c("trials")),
-        score=pl.when(has).then((formula.scale * shrunk).round_sig_figs(12)),
+    made, trials = (
+        season_rows.select(part.cast(pl.Float64).alias(key) for key, part in parts)
+        for parts in ([(f.key, f.made) for f in formulas], [(f.key, f.of) for f in formulas])
     )
-    return scored, prior
+    priors = {
+        f.key: _prior(f, made[f.key].to_numpy(), trials[f.key].to_numpy(), game_rows)
+        for f in formulas
+    }
+    of_skill = pl.DataFrame(
+        [(f.key, f.scale, priors[f.key].mean, priors[f.key].strength) for f in formulas],
+        schema={
+            "skill": pl.String,
+            "scale": pl.Float64,
+            "mean": pl.Float64,
+            "strength": pl.Float64,
+        },
+        orient="row",
+    )
+    shrunk = (c("made") + c("strength") * c("mean")) / (c("trials") + c("strength"))
+    has = c("trials") > 0
+    scored = (
+        made.with_columns(season_rows["player_id"])
+        .unpivot(index="player_id", variable_name="skill", value_name="made")
+        .with_columns(trials=trials.unpivot()["value"])
+        .join(of_skill, on="skill", maintain_order="left")
+        .select(
+            "player_id",
+            "skill",
+            raw=pl.when(has).then(c("scale") * c("made") / c("trials")),
+            trials=pl.when(has).then(c("trials")),
+            score=pl.when(has).then((c("scale") * shrunk).round_sig_figs(12)),
+        )
+    )
+    return scored, priors
 
 
-def _prior(formula: Formula, tried: pl.DataFrame, game_rows: pl.DataFrame) -> Prior:
+def _prior(
+    formula: Formula,
+    made: NDArray[np.float64],
+    trials: NDArray[np.float64],
+    game_rows: pl.DataFrame,
+) -> Prior:
     """Fit the prior by the method of moments, on subjects in one fixed order."""
-    made = tried["made"].to_numpy()
-    trials = tried["trials"].to_numpy()
+    made, trials = made[trials > 0], trials[trials > 0]
     total = float(trials.sum())
-    if total <= 0:
+    if total <= 0 or formula.ridge:
         return Prior(0.0, 0.0)
     mean = float(made.sum()) / total
     if formula.prior == "share":
@@ -292,12 +334,13 @@ def _prior(formula: Formula, tried: pl.DataFrame, game_rows: pl.DataFrame) -> Pr
 
 def _variance_of_a_trial(formula: Formula, game_rows: pl.DataFrame) -> float:
     """Variance of one trial, from how far a player's games lie from his season."""
+    rate = c("made").sum().over("player_id") / c("of").sum().over("player_id")
     rows = (
-        game_rows.sort("player_id", "game_id")
-        .select("player_id", made=formula.made.cast(pl.Float64), of=formula.of.cast(pl.Float64))
+        game_rows.select(
+            "player_id", made=formula.made.cast(pl.Float64), of=formula.of.cast(pl.Float64)
+        )
         .filter(c("of") > 0)
-        .with_columns(rate=c("made").sum().over("player_id") / c("of").sum().over("player_id"))
-        .with_columns(square=c("of") * (c("made") / c("of") - c("rate")) ** 2)
+        .select("player_id", square=c("of") * (c("made") / c("of") - rate) ** 2)
     )
     freedom = rows.height - rows["player_id"].n_unique()
     return float(np.sum(rows["square"].to_numpy())) / freedom if freedom > 0 else 0.0
