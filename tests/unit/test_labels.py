@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
 from openbasket import tables
 from openbasket.errors import BadInputError, ConfigError
 from openbasket.labels import LabelSettings, label, label_season
+from openbasket.labels.impact import adjusted_plus_minus
 from openbasket.labels.levels import level
 from openbasket.labels.ranks import rank
-from openbasket.labels.rating import read_season
+from openbasket.labels.rating import count_season, read_season
 from openbasket.labels.scores import FORMULAS, score, skills_page
 from openbasket.labels.statistics import game_statistics, season_statistics, with_contests
 from openbasket.simulation.league import LeagueSettings, simulate
@@ -317,3 +320,20 @@ def test_all_faults_of_an_experts_file_are_reported(league, tmp_path):
 
 def test_directions_agree_with_the_skill_table():
     assert all(FORMULAS[s.key].lower_is_better == BY_KEY[s.key].lower_is_better for s in SKILLS)
+
+
+def test_impact_is_the_ridge_of_scikit_learn(league):
+    found = count_season(read_season(league, "l", "21-22")).stretches
+    impact, fit = adjusted_plus_minus(found)
+    people = impact["player_id"].to_list()
+    design = np.zeros((found.height, len(people)))
+    for row, stretch in enumerate(found.iter_rows(named=True)):
+        for sign, side in ((1.0, "home_players"), (-1.0, "away_players")):
+            for player in stretch[side]:
+                design[row, people.index(player)] += sign
+    possessions = found["possessions"].to_numpy()
+    margins = found["margin"].to_numpy() - fit.home_advantage / 100 * possessions
+    model = Ridge(alpha=fit.penalty, fit_intercept=False)
+    model.fit(design, margins / possessions, sample_weight=possessions)
+    np.testing.assert_allclose(impact["impact"], 100 * model.coef_, rtol=1e-6, atol=1e-12)
+    assert impact["impact"].abs().max() > 0
