@@ -72,6 +72,11 @@ def main() -> None:
         "subjects": subjects,
         "seconds": {k: round(v, 1) for k, v in seconds.items()},
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "all_leagues": {
+            name: round(value, 4)
+            for name, value in checked.to_json().items()
+            if name.endswith("_agree") and value is not None
+        },
         "checked": seasons(checked),
         "reliability": summary(trusted),
     }
