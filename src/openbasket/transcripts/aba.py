@@ -17,7 +17,7 @@ import polars as pl
 
 from openbasket.transcripts import ImportOptions, Transcript, scraped
 from openbasket.transcripts.formats import Peek, peek
-from openbasket.transcripts.names import identifier, text
+from openbasket.transcripts.names import decimal, identifier, text
 from openbasket.transcripts.plays import assemble
 from openbasket.transcripts.scraped import number, stat
 
@@ -230,7 +230,7 @@ def _places(plays: pl.DataFrame, shots: pl.DataFrame) -> pl.DataFrame:
     goal = (pl.col("kind") == "field_goal") & pl.col("player_id").is_not_null()
     nth = pl.when(goal).then(goal.cast(pl.Int32).cum_sum().over(keys))
     plays = plays.with_columns(_nth=nth, _all=goal.sum().over(keys))
-    along, across = (text(c).cast(pl.Float64, strict=False) / 100 for c in ("X", "Y"))
+    along, across = (decimal(c) / 100 for c in ("X", "Y"))
     left = along < 0.5
     places = shots.filter(pl.col("player_id").is_not_null()).select(
         *keys,

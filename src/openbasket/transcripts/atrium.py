@@ -24,7 +24,15 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import identifier, normal_name, per_value, slug, text, whole
+from openbasket.transcripts.names import (
+    decimal,
+    identifier,
+    normal_name,
+    per_value,
+    slug,
+    text,
+    whole,
+)
 from openbasket.transcripts.places import from_court
 from openbasket.transcripts.plays import (
     assemble,
@@ -220,7 +228,7 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
     rose = total - total.cum_max().shift(1).forward_fill().over("GAME_ID").fill_null(0) == points
     # Where nothing ever succeeds in a game, success is not told.
     told = success.any().over("GAME_ID")
-    along, across = (text(f"{axis}_COORD").cast(pl.Float64, strict=False) / 100 for axis in "XY")
+    along, across = (decimal(f"{axis}_COORD") / 100 for axis in "XY")
     # The time stamp of a UUID of version 1: tttttttt-tttt-1ttt-...
     uuid = text("EVENT_ID")
     first_version = (uuid.str.len_bytes() >= 36) & (uuid.str.slice(14, 1) == "1")

@@ -26,7 +26,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import slug, text
+from openbasket.transcripts.names import decimal, slug, text
 from openbasket.transcripts.plays import assemble, clock_seconds, flag_frame, season_name
 
 __all__ = ["FILES", "matches", "read"]
@@ -281,8 +281,8 @@ def _games(raw: pl.DataFrame, lists: list[pl.DataFrame], where: str) -> pl.DataF
         ).alias("game_id"),
         away_full=text("visitor_team"),
         home_full=text("home_team"),
-        away_final=text("visitor_score").cast(pl.Float64, strict=False).cast(pl.Int16, strict=False),
-        home_final=text("home_score").cast(pl.Float64, strict=False).cast(pl.Int16, strict=False),
+        away_final=decimal("visitor_score").cast(pl.Int16, strict=False),
+        home_final=decimal("home_score").cast(pl.Int16, strict=False),
     )  # fmt: skip
     games = games.join(
         listed.drop_nulls("game_id").unique("game_id", keep="first"),

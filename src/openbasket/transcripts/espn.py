@@ -23,7 +23,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, read_table
-from openbasket.transcripts.names import identifier, text
+from openbasket.transcripts.names import decimal, identifier, text
 from openbasket.transcripts.plays import assemble, blocks_of_shots, clock_seconds, season_name
 
 __all__ = ["FILES", "matches", "read"]
@@ -170,7 +170,7 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
 
 
 def _number(column: str, dtype: type[pl.DataType]) -> pl.Expr:
-    return text(column).cast(pl.Float64, strict=False).round().cast(dtype, strict=False)
+    return decimal(column).round().cast(dtype, strict=False)
 
 
 def _games(raw: pl.DataFrame, where: str) -> pl.DataFrame:

@@ -26,7 +26,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import display_name, identifier, text, whole
+from openbasket.transcripts.names import decimal, display_name, identifier, text, whole
 from openbasket.transcripts.plays import (
     assemble,
     clock_seconds,
@@ -471,7 +471,7 @@ def _load_flat(path: Path, kind: str, columns: frozenset[str]) -> pl.DataFrame:
     frame = frame.with_columns(
         _code=pl.when(code != "").then(code),
         _start=season.struct[1].cast(pl.Int32),
-        _gamecode=text("_gamecode").cast(pl.Float64, strict=False).cast(pl.Int32, strict=False),
+        _gamecode=decimal("_gamecode").cast(pl.Int32, strict=False),
     )
     lost = pl.any_horizontal(pl.col("_start", "_gamecode").is_null())
     bad = frame.with_row_index("_row").filter(lost)
@@ -709,9 +709,7 @@ def _games(raw: _Raw, plays: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         [(g, "home team", "note", "no file says who played at home") for g in unsure]
     )
     scores = (
-        pl.coalesce(text(f"Score{side}").cast(pl.Float64, strict=False), f"POINTS_{side}").cast(
-            pl.Int16, strict=False
-        )
+        pl.coalesce(decimal(f"Score{side}"), f"POINTS_{side}").cast(pl.Int16, strict=False)
         for side in "AB"
     )
     home, away = scores

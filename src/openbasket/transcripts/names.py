@@ -9,6 +9,7 @@ from collections.abc import Callable
 import polars as pl
 
 __all__ = [
+    "decimal",
     "display_name",
     "identifier",
     "initial_and_last",
@@ -29,13 +30,38 @@ SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "v"})
 
 def text(column: str) -> pl.Expr:
     """The column as text without padding; blanks become null."""
-    stripped = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when(stripped != "").then(stripped)
+
+    def strip(values: pl.Series) -> pl.Series:
+        stripped = values.str.strip_chars()
+        blank = stripped == ""
+        return stripped.set(blank, None) if blank.any() else stripped
+
+    return (
+        pl.col(column)
+        .cast(pl.String)
+        .map_batches(strip, return_dtype=pl.String, is_elementwise=True)
+    )
+
+
+def decimal(column: str) -> pl.Expr:
+    """The column as numbers; null where it is none."""
+
+    def numbers(values: pl.Series) -> pl.Series:
+        found = values.cast(pl.Float64, strict=False)
+        if found.null_count() > values.null_count():  # some have blanks around them
+            found = values.str.strip_chars().cast(pl.Float64, strict=False)
+        return found
+
+    return (
+        pl.col(column)
+        .cast(pl.String)
+        .map_batches(numbers, return_dtype=pl.Float64, is_elementwise=True)
+    )
 
 
 def whole(column: str) -> pl.Expr:
     """The column as whole numbers, fractions cut off; null where it is no number."""
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
+    return decimal(column).cast(pl.Int32, strict=False)
 
 
 def identifier(column: str, prefix: str = "") -> pl.Expr:
@@ -64,6 +90,8 @@ def per_value(
         if distinct.is_empty():
             return values.cast(dtype)
         cleaned = distinct.to_frame("value").select(clean(pl.col("value")).cast(dtype)).to_series()
+        if dtype == pl.String and cleaned.equals(distinct):
+            return values
         return values.replace_strict(distinct, cleaned, return_dtype=dtype)
 
     return column.cast(pl.String).map_batches(apply, return_dtype=dtype, is_elementwise=True)

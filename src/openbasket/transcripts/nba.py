@@ -22,7 +22,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, find_columns, load_json, read_table
-from openbasket.transcripts.names import identifier, text
+from openbasket.transcripts.names import decimal, identifier, text
 from openbasket.transcripts.plays import SLACK_S, assemble, season_name
 
 __all__ = [
@@ -260,7 +260,7 @@ def minutes_s(column: str) -> pl.Expr:
 
 def whole(column: str) -> pl.Expr:
     """A whole number, also one that is written ``7.0``; null where it is none."""
-    return text(column).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    return decimal(column).cast(pl.Int64, strict=False)
 
 
 def game_key(column: str) -> pl.Expr:
@@ -345,7 +345,7 @@ def box_lines(frame: pl.DataFrame) -> pl.DataFrame:
     """
 
     def count(column: str) -> pl.Expr:
-        value = text(column).cast(pl.Float64, strict=False)
+        value = decimal(column)
         return value.round().cast(pl.Int16, strict=False)
 
     seconds = minutes_s("MIN")

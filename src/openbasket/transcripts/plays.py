@@ -166,28 +166,31 @@ def assemble(
     box = _of_playing_teams(box, games)
     # Numbered games are sorted and grouped several times faster than named ones.
     numbered = pl.Enum(games["game_id"].unique().sort())
-    plays = plays.with_columns(pl.col("game_id").cast(numbered, strict=False))
+    plays = plays.with_columns(
+        pl.col("game_id").cast(numbered, strict=False), pl.col("kind").cast(pl.Categorical)
+    )
     coded = games.with_columns(pl.col("game_id").cast(numbered))
     plays = _played_periods(_only_playing_teams(plays, coded, said), coded)
     plays, of_clocks = _clocks(plays, coded, said)
     plays, of_changes = _ordered(plays, said, free_throws_at_foul=free_throws_at_foul)
-    events = _events(plays, coded).with_columns(pl.col("game_id").cast(pl.String))
-    plays = plays.with_columns(pl.col("game_id").cast(pl.String))
-    played = events.select("game_id").unique()
+    played = plays.select(pl.col("game_id").unique().cast(pl.String))
     without = games.join(played, on="game_id", how="anti")
     if without.height:
         said.append(f"{without.height} games have no plays and are left out")
     games = games.join(played, on="game_id", how="semi").sort("game_id")
     box = box.join(played, on="game_id", how="semi")
     lines = box.filter(pl.any_horizontal(pl.col(BOX_STATS).is_not_null()))
+    who = plays.select("game_id", "player_id", "team_id", "name", "number").filter(
+        pl.col("player_id").is_not_null() & plays["kind"].is_in(PLAYER_KINDS)
+    )
     return Transcript(
         league,
         season,
         games,
-        _people(people, box, plays, gender),
-        _appearances(box, plays),
+        _people(people, box, who, gender),
+        _appearances(box, who, numbered),
         lines.select("game_id", "team_id", "player_id", "seconds_played", "plus_minus", *BOX_STATS),
-        events,
+        _events(plays, coded),
         tuple(said),
         pl.concat([*found, of_clocks, of_changes]).join(played, on="game_id", how="semi"),
     )
@@ -347,9 +350,10 @@ def _played_periods(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
         games.select("game_id", "periods"), on="game_id", how="left", maintain_order="left"
     )
     regular = pl.col("period") <= pl.col("periods")
-    played = narrow.select(regular | pl.col("shot").any().over("game_id", "period")).to_series()
-    if played.all():
+    extra = narrow.filter(~regular).select(pl.col("shot").any().over("game_id", "period"))
+    if extra.to_series().all():
         return plays
+    played = narrow.select(regular | pl.col("shot").any().over("game_id", "period")).to_series()
     acts = pl.col("player_id").is_not_null() & ~pl.col("kind").is_in(["sub_in", "sub_out"])
     last = pl.when("_played").then("period").max().over("game_id")
     return (
@@ -382,15 +386,20 @@ def _clocks(
         .when(pl.col("clock_s").is_between(0, length))
         .then(pl.col("clock_s"))
     )
-    plays = plays.join(lengths, on="game_id", maintain_order="left").with_columns(clock=clock)
-    bad = plays.filter(pl.col("clock").is_null())
+    narrow = (
+        plays.select("game_id", "period", "clock_s", "kind")
+        .join(lengths, on="game_id", how="left", maintain_order="left")
+        .with_columns(clock_s=clock, length=length)
+    )
+    bad = narrow.filter(pl.col("clock_s").is_null())
     if bad.height:
         said.append(
             f"{bad.height} rows have no readable clock (or one beyond the period) and take that of "
             "the row before"
         )
-    filled = pl.col("clock").forward_fill().over("game_id", "period").fill_null(length)
-    plays = plays.with_columns(clock_s=filled).drop("clock", "periods", "period_s", "overtime_s")
+        filled = pl.col("clock_s").forward_fill().over("game_id", "period")
+        narrow = narrow.with_columns(clock_s=filled.fill_null(pl.col("length")))
+    plays = plays.with_columns(narrow["clock_s"])
     flags = (
         bad.group_by("game_id")
         .len()
@@ -410,8 +419,18 @@ def _ordered(
     plays: pl.DataFrame, said: list[str], *, free_throws_at_foul: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows in the order in which things happened, with ``order``, and what is to be flagged."""
-    kind = pl.col("kind")
-    plays = plays.with_columns(
+    game, kind = pl.col("game_id"), pl.col("kind")
+    period = plays.select(_period=game.to_physical().cast(pl.Int64) * 256 + pl.col("period"))
+    if not period["_period"].is_sorted():
+        plays = plays[period.select(pl.arg_sort_by("_period", maintain_order=True)).to_series()]
+        period = period.sort("_period")
+    # What tells the order, without the rest: that moves once, at the end.
+    rows = plays.select(
+        "game_id",
+        "kind",
+        "clock_s",
+        pl.col("technical").fill_null(False),
+        period["_period"].rle_id(),
         _place=pl.int_range(pl.len(), dtype=pl.Int32),
         _edge=pl.when(kind == "period_start")
         .then(pl.lit(0, pl.Int8))
@@ -419,38 +438,55 @@ def _ordered(
         .then(pl.lit(2, pl.Int8))
         .otherwise(pl.lit(1, pl.Int8)),
     )
-    plays = plays.sort("game_id", "period", "_place")
-    plays, flags = _settled(plays, said)
-    plays = plays.sort(
-        ["game_id", "period", "_edge", "clock_s", "_place"],
-        descending=[False, False, False, True, False],
-    )
-    if free_throws_at_foul:
-        instant = ["game_id", "period", "clock_s"]
-        place = pl.int_range(pl.len())
-        technical = pl.col("technical").fill_null(False)
-        called = pl.when((kind == "foul") | kind.is_null()).then(pl.col("_now"))
-        own, other = (
-            called.forward_fill().over(keys) for keys in ([*instant, "technical"], instant)
-        )
-        first = pl.col("_now").min().over(instant) - 1
-        key = pl.when(kind == "free_throw").then(pl.coalesce(own, other, first) + 0.5)
-        plays = (
-            plays.with_columns(technical, _now=place.cast(pl.Float64))
-            .with_columns(_key=pl.coalesce(key, pl.col("_now")))
-            .sort("_key", "_now")
-        )
-    plays = plays.filter(pl.col("kind").is_not_null())
+    rows, flags = _settled(rows, said)
+    plays = plays.with_columns(rows["clock_s"])
     # A second start or end of the same period says nothing.
-    edge = pl.col("kind").is_in(["period_start", "period_end"])
-    first = pl.struct("game_id", "period", "kind").is_first_distinct()
-    plays = plays.filter(~edge | first).with_columns(
-        order=pl.int_range(pl.len(), dtype=pl.Int32).over("game_id")
-    )
-    return plays, flags
+    rows = _by_clock(rows).filter((pl.col("_edge") == 1) | _starts("_period", "_edge"))
+    if free_throws_at_foul:
+        rows = _after_fouls(rows)
+    rows = rows.filter(kind.is_not_null())
+    row = pl.int_range(pl.len(), dtype=pl.Int32)
+    first = pl.when(_starts("game_id")).then(row).forward_fill()
+    plays = plays.drop("technical", "unknown")[rows["_place"]]
+    return plays.with_columns(rows.select(order=row - first).to_series()), flags
 
 
-def _settled(plays: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _starts(*columns: str) -> pl.Expr:
+    """Whether a row has other values than the row before it."""
+    changed = (pl.col(c) != pl.col(c).shift(1) for c in columns)
+    return pl.any_horizontal(*changed).fill_null(True)
+
+
+def _by_clock(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a period from its start to its end; the sorting is done where it is needed."""
+    edge, clock = pl.col("_edge"), pl.col("clock_s")
+    back = (edge < edge.shift(1)) | ((edge == edge.shift(1)) & (clock > clock.shift(1)))
+    mixed = rows.filter(back & ~_starts("_period"))["_period"].unique()
+    if mixed.is_empty():
+        return rows
+    moved = pl.col("_period").is_in(mixed.implode())
+    keys = ["_period", "_edge", "clock_s", "_place"]
+    by_clock = rows.filter(moved).sort(keys, descending=[False, False, True, False])
+    return pl.concat([rows.filter(~moved), by_clock]).sort("_period", maintain_order=True)
+
+
+def _after_fouls(rows: pl.DataFrame) -> pl.DataFrame:
+    """Free throws directly after the foul at their instant, or before all else that happens at it."""
+    row, technical = pl.int_range(pl.len()), pl.col("technical")
+    instant = pl.when(_starts("_period", "clock_s")).then(row).forward_fill()
+    foul = (pl.col("kind") == "foul").fill_null(True)
+
+    def last(fouls: pl.Expr) -> pl.Expr:
+        before = pl.when(fouls).then(row).forward_fill()
+        return pl.when(before >= instant).then(before)
+
+    own = pl.when(technical).then(last(foul & technical)).otherwise(last(foul & ~technical))
+    behind = pl.coalesce(own, last(foul), instant - 1)
+    place = pl.when(pl.col("kind") == "free_throw").then(2 * behind + 1).otherwise(2 * row)
+    return rows.sort(place, maintain_order=True)
+
+
+def _settled(rows: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Clocks by which the rows can be sorted, and notes on games with changes that were entered late.
 
     Where clocks do not count down, they are set against the longest run of rows of the period that do: what
@@ -458,17 +494,16 @@ def _settled(plays: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.Dat
     has a wrong clock and takes the nearest that its place allows. Changes keep theirs: official minutes
     are counted from it.
     """
-    group = ["game_id", "period"]
     inner = pl.when(pl.col("_edge") == 1).then("clock_s")
-    lowest = inner.cum_min().shift(1).forward_fill().over(group)
-    plays = plays.with_columns(_rise=(inner - lowest).clip(0).fill_null(0))
-    rising = plays.filter(pl.col("_rise") > SLACK_S).select(group).unique()
-    odd = plays.filter(pl.col("_edge") == 1).join(
-        rising, on=group, how="semi", maintain_order="left"
-    )
+    lowest = inner.cum_min().shift(1).forward_fill().over("_period")
+    rows = rows.with_columns(_rise=(inner - lowest).clip(0).fill_null(0))
+    rising = rows.filter(pl.col("_rise") > SLACK_S)["_period"].unique()
+    odd = rows.filter((pl.col("_edge") == 1) & pl.col("_period").is_in(rising.implode()))
     places: list[int] = []
     right: list[tuple[float, bool]] = []
-    for its_places, clocks in odd.group_by(group).agg("_place", "clock_s").drop(group).rows():
+    for its_places, clocks in (
+        odd.group_by("_period").agg("_place", "clock_s").drop("_period").rows()
+    ):
         places += its_places
         right += _counting_down(clocks)
     settled = pl.DataFrame(
@@ -477,7 +512,7 @@ def _settled(plays: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.Dat
     )
     change = pl.col("kind").is_in(["sub_in", "sub_out"]).fill_null(False)
     far = ((pl.col("_right") - pl.col("clock_s")).abs() > SLACK_S).fill_null(False)
-    plays = plays.join(settled, on="_place", how="left", maintain_order="left").with_columns(
+    rows = rows.join(settled, on="_place", how="left", maintain_order="left").with_columns(
         clock_s=pl.when(far & change)
         .then("clock_s")
         .otherwise(pl.coalesce("_right", pl.col("clock_s") - pl.col("_rise"))),
@@ -488,12 +523,13 @@ def _settled(plays: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.Dat
         ("_late", "stand later than their clock says; they are put in order"),
         ("_wrong", "have a clock that their place denies and take the nearest that it allows"),
     ):
-        if count := plays[column].sum():
+        if count := rows[column].sum():
             said.append(f"{count} rows {what}")
-    flags = plays.filter(change & pl.col("_late")).group_by("game_id").len()
+    flags = rows.filter(change & pl.col("_late")).group_by("game_id").len()
     reason = pl.format("{} changes stand later than their clock says", "len").alias("reason")
     check, scope = pl.lit(LATE_CHANGES).alias("check"), pl.lit("note").alias("scope")
-    return plays, flags.select(pl.col("game_id").cast(pl.String), check, scope, reason).sort(
+    rows = rows.drop("_rise", "_late", "_wrong", "_right")
+    return rows, flags.select(pl.col("game_id").cast(pl.String), check, scope, reason).sort(
         "game_id"
     )
 
@@ -522,11 +558,14 @@ def _counting_down(clocks: Sequence[float]) -> list[tuple[float, bool]]:
 
 
 def _events(plays: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
-    told = pl.col("play").is_not_null()
-    together = pl.col("order").min().over("game_id", "play")
-    play_id = pl.when(told).then(together).otherwise(play_ids(plays, games))
+    told = plays["play"].is_not_null()
+    play_id = pl.col("order").min().over("game_id", "play")
+    if not told.all():
+        found = play_ids(plays, games)
+        play_id = pl.when(told).then(play_id).otherwise(found) if told.any() else pl.lit(found)
     shot = pl.col("kind").is_in(["field_goal", "free_throw"])
     return plays.with_columns(
+        pl.col("game_id", "kind").cast(pl.String),
         event_id=pl.col("order").cast(pl.String),
         play_id=play_id,
         made=pl.when(shot | (pl.col("kind") == "pass")).then(pl.col("made")),
@@ -563,70 +602,83 @@ def play_ids(plays: pl.DataFrame, games: pl.DataFrame) -> pl.Series:
         ``play_id``: an assist's is that of its team's nearest basket, and so on (:data:`PAIRS`); the
         row's own order where nothing of the kind is near.
     """
-    keys = ("game_id", "period", "team_id", "order")
-    rows = plays.select(*keys, "kind", "made", "clock_s").with_row_index()
-    sides = games.select("game_id", "home_team_id", "away_team_id")
-    found = []
-    for kind, (with_kind, made, others) in PAIRS.items():
-        acts, wanted = rows.filter(kind=kind), rows.filter(kind=with_kind)
-        if made is not None:
-            wanted = wanted.filter(pl.col("made") == made)
-        if others:
-            home, away = pl.col("home_team_id"), pl.col("away_team_id")
-            other = pl.when(pl.col("team_id") == home).then(away).otherwise(home)
-            acts = acts.join(sides, on="game_id", how="left").with_columns(team_id=other)
-        wanted = wanted.select(*keys, "clock_s", play_id="order")
-        found.append(
-            acts.sort("order")
-            .join_asof(
-                wanted.sort("order"),
-                on="order",
-                by=keys[:-1],
-                strategy="nearest",
-                tolerance=NEAR_ROWS,
-                check_sortedness=False,
-            )
-            .with_columns(
-                rows=(pl.col("order").cast(pl.Int32) - pl.col("play_id")).abs(),
-                seconds=(pl.col("clock_s") - pl.col("clock_s_right")).abs(),
-            )
-            .filter(pl.col("seconds") <= NEAR_S)
-            .sort("rows", "seconds", "index")
-            .unique(["game_id", "play_id"], keep="first")
-            .select("index", "play_id")
-        )
-    paired = rows.select("index", "order").join(
-        pl.concat(found), on="index", how="left", maintain_order="left"
+    sides = games.with_row_index("_game").select("game_id", "_game", "home_team_id", "away_team_id")
+    kinds = {*PAIRS, *(kind for kind, _, _ in PAIRS.values())}
+    rows = (
+        plays.select("game_id", "period", "team_id", "order", "kind", "made", "clock_s")
+        .with_row_index()
+        .filter(pl.col("kind").is_in(list(kinds)))
+        .join(sides, on="game_id", how="left", maintain_order="left")
     )
+    home, away = pl.col("home_team_id"), pl.col("away_team_id")
+    at_home = pl.col("team_id") == home
+    # What a pair has to share and the order, in one number: who is near in it may be a pair.
+    span = plays.height + NEAR_ROWS
+    period = pl.col("_game").cast(pl.Int64) * 256 + pl.col("period")
+    rows = rows.select(
+        "index",
+        "order",
+        "kind",
+        "made",
+        "clock_s",
+        own=(2 * period + (~at_home)) * span + pl.col("order"),
+        other=(2 * period + (at_home & home.ne_missing(away)).fill_null(False)) * span
+        + pl.col("order"),
+    )
+    acts, wanted = [], []
+    for number, (kind, (with_kind, made, others)) in enumerate(PAIRS.items()):
+        pair = number * games.height * 512 * span
+        partner = pl.col("kind") == with_kind
+        if made is not None:
+            partner &= pl.col("made") == made
+        at = pl.col("other" if others else "own") + pair
+        acts.append(rows.filter(pl.col("kind") == kind).select("index", "clock_s", at=at))
+        wanted.append(
+            rows.filter(partner).select("clock_s", at=pl.col("own") + pair, play_id="order")
+        )
+    found = (
+        pl.concat(acts)
+        .drop_nulls("at")
+        .sort("at")
+        .join_asof(
+            pl.concat(wanted).drop_nulls("at").sort("at").with_columns(partner="at"),
+            on="at",
+            strategy="nearest",
+            tolerance=NEAR_ROWS,
+        )
+        .with_columns(
+            rows=(pl.col("at") - pl.col("partner")).abs(),
+            seconds=(pl.col("clock_s") - pl.col("clock_s_right")).abs(),
+        )
+        .filter(pl.col("seconds") <= NEAR_S)
+    )
+    several = pl.col("partner").is_duplicated()
+    nearest = found.filter(several).sort("rows", "seconds", "index").unique("partner", keep="first")
+    found = pl.concat([found.filter(~several), nearest]).select("index", "play_id")
+    paired = plays.select("order").with_row_index().join(
+        found, on="index", how="left", maintain_order="left"
+    )  # fmt: skip
     return paired.select(play_id=pl.coalesce("play_id", "order")).to_series()
 
 
-def _acting(plays: pl.DataFrame) -> pl.DataFrame:
-    return plays.filter(pl.col("player_id").is_not_null() & pl.col("kind").is_in(PLAYER_KINDS))
-
-
-def _appearances(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
+def _appearances(box: pl.DataFrame, who: pl.DataFrame, numbered: pl.Enum) -> pl.DataFrame:
     """Rosters from the box score; players whom only the events know are added."""
-    numbers = (
-        _acting(plays)
-        .select("game_id", "player_id", "team_id", "number")
-        .unique(maintain_order=True)
-    )
+    listed = box.select(pl.col("game_id").cast(numbered), "player_id")
     seen = (
-        numbers.group_by("game_id", "player_id")
+        who.join(listed, on=["game_id", "player_id"], how="anti", maintain_order="left")
+        .group_by("game_id", "player_id")
         .agg(pl.col("team_id").first(), pl.col("number").drop_nulls().first())
-        .join(box, on=["game_id", "player_id"], how="anti")
-        .with_columns(starter=pl.lit(None, dtype=pl.Boolean))
+        .with_columns(pl.col("game_id").cast(pl.String), starter=pl.lit(None, dtype=pl.Boolean))
     )
     columns = list(tables.dtypes("appearances"))
     return pl.concat([box.select(columns), seen.select(columns)]).sort("game_id", "player_id")
 
 
 def _people(
-    people: pl.DataFrame | None, box: pl.DataFrame, plays: pl.DataFrame, gender: str
+    people: pl.DataFrame | None, box: pl.DataFrame, who: pl.DataFrame, gender: str
 ) -> pl.DataFrame:
     known = _with(people if people is not None else pl.DataFrame(), PEOPLE_COLUMNS)
-    names = pl.concat([box.select("player_id", "name"), _acting(plays).select("player_id", "name")])
+    names = pl.concat([box.select("player_id", "name"), who.select("player_id", "name")])
     longest = (
         names.drop_nulls("player_id")
         .unique()

@@ -13,7 +13,7 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts.formats import Peek, read_table
-from openbasket.transcripts.names import text
+from openbasket.transcripts.names import decimal, text
 from openbasket.transcripts.plays import season_name
 
 __all__ = ["DETAILS", "PLAYS", "load", "number", "seasons", "stat"]
@@ -76,7 +76,7 @@ def load(files: Sequence[Path], peeks: Sequence[Peek]) -> dict[str, pl.DataFrame
 
 def number(column: str, dtype: type[pl.DataType] = pl.Int32) -> pl.Expr:
     """A whole number; null where it is none."""
-    return text(column).cast(pl.Float64, strict=False).round().cast(dtype, strict=False)
+    return decimal(column).round().cast(dtype, strict=False)
 
 
 def stat(column: str) -> pl.Expr:

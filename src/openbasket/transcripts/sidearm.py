@@ -24,7 +24,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import initial_and_last, normal_name, slug, text, whole
+from openbasket.transcripts.names import decimal, initial_and_last, normal_name, slug, text, whole
 from openbasket.transcripts.plays import assemble, flag_frame, season_name
 
 __all__ = ["FILES", "matches", "read"]
@@ -123,9 +123,7 @@ def _games(
     rules = text("Rules")
     minutes = rules.str.extract(r'"PeriodMinutes":\s*"?(\d+)').cast(pl.Float64, strict=False)
     overtime = rules.str.extract(r'"OTMinutes":\s*"?(\d+)').cast(pl.Float64, strict=False)
-    longest = plays.group_by("_file").agg(
-        longest=text("ClockSeconds").cast(pl.Float64, strict=False).max()
-    )
+    longest = plays.group_by("_file").agg(longest=decimal("ClockSeconds").max())
     games = raw.join(longest, on="_file", how="left", maintain_order="left").select(
         "_file",
         "longest",
@@ -210,7 +208,7 @@ def _segments(raw: pl.DataFrame) -> pl.DataFrame:
         value=pl.when(three).then(3).when(two).then(2).cast(pl.Int8),
         unknown=pl.when(~known).then(pl.concat_str([kind, action], separator="/", ignore_nulls=True)),
         period=whole("Period").cast(pl.Int8, strict=False),
-        clock_s=text("ClockSeconds").cast(pl.Float64, strict=False),
+        clock_s=decimal("ClockSeconds"),
         side=text("Team"),
         number=text("Player_UniformNumber"),
         full=pl.concat_str(
