@@ -69,10 +69,12 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     Raises:
         BadInputError: damaged files, no list of games, seasons that are no years.
     """
-    tables = scraped.load(files, [peek(file) for file in files])
+    tables = {
+        name: table.with_columns(game_id=identifier("GAME_ID", "aba"))
+        for name, table in scraped.load(files, [peek(file) for file in files]).items()
+    }
     where = str(files[0].parent)
     games = scraped.seasons(tables["games"], where).with_columns(
-        game_id=identifier("GAME_ID", "aba"),
         home_team_id=identifier("H_TEAM_ID"),
         away_team_id=identifier("A_TEAM_ID"),
     )
@@ -80,11 +82,11 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     for (season,), part in games.sort("season").partition_by("season", as_dict=True).items():
         mine = part.select("game_id", "home_team_id", "away_team_id")
         raw = {
-            name: tables[name].with_columns(game_id=identifier("GAME_ID", "aba")).join(
-                mine, on="game_id", maintain_order="left"
+            name: tables[name].join(mine, on="game_id", maintain_order="left").with_columns(
+                text("TEAM")
             ).with_columns(
-                team_id=pl.when(text("TEAM") == "H").then("home_team_id")
-                .when(text("TEAM") == "A").then("away_team_id"),
+                team_id=pl.when(pl.col("TEAM") == "H").then("home_team_id")
+                .when(pl.col("TEAM") == "A").then("away_team_id"),
                 player_id=identifier("PLAYER_ID", "aba"),
             )
             for name in ("plays", "box", "shots")

@@ -336,18 +336,20 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
         rows.select("game_id", "play", "period", "clock_s", side=pl.lit(side), said=text(cell))
         for side, cell in (("away", "cell1"), ("home", "cell5"))
     ).drop_nulls("said")
-    said = said.with_columns(pl.col("said").str.replace_all("\u00a0", " ")).sort("play", "side")
+    said = said.with_columns(pl.col("said").str.replace_all("\u00a0", " ", literal=True))
+    said = said.sort("play", maintain_order=True).with_row_index("line")
     other = (
         pl.when(pl.col("side") == "home").then(pl.lit("away")).otherwise(pl.lit("home"))
     )  # of the side whose cell it is
 
     def part(pattern: str, kind: str, side: pl.Expr, at: int, **more: pl.Expr) -> pl.DataFrame:
         """Rows in whose text the pattern is found; its first group is the player."""
-        found = pl.col("said").str.extract(pattern).str.strip_chars()
-        return said.select(
-            "game_id", "play", "period", "clock_s", name=found, kind=pl.lit(kind), side=side,
-            said="said", part=pl.lit(at), **more,
-        ).drop_nulls("name")  # fmt: skip
+        found = said["said"].str.extract(pattern)
+        return said.filter(found.is_not_null()).select(
+            "line", "game_id", "play", "period", "clock_s",
+            name=found.drop_nulls().str.strip_chars(), kind=pl.lit(kind), side=side, said="said",
+            part=pl.lit(at), **more,
+        )  # fmt: skip
 
     own = pl.col("side")
     made = pl.col("said").str.contains(" makes ")
@@ -384,16 +386,15 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
         ],
         how="diagonal_relaxed",
     )  # fmt: skip
-    strange = said.join(frame.select("play", "side").unique(), on=["play", "side"], how="anti")
-    strange = strange.join(
-        frame.select("play", "said").unique(), on=["play", "said"], how="anti"
-    ).filter(
+    strange = said.join(frame.select("line"), on="line", how="anti", maintain_order="left").filter(
         ~pl.col("said").str.contains(IGNORED)
         & pl.col("said").str.contains(r" by | makes | misses ")
     )
+    for told in ("side", "said"):  # in a row of the same play
+        strange = strange.join(frame.select("play", told), on=["play", told], how="anti")
     frame = pl.concat(
         [
-            frame.with_columns(
+            frame.drop("line", "said").with_columns(
                 name=pl.when(
                     ~pl.col("name").is_in(["Team", ""]) & (pl.col("kind") != "timeout")
                 ).then("name")

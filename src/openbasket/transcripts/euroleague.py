@@ -26,7 +26,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
-from openbasket.transcripts.names import decimal, display_name, identifier, text, whole
+from openbasket.transcripts.names import decimal, display_name, identifier, per_value, text, whole
 from openbasket.transcripts.plays import (
     assemble,
     clock_seconds,
@@ -155,6 +155,8 @@ NAMING = (
     "or say --league euroleague (or eurocup) and --season 22-23."
 )
 SEASON = re.compile(r"(?<![A-Za-z0-9])([EU]?)(20\d\d)(?!\d)", re.IGNORECASE)
+#: A season in a table: ``E2022`` or ``2022``.
+YEAR = r"^([EU]?)(20\d\d)(?:\.0+)?$"
 NAME = re.compile(r"^(?:[EU]\d{4}_\d+_(\w+)\.json|(playbyplay)_\d{4}\.\w+)$", re.IGNORECASE)
 
 
@@ -432,9 +434,9 @@ def _flat_seasons(
                 continue
             frame = _load_flat(path, kind, columns)
             frames[kind].append(frame)
+            if kind != "plays":
+                continue
             for row in frame.select("_code", "_start", "_gamecode").unique().rows():
-                if kind != "plays":
-                    break
                 sources.setdefault(row[:2], path)
                 if known.setdefault(row, path) != path:
                     given = f"game {row[2]}, which stands in {known[row]} too"
@@ -466,12 +468,16 @@ def _load_flat(path: Path, kind: str, columns: frozenset[str]) -> pl.DataFrame:
         path, [theirs.get(c, c) for c in needed], [theirs.get(c, c) for c in optional]
     )
     frame = frame.rename({theirs[c]: c for c in (*needed, *optional) if c in theirs})
-    season = text("_season").str.extract_groups(r"^([EU]?)(20\d\d)(?:\.0+)?$")
-    code = season.struct[0]
+    code, start = (
+        per_value(
+            pl.col("_season"), lambda season, n=n: season.str.strip_chars().str.extract(YEAR, n)
+        )
+        for n in (1, 2)
+    )
     frame = frame.with_columns(
         _code=pl.when(code != "").then(code),
-        _start=season.struct[1].cast(pl.Int32),
-        _gamecode=decimal("_gamecode").cast(pl.Int32, strict=False),
+        _start=start.cast(pl.Int32),
+        _gamecode=per_value(pl.col("_gamecode"), lambda game: _whole(game).cast(pl.String)),
     )
     lost = pl.any_horizontal(pl.col("_start", "_gamecode").is_null())
     bad = frame.with_row_index("_row").filter(lost)
@@ -480,7 +486,6 @@ def _load_flat(path: Path, kind: str, columns: frozenset[str]) -> pl.DataFrame:
             Problem(str(path), row, "season, game code", "no numbers", "such as 2022 and 100")
             for row in bad["_row"].head(20)
         )
-    frame = frame.with_columns(pl.col("_gamecode").cast(pl.String))
     if kind == "plays":
         # Where the source does not number the rows of a period, they stand in order.
         row = pl.int_range(pl.len()).cast(pl.String)
@@ -535,16 +540,21 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
         identifier("CODETEAM").alias("team_id"),
         _person("PLAYER_ID").alias("player_id"),
         pl.col("PLAYTYPE").fill_null("").str.strip_chars(),
-        pl.col("MARKERTIME").fill_null("").str.strip_chars(),
-        pl.coalesce(
-            text("_section").replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
-            whole("_section").clip(1, PERIODS + 1).cast(pl.Int8),
-        ).alias("_section"),
+        per_value(pl.col("_section"), _section, pl.Int8),
         *(whole(c) for c in ("_section_row", "MINUTE", "NUMBEROFPLAY", "POINTS_A", "POINTS_B")),
     ).with_row_index("_row")
     _refuse_unnumbered(plays, raw)
     plays = plays.filter(~pl.col("PLAYTYPE").is_in([k for k, v in KINDS.items() if not v]))
-    plays = plays.sort("_gamecode", "_section", "_section_row", "NUMBEROFPLAY")
+    games = pl.Enum(plays["_gamecode"].unique(maintain_order=True))
+    keys = (
+        pl.col("_gamecode").cast(games).to_physical(),
+        "_section",
+        "_section_row",
+        "NUMBEROFPLAY",
+    )
+    order = plays.select(keys)
+    if not _in_order(order):
+        plays = plays[order.select(pl.arg_sort_by(pl.all(), maintain_order=True)).to_series()]
     # Overtimes share a section: a new one starts at each BP row (or where the minutes say so).
     extra = pl.col("_section") == PERIODS + 1
     started = ((pl.col("PLAYTYPE") == "BP") & extra).cast(pl.Int32).cum_sum().over("game_id")
@@ -562,24 +572,43 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
     plays = plays.join(listed, on=["game_id", "player_id"], how="left", maintain_order="left")
     has_box = pl.col("game_id").is_in(box["game_id"].unique().implode())
     coach = pl.col("player_id").is_in(["CO_A", "CO_B"]) | (has_box & pl.col("listed").is_null())
-    mapped = {k: v for k, v in KINDS.items() if v}
-    return plays.with_columns(
+    table = pl.DataFrame(
+        [(word, *meant) for word, meant in KINDS.items() if meant],
+        schema={"PLAYTYPE": pl.String, "kind": pl.String, "made": pl.Boolean, "value": pl.Int8},
+        orient="row",
+    )
+    plays = plays.join(table, on="PLAYTYPE", how="left", maintain_order="left").with_columns(
         period=period.cast(pl.Int8),
         clock_s=clock_seconds(pl.col("MARKERTIME")),
-        kind=pl.col("PLAYTYPE").replace_strict(
-            {k: v[0] for k, v in mapped.items()}, default=None, return_dtype=pl.String
-        ),
-        unknown=pl.when(~pl.col("PLAYTYPE").is_in(list(mapped))).then("PLAYTYPE"),
-        made=pl.col("PLAYTYPE").replace_strict(
-            {k: v[1] for k, v in mapped.items()}, default=None, return_dtype=pl.Boolean
-        ),
-        value=pl.col("PLAYTYPE").replace_strict(
-            {k: v[2] for k, v in mapped.items()}, default=None, return_dtype=pl.Int8
-        ),
+        unknown=pl.when(pl.col("kind").is_null()).then("PLAYTYPE"),
         player_id=pl.when(~coach).then(pl.col("player_id")),
         name=text("PLAYER"),
         number=_shirt("DORSAL"),
-    ).with_columns(clock_s=_interval_changes())
+    )
+    return plays.with_columns(clock_s=_interval_changes())
+
+
+def _section(given: pl.Expr) -> pl.Expr:
+    """1 to 5, of the live API's words or of numbers."""
+    word = given.str.strip_chars()
+    return pl.coalesce(
+        word.replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
+        _whole(given).clip(1, PERIODS + 1).cast(pl.Int8),
+    )
+
+
+def _whole(given: pl.Expr) -> pl.Expr:
+    number = given.str.strip_chars().cast(pl.Float64, strict=False)
+    return number.cast(pl.Int32, strict=False)
+
+
+def _in_order(keys: pl.DataFrame) -> bool:
+    """Whether rows of numbers are sorted, by the first column, then the second and so on."""
+    back = pl.lit(value=False)
+    for key in reversed(keys.columns):
+        here, before = pl.col(key), pl.col(key).shift(1)
+        back = (here < before) | ((here == before) & back)
+    return not keys.select(back.any()).item()
 
 
 def _interval_changes() -> pl.Expr:
@@ -590,7 +619,7 @@ def _interval_changes() -> pl.Expr:
     """
     change = pl.col("kind").is_in(["sub_in", "sub_out"])
     play = ~change & ~pl.col("kind").is_in(["period_start", "timeout"])
-    group = ("game_id", "period")
+    group = pl.struct("game_id", "period").rle_id()  # the regular periods are in one piece
     before_all = play.cum_sum().over(group) == 0
     first = pl.when(play).then(pl.col("clock_s")).backward_fill().over(group)
     wrong = change & before_all & (pl.col("clock_s") == PERIOD_S - 60) & (first > PERIOD_S - 60)
@@ -616,13 +645,16 @@ def _overtime_minutes(box: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shirt(column: str) -> pl.Expr:
-    return text(column).str.replace(r"^(\d+)\.0+$", "$1")
+    def clean(given: pl.Expr) -> pl.Expr:
+        number = given.str.strip_chars().str.replace(r"^(\d+)\.0+$", "$1")
+        return pl.when(number != "").then(number)
+
+    return per_value(pl.col(column), clean)
 
 
 def _person(column: str) -> pl.Expr:
     """``P007032``; euroleaguer leaves the P out."""
-    code = identifier(column)
-    return pl.when(code.str.contains(r"^\d{6}$")).then("P" + code).otherwise(code)
+    return per_value(identifier(column), lambda code: code.str.replace(r"^(\d{6})$", "P$1"))
 
 
 def _refuse_unnumbered(plays: pl.DataFrame, raw: _Raw) -> None:

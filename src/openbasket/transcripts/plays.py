@@ -541,19 +541,26 @@ def _counting_down(clocks: Sequence[float]) -> list[tuple[float, bool]]:
     lowest: list[float] = []
     following: list[int] = []
     for row in range(len(clocks) - 1, -1, -1):
-        at = bisect_right(lowest, clocks[row])
+        clock = clocks[row]
+        at = bisect_right(lowest, clock)
         following.append(starts[at - 1] if at else len(clocks))
-        starts[at : at + 1] = [row]
-        lowest[at : at + 1] = [clocks[row]]
+        if at == len(lowest):
+            starts.append(row)
+            lowest.append(clock)
+        else:
+            starts[at], lowest[at] = row, clock
     following.reverse()
     settled: list[tuple[float, bool]] = []
     before, kept = math.inf, starts[-1]
     for row, clock in enumerate(clocks):
         if row == kept:
             before, kept = clock, following[row]
-        after = clocks[kept] if kept < len(clocks) else 0.0
-        late = clock > before + SLACK_S
-        settled.append((clock if late else min(max(clock, after), before), late))
+            settled.append((clock, False))
+        elif clock > before + SLACK_S:
+            settled.append((clock, True))
+        else:
+            after = clocks[kept] if kept < len(clocks) else 0.0
+            settled.append((min(max(clock, after), before), False))
     return settled
 
 

@@ -12,14 +12,14 @@ fifth quarter, whose clock goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from openbasket.transcripts import ImportOptions, Transcript, scraped
 from openbasket.transcripts.formats import Peek, peek
-from openbasket.transcripts.names import identifier, initial_and_last, normal_name, text
+from openbasket.transcripts.names import identifier, initial_and_last, normal_name, per_value, text
 from openbasket.transcripts.plays import assemble
 from openbasket.transcripts.scraped import number, stat
 
@@ -81,9 +81,11 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
     Raises:
         BadInputError: damaged files, no list of games, seasons that are no years.
     """
-    tables = scraped.load(files, [peek(file) for file in files])
+    tables = {
+        name: table.with_columns(game_id=identifier("GAME_ID", "slo"))
+        for name, table in scraped.load(files, [peek(file) for file in files]).items()
+    }
     games = scraped.seasons(tables["games"], str(files[0].parent)).with_columns(
-        game_id=identifier("GAME_ID", "slo"),
         home_team_id=identifier("H_TEAM_ID", "slo"),
         away_team_id=identifier("A_TEAM_ID", "slo"),
         _overtimes=pl.sum_horizontal(text(f"H_OT_{n}").is_not_null() for n in (1, 2, 3, 4)),
@@ -95,14 +97,13 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         )
         plays, box = (
             tables[name]
-            .with_columns(game_id=identifier("GAME_ID", "slo"))
             .join(sides, on="game_id", maintain_order="left")
+            .with_columns(text("TEAM"), name=text("PLAYER_NAME"))
             .with_columns(
-                team_id=pl.when(text("TEAM") == pl.col("home_team"))
+                team_id=pl.when(pl.col("TEAM") == pl.col("home_team"))
                 .then("home_team_id")
-                .when(text("TEAM") == pl.col("away_team"))
+                .when(pl.col("TEAM") == pl.col("away_team"))
                 .then("away_team_id"),
-                name=text("PLAYER_NAME"),
             )
             for name in ("plays", "box")
         )
@@ -124,8 +125,10 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         )
 
 
-def _normal(column: str) -> pl.Expr:
-    return pl.col(column).map_elements(normal_name, return_dtype=pl.String)
+def _each(column: str, clean: Callable[[str], str]) -> pl.Expr:
+    return per_value(
+        pl.col(column), lambda names: names.map_elements(clean, return_dtype=pl.String)
+    )
 
 
 def _roster(plays: pl.DataFrame) -> pl.DataFrame:
@@ -134,54 +137,66 @@ def _roster(plays: pl.DataFrame) -> pl.DataFrame:
     return (
         who.select("game_id", "team_id", "player_id", "name")
         .unique(maintain_order=True)
-        .with_columns(_name=_normal("name"))
+        .with_columns(_name=_each("name", normal_name))
         .unique(["game_id", "team_id", "_name"], keep="first", maintain_order=True)
     )
 
 
 def _plays(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     """Rows with kind, player and clock."""
-    what = text("PLAY_TYPE")
-    made, missed, blocked = (what.str.starts_with(w) for w in (MADE, MISSED, BLOCKED))
-    foul = _starts(what, FOULS) & ~what.str.ends_with("v napadu")  # that one is a turnover alone
-    turnover = _starts(what, TURNOVERS)
-    free = what.str.contains("prosti met", literal=True)
-    plays = _timed(plays)
+    plays = _timed(plays.with_columns(text("PLAY_TYPE")))
+    plays = plays.hstack(_told(plays["PLAY_TYPE"]))
     # Rows that were entered after the last period stand in one that was not played.
     last = 4 + pl.col("_overtimes")
     after = pl.col("_quarter") > last
     period = pl.when(after).then(last).otherwise("_quarter").cast(pl.Int8)
     length = pl.when(period > 4).then(OVERTIME_S).otherwise(PERIOD_S)
     buzzer = after | pl.col("_buzzer")
-    # A row without player and of several kinds at once becomes several rows, in this order.
+    noted = pl.col("_foul") & pl.col("PLAY_NOTE").str.starts_with("Acted on ")
     plays = plays.with_columns(
         period=period,
         clock_s=pl.when(buzzer).then(0.0).otherwise(length - pl.col("_elapsed")),
         number=text("PLAYER_NUMBER"),
-        made=what.str.starts_with("zadel"),
-        value=what.str.extract(r" za (\d) ").cast(pl.Int8, strict=False),
-        unknown=pl.lit(None, pl.String),
-        kinds=pl.concat_list(
-            pl.when(free)
-            .then(pl.lit("free_throw"))
-            .when(made | missed | blocked)
-            .then(pl.lit("field_goal"))
-            .when(foul)
-            .then(pl.lit("foul"))
-            .when(turnover)
-            .then(pl.lit("turnover"))
-            .otherwise(what.replace_strict(KINDS, default=None, return_dtype=pl.String)),
-            pl.when(blocked)
-            .then(pl.lit("blocked"))
-            .when(foul & pl.col("PLAY_NOTE").str.starts_with("Acted on "))
-            .then(pl.lit("foul_drawn")),
-        ).list.drop_nulls(),
+        _second=pl.when("_blocked").then(pl.lit("blocked")).when(noted).then(pl.lit("foul_drawn")),
         play=pl.int_range(pl.len()),
     )
-    known = what.is_null() | what.is_in(IGNORED) | (pl.col("kinds").list.len() > 0)
-    plays = plays.with_columns(unknown=pl.when(~known).then(what)).explode("kinds")
-    plays = plays.rename({"kinds": "kind"})
+    second = plays.drop_nulls("_second").with_columns(kind="_second")
+    plays = pl.concat([plays, second]).sort("play", maintain_order=True)
     return _fouled(plays, roster).with_columns(play=_together())
+
+
+def _told(words: pl.Series) -> pl.DataFrame:
+    """What the type of a play says, for each row."""
+    what = pl.col("PLAY_TYPE")
+    made, missed, blocked = (what.str.starts_with(w) for w in (MADE, MISSED, BLOCKED))
+    foul = _starts(what, FOULS) & ~what.str.ends_with("v napadu")  # that one is a turnover alone
+    kind = (
+        pl.when(what.str.contains("prosti met", literal=True))
+        .then(pl.lit("free_throw"))
+        .when(made | missed | blocked)
+        .then(pl.lit("field_goal"))
+        .when(foul)
+        .then(pl.lit("foul"))
+        .when(_starts(what, TURNOVERS))
+        .then(pl.lit("turnover"))
+        .otherwise(what.replace_strict(KINDS, default=None, return_dtype=pl.String))
+    )
+    table = (
+        words.unique()
+        .to_frame()
+        .with_columns(
+            kind=kind,
+            made=what.str.starts_with("zadel"),
+            value=what.str.extract(r" za (\d) ").cast(pl.Int8, strict=False),
+            unknown=pl.when(~what.is_in(IGNORED) & kind.is_null()).then(what),
+            _foul=foul,
+            _blocked=blocked,
+        )
+    )
+    rows = words.to_frame().join(
+        table, on="PLAY_TYPE", how="left", nulls_equal=True, maintain_order="left"
+    )
+    return rows.drop("PLAY_TYPE")
 
 
 def _timed(plays: pl.DataFrame) -> pl.DataFrame:
@@ -191,7 +206,7 @@ def _timed(plays: pl.DataFrame) -> pl.DataFrame:
         _part=pl.struct("game_id", "QUARTER").rank("dense"),
         _quarter=number("QUARTER"),
         _elapsed=(number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64),
-        _change=text("PLAY_TYPE").is_in(CHANGES).fill_null(False),
+        _change=pl.col("PLAY_TYPE").is_in(CHANGES).fill_null(False),
     )
     # The buzzer reads 0:00 as well: after rows of its quarter, or first of all in the next one's.
     zero = (pl.col("_elapsed") == 0).fill_null(False)
@@ -232,10 +247,10 @@ def _fouled(plays: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
         .otherwise("name"),
         number=pl.when(~drawn).then("number"),
     )
-    names = plays.filter(drawn).select("name").unique().with_columns(_name=_normal("name"))
     ids = roster.select("game_id", "team_id", "_name", _drawn_by="player_id")
     return (
-        plays.join(names, on="name", how="left", maintain_order="left")
+        plays.with_columns(_name=pl.when(drawn).then("name"))
+        .with_columns(_name=_each("_name", normal_name))
         .join(ids, on=["game_id", "team_id", "_name"], how="left", maintain_order="left")
         .with_columns(player_id=pl.when(drawn).then("_drawn_by").otherwise("player_id"))
     )
@@ -254,14 +269,14 @@ def _box(
     raw: pl.DataFrame, plays: pl.DataFrame, roster: pl.DataFrame, notes: list[str]
 ) -> pl.DataFrame:
     lines = raw.filter((text("TYPE") == "Player") & pl.col("name").is_not_null()).with_columns(
-        _name=_normal("name")
+        _name=_each("name", normal_name)
     )
     keys = ["game_id", "team_id", "_name"]
     lines = lines.join(
         roster.select(*keys, "player_id"), on=keys, how="left", maintain_order="left"
     )
     # A name that a game spells in two ways: its initial and last name, where only one has them.
-    short = pl.col("_name").map_elements(initial_and_last, return_dtype=pl.String)
+    short = _each("_name", initial_and_last)
     once = (
         roster.with_columns(_short=short)
         .filter(pl.len().over("game_id", "team_id", "_short") == 1)
