@@ -205,6 +205,8 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
 
     untold = pl.when(text("EVENT_SUBTYPE").is_null()).then(text("DESCRIPTION"))
     raw = raw.with_columns(
+        text("EVENT_ID"),
+        text("PLAYER_ID"),
         _what=text("EVENT_TYPE"),
         _sub=pl.coalesce(text("EVENT_SUBTYPE"), per_value(untold, described)),
     )
@@ -215,7 +217,7 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
         pl.when(both.is_in(list(table)))
         .then(both.replace_strict(table, default=None, return_dtype=pl.String))
         .when((what == "foul") & ~sub.str.contains(NOT_A_PLAYERS_FOUL).fill_null(False))
-        .then(pl.when(text("PLAYER_ID").is_not_null()).then(pl.lit("foul")))
+        .then(pl.when(pl.col("PLAYER_ID").is_not_null()).then(pl.lit("foul")))
         .otherwise(what.replace_strict(KINDS, default=None, return_dtype=pl.String))
     )
     known = what.is_in([*KINDS, *IGNORED, "foul"]) | both.is_in(list(table))
@@ -230,7 +232,7 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
     told = success.any().over("GAME_ID")
     along, across = (decimal(f"{axis}_COORD") / 100 for axis in "XY")
     # The time stamp of a UUID of version 1: tttttttt-tttt-1ttt-...
-    uuid = text("EVENT_ID")
+    uuid = pl.col("EVENT_ID")
     first_version = (uuid.str.len_bytes() >= 36) & (uuid.str.slice(14, 1) == "1")
     stamp = pl.concat_str([uuid.str.slice(at, n) for at, n in ((15, 3), (9, 4), (0, 8))])
     ticks = pl.when(first_version).then(stamp).str.to_integer(base=16, strict=False)

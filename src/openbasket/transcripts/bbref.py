@@ -390,8 +390,8 @@ def _plays(raw: pl.DataFrame, games: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
         ~pl.col("said").str.contains(IGNORED)
         & pl.col("said").str.contains(r" by | makes | misses ")
     )
-    for told in ("side", "said"):  # in a row of the same play
-        strange = strange.join(frame.select("play", told), on=["play", told], how="anti")
+    for same in ("side", "said"):  # in a row of the same play
+        strange = strange.join(frame.select("play", same), on=["play", same], how="anti")
     frame = pl.concat(
         [
             frame.drop("line", "said").with_columns(

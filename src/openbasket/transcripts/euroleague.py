@@ -468,12 +468,14 @@ def _load_flat(path: Path, kind: str, columns: frozenset[str]) -> pl.DataFrame:
         path, [theirs.get(c, c) for c in needed], [theirs.get(c, c) for c in optional]
     )
     frame = frame.rename({theirs[c]: c for c in (*needed, *optional) if c in theirs})
-    code, start = (
-        per_value(
-            pl.col("_season"), lambda season, n=n: season.str.strip_chars().str.extract(YEAR, n)
-        )
-        for n in (1, 2)
-    )
+
+    def told(group: int) -> pl.Expr:
+        def read(season: pl.Expr) -> pl.Expr:
+            return season.str.strip_chars().str.extract(YEAR, group)
+
+        return per_value(pl.col("_season"), read)
+
+    code, start = told(1), told(2)
     frame = frame.with_columns(
         _code=pl.when(code != "").then(code),
         _start=start.cast(pl.Int32),

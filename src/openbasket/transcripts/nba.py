@@ -22,7 +22,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, find_columns, load_json, read_table
-from openbasket.transcripts.names import decimal, identifier, text
+from openbasket.transcripts.names import decimal, identifier, per_value, text
 from openbasket.transcripts.plays import SLACK_S, assemble, season_name
 
 __all__ = [
@@ -240,22 +240,28 @@ def in_order(rows: pl.DataFrame, number: str) -> pl.DataFrame:
 
 def person(column: str) -> pl.Expr:
     """A player's id; null for teams, 0 and what is no number."""
-    clean = text(column).str.replace(r"\.0+$", "")
-    number = clean.cast(pl.Int64, strict=False)
-    return pl.when((number > 0) & (number < TEAMS_FROM)).then(
-        pl.concat_str([pl.lit("nba"), number.cast(pl.String)])
-    )
+
+    def clean(given: pl.Expr) -> pl.Expr:
+        bare = given.str.strip_chars().str.replace(r"\.0+$", "")
+        number = bare.cast(pl.Int64, strict=False)
+        return pl.when((number > 0) & (number < TEAMS_FROM)).then("nba" + number.cast(pl.String))
+
+    return per_value(pl.col(column), clean)
 
 
 def minutes_s(column: str) -> pl.Expr:
     """Seconds of ``36:42``, ``41.000000:19`` or ``PT20M46.00S``; null of others."""
-    told = text(column)
-    clock = told.str.extract_groups(r"^(\d+)(?:\.0*)?:(\d{1,2}(?:\.\d+)?)$")
-    iso = told.str.extract_groups(r"^PT(\d+)M(\d+(?:\.\d+)?)S$")
-    return pl.coalesce(
-        clock.struct[0].cast(pl.Float64) * 60 + clock.struct[1].cast(pl.Float64),
-        iso.struct[0].cast(pl.Float64) * 60 + iso.struct[1].cast(pl.Float64),
-    )
+
+    def seconds(given: pl.Expr) -> pl.Expr:
+        told = given.str.strip_chars()
+        clock = told.str.extract_groups(r"^(\d+)(?:\.0*)?:(\d{1,2}(?:\.\d+)?)$")
+        iso = told.str.extract_groups(r"^PT(\d+)M(\d+(?:\.\d+)?)S$")
+        return pl.coalesce(
+            clock.struct[0].cast(pl.Float64) * 60 + clock.struct[1].cast(pl.Float64),
+            iso.struct[0].cast(pl.Float64) * 60 + iso.struct[1].cast(pl.Float64),
+        )
+
+    return per_value(pl.col(column), seconds, pl.Float64)
 
 
 def whole(column: str) -> pl.Expr:
@@ -265,8 +271,13 @@ def whole(column: str) -> pl.Expr:
 
 def game_key(column: str) -> pl.Expr:
     """A game id with the zeros that number columns lose."""
-    bare = text(column).str.replace(r"\.0+$", "")
-    return pl.when(bare.str.contains(r"^\d+$")).then(bare.str.zfill(10)).otherwise(bare)
+
+    def clean(given: pl.Expr) -> pl.Expr:
+        bare = given.str.strip_chars().str.replace(r"\.0+$", "")
+        filled = pl.when(bare.str.contains(r"^\d+$")).then(bare.str.zfill(10)).otherwise(bare)
+        return pl.when(given.str.strip_chars() != "").then(filled)
+
+    return per_value(pl.col(column), clean)
 
 
 def with_game_id(frame: pl.DataFrame, column: str, path: Path) -> pl.DataFrame:
