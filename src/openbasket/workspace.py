@@ -21,8 +21,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
@@ -266,8 +266,33 @@ class Workspace:
         if not checked:
             frame = tables.validate(table, frame)
         with atomic_path(path) as temporary:
-            frame.write_parquet(temporary, compression="zstd", statistics=True)
+            _write_parquet(frame, temporary)
         return path
+
+    @contextmanager
+    def together(self) -> Iterator[Callable[..., None]]:
+        """Yield a :meth:`write` whose tables get their names when the block ends well: all of them, or none.
+
+        The table written first gets its name last.
+        """
+        from openbasket import tables
+
+        with ExitStack() as stack:
+
+            def write(
+                table: TableName,
+                frame: pl.DataFrame,
+                league: str | None = None,
+                season: str | None = None,
+                *,
+                checked: bool = False,
+            ) -> None:
+                if not checked:
+                    frame = tables.validate(table, frame)
+                path = self.table_path(table, league, season)
+                _write_parquet(frame, stack.enter_context(atomic_path(path)))
+
+            yield write
 
     def _missing(self, table: str, place: str) -> NotFoundError:
         made_by = _MADE_BY.get(table, "openbasket")
@@ -281,6 +306,10 @@ class Workspace:
         if not path.exists():
             raise NotFoundError(f"'{path}' is not in this workspace")
         return cast("dict[str, Any]", json.loads(path.read_text()))
+
+
+def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    frame.write_parquet(path, compression="zstd", statistics=True)
 
 
 @contextmanager

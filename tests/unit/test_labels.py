@@ -337,3 +337,12 @@ def test_impact_is_the_ridge_of_scikit_learn(league):
     model.fit(design, margins / possessions, sample_weight=possessions)
     np.testing.assert_allclose(impact["impact"], 100 * model.coef_, rtol=1e-6, atol=1e-12)
     assert impact["impact"].abs().max() > 0
+
+
+def test_the_margins_of_all_stretches_add_up_to_the_final_scores(league):
+    found = count_season(read_season(league, "l", "21-22"), include_flagged=True).stretches
+    games = league.read("games")
+    sums = found.group_by("game_id").agg(pl.col("margin").sum()).join(games, on="game_id")
+    assert sums.height == games.height
+    assert (sums["margin"] == sums["home_score"] - sums["away_score"]).all()
+    assert found["possessions"].min() > 0

@@ -57,7 +57,9 @@ def stretches(games: pl.DataFrame, acts: pl.DataFrame, stints: pl.DataFrame) -> 
 
     Returns:
         ``game_id, first_order, home_players, away_players, margin`` (home points less away points) and
-        ``possessions`` (mean of both teams'), stretches without possessions left out, sorted.
+        ``possessions`` (mean of both teams'), sorted. What happened in a stretch without possessions (a
+        second chance, a free throw before a change) goes to the one before it, in which its possession
+        began, so that the margins add up to the game's.
     """
     sides = games.select("game_id", "home_team_id", "away_team_id").sort("game_id")
     sides = sides.with_row_index("game")
@@ -78,9 +80,12 @@ def stretches(games: pl.DataFrame, acts: pl.DataFrame, stints: pl.DataFrame) -> 
     bounds = np.sort(keys)
     at = _latest(bounds, placed["key"].to_numpy())
     margin, possessions = (
-        np.bincount(at[at >= 0], placed[name].to_numpy()[at >= 0], minlength=len(bounds))
+        np.bincount(at[at >= 0], placed[name].to_numpy()[at >= 0], minlength=len(bounds)).astype(
+            float
+        )
         for name in ("margin", "possessions")
     )
+    _fold(margin, possessions, bounds // ORDERS)
     found = possessions > 0
     line_ups = []
     for side in SIDES:
@@ -100,6 +105,24 @@ def stretches(games: pl.DataFrame, acts: pl.DataFrame, stints: pl.DataFrame) -> 
             "possessions": possessions[found] / 2,
         }
     )
+
+
+def _fold(
+    margin: NDArray[np.float64], possessions: NDArray[np.float64], game: NDArray[np.int64]
+) -> None:
+    """Add what has no possessions to the stretch before it in its game; to the next one at its start."""
+    for step in (-1, 1):
+        for row in np.flatnonzero((possessions <= 0) & ((margin != 0) | (possessions != 0)))[
+            ::step
+        ]:
+            to = row
+            while (
+                possessions[to] <= 0 and 0 <= to + step < len(game) and game[to + step] == game[row]
+            ):
+                for values in (margin, possessions):
+                    values[to + step] += values[to]
+                    values[to] = 0
+                to += step
 
 
 def _latest(starts: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -179,6 +202,7 @@ def _ridge(
     rows = len(target)
     damped = values + PENALTIES[:, None]
     noise = (float(target @ target) - np.sum(projected**2 / damped, axis=1)) / rows
+    noise = np.maximum(noise, np.finfo(np.float64).tiny)  # where everything is explained
     cost = rows * np.log(noise) + np.sum(np.log1p(values / PENALTIES[:, None]), axis=1)
     best = int(np.argmin(cost))
     coefficients = vectors @ (projected / damped[best])

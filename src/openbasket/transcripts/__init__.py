@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,10 +13,12 @@ from openbasket import leagues
 from openbasket.errors import BadInputError, ConfigError, Problem
 from openbasket.tables import GENDERS, ID_PATTERN, SEASON_PATTERN
 from openbasket.transcripts.formats import PROVIDERS
+from openbasket.workspace import BY_SEASON
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from openbasket.tables import TableName
     from openbasket.workspace import Workspace
 
 __all__ = ["PROVIDERS", "ImportOptions", "ImportReport", "Transcript", "import_files"]
@@ -170,13 +172,20 @@ def import_files(
         with ThreadPoolExecutor(1) as writer:
             writing: list[tuple[str, Future[dict[str, Any]]]] = []
             for one, files in found.items():
-                for transcript in module(one).read(files, options):
+                for transcript in _of_one_season(module(one).read(files, options), options):
                     report.seasons += [{"provider": by} | done.result() for by, done in writing]
                     label = f"{transcript.league} {transcript.season}"
                     status.update(f"{label}")
                     writing = [(one, writer.submit(_write, transcript, workspace))]
                     report.notes += [f"{label}: {note}" for note in transcript.notes]
+                    if options.season and (outside := _outside(transcript)):
+                        report.notes.append(f"{label}: {outside} games are dated in other years")
             report.seasons += [{"provider": by} | done.result() for by, done in writing]
+    report.notes += [
+        f"{s['league']} {s['season']}: {s['replaced']} games of another provider are replaced"
+        for s in report.seasons
+        if s["replaced"]
+    ]
     report.notes += [
         f"{s['league']} {s['season']}: {s['told_twice']} games were there already under another name; "
         "they are flagged and do not count"
@@ -219,27 +228,66 @@ def prepared(transcript: Transcript) -> dict[str, pl.DataFrame]:
     return frames
 
 
+def _of_one_season(found: Iterator[Transcript], options: ImportOptions) -> Iterator[Transcript]:
+    """The transcripts, unless a person names the season and they are of several; then none is written."""
+    if options.season is None:
+        yield from found
+        return
+    held = list(found)
+    leagues = [transcript.league for transcript in held]
+    several = sorted({league for league in leagues if leagues.count(league) > 1})
+    if several:
+        raise BadInputError(
+            (
+                Problem(
+                    league, None, "season", "files of several seasons", f"of {options.season} alone"
+                )
+                for league in several
+            ),
+            hint="Leave --season out, or import the files of one season at a time.",
+        )
+    yield from held
+
+
+def _outside(transcript: Transcript) -> int:
+    """Games dated in a year that is none of the season's two."""
+    years = transcript.games["date"].dt.year().drop_nulls() - 2000 - int(transcript.season[:2])
+    return int((~years.is_in([0, 1])).sum())
+
+
 def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
+    """Write a season's tables, all or none; one import at a time."""
     import polars as pl
+    from filelock import FileLock
 
     from openbasket.transcripts.checks import in_order
 
     pair = (transcript.league, transcript.season)
-    frames = prepared(transcript)
-    players = frames.pop("players")
-    twice = _told_twice(frames["games"], workspace, pair)
-    frames["flags"] = pl.concat([frames["flags"], twice])
-    new_games = frames["games"]["game_id"]
-    for table, frame in frames.items():
-        kept, merged = frame, False
-        if pair in workspace.seasons(cast(Any, table)):
-            old = workspace.read(cast(Any, table), *pair)
-            kept = pl.concat([old.filter(~pl.col("game_id").is_in(new_games.implode())), frame])
-            merged = True
-        keys = ("game_id", "team_id", "player_id", "first_order", "check", "reason")
-        kept = in_order(kept) if table == "events" else kept.sort(c for c in keys if c in kept)
-        workspace.write(cast(Any, table), kept, *pair, checked=not merged)
-    _merge_players(players, workspace)
+    workspace.private.mkdir(parents=True, exist_ok=True)
+    with FileLock(workspace.private / "import.lock"):
+        old = {
+            name: workspace.read(name, *pair)
+            for name in cast("tuple[TableName, ...]", BY_SEASON)
+            if pair in workspace.seasons(name)
+        }
+        transcript, replaced = _with_what_is_known(transcript, old)
+        frames = prepared(transcript)
+        twice = _told_twice(frames["games"], workspace, pair)
+        frames["flags"] = pl.concat([frames["flags"], twice])
+        players = frames.pop("players")
+        new_games = frames["games"]["game_id"].implode()
+        with workspace.together() as write:
+            for table, frame in frames.items():
+                kept = frame
+                if table in old:
+                    others = old[table].filter(~pl.col("game_id").is_in(new_games))
+                    kept = pl.concat([others, frame])
+                keys = ("game_id", "team_id", "player_id", "first_order", "check", "reason")
+                kept = (
+                    in_order(kept) if table == "events" else kept.sort(c for c in keys if c in kept)
+                )
+                write(table, kept, *pair, checked=table not in old)
+            write("players", _merged_players(players, workspace))
     return {
         "league": transcript.league,
         "season": transcript.season,
@@ -249,7 +297,46 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         "stints": frames["stints"].height,
         "flagged": frames["flags"].filter(pl.col("scope") != "note")["game_id"].n_unique(),
         "told_twice": twice.height,
+        "replaced": replaced,
     }
+
+
+def _with_what_is_known(
+    transcript: Transcript, old: Mapping[TableName, pl.DataFrame]
+) -> tuple[Transcript, int]:
+    """Keep what is known of games that come again with less: their date, names, score, video and box scores.
+
+    Returns:
+        The transcript, and the number of its games that were there from another provider.
+    """
+    import polars as pl
+
+    if "games" not in old:
+        return transcript, 0
+    known = old["games"]
+    games = transcript.games.join(
+        known.select("game_id", pl.exclude("game_id").name.suffix("_known")),
+        on="game_id",
+        how="left",
+        maintain_order="left",
+    )
+    replaced = games.filter(pl.col("source") != pl.col("source_known")).height
+    games = games.select(
+        "game_id",
+        *(
+            pl.coalesce(c, f"{c}_known") if c in transcript.games else pl.col(f"{c}_known").alias(c)
+            for c in known.columns
+            if c != "game_id"
+        ),
+    )
+    box = transcript.box_scores
+    if "box_scores" in old:
+        again = old["box_scores"].filter(
+            pl.col("game_id").is_in(transcript.games["game_id"].implode())
+            & ~pl.col("game_id").is_in(box["game_id"].implode())
+        )
+        box = pl.concat([box, again.select(box.columns).cast(box.schema)]) if again.height else box
+    return replace(transcript, games=games, box_scores=box), replaced
 
 
 def _told_twice(games: pl.DataFrame, workspace: Workspace, pair: tuple[str, str]) -> pl.DataFrame:
@@ -267,12 +354,12 @@ def _told_twice(games: pl.DataFrame, workspace: Workspace, pair: tuple[str, str]
     return told_twice(games, counted)
 
 
-def _merge_players(players: pl.DataFrame, workspace: Workspace) -> None:
-    """Add people; what is already known of a person stays, gaps are filled."""
+def _merged_players(players: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:
+    """All people; what is already known of a person stays, gaps are filled."""
     import polars as pl
 
     if workspace.has("players"):
         players = pl.concat([workspace.read("players"), players])
     columns = [c for c in players.columns if c != "player_id"]
     merged = players.group_by("player_id").agg(pl.col(c).drop_nulls().first() for c in columns)
-    workspace.write("players", merged.select(players.columns).sort("player_id"))
+    return merged.select(players.columns).sort("player_id")

@@ -40,7 +40,7 @@ def count_box(events: pl.DataFrame) -> pl.DataFrame:
         events.lazy()
         .filter(pl.col("player_id").is_not_null())
         .group_by("game_id", "player_id")
-        .agg(expr.sum().cast(pl.Int16).alias(stat) for stat, expr in counts.items())
+        .agg(expr.sum().cast(pl.Int32).alias(stat) for stat, expr in counts.items())
         .sort("game_id", "player_id")
         .collect()
     )

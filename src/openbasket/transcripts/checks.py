@@ -11,7 +11,7 @@ __all__ = ["in_order", "require_sound"]
 
 
 def in_order(events: pl.DataFrame) -> pl.DataFrame:
-    """Table ``events`` sorted by game and order; as it is where it is sorted."""
+    """Rows (of table ``events``) sorted by game and order; as they are where they are sorted."""
     game, order = pl.col("game_id"), pl.col("order")
     before = game.shift(1)
     wrong = (game < before) | ((game == before) & (order < order.shift(1)))
@@ -38,6 +38,21 @@ def require_sound(
     place = f"{where}, events"
     problems: list[Problem] = []
     columns = ("game_id", "team_id", "player_id", "kind", "period", "clock_s", "order")
+    for row, game, team in (
+        games.with_row_index("row")
+        .filter(pl.col("home_team_id") == pl.col("away_team_id"))
+        .select("row", "game_id", "home_team_id")
+        .rows()
+    ):
+        problems.append(
+            Problem(
+                f"{where}, games",
+                row,
+                "away_team_id",
+                f"'{team}' at home too in '{game}'",
+                "another team",
+            )
+        )
     rows = events.select(columns).with_row_index("row")
     known = games.select(
         "game_id", "home_team_id", "away_team_id", "period_s", "overtime_s", "periods"

@@ -41,7 +41,7 @@ def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
         .sort("game_id")
         .with_row_index("game")
     )
-    done = acts.join(sides, on="game_id", maintain_order="left")
+    done = in_order(acts).join(sides, on="game_id", maintain_order="left")
     bounds = stints.select("game_id", "team_id", "first_order", "last_order").join(
         sides, on="game_id", maintain_order="left"
     )

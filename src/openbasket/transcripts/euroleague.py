@@ -556,7 +556,7 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
     )
     order = plays.select(keys)
     if not _in_order(order):
-        plays = plays[order.select(pl.arg_sort_by(pl.all(), maintain_order=True)).to_series()]
+        plays = plays[order.select(pl.arg_sort_by(order.columns, maintain_order=True)).to_series()]
     # Overtimes share a section: a new one starts at each BP row (or where the minutes say so).
     extra = pl.col("_section") == PERIODS + 1
     started = ((pl.col("PLAYTYPE") == "BP") & extra).cast(pl.Int32).cum_sum().over("game_id")

@@ -77,11 +77,11 @@ def _flag(frame: pl.DataFrame, check: str, scope: str | pl.Expr, reason: pl.Expr
 def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     happened = events.lazy().filter(pl.col("player_id").is_not_null()).select("game_id", "period")
     seen = happened.unique().group_by("game_id").agg("period").collect()
+    played = pl.max_horizontal(pl.col("periods"), pl.col("period_right").list.max()).cast(pl.Int64)
     missing = (
-        games.select(
-            "game_id", "period_s", period=pl.int_ranges(1, pl.col("periods").cast(pl.Int64) + 1)
-        )
-        .join(seen, on="game_id", how="left")
+        games.select("game_id", "period_s", "periods")
+        .join(seen.rename({"period": "period_right"}), on="game_id", how="left")
+        .with_columns(period=pl.int_ranges(1, played + 1))
         .with_columns(
             missing=pl.col("period")
             .cast(pl.List(pl.Int8))
