@@ -31,9 +31,7 @@ def folder(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished dataset, with inputs for the import pages beside it."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     shutil.copytree(REPO / "tests" / "data" / "generic_csv", tmp_path / "my_league")
-    if (REPO / "tests" / "data" / "euroleague").is_dir():
-        shutil.copytree(REPO / "tests" / "data" / "euroleague", tmp_path / "euroleague_game")
-    shutil.copytree(REPO / "tests" / "data", tmp_path / "samples")
+    shutil.copytree(REPO / "tests" / "data", tmp_path / "tests" / "data")
     games = made_up_games(tmp_path / "games")
     for name, target in (("espn", "college"), ("fiba_livestats", "livestats")):
         (tmp_path / target).mkdir()
@@ -89,12 +87,18 @@ def test_every_skill_has_a_row_on_the_skills_page():
 def test_the_generated_pages_name_every_table_verb_and_option():
     sys.path.insert(0, str(REPO / "docs"))
     try:
-        import _hooks
+        import _pages
     finally:
         sys.path.pop(0)
-    page = _hooks.tables_page()
+    stale = [
+        path
+        for path, page in _pages.PAGES.items()
+        if (REPO / "docs" / path).read_text(encoding="utf-8").rstrip() != page().rstrip()
+    ]
+    assert stale == [], "make them again: python docs/_pages.py"
+    page = _pages.tables_page()
     assert [name for name in tables.TABLES if f"## {name}" not in page] == []
-    commands = _hooks.commands_page()
+    commands = _pages.commands_page()
     assert [verb for verb in VERBS if f"## `openbasket {verb}`" not in commands] == []
     assert "`--unseen-season`" in commands
     without_help = re.findall(r"^\| (`[^|]+`) \|  \|", commands, re.MULTILINE)

@@ -1,13 +1,13 @@
-"""Pages that are made from the code when the docs are built, so that they cannot go stale."""
+"""Pages that are made from the code: ``python docs/_pages.py`` writes them, a test says when they are stale."""
 
 from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
 from openbasket import cli, skills, tables
@@ -16,16 +16,10 @@ from openbasket.transcripts.formats import PROVIDERS, module
 REPO = Path(__file__).resolve().parents[1]
 
 
-def on_files(files: Files, config: Any) -> Files:
-    """Add the generated pages (called by mkdocs)."""
-    for path, text in {
-        "reference/commands.md": commands_page(),
-        "reference/tables.md": tables_page(),
-        "reference/providers.md": providers_page(),
-        "concepts/label-reliability.md": reliability_page(),
-    }.items():
-        files.append(File.generated(config, path, content=text))
-    return files
+def main() -> None:
+    """Write the pages."""
+    for path, page in PAGES.items():
+        (REPO / "docs" / path).write_text(page(), encoding="utf-8")
 
 
 def commands_page() -> str:
@@ -177,3 +171,16 @@ def _rule(check: Any) -> str:
         "less_than": "less than",
     }
     return f"{words.get(check.name, check.name)} {value}"
+
+
+#: Where each page lies under ``docs``.
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/commands.md": commands_page,
+    "reference/tables.md": tables_page,
+    "reference/providers.md": providers_page,
+    "concepts/label-reliability.md": reliability_page,
+}
+
+
+if __name__ == "__main__":
+    main()
