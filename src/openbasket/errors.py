@@ -8,6 +8,7 @@ one run shows everything that has to be mended.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,10 +23,13 @@ __all__ = [
     "UnknownNameError",
     "VideoError",
     "WorkspaceError",
+    "plain",
     "suggest",
 ]
 
 MAX_PROBLEMS_SHOWN = 20
+#: What a terminal obeys instead of showing it: control characters, and marks that turn the direction of text.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 
 
 class OpenBasketError(Exception):
@@ -56,7 +60,7 @@ class Problem:
             place += f", row {self.row}"
         if self.field is not None:
             place += f", field '{self.field}'"
-        return f"{place}: got {self.given}; allowed: {self.allowed}"
+        return plain(f"{place}: got {self.given}; allowed: {self.allowed}")
 
 
 class BadInputError(OpenBasketError):
@@ -106,6 +110,17 @@ class SplitError(OpenBasketError):
 
 class DependencyError(OpenBasketError):
     """An optional part of the package is not installed; says which extra brings it."""
+
+
+def plain(text: str) -> str:
+    r"""One line that a terminal shows as it is: line ends become blanks, other control characters go.
+
+    Example:
+        >>> plain("a\tb\x07.json")
+        'a b.json'
+    """
+    text = _CONTROL.sub(lambda found: " " if found[0].isspace() else "", text)
+    return text.encode(errors="replace").decode()
 
 
 def suggest(given: str, known: Sequence[str]) -> str:

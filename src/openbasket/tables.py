@@ -105,9 +105,11 @@ SPLITS: tuple[str, ...] = (
 GENDERS = ("men", "women")
 #: How much of a game a flag leaves out.
 FLAG_SCOPES: tuple[str, ...] = ("game", "lineups", "note")
-SEASON_PATTERN = r"^\d\d-\d\d$"  # "21-22"
-#: Identifiers become file names, so that these characters are all they may hold.
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+SEASON_PATTERN = r"^[0-9]{2}-[0-9]{2}$"  # "21-22"
+#: Identifiers become file names, so that these characters are all they may hold, and not many of them.
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+#: Player, league and season.
+SUBJECT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,206}$"
 UTC = pl.Datetime("us", "UTC")
 
 
@@ -281,7 +283,7 @@ class EventTimes(_Table):
 class Subjects(_Table):
     """A player in a league in a season: what the paper labels and films."""
 
-    subject_id: str = pa.Field(str_matches=ID_PATTERN, unique=True)
+    subject_id: str = pa.Field(str_matches=SUBJECT_PATTERN, unique=True)
     player_id: str = pa.Field(str_matches=ID_PATTERN)
     league: str = pa.Field(str_matches=ID_PATTERN)
     season: str = pa.Field(str_matches=SEASON_PATTERN)
@@ -301,7 +303,7 @@ class Levels(_Table):
     trial. ``origin`` is ``computed`` or ``expert``.
     """
 
-    subject_id: str = pa.Field(str_matches=ID_PATTERN)
+    subject_id: str = pa.Field(str_matches=SUBJECT_PATTERN)
     skill: str = pa.Field(isin=SKILL_KEYS)
     raw: pl.Float64 = pa.Field(nullable=True)
     trials: pl.Float64 = pa.Field(ge=0, nullable=True)
@@ -332,7 +334,7 @@ class Clips(_Table):
 class Reels(_Table):
     """A clip's place in a subject's reel, in frames of the reel (half-open)."""
 
-    subject_id: str = pa.Field(str_matches=ID_PATTERN)
+    subject_id: str = pa.Field(str_matches=SUBJECT_PATTERN)
     draw: pl.Int8 = pa.Field(ge=0)
     position: pl.Int32 = pa.Field(ge=0)
     clip_id: str = pa.Field(str_matches=ID_PATTERN)
@@ -357,7 +359,7 @@ class Failures(_Table):
 class Splits(_Table):
     """A subject's split; null where it is left out (``reason`` says why)."""
 
-    subject_id: str = pa.Field(str_matches=ID_PATTERN, unique=True)
+    subject_id: str = pa.Field(str_matches=SUBJECT_PATTERN, unique=True)
     player_id: str = pa.Field(str_matches=ID_PATTERN)
     league: str = pa.Field(str_matches=ID_PATTERN)
     season: str = pa.Field(str_matches=SEASON_PATTERN)
@@ -368,7 +370,7 @@ class Splits(_Table):
 class Predictions(_Table):
     """A model's probabilities for a subject in a skill (p0 poor ... p4 excellent)."""
 
-    subject_id: str = pa.Field(str_matches=ID_PATTERN)
+    subject_id: str = pa.Field(str_matches=SUBJECT_PATTERN)
     skill: str = pa.Field(isin=SKILL_KEYS)
     p0: pl.Float64 = pa.Field(ge=0, le=1)
     p1: pl.Float64 = pa.Field(ge=0, le=1)

@@ -16,10 +16,12 @@ beside it, flushed to disk and renamed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -81,6 +83,8 @@ _MADE_BY = {
     "predictions": "openbasket predict",
 }
 _TEMPORARY = ".openbasket-tmp-"
+#: What the system says of a disk that takes no more.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 class Workspace:
@@ -91,24 +95,49 @@ class Workspace:
         create: make it (and its ``workspace.json``) if it is not there.
 
     Raises:
-        WorkspaceError: the folder is missing and ``create`` is false, or a newer openbasket wrote it.
+        WorkspaceError: the folder is missing and ``create`` is false, it cannot be made or read, or a newer
+            openbasket wrote it.
     """
 
     def __init__(self, root: str | os.PathLike[str], *, create: bool = False) -> None:
         self.root = Path(root)
+        self._made: list[Path] = []
+        try:
+            self._open(create)
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            reason = getattr(error, "strerror", None) or error
+            raise WorkspaceError(f"'{self.root}' cannot be a workspace: {reason}") from None
+
+    def _open(self, create: bool) -> None:
         if self.root.exists() and not self.root.is_dir():
             raise WorkspaceError(f"'{self.root}' is a file; a workspace is a folder")
         marker = self.private / "workspace.json"
         if marker.exists():
             self._check_version(marker)
         elif create:
-            marker.parent.mkdir(parents=True, exist_ok=True)
+            folders = (self.private, self.root, *self.root.parents)
+            self._made = [folder for folder in folders if not folder.exists()]
+            self.private.mkdir(parents=True, exist_ok=True)
             write_json(marker, {"layout": LAYOUT_VERSION, "openbasket": __version__})
         elif not self.root.is_dir():
             raise WorkspaceError(
                 f"there is no workspace at '{self.root}'. Make one with "
                 f"'openbasket import ... --into {self.root}' or 'openbasket simulate {self.root}'"
             )
+
+    def undo(self) -> None:
+        """Remove the folders that this object made, if nothing was written into them."""
+        if self.private not in self._made:
+            return
+        marker = self.private / "workspace.json"
+        if any(path != marker and not path.is_dir() for path in self.private.rglob("*")):
+            return
+        shutil.rmtree(self.private)
+        for folder in self._made[1:]:
+            try:
+                folder.rmdir()
+            except OSError:  # something else lies there
+                return
 
     @staticmethod
     def _check_version(marker: Path) -> None:
@@ -266,7 +295,7 @@ class Workspace:
         if not checked:
             frame = tables.validate(table, frame)
         with atomic_path(path) as temporary:
-            _write_parquet(frame, temporary)
+            _write_parquet(frame, temporary, path)
         return path
 
     @contextmanager
@@ -290,7 +319,7 @@ class Workspace:
                 if not checked:
                     frame = tables.validate(table, frame)
                 path = self.table_path(table, league, season)
-                _write_parquet(frame, stack.enter_context(atomic_path(path)))
+                _write_parquet(frame, stack.enter_context(atomic_path(path)), path)
 
             yield write
 
@@ -308,8 +337,13 @@ class Workspace:
         return cast("dict[str, Any]", json.loads(path.read_text()))
 
 
-def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    frame.write_parquet(path, compression="zstd", statistics=True)
+def _write_parquet(frame: pl.DataFrame, temporary: Path, path: Path) -> None:
+    import polars as pl
+
+    try:
+        frame.write_parquet(temporary, compression="zstd", statistics=True)
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise _unwritable(path, error) from None
 
 
 @contextmanager
@@ -317,9 +351,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it there if the block ends well.
 
     On any error the temporary file is removed, and what lay at ``path`` stays as it was.
+
+    Raises:
+        WorkspaceError: the file cannot be written: no right to, a full disk, a name that is too long.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=path.suffix, dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -328,14 +368,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and (error.errno in _FULL or _about(error, temporary)):
+            raise _unwritable(path, error) from None
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _about(error: OSError, path: Path) -> bool:
+    return str(path) in map(str, (error.filename, error.filename2))
+
+
+def _unwritable(path: Path, error: Exception) -> WorkspaceError:
+    reason = getattr(error, "strerror", None) or str(error)[:200]
+    return WorkspaceError(f"'{path}' cannot be written: {reason}")
 
 
 def write_text(path: Path, text: str) -> Path:

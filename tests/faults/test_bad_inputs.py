@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.server
 import io
+import json
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ import fsspec
 import pytest
 
 from openbasket.errors import BadInputError, OpenBasketError
+from openbasket.errors import plain as without_controls
 from openbasket.transcripts import ImportOptions, import_files, inputs
 from openbasket.workspace import Workspace
 
@@ -134,7 +136,7 @@ def refused(given: Path | str, tmp_path: Path) -> str:
     """The error's text, without what the input is called."""
     with pytest.raises(BadInputError) as caught:
         import_files("auto", [given], Workspace(tmp_path / "ws", create=True), quiet=True)
-    assert str(given) in str(caught.value)
+    assert without_controls(str(given)) in str(caught.value)
     return str(caught.value)
 
 
@@ -371,3 +373,105 @@ def test_entities_in_xml_are_refused(tmp_path, text):
             options=options,
             quiet=True,
         )
+
+
+def test_half_a_character_in_json_becomes_a_question_mark(tmp_path):
+    data = GAME.parent / "atrium" / "fixture_detail_pbp.json.gz"
+    text = gzip.decompress(data.read_bytes()).decode()
+    file = tmp_path / "game.json"
+    assert "Saint-Quentin" in text
+    for encoding, half in (("utf-8", "\\ud800"), ("utf-16", "\\uDC01"), ("utf-8", "\udfff")):
+        odd = text.replace("Saint-Quentin", f"Saint{half} \\ud83c\\udfc0")
+        file.write_bytes(odd.encode(encoding, errors="surrogatepass"))
+        ws = Workspace(tmp_path / "ws", create=True)
+        import_files("auto", [file], ws, quiet=True)
+        assert ws.read("games")["home_team"].to_list() == ["Saint? \U0001f3c0"]
+
+
+@pytest.mark.parametrize("url", ["reference://", "data://,x", "dir://x"])
+def test_every_error_of_a_file_system_names_the_url(tmp_path, url):
+    refused(url, tmp_path)
+
+
+def test_folders_of_file_systems_share_the_limit_and_stay_inside(tmp_path, monkeypatch):
+    memory = fsspec.filesystem("memory")
+    for number in range(10):
+        memory.pipe(f"/many/{number}.csv", bytes(500))
+    memory.pipe("/many/.git/x.csv", bytes(5000))
+    monkeypatch.setattr(inputs, "MAX_UNPACKED", 2000)
+    assert "at most 2,000" in refused("memory://many", tmp_path)
+    monkeypatch.setattr(inputs, "MAX_UNPACKED", 5000)
+    monkeypatch.setattr(inputs, "MAX_FILES", 5)
+    assert "at most 5" in refused("memory://many", tmp_path)
+    monkeypatch.setattr(inputs, "MAX_FILES", 11)
+    told = refused("memory://many", tmp_path)
+    assert "memory://many/0.csv: got" in told
+    assert "openbasket-" not in told
+
+
+def test_packed_files_that_were_read_are_not_told_as_unread(tmp_path, plain):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for file in GAME.iterdir():
+        (folder / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+    ws = Workspace(tmp_path / "ws", create=True)
+    assert not any("other files" in n for n in import_files("auto", [folder], ws, quiet=True).notes)
+    (folder / "strange.gz").write_bytes(b"plain text")
+    notes = import_files("auto", [folder], ws, quiet=True).notes
+    assert "1 other files were not read: strange.gz" in notes
+    (folder / "twice.gz").write_bytes(gzip.compress(gzip.compress(b"x")))
+    assert "a packed file in a gz" in refused(folder, tmp_path)
+
+
+def test_files_that_are_no_games_are_named_for_what_they_are(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    said = {
+        "empty.json": (b"", "an empty file"),
+        "blank.json": (b" \n ", "an empty file"),
+        "error.json": (b"\n<!doctype HTML><html>404</html>", "a web page (HTML)"),
+        "half.json": (b'{"a": ', "is the file cut off?"),
+        "table.parquet": (b"PAR1nonsense", "a damaged parquet file"),
+        "book.xlsx": (b"PK\x03\x04", "a packed file (or one of Excel or Word)"),
+        "notes.txt": (b"hello", "a file of another kind"),
+    }
+    for name, (content, _) in said.items():
+        (folder / name).write_bytes(content)
+    lines = {line.split(": ")[0].split("/")[-1].split(",")[0]: line
+             for line in refused(folder, tmp_path).splitlines()}  # fmt: skip
+    for name, (_, words) in said.items():
+        assert words in lines[name]
+    assert "files of auto" not in str(lines)
+    for name in ("empty.json", "error.json"):
+        assert said[name][1] in refused(folder / name, tmp_path)
+    for number in range(20):
+        (folder / f"{number}.txt").write_text("x")
+    assert "no games in 27 files" in refused(folder, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a-rather-long-name.zip"])
+def test_no_temporary_place_shows_in_errors(tmp_path, name):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("x\x07\ny.json", json.dumps({"a": 1}))
+        archive.writestr("z" * 300 if len(name) > 10 else "z.json", "{")
+    fsspec.filesystem("memory").pipe(f"/odd/{name}", buffer.getvalue())
+    told = refused(f"memory://odd/{name}", tmp_path)
+    assert "openbasket-" not in told
+    assert "\x07" not in told
+
+
+@pytest.mark.parametrize(
+    ("league", "season"),
+    [
+        ("x" * 101, None),
+        ("lega\n", None),
+        (None, "21-22\n"),
+        (None, "21-25"),
+        (None, "\u0662\u0661-22"),
+    ],
+)
+def test_options_that_are_no_names_are_refused(league, season):
+    with pytest.raises(OpenBasketError):
+        ImportOptions(league=league, season=season)
+    assert ImportOptions(league="x" * 100, season="99-00").season == "99-00"

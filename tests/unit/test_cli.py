@@ -10,6 +10,8 @@ import pytest
 from typer.main import get_command
 
 from openbasket import cli
+from openbasket.cli.options import print_table, say
+from openbasket.workspace import Workspace
 
 HEAVY = {"torch", "av", "polars", "pandera", "cv2", "matplotlib", "numpy", "accelerate"}
 VERBS = list(get_command(cli.app).commands)  # type: ignore[attr-defined]
@@ -90,3 +92,32 @@ def test_errors_are_json_too(tmp_path):
     error = json.loads(done.stdout)["error"]
     assert error["kind"] == "WorkspaceError"
     assert "no workspace at" in error["message"]
+
+
+def test_check_refuses_a_workspace_without_games(tmp_path):
+    Workspace(tmp_path / "ws", create=True)
+    done = openbasket("check", str(tmp_path / "ws"))
+    assert done.returncode == 2
+    assert "the table 'games' is not in this workspace" in done.stderr
+
+
+def test_a_failed_import_leaves_no_empty_workspace(tmp_path):
+    (tmp_path / "x.json").write_text("<!DOCTYPE html><html></html>")
+    into = tmp_path / "new" / "ws"
+    done = openbasket("import", "auto", str(tmp_path / "x.json"), "--into", str(into))
+    assert done.returncode == 2
+    assert "a web page" in done.stderr
+    assert not (tmp_path / "new").exists()
+    file = tmp_path / "x.json" / "ws"
+    done = openbasket("import", "auto", str(tmp_path / "x.json"), "--into", str(file))
+    assert done.returncode == 2
+    assert "cannot be a workspace: Not a directory" in done.stderr
+
+
+def test_names_reach_the_terminal_as_they_are_without_control_characters(capsys):
+    print_table("[red]t", ("[/]",), [("[red]a[/]\x1b[2J\x07",)], caption="[bold]c")
+    say("note: [/]\x1b]0;x\x07\nnext \ud800")
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("[red]t", "[/]", "[red]a[/][2J", "[bold]c"))
+    assert "note: [/]]0;x next ?" in out
+    assert not set(out) & set("\x1b\x07")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from openbasket.clock.anchors import format_time, parse_time, read_anchors, write_anchors
+from openbasket.clock.fit import GameClock
 from openbasket.errors import BadInputError, NotFoundError
 
 
@@ -16,7 +17,22 @@ def test_times_are_read(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "8:61", "1:60:00", "-3", "8.41:00", "ten", "8:41:"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "8:61",
+        "1:60:00",
+        "-3",
+        "8.41:00",
+        "ten",
+        "8:41:",
+        "9" * 400,
+        "9" * 5000 + ":00:00",
+        "\u0668:41",
+        "8:41\n1",
+    ],
+)
 def test_other_text_is_no_time(text: str) -> None:
     assert parse_time(text) is None
 
@@ -60,3 +76,32 @@ def test_missing_columns_empty_files_and_no_file(tmp_path: Path) -> None:
         read_anchors(path)
     with pytest.raises(NotFoundError, match="no file"):
         read_anchors(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("game_id,period,clock,media\ng1,1,10:00," + "9" * 400, "field 'media'"),
+        ("game_id,period,clock,media\ng1," + "9" * 5000 + ",10:00,1", "field 'period'"),
+        ('game_id,period,clock,media\ng1,1,10:00,"' + "1" * 200_000 + '"', "field larger"),
+        ("game_id,period,clock,media,clock\ng1,1,10:00,1,9:00", "2 columns of this name"),
+    ],
+)
+def test_odd_cells_and_columns_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match=said) as caught:
+        read_anchors(path)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_clock_seen_at_two_times_stood_still_or_contradicts_its_neighbours(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.csv"
+    head = "game_id,period,clock,media\ng1,1,10:00,1:00\ng1,1,9:00,2:00\n"
+    path.write_text(head + "g1,1,9:00,2:30\n")
+    assert GameClock(read_anchors(path)).span(1, 540.0) == (120.0, 150.0)
+    path.write_text(head + "g1,1,10:00,9:00\n")
+    with pytest.raises(BadInputError, match="the clock counts down"):
+        GameClock(read_anchors(path))

@@ -61,6 +61,55 @@ def test_a_missing_workspace_is_refused(tmp_path):
         Workspace(file, create=True)
 
 
+@pytest.mark.parametrize("name", ["file/ws", "w" * 300, "nul\0byte"])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path, name):
+    (tmp_path / "file").write_text("x")
+    for create in (True, False):
+        with pytest.raises(WorkspaceError, match=r"cannot be a workspace|no workspace|be written"):
+            Workspace(tmp_path / name, create=create)
+
+
+def test_what_was_made_for_nothing_goes_again(tmp_path):
+    Workspace(tmp_path / "a" / "ws", create=True).undo()
+    assert not list(tmp_path.iterdir())
+    written = Workspace(tmp_path / "ws", create=True)
+    written.write("players", players("p1"))
+    written.undo()
+    Workspace(tmp_path / "ws", create=True).undo()
+    assert written.has("players")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        pl.exceptions.ComputeError("File too large (os error 27)"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch, error):
+    ws = Workspace(tmp_path, create=True)
+
+    def full(*_args, **_settings):
+        raise error
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(
+        WorkspaceError, match=r"players\.parquet' cannot be written: (No space|File too)"
+    ):
+        ws.write("players", players("p1"))
+    with pytest.raises(WorkspaceError, match="No space"), atomic_path(tmp_path / "x"):
+        raise OSError(28, "No space left on device")
+    assert sorted(os.listdir(tmp_path / "openbasket")) == ["workspace.json"]
+
+
+def test_an_identifier_is_short_and_a_season_has_plain_digits():
+    games = pl.DataFrame({"player_id": ["p" * 100]})
+    assert tables.validate("players", games).height == 1
+    for bad in ("p" * 101, "p\n"):
+        with pytest.raises(BadInputError, match="player_id"):
+            tables.validate("players", pl.DataFrame({"player_id": [bad]}))
+
+
 def test_an_official_download_without_our_folder_is_a_workspace(tmp_path):
     (tmp_path / "BASKET_Labels").mkdir()
     assert Workspace(tmp_path).official_labels.is_dir()

@@ -10,7 +10,7 @@ import typer
 
 from openbasket import __version__
 from openbasket.cli import data, demo, evaluation, simulation, training, transcripts
-from openbasket.errors import OpenBasketError
+from openbasket.errors import OpenBasketError, plain
 
 __all__ = ["app", "main"]
 
@@ -80,5 +80,6 @@ def main() -> None:
 def _fail(kind: str, message: str) -> None:
     if "--json" in sys.argv:
         typer.echo(json.dumps({"error": {"kind": kind, "message": message}}))
-    typer.secho(f"error: {message}", fg="red", err=True)
+    lines = "\n".join(map(plain, message.split("\n")))
+    typer.secho(f"error: {lines}", fg="red", err=True)
     sys.exit(2)

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from openbasket.errors import plain
+
 __all__ = ["Json", "Quiet", "Root", "Seed", "Workers", "print_json", "print_table", "say"]
 
 Root = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the dataset.")]
@@ -31,12 +33,20 @@ def print_table(
     """Print a table for people: first column left, the others right."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, caption=caption or None, title_justify="left")
+    def text(cell: object, style: str = "") -> Text:  # brackets in names are no markup
+        return Text(plain(str(cell)), style)
+
+    table = Table(
+        title=text(title, "table.title"),
+        caption=text(caption, "table.caption") if caption else None,
+        title_justify="left",
+    )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        table.add_column(text(column), justify="left" if number == 0 else "right")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*map(text, row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
@@ -44,5 +54,5 @@ def print_table(
 
 
 def say(text: str) -> None:
-    """Print a line for people."""
-    typer.echo(text)
+    """Print a line for people, without control characters that names of files may hold."""
+    typer.echo(plain(text))

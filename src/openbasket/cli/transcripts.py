@@ -49,7 +49,11 @@ def import_(
 
     options = ImportOptions(league, season, gender, region)
     workspace = Workspace(into, create=True)
-    report = import_files(provider, inputs, workspace, options=options, quiet=quiet)
+    try:
+        report = import_files(provider, inputs, workspace, options=options, quiet=quiet)
+    except BaseException:
+        workspace.undo()
+        raise
     if as_json:
         print_json(report.to_json())
         return
@@ -76,7 +80,9 @@ def check(
     from openbasket.transcripts.check import check as reconcile
     from openbasket.workspace import Workspace
 
-    report = reconcile(Workspace(root))
+    workspace = Workspace(root)
+    workspace.require("games")
+    report = reconcile(workspace)
     if as_json:
         print_json(report.to_json())
     else:

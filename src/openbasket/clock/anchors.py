@@ -27,7 +27,7 @@ from openbasket.workspace import write_text
 __all__ = ["COLUMNS", "format_time", "parse_time", "read_anchors", "write_anchors"]
 
 COLUMNS = ("game_id", "period", "clock", "media")
-_TIME = re.compile(r"^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)$")
+_TIME = re.compile(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,5}):)?([0-9]{1,7}(?:\.[0-9]{1,20})?)")
 _TIME_RULE = "[h:]m:ss[.f] or seconds, such as 8:41, 1:02:03.5 or 3723.5"
 
 
@@ -38,7 +38,7 @@ def parse_time(text: str) -> float | None:
         >>> parse_time("8:41"), parse_time("1:00:00.5"), parse_time("75.2"), parse_time("8:61")
         (521.0, 3600.5, 75.2, None)
     """
-    found = _TIME.match(text.strip())
+    found = _TIME.fullmatch(text.strip())
     if found is None:
         return None
     hours, minutes, seconds = found.groups()
@@ -75,14 +75,29 @@ def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFra
         NotFoundError: there is no such file.
         BadInputError: every wrong row, with file, row, field and what is allowed.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name that is too long
+        there = False
+    if not there:
         raise NotFoundError(f"there is no file '{path}'; give a CSV with {', '.join(COLUMNS)}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInputError([Problem(str(path), None, None, str(error), "UTF-8 text")]) from None
+    except OSError as error:
+        given = error.strerror or str(error)
+        raise BadInputError(
+            [Problem(str(path), None, None, given, "a file that can be read")]
+        ) from None
     reader = csv.DictReader(io.StringIO(text))
-    header = tuple((name or "").strip() for name in reader.fieldnames or ())
+    try:
+        header = tuple((name or "").strip() for name in reader.fieldnames or ())
+        reader.fieldnames = list(header)
+        cells = list(reader)
+    except csv.Error as error:
+        place = max(reader.line_num - 2, 0)
+        raise BadInputError([Problem(str(path), place, None, str(error), "a CSV")]) from None
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise BadInputError(
@@ -91,14 +106,19 @@ def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFra
                 for name in missing
             ]
         )
-    reader.fieldnames = list(header)
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    if twice:
+        raise BadInputError(
+            Problem(str(path), None, name, f"{header.count(name)} columns of this name", "one")
+            for name in twice
+        )
     problems: list[Problem] = []
     rows: list[dict[str, object]] = []
-    for number, row in enumerate(reader):
+    for number, row in enumerate(cells):
         values = {name: (row.get(name) or "").strip() for name in COLUMNS}
         clock, media = parse_time(values["clock"]), parse_time(values["media"])
         faults = [
-            ("game_id", not re.match(tables.ID_PATTERN, values["game_id"]), "a game id"),
+            ("game_id", not re.fullmatch(tables.ID_PATTERN, values["game_id"]), "a game id"),
             (
                 "game_id",
                 games is not None and values["game_id"] not in games,
@@ -106,16 +126,14 @@ def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFra
             ),
             (
                 "period",
-                not values["period"].isascii()
-                or not values["period"].isdigit()
-                or not 1 <= int(values["period"]) <= 99,
+                not re.fullmatch("0{0,2}[1-9][0-9]?", values["period"]),
                 "1, 2, 3, ...",
             ),
             ("clock", clock is None, _TIME_RULE),
             ("media", media is None, _TIME_RULE),
         ]
         wrong = [
-            Problem(str(path), number, name, repr(values[name]), allowed)
+            Problem(str(path), number, name, repr(values[name][:80]), allowed)
             for name, bad, allowed in faults
             if bad
         ]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PROVIDERS", "ImportOptions", "ImportReport", "Transcript", "import_files"]
 
+HINT = "See the how-to page 'Import transcripts' for the files that belong to a game."
+
 
 @dataclass(frozen=True)
 class ImportOptions:
@@ -47,10 +49,10 @@ class ImportOptions:
                 (
                     "league",
                     self.league,
-                    "letters, digits and ._-",
+                    "up to 100 letters, digits and ._-",
                     _matches(ID_PATTERN, self.league),
                 ),
-                ("season", self.season, "such as 21-22", _matches(SEASON_PATTERN, self.season)),
+                ("season", self.season, "such as 21-22", _is_season(self.season)),
                 ("gender", self.gender, "men or women", self.gender in (None, *GENDERS)),
             )
             if not good
@@ -67,7 +69,14 @@ class ImportOptions:
 
 
 def _matches(pattern: str, text: str | None) -> bool:
-    return text is None or re.match(pattern, text) is not None
+    return text is None or re.fullmatch(pattern, text) is not None
+
+
+def _is_season(text: str | None) -> bool:
+    """Whether it is two years, one after the other."""
+    if text is None or not _matches(SEASON_PATTERN, text):
+        return text is None
+    return (int(text[:2]) + 1) % 100 == int(text[3:])
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ def import_files(
     """
     from rich.console import Console
 
-    from openbasket.transcripts.formats import load_json, module, peek, sort_files
+    from openbasket.transcripts.formats import module, sort_files, unknown_file
     from openbasket.transcripts.inputs import staged
 
     options = options or ImportOptions()
@@ -157,13 +166,13 @@ def import_files(
     with staged(inputs) as paths, console.status(f"reading {name} files") as status:
         found, strange = sort_files(name, paths)
         named = [file for file in strange if file in paths]
-        for file in named if found else strange[:20]:
-            if peek(file).kind == "json":
-                load_json(file)  # says what is wrong with a damaged file
-        if named:
-            allowed = module(name).FILES if name != "auto" else f"files of {', '.join(PROVIDERS)}"
+        unread = named or ([] if found else strange)
+        if unread:
+            allowed = module(name).FILES if name != "auto" else "a file of a known provider"
+            more = "" if found else f"There are no games in {len(strange):,} files. "
             raise BadInputError(
-                Problem(str(file), None, None, "a file of another kind", allowed) for file in named
+                (unknown_file(file, allowed) for file in unread[:20]),
+                f"{more}Known providers: {', '.join(PROVIDERS)}. {HINT}",
             )
         if strange and found:
             some = ", ".join(file.name for file in strange[:5])
@@ -193,10 +202,19 @@ def import_files(
         if s["told_twice"]
     ]
     if not report.seasons:
-        raise BadInputError(
-            [Problem(", ".join(map(str, inputs)), None, None, "no games", f"files of {name}")],
-            hint="See the how-to page 'Import transcripts' for the files that belong to a game.",
-        )
+        given = ", ".join(map(str, inputs))
+        problems = [
+            Problem(
+                given,
+                None,
+                None,
+                f"no games: no play-by-play among the files of {one}",
+                module(one).FILES,
+            )
+            for one in found
+        ]
+        nothing = Problem(given, None, None, "no games", "files of one of the providers")
+        raise BadInputError(problems or [nothing], HINT)
     return report
 
 

@@ -14,14 +14,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from openbasket.errors import BadInputError, Problem, UnknownNameError
-from openbasket.transcripts.inputs import files_in
+from openbasket.transcripts.inputs import GZIP, ZIP, files_in, kind_of_archive, will_unpack
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
     "PROVIDERS", "Peek", "decoded", "load_json", "module", "peek", "read_table", "separator",
-    "sort_files",
+    "sort_files", "unknown_file",
 ]  # fmt: skip
 
 #: provider -> module with FILES (what belongs to a game, in words), matches(peek) and read(files, options).
@@ -49,6 +49,8 @@ PROVIDERS: dict[str, str] = {
 TEXT_LIMIT = 200_000
 #: What stands in a CSV cell that is empty, by who wrote it.
 NOTHING = ("", "NA", "NaN", "nan", "null", "None", "<NA>")
+#: JSON that may hold half a character: as an escape, in UTF-8, or in UTF-16 and UTF-32 (which have zeros).
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]|\x00")
 #: A JSON file larger than this is no game.
 JSON_LIMIT = 200_000_000
 
@@ -197,7 +199,12 @@ def separator(header: str) -> str:
 
 @lru_cache(maxsize=4)
 def _parse(path: Path, _version: tuple[int, int]) -> Any:
-    return json.loads(path.read_bytes())  # UTF-8, UTF-16 or UTF-32
+    text = path.read_bytes()
+    content = json.loads(text)  # UTF-8, UTF-16 or UTF-32
+    if _SURROGATE.search(text):  # half a character cannot be written: it becomes a question mark
+        whole = json.dumps(content, ensure_ascii=False).encode(errors="replace")
+        content = json.loads(whole)
+    return content
 
 
 def load_json(path: Path) -> Any:
@@ -297,14 +304,23 @@ def sort_files(name: str, paths: Sequence[Path]) -> tuple[dict[str, list[Path]],
 
     Args:
         name: provider, or ``auto``.
-        paths: files and folders (folders are searched, in the order of their names).
+        paths: files and folders (folders are searched, in the order of their names; what was unpacked
+            from them lies beside, so that the packed files do not count).
 
     Returns:
         Files by provider, and the files that no provider knows.
     """
     names = list(PROVIDERS) if name == "auto" else [name]
     modules = {n: module(n) for n in names}
-    files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
+    files = [
+        file
+        for path in paths
+        for file in (
+            (inner for inner in files_in(path) if not will_unpack(inner))
+            if path.is_dir()
+            else [path]
+        )
+    ]
     owners = {}
     for file in dict.fromkeys(files):
         seen = peek(file)
@@ -316,3 +332,27 @@ def sort_files(name: str, paths: Sequence[Path]) -> tuple[dict[str, list[Path]],
         for owner in [n for n in names if n in alone] or names[:1]:
             found.setdefault(owner, []).append(file)
     return found, [file for file, names in owners.items() if not names]
+
+
+def unknown_file(path: Path, allowed: str) -> Problem:
+    """Say what a file is that no provider knows: empty, damaged, packed, a web page, or something else."""
+    try:
+        if path.stat().st_size == 0:
+            return Problem(str(path), None, None, "an empty file", allowed)
+        seen = peek(path)
+        if seen.kind == "json":
+            load_json(path)  # says what is wrong with a damaged file
+    except BadInputError as error:
+        return error.problems[0]
+    given = kind_of_archive(path) or "a file of another kind"
+    with path.open("rb") as file:
+        packed = file.read(4).startswith((GZIP, *ZIP))
+    if packed:
+        given = "a packed file (or one of Excel or Word) that is not called .gz or .zip"
+    elif seen.kind == "parquet" and not seen.keys:
+        given = "a damaged parquet file"
+    elif seen.kind == "xml" and re.match(r"<(!doctype\s+)?html\b", seen.text, re.IGNORECASE):
+        given = "a web page (HTML)"
+    elif seen.kind == "other" and not seen.text:
+        given = "an empty file (nothing but blanks)"
+    return Problem(str(path), None, None, given, allowed)

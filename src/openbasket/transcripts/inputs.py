@@ -18,9 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from openbasket.errors import BadInputError, DependencyError, Problem
+from openbasket.errors import (
+    BadInputError,
+    DependencyError,
+    OpenBasketError,
+    Problem,
+    WorkspaceError,
+)
 
-__all__ = ["MAX_FILES", "MAX_UNPACKED", "files_in", "staged"]
+__all__ = ["MAX_FILES", "MAX_UNPACKED", "files_in", "kind_of_archive", "staged", "will_unpack"]
 
 #: Bytes that one import may fetch and unpack, and the files that an archive may hold.
 MAX_UNPACKED = 8 * 1024**3
@@ -40,6 +46,7 @@ STRANGE = {
     b"\x28\xb5\x2f\xfd": "a zstd file",
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
 }
+GZIP, ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 UNPACK = "plain files, gz or zip: unpack it first"
 #: Folders and files that systems leave in archives.
 LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -74,14 +81,18 @@ def staged(inputs: Sequence[str | Path]) -> Iterator[list[Path]]:
                 for path in _stage(given, Path(folder) / str(number), names, budget)
             ]
         except BadInputError as error:
-            if not names:
-                raise
+
+            def told(text: str) -> str:
+                if folder not in text:
+                    return text
+                return re.sub(rf"{re.escape(folder)}/\d+/(unpacked/)?", "", _named(text, names))
+
             raise BadInputError(
                 (
-                    Problem(_named(p.file, names), p.row, p.field, p.given, p.allowed)
+                    Problem(told(p.file), p.row, p.field, told(p.given), told(p.allowed))
                     for p in error.problems
                 ),
-                error.hint,
+                told(error.hint),
             ) from None
 
 
@@ -141,29 +152,45 @@ def _stage(given: str | Path, target: Path, names: dict[str, str], budget: _Budg
         raise BadInputError([Problem(str(given), None, None, kind, "a file, a folder or a URL")])
     # What was beside each other stays so.
     place = target / "unpacked"
-    for packed in (file for file in files_in(path) if file.suffix.lower() in (".gz", ".zip")):
+    for packed in filter(will_unpack, files_in(path)):
         beside = place / packed.relative_to(path).parent
         zipped = packed.suffix.lower() == ".zip"
         _unpacked(packed, beside / packed.name if zipped else beside, names, budget)
     return [path, place] if place.exists() else [path]
 
 
-def _unpacked(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> Path:
-    """The path itself, or the file or folder that it unpacks to."""
+def will_unpack(path: Path) -> bool:
+    """Whether a file of a folder is unpacked: it is called ``.gz`` or ``.zip``, and is one."""
+    if path.suffix.lower() not in (".gz", ".zip"):
+        return False
+    return _head(path).startswith((GZIP, *ZIP)) or kind_of_archive(path) is not None
+
+
+def kind_of_archive(path: Path) -> str | None:
+    """What a packed file is that is not unpacked here; None of others."""
     head = _head(path)
     strange = next((what for magic, what in STRANGE.items() if head.startswith(magic)), None)
-    if strange or head[257:262] == b"ustar":
-        raise _refused(path, strange or "a tar archive", UNPACK)
-    if head[:2] == b"\x1f\x8b":
+    if strange is None and head[257:262] == b"ustar":
+        strange = "a tar archive"
+    return strange
+
+
+def _unpacked(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> Path:
+    """The path itself, or the file or folder that it unpacks to."""
+    strange = kind_of_archive(path)
+    if strange:
+        raise _refused(path, strange, UNPACK)
+    head, given = _head(path), _named(str(path), names)
+    if head.startswith(GZIP):
         target.mkdir(parents=True, exist_ok=True)
         name = path.name[:-3] if path.suffix.lower() == ".gz" else path.name
         out = target / (name or "file")
-        names[str(out)] = str(path)
+        names[str(out)] = given
         with path.open("rb") as file:
             _gunzip(file, out, path, budget)
         return out
-    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        names[str(target)] = f"{path}!"
+    if head.startswith(ZIP):
+        names[str(target)] = f"{given}!"
         _unzip(path, target, names, budget)
         return target
     return path
@@ -183,8 +210,11 @@ def _gunzip(file: IO[bytes], out: Path, path: Path, budget: _Budget) -> None:
             _copy(source, out, path, budget, packed=file.tell)
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from None
-    if _head(out)[257:262] == b"ustar":
+    head = _head(out)
+    if head[257:262] == b"ustar":
         raise _refused(path, "a packed tar archive", UNPACK)
+    if head.startswith((GZIP, *ZIP)):
+        raise _refused(path, "a packed file in a gz", UNPACK)
 
 
 def _unzip(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> None:
@@ -210,7 +240,8 @@ def _unzip(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> 
                     raise _refused(path, f"{entry.filename!r} twice", "each entry once")
                 with archive.open(entry) as source:
                     if inner.suffix.lower() == ".gz":
-                        names[str(out.with_suffix(""))] = f"{path}!/{inner}"
+                        unpacked = str(out.with_suffix(""))
+                        names[unpacked] = f"{_named(str(path), names)}!/{inner}"
                         _gunzip(source, out.with_suffix(""), path, budget)
                     else:
                         size = entry.compress_size
@@ -246,7 +277,14 @@ def _copy(source: Any, out: Path, path: Path | str, budget: _Budget, *, packed: 
             if budget.left < 0 or done > SLACK + MAX_RATIO * packed():
                 allowed = f"at most {MAX_UNPACKED:,} bytes and {MAX_RATIO} times the packed size"
                 raise _refused(path, f"more than {done:,} bytes unpacked", allowed)
-            target.write(chunk)
+            try:
+                target.write(chunk)
+                target.flush()
+            except OSError as error:  # the disk is full, say: no fault of the input
+                raise WorkspaceError(
+                    f"cannot unpack or fetch the input into '{tempfile.gettempdir()}': "
+                    f"{error.strerror or error}. Set TMPDIR to a folder with more room"
+                ) from None
 
 
 def _fetch(url: str, target: Path, budget: _Budget) -> Path:
@@ -255,13 +293,10 @@ def _fetch(url: str, target: Path, budget: _Budget) -> Path:
     # The query is kept: an address may name its game there.
     tail = url.rstrip("/").rsplit("/", 1)[-1] if web else PurePosixPath(url.rstrip("/")).name
     local = target / (re.sub(r"[^\w.=&,-]", "_", tail)[-150:].lstrip(".") or "input")
-    failures: tuple[type[Exception], ...] = (OSError, ValueError, ImportError)
     try:
         if web:
-            import http.client
             import urllib.request
 
-            failures = (*failures, http.client.HTTPException)
             asked = urllib.request.Request(url, headers={"User-Agent": "openbasket"})  # noqa: S310
             with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as source:  # noqa: S310
                 _copy(source, local, url, budget, packed=lambda: MAX_UNPACKED)
@@ -274,14 +309,39 @@ def _fetch(url: str, target: Path, budget: _Budget) -> Path:
             ) from None
         system, path = fsspec.core.url_to_fs(url)
         if system.isdir(path):
-            system.get(path.rstrip("/") + "/", str(local) + "/", recursive=True)
+            _fetch_folder(system, path, local, url, budget)
         else:
             with system.open(path, "rb") as source:
                 _copy(source, local, url, budget, packed=lambda: MAX_UNPACKED)
-    except failures as error:
+    except OpenBasketError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each file system of fsspec has errors of its own
         given = f"{type(error).__name__}: {str(error)[:160]}"
         raise BadInputError([Problem(url, None, None, given, "a URL that can be read")]) from None
     return local
+
+
+def _fetch_folder(system: Any, path: str, local: Path, url: str, budget: _Budget) -> None:
+    """Fetch the files of a folder, one by one, without hidden ones and what systems leave behind."""
+    local.mkdir()
+    root = path.rstrip("/") + "/"
+    files = [name for name, info in system.find(path, detail=True).items() if _is_file(info)]
+    if len(files) > MAX_FILES:
+        raise _refused(url, f"{len(files):,} files", f"at most {MAX_FILES:,}")
+    for name in sorted(files):
+        inner = PurePosixPath(name.removeprefix(root))
+        if inner.is_absolute() or ".." in inner.parts or "\\" in name:
+            raise _refused(url, f"the file {name!r}", "files inside the folder")
+        if any(map(_is_litter, inner.parts)):
+            continue
+        out = local.joinpath(*inner.parts)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with system.open(name, "rb") as source:
+            _copy(source, out, url, budget, packed=lambda: MAX_UNPACKED)
+
+
+def _is_file(info: dict[str, Any]) -> bool:
+    return info.get("type") in ("file", "link")
 
 
 def _damaged(path: Path, error: Exception) -> BadInputError:

@@ -318,7 +318,7 @@ def test_a_box_score_goes_with_the_plays_that_need_it(tmp_path):
     lines = [[int(c) if n == at else c for n, c in enumerate(row)] for row in sets["rowSet"]]
     box = write_csv(tmp_path / "box.csv", sets["headers"], lines)
     assert check(imported(tmp_path / "ws", table, box)).player_games == 19
-    with pytest.raises(BadInputError, match="no games"):
+    with pytest.raises(BadInputError, match="no play-by-play among the files of"):
         imported(tmp_path / "alone", box)
 
 
