@@ -1,4 +1,4 @@
-"""Pages that are made from the code: ``python docs/_pages.py`` writes them, a test says when they are stale."""
+"""Pages made from the code: ``python docs/_pages.py`` writes them, a test says when they are stale."""
 
 from __future__ import annotations
 

@@ -121,3 +121,20 @@ def test_names_reach_the_terminal_as_they_are_without_control_characters(capsys)
     assert all(text in out for text in ("[red]t", "[/]", "[red]a[/][2J", "[bold]c"))
     assert "note: [/]]0;x next ?" in out
     assert not set(out) & set("\x1b\x07")
+
+
+@pytest.mark.parametrize("verb", ["reliability", "split", "reels", "simulate"])
+def test_a_seed_below_zero_is_bad_usage(verb, tmp_path):
+    done = openbasket(verb, str(tmp_path), "--seed", "-1")
+    assert done.returncode == 2
+    assert "--seed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out", ".svg"])
+def test_a_plot_that_cannot_be_saved_is_refused_first(name, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    done = openbasket("reliability", str(tmp_path / "nothing"), "--plot", str(tmp_path / name))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: figure {name}: got ")
+    assert "allowed: svg, png, pdf" in done.stderr

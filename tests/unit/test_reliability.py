@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from openbasket.cli import app
 from openbasket.labels import LabelSettings, label
 from openbasket.labels.experts import agreement
 from openbasket.labels.impact import adjusted_plus_minus, stretches
@@ -120,6 +124,37 @@ def test_reliability_follows_what_is_in_the_labels(league):
     assert (league.private / "reliability.json").exists()
     again = reliability(league, LabelSettings(min_events=1), resamples=6, quiet=True)
     assert again.table.equals(table)
+
+
+def test_seasons_of_too_few_players_are_named(league):
+    words = ["reliability", str(league.root), "--min-events", "9999", "--resamples", "0", "-q"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
+    for season in ("21-22", "22-23"):
+        note = f"note: not measured: sim {season}, 0 players with enough events; needed: 20"
+        assert note in done.output
+    content = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert content["too_small"] == {"sim 21-22": 0, "sim 22-23": 0}
+    assert content["least_players"] == 20
+    assert json.loads((league.private / "reliability.json").read_text()) == content
+
+
+def test_flagged_games_are_measured_on_request(league, tmp_path):
+    ws = Workspace(tmp_path, create=True)
+    for name in ("games", "appearances", "box_scores", "events", "stints"):
+        ws.write(name, league.read(name, "sim", "21-22"), "sim", "21-22")
+    ws.write("players", league.read("players"))
+    games = league.read("games", "sim", "21-22")["game_id"]
+    flags = pl.DataFrame({"game_id": games}).with_columns(
+        check=pl.lit("result"), scope=pl.lit("game"), reason=pl.lit("planted")
+    )
+    ws.write("flags", flags, "sim", "21-22")
+    words = ["reliability", str(tmp_path), "--min-events", "1", "--resamples", "0", "-q", "--json"]
+    left_out = json.loads(CliRunner().invoke(app, words).stdout)
+    assert left_out["too_small"] == {"sim 21-22": 0}
+    used = json.loads(CliRunner().invoke(app, [*words, "--include-flagged"]).stdout)
+    assert used["too_small"] == {}
+    assert used["rows"]
 
 
 def test_games_that_carry_nothing_are_called_noise(league, tmp_path):

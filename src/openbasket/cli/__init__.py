@@ -21,6 +21,7 @@ EXTRAS = {
     "cv2": "simulation",
     "jinja2": "report",
     "markupsafe": "report",
+    "matplotlib": "figures",
     "safetensors": "train",
     "torch": "train",
 }

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openbasket.cli.options import Json, Quiet, Root, Seed, Workers, print_json, print_table, say
+from openbasket.cli.options import (
+    IncludeFlagged,
+    Json,
+    Quiet,
+    Root,
+    Seed,
+    Workers,
+    print_json,
+    print_table,
+    say,
+)
 
 if TYPE_CHECKING:
     from openbasket.workspace import Workspace
@@ -36,10 +46,7 @@ def label(
     min_minutes: Annotated[
         float, typer.Option(min=0, help="Player-seasons with fewer minutes are not ranked.")
     ] = 0.0,
-    include_flagged: Annotated[
-        bool,
-        typer.Option("--include-flagged", help="Use games and line-ups that were flagged, too."),
-    ] = False,
+    include_flagged: IncludeFlagged = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,6 +74,7 @@ def reliability(
     min_minutes: Annotated[
         float, typer.Option(min=0, help="Player-seasons with fewer minutes are not ranked.")
     ] = 0.0,
+    include_flagged: IncludeFlagged = False,
     resamples: Annotated[
         int, typer.Option(min=0, help="How often the games of a season are drawn anew.")
     ] = 20,
@@ -82,8 +90,10 @@ def reliability(
     from openbasket.labels.reliability import reliability as measure
     from openbasket.workspace import Workspace
 
+    if plot is not None:
+        _check_plot(plot)
     workspace = Workspace(root)
-    settings = LabelSettings(levels, min_events, min_minutes)
+    settings = LabelSettings(levels, min_events, min_minutes, include_flagged)
     report = measure(workspace, settings, resamples=resamples, seed=seed, quiet=quiet)
     if plot is not None:
         from openbasket.dataset.figures import reliability_plot, save
@@ -100,6 +110,20 @@ def reliability(
     noise = report.summary().filter(verdict="mostly noise")
     if noise.height:
         say(f"{noise.height} of {report.summary().height} are mostly noise (split-half below 0.5)")
+    for note in report.notes:
+        say(f"note: {note}")
+
+
+def _check_plot(path: Path) -> None:
+    """Refuse a plot that could not be saved before minutes of work go into it."""
+    from openbasket.dataset.figures import SUFFIXES
+    from openbasket.errors import ConfigError
+
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"figure {path.name}: got '{suffix}'; allowed: {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise ConfigError(f"figure {path.name}: got a folder; allowed: a file")
 
 
 def agreement(

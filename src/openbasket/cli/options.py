@@ -11,12 +11,25 @@ import typer
 
 from openbasket.errors import plain
 
-__all__ = ["Json", "Quiet", "Root", "Seed", "Workers", "print_json", "print_table", "say"]
+__all__ = [
+    "IncludeFlagged",
+    "Json",
+    "Quiet",
+    "Root",
+    "Seed",
+    "Workers",
+    "print_json",
+    "print_table",
+    "say",
+]
 
 Root = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the dataset.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")]
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
+IncludeFlagged = Annotated[
+    bool, typer.Option("--include-flagged", help="Use games and line-ups that were flagged, too.")
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes; all cores by default.", show_default=False)
 ]

@@ -88,6 +88,15 @@ def check(
     else:
         _show(report)
     low = [stat for stat, share in report.agreement.items() if share < minimum]
+    if not as_json:
+        if not report.agreement:
+            say("no game has a box score: nothing could be compared")
+        elif low:
+            say(
+                f"below the minimum of {minimum:.2%}: {', '.join(low)} (--minimum says what is enough)"
+            )
+        else:
+            say(f"every statistic agrees in at least {minimum:.2%} of the player-games")
     if low:
         raise typer.Exit(1)
 
@@ -100,23 +109,30 @@ def _show(report: CheckReport) -> None:
         [(stat, f"{share:.2%}", f"{told[stat]:,}") for stat, share in report.agreement.items()],
     )
     print_table(
-        "League by league (minutes and plus-minus: all games / without those whose line-ups are flagged / "
-        "where the official ones add up)",
-        ("league", "season", "games", "left out", "no line-ups", "scores", "worst statistic",
-         "minutes", "plus-minus", "five a side", "poss./est."),
+        "League by league",
+        ("league", "season", "games", "left out", "no line-ups", "scores", "worst statistic"),
         [
             (
                 s.league, s.season, f"{s.games:,}", s.left_out, s.without_lineups,
                 _percent(*s.final_scores),
                 min((_percent(*pair) for pair in s.agree.values() if pair[1]), key=_value, default="-"),
-                f"{_percent(*s.minutes)} / {_percent(*s.trusted_minutes)} / "
-                f"{_percent(*s.sound_minutes)}",
-                f"{_percent(*s.plus_minus)} / {_percent(*s.trusted_plus_minus)} / "
-                f"{_percent(*s.sound_plus_minus)}",
-                f"{s.five:.2%}", f"{s.possessions:.3f}",
             )
             for s in report.seasons
         ],
+    )  # fmt: skip
+    print_table(
+        "Line-ups, beside the official minutes (within 5 s) and plus-minus",
+        ("league", "season", "minutes", "trusted", "plus-minus", "trusted", "five", "poss."),
+        [
+            (
+                s.league, s.season, _percent(*s.minutes), _percent(*s.trusted_minutes),
+                _percent(*s.plus_minus), _percent(*s.trusted_plus_minus), f"{s.five:.2%}",
+                f"{s.possessions:.3f}",
+            )
+            for s in report.seasons
+        ],
+        caption="trusted: without games whose line-ups are flagged; five: share of the time with five a side; "
+        "poss.: possessions counted over the usual estimate",
     )  # fmt: skip
     flagged = [flag for flag in report.flagged if flag["scope"] != "note"]
     for flag in flagged[:20]:

@@ -10,7 +10,7 @@ level differs is counted. A label of no information changes level in 80 % of dra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,11 +55,27 @@ class ReliabilityReport:
             for all). Skills without labels, or of fewer than twenty players, have no row.
         levels: number of levels.
         resamples: draws of games behind ``level_change``.
+        too_small: league and season -> ranked players, of those that were not measured since they have fewer
+            than ``least_players``.
     """
 
     table: pl.DataFrame
     levels: int
     resamples: int
+    too_small: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def least_players(self) -> int:
+        """Seasons of fewer ranked players are not measured."""
+        return max(self.levels, LEAST_PAIRS)
+
+    @property
+    def notes(self) -> list[str]:
+        """Which seasons were not measured, and why."""
+        return [
+            f"not measured: {place}, {count} players with enough events; needed: {self.least_players}"
+            for place, count in self.too_small.items()
+        ]
 
     def summary(self) -> pl.DataFrame:
         """A row for each league and skill: measures averaged over seasons (weighted by players).
@@ -111,6 +127,8 @@ class ReliabilityReport:
         return {
             "levels": self.levels,
             "resamples": self.resamples,
+            "least_players": self.least_players,
+            "too_small": self.too_small,
             "rows": self.table.to_dicts(),
             "summary": self.summary().to_dicts(),
         }
@@ -159,6 +177,7 @@ def reliability(
     workspace.require("games")
     rows: list[tuple[Any, ...]] = []
     scores: dict[tuple[str, str], pl.DataFrame] = {}
+    too_small: dict[str, int] = {}
     for league, season in track(workspace.seasons("games"), "reliability", quiet=quiet):
         tables = read_season(workspace, league, season)
         rng = np.random.default_rng([seed, *league.encode(), *season.encode()])
@@ -167,6 +186,7 @@ def reliability(
             (pl.col("events") >= settings.min_events) & (pl.col("minutes") >= settings.min_minutes)
         )
         if people.height < max(settings.levels, LEAST_PAIRS):
+            too_small[f"{league} {season}"] = people.height
             continue
         whole, _, _ = rate(counts, people, tables.events, settings.levels)
         scores[league, season] = whole.join(people, on="subject_id").select(
@@ -184,7 +204,7 @@ def reliability(
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row").sort(
         "league", "season", "measure", "skill"
     )
-    report = ReliabilityReport(table, settings.levels, resamples)
+    report = ReliabilityReport(table, settings.levels, resamples, too_small)
     write_json(workspace.private / "reliability.json", report.to_json())
     return report
 
