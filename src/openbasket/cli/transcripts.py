@@ -131,7 +131,7 @@ def _show(report: CheckReport) -> None:
             )
             for s in report.seasons
         ],
-        caption="trusted: without games whose line-ups are flagged; five: share of the time with five a side; "
+        caption="trusted: without games whose line-ups are flagged; five: time with five a side; "
         "poss.: possessions counted over the usual estimate",
     )  # fmt: skip
     flagged = [flag for flag in report.flagged if flag["scope"] != "note"]
