@@ -83,6 +83,7 @@ _MADE_BY = {
     "predictions": "openbasket predict",
 }
 _TEMPORARY = ".openbasket-tmp-"
+_LOCK = ".lock"
 #: What the system says of a disk that takes no more.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
@@ -129,8 +130,8 @@ class Workspace:
         """Remove the folders that this object made, if nothing was written into them."""
         if self.private not in self._made:
             return
-        marker = self.private / "workspace.json"
-        if any(path != marker and not path.is_dir() for path in self.private.rglob("*")):
+        own = (self.private / "workspace.json", self.private / _LOCK)
+        if any(path not in own and not path.is_dir() for path in self.private.rglob("*")):
             return
         shutil.rmtree(self.private)
         for folder in self._made[1:]:
@@ -297,6 +298,14 @@ class Workspace:
         with atomic_path(path) as temporary:
             _write_parquet(frame, temporary, path)
         return path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from changing tables until the block ends; wait for those that do."""
+        from filelock import FileLock
+
+        with FileLock(self.private / _LOCK):
+            yield
 
     @contextmanager
     def together(self) -> Iterator[Callable[..., None]]:

@@ -276,13 +276,11 @@ def _outside(transcript: Transcript) -> int:
 def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     """Write a season's tables, all or none; one import at a time."""
     import polars as pl
-    from filelock import FileLock
 
     from openbasket.transcripts.checks import in_order
 
     pair = (transcript.league, transcript.season)
-    workspace.private.mkdir(parents=True, exist_ok=True)
-    with FileLock(workspace.private / "import.lock"):
+    with workspace.locked():
         old = {
             name: workspace.read(name, *pair)
             for name in cast("tuple[TableName, ...]", BY_SEASON)
