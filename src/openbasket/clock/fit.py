@@ -6,7 +6,8 @@ again). Whatever stops the clock is seen at ``first``; free throws are shot whil
 spread toward ``last``. Where event times are known (rendered videos), they are used instead.
 
 The width of what two anchors leave open (media time that passed without the clock) bounds the
-error; above a tolerance an event is refused, with the reason.
+error; above a tolerance an event is refused, with the reason. Two anchors at one media time are a
+cut: the clock values between them are not in the video.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ __all__ = ["GameClock", "Located", "locate"]
 TOLERANCE_S = 1.0
 #: Clock values this near are the same (times written as text keep microseconds).
 SAME_S = 2e-6
+#: Media times this near are the same moment: two clocks at it are a cut.
+_CUT_S = 1e-6
 #: Real free throws: about 7 s apart, the last one about 3 s before the clock runs again.
 _FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 7.0, 3.0
 
@@ -98,7 +101,8 @@ class GameClock:
         gone, passed = clock[:-1] - clock[1:], np.diff(media)
         place = f"anchors of game {self.game_id}, period {period}"
         problems = []
-        for i in np.flatnonzero((gone < -tolerance_s) | (gone > passed + tolerance_s)):
+        faster = (gone > passed + tolerance_s) & (passed > _CUT_S)
+        for i in np.flatnonzero((gone < -tolerance_s) | faster):
             between = f"from {media[i]:.3f} s to {media[i + 1]:.3f} s of the video"
             allowed = f"0 to {passed[i]:.3f} s (the clock counts down, no faster than the video)"
             problems.append(
@@ -146,8 +150,16 @@ class GameClock:
         )  # last anchor at or before it
         if i <= j:
             return float(media[i]), float(media[j])
-        share = (value - down[j]) / (down[i] - down[j])
-        at = float(media[j] + share * (media[i] - media[j]))
+        gone, passed = float(down[i] - down[j]), float(media[i] - media[j])
+        if passed <= _CUT_S and gone > TOLERANCE_S:
+            raise NotFoundError(
+                f"game '{self.game_id}', period {period}: clock {clock_s:.1f} s is not in the video, "
+                f"which leaves out {clock[j]:.1f} s to {clock[i]:.1f} s"
+            )
+        # Where the clock also stood, the middle of what is possible: half of what is open before it.
+        slower = max(passed - gone, 0.0)
+        share = (value - down[j]) / gone
+        at = float(media[j] + slower / 2 + share * (passed - slower))
         return at, at
 
     def media_s(
