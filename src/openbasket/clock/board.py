@@ -193,17 +193,21 @@ def _board(spot: list[Text], looks: list[list[Text]], periods: int) -> Board:
     top, bottom = (round(median(w.box[i] for w in spot)) for i in (1, 3))
     height = bottom - top
     box = (left, top, right, bottom)
-    others = [w.box for words in looks for w in words if w not in spot and _beside(box, w.box)]
-    pad = 0.35 * height
-    before = [b[2] for b in others if b[2] <= left + 0.3 * height]
-    after = [b[0] for b in others if b[0] >= right - 0.3 * height]
-    left = max(round(left - pad), max(before, default=0))
-    right = min(round(right + pad), min(after, default=right + height))
+    # Room for one more digit (10:00 beside 9:59), as far as the neighbours leave it.
+    pad, middle = 0.6 * height, (left + right) / 2
+    before, after = [], []
+    for words in looks:
+        line = [w.box for w in words if w not in spot and _beside(box, w.box)]
+        if any(w in spot for w in words):
+            before.append(max((b[2] for b in line if b[2] < middle), default=0))
+            after.append(min((b[0] for b in line if b[0] > middle), default=right + height))
+    left = max(round(left - pad), min(round(median(before)), left))
+    right = min(round(right + pad), max(round(median(after)), right))
     rise = max(round(0.08 * height), 1)
     clock = (left, max(top - rise, 0), right, bottom + rise)
     periods_seen = [_period_box(box, words, periods) for words in looks]
     found = [p for p in periods_seen if p[0] is not None]
-    if not found:
+    if 2 * len(found) < len(spot):
         return Board(clock, None, False, periods)
     plain = sum(p[1] for p in found) * 2 > len(found)
     boxes = [p[0] for p in found if p[0] is not None and p[1] == plain]
@@ -238,6 +242,11 @@ def _period_box(clock: Box, words: list[Text], periods: int) -> tuple[Box | None
     if named:
         best = min(named, key=lambda w: _apart(clock, w.box))
         return best.box, False
+    beside = [w for w in near if _beside(clock, w.box) and w.box != clock]
+    next_to = min(beside, key=lambda w: _apart(clock, w.box), default=None)
+    if next_to is not None and _apart(clock, next_to.box) < 1.5 * height:
+        if period_reading(next_to.text, periods, plain=True) is not None:
+            return next_to.box, True
     for word in near:
         letters = "".join(c for c in word.text.upper() if c.isalpha())
         if len(letters) >= 4 and SequenceMatcher(None, letters, "PERIOD").ratio() > 0.6:
@@ -246,6 +255,14 @@ def _period_box(clock: Box, words: list[Text], periods: int) -> tuple[Box | None
             half = max(0.4 * (right - left), tall)
             digit = (middle - half, bottom - 0.2 * tall, middle + half, bottom + 2.1 * tall)
             return (round(digit[0]), round(digit[1]), round(digit[2]), round(digit[3])), True
+    for word in near:  # a line of score, period, score, read as one
+        left, top, right, bottom = word.box
+        middle, tall = (left + right) / 2, bottom - top
+        off = abs(middle - (clock[0] + clock[2]) / 2)
+        digits = sum(c.isdigit() for c in word.text)
+        if digits >= 4 and top > clock[1] + 0.5 * height and off < 0.12 * (right - left):
+            box = (round(middle - 0.42 * tall), top, round(middle + 0.42 * tall), bottom)
+            return box, True
     return None, False
 
 

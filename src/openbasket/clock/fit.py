@@ -66,6 +66,7 @@ class GameClock:
             )
         self.game_id: str = games[0]
         self._maps: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        self._residuals: dict[int, NDArray[np.float64]] = {}
         problems: list[Problem] = []
         rows = anchors.sort(
             ["period", "media_s", "clock_s"], descending=[False, False, True]
@@ -76,6 +77,10 @@ class GameClock:
             media = part["media_s"].to_numpy().astype(np.float64)
             problems += self._contradictions(period, clock, media, tolerance_s)
             self._maps[period] = (np.minimum.accumulate(clock), media)
+            residual = part["residual_s"].fill_null(0.0) if "residual_s" in part.columns else None
+            self._residuals[period] = (
+                np.zeros(len(media)) if residual is None else residual.to_numpy().astype(np.float64)
+            )
         ends = [(p, m[1][0], m[1][-1]) for p, m in sorted(self._maps.items())]
         for (first, _, end), (second, start, _) in pairwise(ends):
             if start < end:
@@ -185,6 +190,14 @@ class GameClock:
             return 0.0
         return float(max((media[i] - media[i - 1]) - (clock[i - 1] - clock[i]), 0.0))
 
+    def residual_s(self, period: int, clock_s: float) -> float:
+        """How far the anchors beside a clock value may be off themselves; 0 where they do not say."""
+        clock, _ = self._map(period, clock_s)
+        i = int(np.searchsorted(-clock, -clock_s - SAME_S, side="left"))
+        i = min(i, len(clock) - 1)
+        at = i == 0 or abs(clock[i] - clock_s) <= SAME_S
+        return float(self._residuals[period][i if at else i - 1 : i + 1].max())
+
 
 @dataclass(frozen=True)
 class Located:
@@ -192,7 +205,8 @@ class Located:
 
     Args:
         times: table ``event_times``.
-        residual_s: for each row of ``times``, what the anchors leave open, halved; 0 where it is known.
+        residual_s: for each row of ``times``, how far it may be off: half of what the anchors leave open,
+            and their own residual; 0 where it is known.
         refused: event id and reason.
     """
 
@@ -206,7 +220,7 @@ def locate(
     anchors: pl.DataFrame,
     event_times: pl.DataFrame | None = None,
     *,
-    tolerance_s: float = 3.0,
+    tolerance_s: float = 2.0,
 ) -> Located:
     """Say when each event of a game is seen in its video.
 
@@ -218,7 +232,7 @@ def locate(
         events: rows of one game.
         anchors: rows of that game; may be empty if every event time is known.
         event_times: rows of that game, where there are any.
-        tolerance_s: an event whose media time is open by more than twice this is refused.
+        tolerance_s: an event whose media time may be further off than this is refused.
 
     Raises:
         BadInputError: anchors that contradict each other.
@@ -240,21 +254,22 @@ def locate(
             continue
         try:
             first, last = clock.span(row["period"], row["clock_s"])
-            wide = clock.open_s(row["period"], row["clock_s"])
+            off = clock.open_s(row["period"], row["clock_s"]) / 2
+            off += clock.residual_s(row["period"], row["clock_s"])
         except NotFoundError as error:
             refused.append((event, str(error)))
             continue
-        if wide / 2 > tolerance_s:
+        if off > tolerance_s:
             refused.append(
                 (
                     event,
                     f"the anchors around period {row['period']}, clock {row['clock_s']:.1f} s leave "
-                    f"its media time open by +-{wide / 2:.1f} s; allowed: {tolerance_s:.1f} s. Add an "
+                    f"its media time open by +-{off:.1f} s; allowed: {tolerance_s:.1f} s. Add an "
                     "anchor near it",
                 )
             )
             continue
-        found.append((game, event, _in_stop(rows, index, first, last), wide / 2))
+        found.append((game, event, _in_stop(rows, index, first, last), off))
     frame = pl.DataFrame(
         [row[:3] for row in found], schema=tables.dtypes("event_times"), orient="row"
     )
