@@ -242,7 +242,7 @@ def _period_box(clock: Box, words: list[Text], periods: int) -> tuple[Box | None
     if named:
         best = min(named, key=lambda w: _apart(clock, w.box))
         return best.box, False
-    beside = [w for w in near if _beside(clock, w.box) and w.box != clock]
+    beside = [w for w in near if _beside(clock, w.box) and not clock_readings(w.text)]
     next_to = min(beside, key=lambda w: _apart(clock, w.box), default=None)
     if next_to is not None and _apart(clock, next_to.box) < 1.5 * height:
         if period_reading(next_to.text, periods, plain=True) is not None:

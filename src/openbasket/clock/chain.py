@@ -23,6 +23,8 @@ _PERIOD_COST, _EARLY_END_COST, _LATE_START_COST = 0.5, 2.0, 2.0
 _NEAR_END_S = 30.0
 #: What a change of the period that the scoreboard does not show costs, and a period that goes back.
 _WRONG_PERIOD_COST, _PERIOD_BACK_COST = 2.0, 3.0
+#: Replays show a clock of at most so many seconds ago; such readings count for little.
+_REPLAY_S, _OLD_WEIGHT = 20.0, 0.1
 #: Rounding of media times to frames.
 SLACK_S = 0.07
 
@@ -79,6 +81,7 @@ def heaviest_chain(readings: Sequence[Shown], rules: GameRules) -> list[Shown]:
     tick = np.array([r.tick_s for r in shown])
     period = np.array([r.period or 0 for r in shown])
     score = np.array([r.weight for r in shown])
+    score[_old_clocks(media, clock, tick)] *= _OLD_WEIGHT
     before = np.full(len(shown), -1)
     lengths = np.array([rules.period_s, rules.overtime_s])
     for j in range(1, len(shown)):
@@ -89,7 +92,7 @@ def heaviest_chain(readings: Sequence[Shown], rules: GameRules) -> list[Shown]:
         least = clock[i] - clock[j] - tick[j]
         most = clock[i] + tick[i] - clock[j]
         known = (period[i] > 0) & (period[j] > 0)
-        down = most > -SLACK_S
+        down = most > 1e-6
         jumps = down & (least > media[j] - media[i] + SLACK_S)
         starts = np.abs(lengths - clock[j]).min() < _NEAR_END_S
         fresh = _PERIOD_COST + _EARLY_END_COST * (clock[i] > _NEAR_END_S)
@@ -108,6 +111,21 @@ def heaviest_chain(readings: Sequence[Shown], rules: GameRules) -> list[Shown]:
         chain.append(shown[at])
         at = int(before[at])
     return chain[::-1]
+
+
+def _old_clocks(
+    media: NDArray[np.float64], clock: NDArray[np.float64], tick: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Readings that a replay explains: a lower clock was shown shortly before, by a clock that ran."""
+    ran = np.zeros(len(media), bool)
+    old = np.zeros(len(media), bool)
+    for j in range(len(media)):
+        i = slice(int(np.searchsorted(media, media[j] - _REPLAY_S)), j)
+        passed, gone = media[j] - media[i], clock[i] - clock[j]
+        fits = (gone - tick[j] < passed) & (passed < gone + tick[i])
+        ran[j] = bool((fits & (gone > 0.5)).any())
+        old[j] = bool((ran[i] & (-gone >= tick[i]) & (-gone < _REPLAY_S)).any())
+    return old
 
 
 def stretches(chain: Sequence[Shown], rules: GameRules) -> list[Stretch] | str:

@@ -42,6 +42,10 @@ class Wanted:
         """Whether something happens between two clock values."""
         return not self.given or any(low - 0.6 <= c <= high + 0.6 for c in self.all)
 
+    def stops(self, low: float, high: float) -> bool:
+        """Whether something that stops the clock happens between two clock values."""
+        return any(low - 1e-6 <= c < high + 1e-6 for c in self.stopping)
+
     def stop(self, low: float, high: float, default: float) -> float:
         """Where in ``[low, high)`` the clock stood, as far as the events say.
 

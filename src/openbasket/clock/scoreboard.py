@@ -171,7 +171,7 @@ class _Scan:
         known = sorted(self.tried | set(self.seen))
         for index, part in enumerate(self.found):
             wanted, before, after = self.around(index)
-            for wish in wishes(part, wanted.matters, before, after):
+            for wish in wishes(part, wanted.matters, wanted.stops, before, after):
                 looks += self._resolve(wish, known)
         fresh: dict[float, Wish] = {}
         for look in looks:
@@ -247,7 +247,8 @@ class _Scan:
                 f"no period is seen to begin above {format_time(max(tops))}; periods of this game "
                 f"last {format_time(rules.period_s)}. Is this the game's video?"
             )
-        ran = sum(p.last - p.first for f in self.found for p in f.parts if isinstance(p, Run))
+        runs = [p for f in self.found for p in f.parts if isinstance(p, Run) and p.readings]
+        ran = sum(run.last - run.first for run in runs)
         if ran < 20.0:
             return "the clock was never seen to run for long. Sync it by hand, with a CSV of anchors"
         if not any(s.period for s in self.chain) and len(regular) < rules.periods:

@@ -17,6 +17,8 @@ __all__ = ["MOMENT_S", "Run", "Segments", "Stand", "Wish", "segments", "wishes"]
 
 #: How well the sum of clock and media time of a run is to be known, and a moment of the video.
 _SUM_S, MOMENT_S = 0.5, 0.35
+#: Two readings that share less of a sum than this do not confirm each other.
+_OVERLAP_S = 0.02
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Stand:
     tick_s: float
     first: float
     last: float
+    proven: bool = False  # by a third reading, between the two
 
 
 @dataclass
@@ -81,11 +84,15 @@ def segments(stretch: Stretch, rules: GameRules) -> Segments:
     running: list[Shown] = []
     for group in groups:
         head, tail = group[0], group[-1]
-        if tail.media_s - head.media_s <= head.tick_s + SLACK_S:
+        ends = head.clock_s < head.tick_s / 2 or head.clock_s > found.length_s - head.tick_s / 2
+        if not ends and tail.media_s - head.media_s < head.tick_s - _OVERLAP_S:
             running += group
             continue
         found.parts += _runs(running, low, head.media_s + head.clock_s + head.tick_s)
-        found.parts.append(Stand(head.clock_s, head.tick_s, head.media_s, tail.media_s))
+        proven = any(0.2 < s.media_s - head.media_s < 2.0 for s in group[:-1])
+        found.parts.append(
+            Stand(head.clock_s, head.tick_s, head.media_s, tail.media_s, proven)
+        )
         low, running = tail.media_s + tail.clock_s, []
     found.parts += _runs(running, low, 1e9)
     if isinstance(found.parts[0], Run) and found.parts[0].readings == 0:
@@ -100,9 +107,13 @@ def _runs(shown: Sequence[Shown], low: float, high: float) -> list[Run | Stand]:
     """Readings between two stands, as few runs as explain them."""
     runs: list[Run | Stand] = []
     now = Run(low, 1e9, 1e9, -1e9)
-    for reading in shown:
+    for reading, following in zip(shown, [*shown[1:], None], strict=False):
         at = reading.media_s + reading.clock_s
         a, b = max(now.low, at), min(now.high, at + reading.tick_s)
+        if a > b - _OVERLAP_S and following is not None and now.readings:
+            on = following.media_s + following.clock_s
+            if max(now.low, on) < min(now.high, on + following.tick_s) - _OVERLAP_S:
+                continue  # misread by one: what comes before and after it agrees
         if a > b + SLACK_S:
             runs.append(now)
             a, b = at, at + reading.tick_s
@@ -154,13 +165,14 @@ Matters = Callable[[float, float], bool]
 
 
 def wishes(
-    segments: Segments, matters: Matters, before_s: float, after_s: float
+    segments: Segments, matters: Matters, stops: Matters, before_s: float, after_s: float
 ) -> list[Wish]:
     """Where to look next.
 
     Args:
         segments: of a period.
         matters: whether anything is wanted in a range of clock values, from low to high.
+        stops: whether the clock is known to stop in a range of clock values, from low to high.
         before_s: end of what is known of the period before, media seconds.
         after_s: start of what is known of the period after.
     """
@@ -171,6 +183,8 @@ def wishes(
             found += _narrow(part, matters)
     for left, right in pairwise(parts):
         found += _between(left, right, matters)
+        if isinstance(left, Run) and isinstance(right, Stand) and left.readings:
+            found += _proof(left, right, stops)
     for index, part in enumerate(parts):
         if isinstance(part, Run) and not part.readings and 0 < index < len(parts) - 1:
             found += _unseen(parts[index - 1], parts[index + 1], matters)
@@ -218,6 +232,16 @@ def _between(left: Run | Stand, right: Run | Stand, matters: Matters) -> list[Wi
     return []
 
 
+def _proof(run: Run, stand: Stand, stops: Matters) -> list[Wish]:
+    """A stop that no event explains may be a replay with an old clock: look just after it began."""
+    if stand.clock_s < 0.1 or stops(stand.clock_s, stand.clock_s + stand.tick_s):
+        return []
+    at = run.sum_s - stand.clock_s + run.half_s + 0.25
+    if stand.proven or at >= stand.last - 0.05:
+        return []
+    return [Wish(at, at, stand.last)]
+
+
 def _unseen(left: Run | Stand, right: Run | Stand, matters: Matters) -> list[Wish]:
     """Between two stands, nothing of the run was read."""
     if not (isinstance(left, Stand) and isinstance(right, Stand)):
@@ -239,7 +263,7 @@ def _edges(
         top = head.sum_s - head.first
         if top < segments.length_s - 0.6 and matters(top, segments.length_s):
             found.append(Wish(start - 0.7 if start - 0.7 > before_s else None, before_s, head.first))
-    elif head.clock_s < segments.length_s - 0.6 and matters(head.clock_s, segments.length_s):
+    elif matters(head.clock_s, segments.length_s) and head.first - before_s > MOMENT_S:
         found.append(Wish(None, before_s, head.first))
     low = tail.sum_s - tail.last if isinstance(tail, Run) else tail.clock_s
     if low > 0.6 and matters(0.0, low):

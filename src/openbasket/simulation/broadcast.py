@@ -185,6 +185,11 @@ def _code(game: Mapping[str, Any], side: str) -> str:
     return letters[:4] or side[:1].upper()
 
 
+def team_codes(game: Mapping[str, Any]) -> tuple[str, str]:
+    """What the scoreboard calls home and away."""
+    return _code(game, "home"), _code(game, "away")
+
+
 def pictures(
     game: Mapping[str, Any],
     events: pl.DataFrame,
@@ -203,9 +208,10 @@ def pictures(
     """
     settings = settings or RenderSettings()
     laid = plan(game, events, settings, FPS, periods=periods)
-    cut = _montage(game, laid, settings, seed)
+    plain = settings.board == "corner" and not settings.troubled
+    cut = None if plain else game_montage(game, laid, settings, seed)
     people = _people(game, appearances, events)
-    codes = (_code(game, "home"), _code(game, "away"))
+    codes = team_codes(game)
     total = laid.frames if cut is None else int(cut.at[-1])
     limit = total if max_s is None else min(total, round(max_s * FPS))
     kits = team_colours(game["home_team_id"], game["away_team_id"])
@@ -243,12 +249,10 @@ def pictures(
     return laid, (draw() if cut is None else draw_cut(cut))
 
 
-def _montage(
+def game_montage(
     game: Mapping[str, Any], laid: Plan, settings: RenderSettings, seed: int
-) -> Montage | None:
-    """The montage of a video that is not the plan as it stands, in the plain style."""
-    if settings.board == "corner" and not settings.troubled:
-        return None
+) -> Montage:
+    """Where a game's troubles fall: the same for equal input and seed."""
     return montage(laid, settings, _rng(seed, game["game_id"], "troubles"))
 
 
@@ -296,17 +300,21 @@ def render(
         for frame in frames:
             video.write(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420), "yuv420p")
             count += 1
-    cut = _montage(game, laid, settings, seed)
+    plain = settings.board == "corner" and not settings.troubled
+    cut = None if plain else game_montage(game, laid, settings, seed)
     return RenderedGame(
         game["game_id"],
         path,
         count,
-        _anchors(game["game_id"], laid, count, cut),
-        _event_times(game["game_id"], laid, count, cut),
+        anchors_of(game["game_id"], laid, count, cut),
+        event_times_of(game["game_id"], laid, count, cut),
     )
 
 
-def _anchors(game_id: str, laid: Plan, frames: int, cut: Montage | None = None) -> pl.DataFrame:
+def anchors_of(
+    game_id: str, laid: Plan, frames: int, cut: Montage | None = None
+) -> pl.DataFrame:
+    """The true clock map, table ``anchors``: a row wherever the clock starts, stops or jumps."""
     rows = [
         {
             "game_id": game_id,
@@ -323,9 +331,10 @@ def _anchors(game_id: str, laid: Plan, frames: int, cut: Montage | None = None) 
     return tables.validate("anchors", pl.DataFrame(rows, schema=tables.dtypes("anchors")))
 
 
-def _event_times(
+def event_times_of(
     game_id: str, laid: Plan, frames: int, cut: Montage | None = None
 ) -> pl.DataFrame:
+    """When the action of each event is seen, table ``event_times``; not those left out."""
     shown = {
         event: frame if cut is None else int(cut.at[frame])
         for event, frame in laid.event_frames.items()

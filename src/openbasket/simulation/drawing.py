@@ -19,7 +19,7 @@ from openbasket.simulation import court
 from openbasket.simulation.choreography import REFEREE, SHOULDER_OUT, Scene
 from openbasket.simulation.court import BASKET_X, CLOSE, RIM_RADIUS, RIM_Z, WIDE, Camera
 
-__all__ = ["Painter", "Person", "clock_text", "scoreboard", "team_colours"]
+__all__ = ["Painter", "Person", "clock_text", "hall", "scoreboard", "team_colours"]
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # blue, green, red
@@ -280,6 +280,11 @@ def _panorama(camera: Camera, paint: Colour) -> Image:
     for side in (-1, 1):
         _basket(image, camera, side)
     return image
+
+
+def hall() -> Image:
+    """The empty hall, as wide as the camera can pan. ``(height, width, 3)`` BGR."""
+    return _panorama(WIDE, _paint(_KITS[0][0], _KITS[1][0]))
 
 
 def _point(camera: Camera, x: float, y: float, z: float) -> tuple[int, int]:
