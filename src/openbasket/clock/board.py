@@ -244,9 +244,9 @@ def _period_box(clock: Box, words: list[Text], periods: int) -> tuple[Box | None
         return best.box, False
     beside = [w for w in near if _beside(clock, w.box) and not clock_readings(w.text)]
     next_to = min(beside, key=lambda w: _apart(clock, w.box), default=None)
-    if next_to is not None and _apart(clock, next_to.box) < 1.5 * height:
-        if period_reading(next_to.text, periods, plain=True) is not None:
-            return next_to.box, True
+    close = next_to is not None and _apart(clock, next_to.box) < 1.5 * height
+    if next_to and close and period_reading(next_to.text, periods, plain=True) is not None:
+        return next_to.box, True
     for word in near:
         letters = "".join(c for c in word.text.upper() if c.isalpha())
         if len(letters) >= 4 and SequenceMatcher(None, letters, "PERIOD").ratio() > 0.6:
@@ -292,7 +292,10 @@ def _runs(video: Glances, board: Board, times: Sequence[float]) -> int:
             continue
         passed = second.media_s - first.media_s
         gone = [
-            a.clock_s - b.clock_s for a in first.clocks for b in second.clocks if a.tick_s == b.tick_s
+            a.clock_s - b.clock_s
+            for a in first.clocks
+            for b in second.clocks
+            if a.tick_s == b.tick_s
         ]
         if any(1.0 < g < passed + 1.5 for g in gone):
             score += 1

@@ -54,7 +54,7 @@ class Reading:
 def _engine() -> Any:
     """The one OCR engine of this process, on one thread."""
     try:
-        from rapidocr import RapidOCR  # type: ignore[import-untyped]
+        from rapidocr import RapidOCR
     except ImportError as error:
         raise OpenBasketError(
             f"reading scoreboards needs rapidocr and onnxruntime ({error}). "

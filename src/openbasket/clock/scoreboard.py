@@ -205,7 +205,9 @@ class _Scan:
 
     def _fit(self) -> str | None:
         shown = [
-            Shown(s.media_s, r.clock_s, r.tick_s, s.period, 1.0 if s.media_s in self.sparse else 0.3)
+            Shown(
+                s.media_s, r.clock_s, r.tick_s, s.period, 1.0 if s.media_s in self.sparse else 0.3
+            )
             for s in self.seen.values()
             for r in s.clocks
         ]
@@ -250,7 +252,9 @@ class _Scan:
         runs = [p for f in self.found for p in f.parts if isinstance(p, Run) and p.readings]
         ran = sum(run.last - run.first for run in runs)
         if ran < 20.0:
-            return "the clock was never seen to run for long. Sync it by hand, with a CSV of anchors"
+            return (
+                "the clock was never seen to run for long. Sync it by hand, with a CSV of anchors"
+            )
         if not any(s.period for s in self.chain) and len(regular) < rules.periods:
             return (
                 f"the scoreboard does not show the period, and only {len(parts)} of "

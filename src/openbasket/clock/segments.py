@@ -90,9 +90,7 @@ def segments(stretch: Stretch, rules: GameRules) -> Segments:
             continue
         found.parts += _runs(running, low, head.media_s + head.clock_s + head.tick_s)
         proven = any(0.2 < s.media_s - head.media_s < 2.0 for s in group[:-1])
-        found.parts.append(
-            Stand(head.clock_s, head.tick_s, head.media_s, tail.media_s, proven)
-        )
+        found.parts.append(Stand(head.clock_s, head.tick_s, head.media_s, tail.media_s, proven))
         low, running = tail.media_s + tail.clock_s, []
     found.parts += _runs(running, low, 1e9)
     if isinstance(found.parts[0], Run) and found.parts[0].readings == 0:
@@ -253,16 +251,16 @@ def _unseen(left: Run | Stand, right: Run | Stand, matters: Matters) -> list[Wis
     return [Wish(None, left.last, right.first)]
 
 
-def _edges(
-    segments: Segments, matters: Matters, before_s: float, after_s: float
-) -> list[Wish]:
+def _edges(segments: Segments, matters: Matters, before_s: float, after_s: float) -> list[Wish]:
     head, tail = segments.parts[0], segments.parts[-1]
     found: list[Wish] = []
     if isinstance(head, Run):
         start = head.sum_s - segments.length_s
         top = head.sum_s - head.first
         if top < segments.length_s - 0.6 and matters(top, segments.length_s):
-            found.append(Wish(start - 0.7 if start - 0.7 > before_s else None, before_s, head.first))
+            found.append(
+                Wish(start - 0.7 if start - 0.7 > before_s else None, before_s, head.first)
+            )
     elif matters(head.clock_s, segments.length_s) and head.first - before_s > MOMENT_S:
         found.append(Wish(None, before_s, head.first))
     low = tail.sum_s - tail.last if isinstance(tail, Run) else tail.clock_s
@@ -270,4 +268,3 @@ def _edges(
         ends = tail.sum_s + 0.5 if isinstance(tail, Run) else after_s
         found.append(Wish(ends if ends < after_s else None, tail.last, after_s))
     return found
-

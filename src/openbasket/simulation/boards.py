@@ -203,9 +203,7 @@ def _wall(image: Image, facts: Facts, s: float) -> None:
         _lamps(image, text, (x + dx * s, y + 22 * s), 15 * s, amber)
 
 
-def _lamps(
-    image: Image, text: str, at: tuple[float, float], height: float, colour: Colour
-) -> None:
+def _lamps(image: Image, text: str, at: tuple[float, float], height: float, colour: Colour) -> None:
     """Seven-segment digits, centred at ``(x, y)``."""
     wide, gap, thick = height * 0.52, height * 0.2, max(height * 0.13, 1.0)
     widths = [wide if c.isdigit() else thick * 2 for c in text]

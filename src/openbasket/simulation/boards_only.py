@@ -62,7 +62,8 @@ def render_boards(
     laid = plan(game, events, settings, fps)
     cut = game_montage(game, laid, settings, seed)
     width, height = size
-    wide = cv2.resize(hall(), (width * 3 // 2, height), interpolation=cv2.INTER_AREA)
+    resized = cv2.resize(hall(), (width * 3 // 2, height), interpolation=cv2.INTER_AREA)
+    wide = np.asarray(resized, dtype=np.uint8)
     codes = team_codes(game)
     clocks = [
         np.interp(np.arange(p.first, p.end), *np.array(p.stops, float).T) for p in laid.periods

@@ -311,9 +311,7 @@ def render(
     )
 
 
-def anchors_of(
-    game_id: str, laid: Plan, frames: int, cut: Montage | None = None
-) -> pl.DataFrame:
+def anchors_of(game_id: str, laid: Plan, frames: int, cut: Montage | None = None) -> pl.DataFrame:
     """The true clock map, table ``anchors``: a row wherever the clock starts, stops or jumps."""
     rows = [
         {

@@ -539,9 +539,7 @@ class Painter:
         """Draw the scoreboard of style ``corner`` into a picture, ``(400, 704, 3)``."""
         colours = (self.kits[0][0], self.kits[1][0])
         label = period_text(period, self.periods)
-        image[346:386, 18:254] = scoreboard(
-            self.codes, colours, score, label, clock_text(clock_s)
-        )
+        image[346:386, 18:254] = scoreboard(self.codes, colours, score, label, clock_text(clock_s))
 
 
 @dataclass
