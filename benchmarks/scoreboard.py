@@ -169,7 +169,7 @@ def main() -> None:
 
 
 def run(folder: Path, count: int, long: bool, render_only: bool) -> dict[str, Any]:
-    short = games(folder, 240.0)
+    short = games(folder, 120.0)
     rows = []
     for number, (game, events) in enumerate(short[:count]):
         style = STYLES[1 + number % (len(STYLES) - 1)]

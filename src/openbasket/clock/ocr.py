@@ -24,6 +24,8 @@ _LINE_WIDTH = 96
 #: Pictures whose shorter side is smaller are enlarged to this before texts are sought.
 _DETECT_SIDE = 736
 _MIN_SCORE = 0.5
+#: No period is longer (halves of college basketball).
+_LONGEST_S = 1200
 _ALIKE = str.maketrans("OoQDIl|SZB;", "0000111528:")
 _MINUTES = re.compile(r"(?<![\d:.])(\d{1,2})[:.] ?(\d{2})(?![\d:.])")
 _TENTHS = re.compile(r"(?<![\d:.])(\d{1,2})\.(\d)(?![\d:.])")
@@ -120,7 +122,7 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
     plain = text.translate(_ALIKE)
     found: list[Reading] = []
     for minutes, seconds in _MINUTES.findall(plain):
-        if int(minutes) <= 20 and int(seconds) < 60:
+        if int(seconds) < 60 and int(minutes) * 60 + int(seconds) <= _LONGEST_S:
             found.append(Reading(int(minutes) * 60.0 + int(seconds), 1.0))
     for seconds, tenths in _TENTHS.findall(plain):
         if int(seconds) < 60 and sure:

@@ -71,10 +71,16 @@ def render_boards(
     starts = [p.first for p in laid.periods]
     scores = _scores(game, events, laid.event_frames, laid.frames)
 
+    hold = round(fps)  # the camera moves once a second, so that most frames cost the encoder little
+
+    def left(frame: int) -> int:
+        return round((1 - np.cos(frame // hold / 6)) * (wide.shape[1] - width) / 2)
+
     def bare() -> Iterator[NDArray[np.uint8]]:
         for frame in range(laid.frames):
-            left = round((1 - np.cos(frame / 150)) * (wide.shape[1] - width) / 2)
-            yield wide[:, left : left + width].copy()
+            yield wide[:, left(frame) : left(frame) + width].copy()
+
+    drawn: dict[tuple[object, ...], NDArray[np.uint8]] = {}
 
     def with_board(image: NDArray[np.uint8], frame: int) -> None:
         index = int(np.searchsorted(starts, frame, side="right")) - 1
@@ -82,9 +88,14 @@ def render_boards(
         clock = float(clocks[index][frame - period.first])
         score = (int(scores[0][frame]), int(scores[1][frame]))
         number, day = int(game["periods"]), frame / float(fps)
-        draw_board(
-            image, style, Facts(codes, score, period.period, number, clock, period.length_s, day)
-        )
+        facts = Facts(codes, score, period.period, number, clock, period.length_s, day)
+        key = (left(frame), facts.clock(True), facts.shot_clock, score, period.period, day // 60)
+        if key not in drawn:
+            drawn.clear()
+            draw_board(image, style, facts)
+            drawn[key] = image.copy()
+        else:
+            image[:] = drawn[key]
 
     count = 0
     writer = VideoWriter(
