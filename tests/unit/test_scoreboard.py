@@ -31,7 +31,9 @@ CLIPS = Path(os.environ.get("OPENBASKET_REAL_DATA", ROOT.parent / "shared" / "da
 SHORT = {"period_s": 90.0, "periods": 2, "overtime_s": 30.0}
 
 
-def shown(rows: list[tuple[float, float]], period: int | None = 1, tick: float = 1.0) -> list[Shown]:
+def shown(
+    rows: list[tuple[float, float]], period: int | None = 1, tick: float = 1.0
+) -> list[Shown]:
     return [Shown(media, clock, tick, period, 1.0) for media, clock in rows]
 
 
@@ -134,7 +136,14 @@ def test_minutes_that_are_missing_are_a_cut_in_the_clock_map() -> None:
 
 
 def test_a_stop_takes_the_clock_of_its_event() -> None:
-    rows = [(10.0, 590.0), (20.0, 580.0), (20.9, 580.0), (25.0, 579.0), (40.0, 579.0), (41.3, 578.0)]
+    rows = [
+        (10.0, 590.0),
+        (20.0, 580.0),
+        (20.9, 580.0),
+        (25.0, 579.0),
+        (40.0, 579.0),
+        (41.3, 578.0),
+    ]
     found = stretches(heaviest_chain(shown(rows), RULES), RULES)
     assert not isinstance(found, str)
     parts = segments(found[0], RULES)

@@ -194,9 +194,9 @@ class GameClock:
         """How far the anchors beside a clock value may be off themselves; 0 where they do not say."""
         clock, _ = self._map(period, clock_s)
         i = int(np.searchsorted(-clock, -clock_s - SAME_S, side="left"))
-        i = min(i, len(clock) - 1)
-        at = i == 0 or abs(clock[i] - clock_s) <= SAME_S
-        return float(self._residuals[period][i if at else i - 1 : i + 1].max())
+        j = int(np.searchsorted(-clock, -clock_s + SAME_S, side="right"))
+        beside = self._residuals[period][i if i < j else max(i - 1, 0) : max(j, i + 1)]
+        return float(beside.max()) if len(beside) else 0.0
 
 
 @dataclass(frozen=True)

@@ -156,13 +156,12 @@ class _Scan:
     def _grant(self, wish: Wish) -> None:
         """Read a picture for a wish: a key frame where one is near enough."""
         assert wish.at is not None
-        self.tried.add(round(wish.at, 2))
         if wish.high - wish.low > 2.0:
             key = self.video.key(wish.high)
             if key is not None and key[0] > wish.low and key[0] not in self.seen:
-                self.tried.add(round(key[0], 2))
                 self._note(key)
                 return
+        self.tried.add(round(wish.at, 2))
         self._note(self.video.at(wish.at))
 
     def _choose(self) -> list[Wish]:

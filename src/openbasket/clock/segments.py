@@ -176,9 +176,11 @@ def wishes(
     """
     parts = segments.parts
     found: list[Wish] = []
-    for part in parts:
+    for index, part in enumerate(parts):
         if isinstance(part, Run) and part.readings:
-            found += _narrow(part, matters)
+            low = parts[index - 1].last if index and parts[index - 1].last > 0 else part.first
+            high = parts[index + 1].first if index + 1 < len(parts) else part.last
+            found += _narrow(part, min(low, part.first), min(max(high, part.last), 1e8), matters)
     for left, right in pairwise(parts):
         found += _between(left, right, matters)
         if isinstance(left, Run) and isinstance(right, Stand) and left.readings:
@@ -190,17 +192,17 @@ def wishes(
     return found
 
 
-def _narrow(run: Run, matters: Matters) -> list[Wish]:
+def _narrow(run: Run, low: float, high: float, matters: Matters) -> list[Wish]:
     """A look that halves what is open of a run's sum: where the display is about to change."""
-    if run.high - run.low <= _SUM_S or run.last - run.first < 0.5:
+    if run.high - run.low <= _SUM_S:
         return []
-    if not matters(run.sum_s - run.last, run.sum_s - run.first):
+    if not matters(run.sum_s - run.last - 1.0, run.sum_s - run.first + 1.0):
         return []
     middle = (run.first + run.last) / 2
     whole = round(run.sum_s - middle)
     for step in (0, 1, -1, 2, -2, 3, -3):
         at = run.sum_s - (whole + step)
-        if run.first < at < run.last:
+        if low < at < high:
             return [Wish(at, at, at)]
     return []
 
