@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ def test_misread_digits_fall_out_of_the_chain() -> None:
 
 
 def test_of_two_senses_of_one_reading_the_fitting_one_is_taken() -> None:
-    rows = shown([(0, 80), (10, 70), (20, 60)]) + [
+    rows = [
+        *shown([(0, 80), (10, 70), (20, 60)]),
         Shown(37.5, 265.0, 1.0, 1, 1.0),
         Shown(37.5, 42.5, 0.1, 1, 1.0),
         Shown(47.5, 32.5, 0.1, 1, 1.0),
@@ -173,7 +175,7 @@ def test_times_after_troubles_are_exact() -> None:
     stops = cut.stops(laid.periods[0])
     assert [f for f, _ in stops] == sorted(f for f, _ in stops)
     assert [c for _, c in stops] == sorted((c for _, c in stops), reverse=True)
-    jumps = [b[1] - a[1] for a, b in zip(stops, stops[1:], strict=False) if a[0] == b[0]]
+    jumps = [b[1] - a[1] for a, b in pairwise(stops) if a[0] == b[0]]
     assert min(jumps) == pytest.approx(-5.0)
 
 
@@ -197,7 +199,9 @@ def small_game() -> tuple[dict[str, object], pl.DataFrame]:
     return game(**SHORT), both
 
 
-@pytest.mark.parametrize("style", ["strip", "wall"])
+@pytest.mark.parametrize(
+    "style", ["strip", *(pytest.param(s, marks=pytest.mark.slow) for s in STYLES[2:])]
+)
 def test_a_small_game_is_synced(style: str, tmp_path: Path) -> None:
     pytest.importorskip("rapidocr", reason="rapidocr is not installed (extra sync)")
     from openbasket.clock.scoreboard import read_scoreboard

@@ -121,10 +121,10 @@ def _standing(
                 error_first += late / 2
     if isinstance(right, Run) and (right.half_s <= 0.6 or right.readings):
         last, error_last = max(right.sum_s - clock, first), right.half_s
-    stops = {c for c in wanted.stopping if low - 1e-6 <= c < high - 1e-6}
-    if stand.tick_s > 0.5 and low == 0 and stops:
-        stops.add(0.0)  # the period's end
-    if len(stops) > 1:  # the display shows one value for all of them
+    inside = {c for c in wanted.stopping if low - 1e-6 <= c < high - 1e-6}
+    if stand.tick_s > 0.5 and low == 0 and inside:
+        inside.add(0.0)  # the period's end
+    if len(inside) > 1:  # the display shows one value for all of them
         error_first = error_last = (last - first) / 2
     return [Anchor(clock, first, error_first), Anchor(clock, max(last, first), error_last)]
 
