@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openbasket.clock.segments import MOMENT_S, Run, Segments, Stand
 
@@ -134,10 +134,11 @@ def _meeting(left: Run, right: Run, wanted: Wanted) -> list[Anchor]:
     if not (left.readings and right.readings):
         return []
     if right.sum_s < left.sum_s:
-        at = (left.last + right.first) / 2
+        # Somewhere between two readings; what lies between their clocks may or may not be shown.
         return [
-            Anchor(max(left.sum_s - at, 0.0), at, left.half_s),
-            Anchor(max(right.sum_s - at, 0.0), at, right.half_s),
+            _on(left, left.last),
+            replace(_on(left, left.last), media_s=right.first),
+            _on(right, right.first),
         ]
     low, high = right.shown, left.sum_s - left.last
     if right.first - left.last > MOMENT_S and high - low > 1.0:
