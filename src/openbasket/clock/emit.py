@@ -133,6 +133,11 @@ def _meeting(left: Run, right: Run, wanted: Wanted) -> list[Anchor]:
     """Two runs that meet: a stop too short to be seen, one that was hidden, or a cut."""
     if not (left.readings and right.readings):
         return []
+    if right.doubt:
+        off = (right.first - left.last) / 2
+        ends = (_on(left, left.last + 0.01), _on(right, right.first - 0.01))
+        unsure = [replace(end, residual_s=off) for end in ends]
+        return [_on(left, left.last), *unsure, _on(right, right.first)]
     if right.sum_s < left.sum_s:
         # Somewhere between two readings; what lies between their clocks may or may not be shown.
         return [

@@ -215,7 +215,9 @@ class _Scan:
         if isinstance(parts, str):
             return f"{parts}: the video does not show this game as its table has it"
         kept = [p for p in parts if sum(s.weight for s in p.shown) >= 2.0 or len(parts) == 1]
-        self.found = [segments(part, self.rules) for part in kept if part.shown]
+        used = {s.media_s for s in self.chain}
+        other = [s.media_s for s in self.seen.values() if s.clocks and s.media_s not in used]
+        self.found = [segments(part, self.rules, other) for part in kept if part.shown]
         return self._doubts(kept)
 
     def _doubts(self, parts: Sequence[Stretch]) -> str | None:

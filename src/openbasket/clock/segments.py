@@ -17,6 +17,8 @@ __all__ = ["MOMENT_S", "Run", "Segments", "Stand", "Wish", "segments", "wishes"]
 
 #: How well the sum of clock and media time of a run is to be known, and a moment of the video.
 _SUM_S, MOMENT_S = 0.5, 0.35
+#: A gap in a run as long as this, with other clocks inside, may hide a cut and an insert that cancel out.
+_DOUBT_S = 12.0
 #: Two readings that share less of a sum than this do not confirm each other.
 _OVERLAP_S = 0.02
 
@@ -34,6 +36,7 @@ class Run:
     last: float
     readings: int = 0
     shown: float = 0.0  # by the first reading
+    doubt: bool = False  # other clocks were shown between the run before and this one
 
     @property
     def sum_s(self) -> float:
@@ -66,8 +69,14 @@ class Segments:
     parts: list[Run | Stand] = field(default_factory=list)
 
 
-def segments(stretch: Stretch, rules: GameRules) -> Segments:
-    """Tell runs from stands in a period's readings."""
+def segments(stretch: Stretch, rules: GameRules, rejected: Sequence[float] = ()) -> Segments:
+    """Tell runs from stands in a period's readings.
+
+    Args:
+        stretch: the readings of a period that the chain kept.
+        rules: of the game.
+        rejected: media times at which a clock was read that the chain did not keep.
+    """
     found = Segments(stretch.period, rules.length_s(stretch.period))
     shown = list(stretch.shown)
     groups: list[list[Shown]] = []
@@ -88,11 +97,11 @@ def segments(stretch: Stretch, rules: GameRules) -> Segments:
         if not ends and tail.media_s - head.media_s < head.tick_s - _OVERLAP_S:
             running += group
             continue
-        found.parts += _runs(running, low, head.media_s + head.clock_s + head.tick_s)
+        found.parts += _runs(running, low, head.media_s + head.clock_s + head.tick_s, rejected)
         proven = any(0.2 < s.media_s - head.media_s < 2.0 for s in group[:-1])
         found.parts.append(Stand(head.clock_s, head.tick_s, head.media_s, tail.media_s, proven))
         low, running = tail.media_s + tail.clock_s, []
-    found.parts += _runs(running, low, 1e9)
+    found.parts += _runs(running, low, 1e9, rejected)
     if isinstance(found.parts[0], Run) and found.parts[0].readings == 0:
         found.parts.pop(0)
     if isinstance(found.parts[-1], Run) and found.parts[-1].readings == 0:
@@ -101,7 +110,9 @@ def segments(stretch: Stretch, rules: GameRules) -> Segments:
     return found
 
 
-def _runs(shown: Sequence[Shown], low: float, high: float) -> list[Run | Stand]:
+def _runs(
+    shown: Sequence[Shown], low: float, high: float, rejected: Sequence[float]
+) -> list[Run | Stand]:
     """Readings between two stands, as few runs as explain them."""
     runs: list[Run | Stand] = []
     now = Run(low, 1e9, 1e9, -1e9)
@@ -112,10 +123,12 @@ def _runs(shown: Sequence[Shown], low: float, high: float) -> list[Run | Stand]:
             on = following.media_s + following.clock_s
             if max(now.low, on) < min(now.high, on + following.tick_s) - _OVERLAP_S:
                 continue  # misread by one: what comes before and after it agrees
-        if a > b + SLACK_S:
+        long = now.readings and reading.media_s - now.last > _DOUBT_S
+        doubt = bool(long) and any(now.last < r < reading.media_s for r in rejected)
+        if a > b + SLACK_S or doubt:
             runs.append(now)
             a, b = at, at + reading.tick_s
-            now = Run(a, b, 1e9, -1e9)
+            now = Run(a, b, 1e9, -1e9, doubt=doubt)
         now.low, now.high = min(a, b), max(a, b)
         now.shown = reading.clock_s if not now.readings else now.shown
         now.first, now.last = min(now.first, reading.media_s), max(now.last, reading.media_s)

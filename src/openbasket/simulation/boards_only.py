@@ -75,7 +75,7 @@ def render_boards(
     hold = round(fps)  # the camera moves once a second, so that most frames cost the encoder little
 
     def left(frame: int) -> int:
-        return round((1 - math.cos(frame // hold / 6)) * (wide.shape[1] - width) / 2)
+        return round((1.0 - math.cos(frame // hold / 6)) * float(wide.shape[1] - width) / 2)
 
     def bare() -> Iterator[NDArray[np.uint8]]:
         for frame in range(laid.frames):
