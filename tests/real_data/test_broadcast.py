@@ -44,7 +44,7 @@ def test_every_game_of_a_season_is_laid_out_in_order(workspace: Workspace) -> No
             frames = [moment.frame for moment in period.moments]
             assert frames == sorted(frames)
             assert period.first <= frames[0] <= frames[-1] < period.end
-        anchors = broadcast._anchors(game["game_id"], laid, laid.frames)
+        anchors = broadcast.anchors_of(game["game_id"], laid, laid.frames)
         assert GameClock(anchors).periods == tuple(p.period for p in laid.periods)
 
 

@@ -1,14 +1,17 @@
-"""Verbs: simulate, render."""
+"""Verbs: simulate, render, sync."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from openbasket.cli.options import Json, Quiet, Root, Seed, Workers, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from openbasket.workspace import Workspace
 
 __all__ = ["register"]
 
@@ -110,30 +113,93 @@ def render(
 def sync(
     root: Root,
     file: Annotated[
-        Path, typer.Argument(metavar="CSV", help="Anchors: game_id, period, clock, media.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[CSV]",
+            help="Anchors: game_id, period, clock, media; or none, with --scoreboard.",
+        ),
+    ] = None,
+    scoreboard: Annotated[
+        bool, typer.Option("--scoreboard", help="Read the clock off the scoreboard of each video.")
+    ] = False,
+    game: Annotated[
+        list[str] | None,
+        typer.Option(help="Game to sync; may be repeated. All games with a video by default."),
+    ] = None,
+    workers: Workers = None,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Read where the game clock stands in the videos, from anchors that somebody noted."""
-    import polars as pl
-
-    from openbasket.clock.anchors import read_anchors
-    from openbasket.clock.fit import GameClock
+    """Find where the game clock stands in the videos: from a CSV of anchors, or off the scoreboard."""
+    from openbasket.errors import ConfigError
     from openbasket.workspace import Workspace
 
+    ways = [name for name, given in (("a CSV", file), ("--scoreboard", scoreboard)) if given]
+    if len(ways) != 1:
+        raise ConfigError(
+            f"sync was given {' and '.join(ways) or 'neither a CSV nor --scoreboard'}; "
+            "give one of them: where the anchors come from"
+        )
     workspace = Workspace(root)
+    if file is not None:
+        _sync_csv(workspace, file, as_json)
+    else:
+        _sync_scoreboard(workspace, game or None, workers, as_json, quiet)
+
+
+def _sync_csv(workspace: Workspace, file: Path, as_json: bool) -> None:
+    from openbasket.clock.anchors import read_anchors, store_anchors
+    from openbasket.clock.fit import GameClock
+
     given = read_anchors(file, workspace.read("games")["game_id"].to_list())
     for part in given.partition_by("game_id"):
         GameClock(part)  # refuses anchors that contradict each other
-    anchors = given
-    if workspace.has("anchors"):
-        old = workspace.read("anchors")
-        anchors = pl.concat(
-            [old.filter(~pl.col("game_id").is_in(given["game_id"].implode())), given]
-        )
-    workspace.write("anchors", anchors.sort("game_id", "media_s"))
+    store_anchors(workspace, given)
     games = given["game_id"].n_unique()
     if as_json:
         print_json({"games": games, "anchors": given.height})
         return
     say(f"{given.height} anchors for {games} games")
+
+
+def _sync_scoreboard(
+    workspace: Workspace,
+    games: list[str] | None,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from openbasket.clock.sync import sync_scoreboards
+
+    outcomes = sync_scoreboards(workspace, games, workers=workers, quiet=quiet)
+    refused = [o for o in outcomes if o.refused is not None]
+    if as_json:
+        print_json(
+            {
+                "accepted": [
+                    {
+                        "game_id": o.game_id,
+                        "anchors": o.anchors,
+                        "readings": o.readings,
+                        "rejected": o.rejected,
+                        "board": o.board,
+                        "events_placed": o.located,
+                    }
+                    for o in outcomes
+                    if o.refused is None
+                ],
+                "refused": [{"game_id": o.game_id, "reason": o.refused} for o in refused],
+            }
+        )
+    else:
+        for o in outcomes:
+            if o.refused is None:
+                say(
+                    f"accepted: {o.game_id}: {o.anchors} anchors from {o.readings} pictures "
+                    f"({o.rejected} readings rejected), {o.located:.1%} of the events placed"
+                )
+        for o in refused:
+            say(f"refused: {o.game_id}: {o.refused}")
+        say(f"accepted {len(outcomes) - len(refused)} games, refused {len(refused)}")
+    if refused:
+        raise typer.Exit(1)

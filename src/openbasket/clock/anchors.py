@@ -22,9 +22,16 @@ import polars as pl
 
 from openbasket import tables
 from openbasket.errors import BadInputError, NotFoundError, Problem
-from openbasket.workspace import write_text
+from openbasket.workspace import Workspace, write_text
 
-__all__ = ["COLUMNS", "format_time", "parse_time", "read_anchors", "write_anchors"]
+__all__ = [
+    "COLUMNS",
+    "format_time",
+    "parse_time",
+    "read_anchors",
+    "store_anchors",
+    "write_anchors",
+]
 
 COLUMNS = ("game_id", "period", "clock", "media")
 _TIME = re.compile(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,5}):)?([0-9]{1,7}(?:\.[0-9]{1,20})?)")
@@ -167,3 +174,12 @@ def write_anchors(path: Path, anchors: pl.DataFrame) -> Path:
     for game_id, period, clock, media in rows.iter_rows():
         writer.writerow((game_id, period, format_time(clock), format_time(media)))
     return write_text(path, out.getvalue())
+
+
+def store_anchors(workspace: Workspace, anchors: pl.DataFrame) -> None:
+    """Put games' anchors into a workspace, in place of those that these games had."""
+    if workspace.has("anchors"):
+        old = workspace.read("anchors")
+        games = anchors["game_id"].unique()
+        anchors = pl.concat([old.filter(~pl.col("game_id").is_in(games.implode())), anchors])
+    workspace.write("anchors", anchors.sort("game_id", "media_s", maintain_order=True))

@@ -6,7 +6,8 @@ again). Whatever stops the clock is seen at ``first``; free throws are shot whil
 spread toward ``last``. Where event times are known (rendered videos), they are used instead.
 
 The width of what two anchors leave open (media time that passed without the clock) bounds the
-error; above a tolerance an event is refused, with the reason.
+error; above a tolerance an event is refused, with the reason. Two anchors at one media time are a
+cut: the clock values between them are not in the video.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ __all__ = ["GameClock", "Located", "locate"]
 TOLERANCE_S = 1.0
 #: Clock values this near are the same (times written as text keep microseconds).
 SAME_S = 2e-6
+#: Media times this near are the same moment: two clocks at it are a cut.
+_CUT_S = 1e-6
 #: Real free throws: about 7 s apart, the last one about 3 s before the clock runs again.
 _FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 7.0, 3.0
 
@@ -63,6 +66,7 @@ class GameClock:
             )
         self.game_id: str = games[0]
         self._maps: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        self._residuals: dict[int, NDArray[np.float64]] = {}
         problems: list[Problem] = []
         rows = anchors.sort(
             ["period", "media_s", "clock_s"], descending=[False, False, True]
@@ -73,6 +77,10 @@ class GameClock:
             media = part["media_s"].to_numpy().astype(np.float64)
             problems += self._contradictions(period, clock, media, tolerance_s)
             self._maps[period] = (np.minimum.accumulate(clock), media)
+            residual = part["residual_s"].fill_null(0.0) if "residual_s" in part.columns else None
+            self._residuals[period] = (
+                np.zeros(len(media)) if residual is None else residual.to_numpy().astype(np.float64)
+            )
         ends = [(p, m[1][0], m[1][-1]) for p, m in sorted(self._maps.items())]
         for (first, _, end), (second, start, _) in pairwise(ends):
             if start < end:
@@ -98,7 +106,8 @@ class GameClock:
         gone, passed = clock[:-1] - clock[1:], np.diff(media)
         place = f"anchors of game {self.game_id}, period {period}"
         problems = []
-        for i in np.flatnonzero((gone < -tolerance_s) | (gone > passed + tolerance_s)):
+        faster = (gone > passed + tolerance_s) & (passed > _CUT_S)
+        for i in np.flatnonzero((gone < -tolerance_s) | faster):
             between = f"from {media[i]:.3f} s to {media[i + 1]:.3f} s of the video"
             allowed = f"0 to {passed[i]:.3f} s (the clock counts down, no faster than the video)"
             problems.append(
@@ -146,8 +155,16 @@ class GameClock:
         )  # last anchor at or before it
         if i <= j:
             return float(media[i]), float(media[j])
-        share = (value - down[j]) / (down[i] - down[j])
-        at = float(media[j] + share * (media[i] - media[j]))
+        gone, passed = float(down[i] - down[j]), float(media[i] - media[j])
+        if passed <= _CUT_S and gone > TOLERANCE_S:
+            raise NotFoundError(
+                f"game '{self.game_id}', period {period}: clock {clock_s:.1f} s is not in the video, "
+                f"which leaves out {clock[j]:.1f} s to {clock[i]:.1f} s"
+            )
+        # Where the clock also stood, the middle of what is possible: half of what is open before it.
+        slower = max(passed - gone, 0.0)
+        share = (value - down[j]) / gone
+        at = float(media[j] + slower / 2 + share * (passed - slower))
         return at, at
 
     def media_s(
@@ -173,6 +190,14 @@ class GameClock:
             return 0.0
         return float(max((media[i] - media[i - 1]) - (clock[i - 1] - clock[i]), 0.0))
 
+    def residual_s(self, period: int, clock_s: float) -> float:
+        """How far the anchors beside a clock value may be off themselves; 0 where they do not say."""
+        clock, _ = self._map(period, clock_s)
+        i = int(np.searchsorted(-clock, -clock_s - SAME_S, side="left"))
+        j = int(np.searchsorted(-clock, -clock_s + SAME_S, side="right"))
+        beside = self._residuals[period][i if i < j else max(i - 1, 0) : max(j, i + 1)]
+        return float(beside.max()) if len(beside) else 0.0
+
 
 @dataclass(frozen=True)
 class Located:
@@ -180,7 +205,8 @@ class Located:
 
     Args:
         times: table ``event_times``.
-        residual_s: for each row of ``times``, what the anchors leave open, halved; 0 where it is known.
+        residual_s: for each row of ``times``, how far it may be off: half of what the anchors leave open,
+            and their own residual; 0 where it is known.
         refused: event id and reason.
     """
 
@@ -194,7 +220,7 @@ def locate(
     anchors: pl.DataFrame,
     event_times: pl.DataFrame | None = None,
     *,
-    tolerance_s: float = 3.0,
+    tolerance_s: float = 2.0,
 ) -> Located:
     """Say when each event of a game is seen in its video.
 
@@ -206,7 +232,7 @@ def locate(
         events: rows of one game.
         anchors: rows of that game; may be empty if every event time is known.
         event_times: rows of that game, where there are any.
-        tolerance_s: an event whose media time is open by more than twice this is refused.
+        tolerance_s: an event whose media time may be further off than this is refused.
 
     Raises:
         BadInputError: anchors that contradict each other.
@@ -228,21 +254,22 @@ def locate(
             continue
         try:
             first, last = clock.span(row["period"], row["clock_s"])
-            wide = clock.open_s(row["period"], row["clock_s"])
+            off = clock.open_s(row["period"], row["clock_s"]) / 2
+            off += clock.residual_s(row["period"], row["clock_s"])
         except NotFoundError as error:
             refused.append((event, str(error)))
             continue
-        if wide / 2 > tolerance_s:
+        if off > tolerance_s:
             refused.append(
                 (
                     event,
                     f"the anchors around period {row['period']}, clock {row['clock_s']:.1f} s leave "
-                    f"its media time open by +-{wide / 2:.1f} s; allowed: {tolerance_s:.1f} s. Add an "
+                    f"its media time open by +-{off:.1f} s; allowed: {tolerance_s:.1f} s. Add an "
                     "anchor near it",
                 )
             )
             continue
-        found.append((game, event, _in_stop(rows, index, first, last), wide / 2))
+        found.append((game, event, _in_stop(rows, index, first, last), off))
     frame = pl.DataFrame(
         [row[:3] for row in found], schema=tables.dtypes("event_times"), orient="row"
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from numpy.typing import NDArray
 
 from openbasket import engine, tables
 from openbasket.errors import BadInputError, NotFoundError, OpenBasketError, Problem
+from openbasket.simulation.boards import Facts, draw_board
 from openbasket.simulation.choreography import Scene, choreograph, fives
 from openbasket.simulation.drawing import Painter, Person, team_colours
 from openbasket.simulation.timeline import PeriodPlan, Plan, RenderSettings, plan
+from openbasket.simulation.troubles import Montage, broadcast_frames, montage
 from openbasket.video.write import FPS, VideoWriter
 from openbasket.workspace import Workspace, remove_leftovers, write_json
 
@@ -182,6 +185,11 @@ def _code(game: Mapping[str, Any], side: str) -> str:
     return letters[:4] or side[:1].upper()
 
 
+def team_codes(game: Mapping[str, Any]) -> tuple[str, str]:
+    """What the scoreboard calls home and away."""
+    return _code(game, "home"), _code(game, "away")
+
+
 def pictures(
     game: Mapping[str, Any],
     events: pl.DataFrame,
@@ -198,20 +206,54 @@ def pictures(
     Returns:
         The running order, and the pictures: BGR ``(400, 704, 3)`` uint8, each overwritten by the next.
     """
-    laid = plan(game, events, settings or RenderSettings(), FPS, periods=periods)
+    settings = settings or RenderSettings()
+    laid = plan(game, events, settings, FPS, periods=periods)
+    plain = settings.board == "corner" and not settings.troubled
+    cut = None if plain else game_montage(game, laid, settings, seed)
     people = _people(game, appearances, events)
-    codes = (_code(game, "home"), _code(game, "away"))
-    limit = laid.frames if max_s is None else min(laid.frames, round(max_s * FPS))
+    codes = team_codes(game)
+    total = laid.frames if cut is None else int(cut.at[-1])
+    limit = total if max_s is None else min(total, round(max_s * FPS))
+    kits = team_colours(game["home_team_id"], game["away_team_id"])
 
     def draw() -> Iterator[NDArray[np.uint8]]:
-        kits = team_colours(game["home_team_id"], game["away_team_id"])
         painter = Painter(people, kits, codes, int(game["periods"]))
         for period, scene in _scenes(game, laid, events, stints, people, seed):
             if period.first >= limit:
                 return
             yield from painter.frames(scene, period.period, _clocks(period), limit - period.first)
 
-    return laid, draw()
+    def draw_cut(cut: Montage) -> Iterator[NDArray[np.uint8]]:
+        painter = Painter(people, kits, codes, int(game["periods"]))
+        shown: list[tuple[PeriodPlan, Scene, NDArray[np.float64]]] = []
+
+        def bare() -> Iterator[NDArray[np.uint8]]:
+            for period, scene in _scenes(game, laid, events, stints, people, seed):
+                shown.append((period, scene, _clocks(period)))
+                yield from painter.frames(scene, period.period, shown[-1][2], board=False)
+
+        def with_board(image: NDArray[np.uint8], frame: int) -> None:
+            period, scene, clocks = next(s for s in reversed(shown) if s[0].first <= frame)
+            row = frame - period.first
+            score = (int(scene.score[row, 0]), int(scene.score[row, 1]))
+            clock = float(clocks[row])
+            if settings.board == "corner":
+                painter.corner(image, period.period, score, clock)
+                return
+            number, day = int(game["periods"]), frame / float(FPS)
+            facts = Facts(codes, score, period.period, number, clock, period.length_s, day)
+            draw_board(image, settings.board, facts)
+
+        yield from islice(broadcast_frames(cut, bare(), with_board, float(FPS)), limit)
+
+    return laid, (draw() if cut is None else draw_cut(cut))
+
+
+def game_montage(
+    game: Mapping[str, Any], laid: Plan, settings: RenderSettings, seed: int
+) -> Montage:
+    """Where a game's troubles fall: the same for equal input and seed."""
+    return montage(laid, settings, _rng(seed, game["game_id"], "troubles"))
 
 
 def render(
@@ -258,16 +300,19 @@ def render(
         for frame in frames:
             video.write(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420), "yuv420p")
             count += 1
+    plain = settings.board == "corner" and not settings.troubled
+    cut = None if plain else game_montage(game, laid, settings, seed)
     return RenderedGame(
         game["game_id"],
         path,
         count,
-        _anchors(game["game_id"], laid, count),
-        _event_times(game["game_id"], laid, count),
+        anchors_of(game["game_id"], laid, count, cut),
+        event_times_of(game["game_id"], laid, count, cut),
     )
 
 
-def _anchors(game_id: str, laid: Plan, frames: int) -> pl.DataFrame:
+def anchors_of(game_id: str, laid: Plan, frames: int, cut: Montage | None = None) -> pl.DataFrame:
+    """The true clock map, table ``anchors``: a row wherever the clock starts, stops or jumps."""
     rows = [
         {
             "game_id": game_id,
@@ -278,16 +323,24 @@ def _anchors(game_id: str, laid: Plan, frames: int) -> pl.DataFrame:
             "residual_s": 0.0,
         }
         for period in laid.periods
-        for frame, clock in dict.fromkeys(period.stops)
+        for frame, clock in dict.fromkeys(period.stops if cut is None else cut.stops(period))
         if frame <= frames
     ]
     return tables.validate("anchors", pl.DataFrame(rows, schema=tables.dtypes("anchors")))
 
 
-def _event_times(game_id: str, laid: Plan, frames: int) -> pl.DataFrame:
+def event_times_of(
+    game_id: str, laid: Plan, frames: int, cut: Montage | None = None
+) -> pl.DataFrame:
+    """When the action of each event is seen, table ``event_times``; not those left out."""
+    shown = {
+        event: frame if cut is None else int(cut.at[frame])
+        for event, frame in laid.event_frames.items()
+        if cut is None or not cut.missing[frame]
+    }
     rows = [
         {"game_id": game_id, "event_id": event, "media_s": frame / float(laid.fps)}
-        for event, frame in sorted(laid.event_frames.items(), key=lambda item: (item[1], item[0]))
+        for event, frame in sorted(shown.items(), key=lambda item: (item[1], item[0]))
         if frame < frames
     ]
     return tables.validate("event_times", pl.DataFrame(rows, schema=tables.dtypes("event_times")))

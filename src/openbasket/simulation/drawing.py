@@ -19,7 +19,7 @@ from openbasket.simulation import court
 from openbasket.simulation.choreography import REFEREE, SHOULDER_OUT, Scene
 from openbasket.simulation.court import BASKET_X, CLOSE, RIM_RADIUS, RIM_Z, WIDE, Camera
 
-__all__ = ["Painter", "Person", "clock_text", "scoreboard", "team_colours"]
+__all__ = ["Painter", "Person", "clock_text", "hall", "scoreboard", "team_colours"]
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # blue, green, red
@@ -282,6 +282,11 @@ def _panorama(camera: Camera, paint: Colour) -> Image:
     return image
 
 
+def hall() -> Image:
+    """The empty hall, as wide as the camera can pan. ``(height, width, 3)`` BGR."""
+    return _panorama(WIDE, _paint(_KITS[0][0], _KITS[1][0]))
+
+
 def _point(camera: Camera, x: float, y: float, z: float) -> tuple[int, int]:
     u, v = camera.project(x, y, z) * (1 << SHIFT)
     return round(float(u)), round(float(v))
@@ -495,7 +500,12 @@ class Painter:
         }
 
     def frames(
-        self, scene: Scene, period: int, clocks: NDArray[np.float64], end: int | None = None
+        self,
+        scene: Scene,
+        period: int,
+        clocks: NDArray[np.float64],
+        end: int | None = None,
+        board: bool = True,
     ) -> Iterator[Image]:
         """Yield the pictures of a scene, BGR ``(400, 704, 3)``; each is overwritten by the next.
 
@@ -504,10 +514,9 @@ class Painter:
             period: its number, for the scoreboard.
             clocks: the game clock in each frame, seconds.
             end: stop after so many frames.
+            board: draw the scoreboard.
         """
         total = len(scene.ball) if end is None else min(end, len(scene.ball))
-        colours = (self.kits[0][0], self.kits[1][0])
-        label = period_text(period, self.periods)
         for start in range(0, total, 300):
             part = slice(start, min(start + 300, total))
             world = joints(scene, part)
@@ -521,12 +530,16 @@ class Painter:
                 close = bool(scene.close[frame])
                 view = self._views[close]
                 image = view.draw(prepared[close], i, scene, frame, self._looks, self.kits)
-                score = (int(scene.score[frame, 0]), int(scene.score[frame, 1]))
-                board = scoreboard(
-                    self.codes, colours, score, label, clock_text(float(clocks[frame]))
-                )
-                image[346:386, 18:254] = board
+                if board:
+                    score = (int(scene.score[frame, 0]), int(scene.score[frame, 1]))
+                    self.corner(image, period, score, float(clocks[frame]))
                 yield image
+
+    def corner(self, image: Image, period: int, score: tuple[int, int], clock_s: float) -> None:
+        """Draw the scoreboard of style ``corner`` into a picture, ``(400, 704, 3)``."""
+        colours = (self.kits[0][0], self.kits[1][0])
+        label = period_text(period, self.periods)
+        image[346:386, 18:254] = scoreboard(self.codes, colours, score, label, clock_text(clock_s))
 
 
 @dataclass

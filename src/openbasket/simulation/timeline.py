@@ -17,6 +17,7 @@ from typing import Any, Literal
 import polars as pl
 
 from openbasket.errors import BadInputError, ConfigError, Problem
+from openbasket.simulation.boards import STYLES, BoardStyle
 
 __all__ = ["Moment", "PeriodPlan", "Plan", "RenderSettings", "plan"]
 
@@ -51,6 +52,12 @@ class RenderSettings:
             as far as each of them can still be seen.
         period_break_s: standing clock before and after a period.
         crf, preset, gop: the encoder's settings, see :class:`openbasket.video.write.VideoWriter`.
+        board: style of the scoreboard, one of :data:`openbasket.simulation.boards.STYLES`.
+        hidden: stretches without a scoreboard.
+        replays: slow motion of the past seconds, put into stops; every other one with the old clock.
+        adverts: breaks put into stops.
+        missing: stretches that were not broadcast; the clock goes on meanwhile.
+        trouble_s: length of a stretch without a scoreboard, an advert or a missing stretch.
     """
 
     dead_time_s: float = 3.0
@@ -61,6 +68,17 @@ class RenderSettings:
     crf: int = 25
     preset: str = "superfast"
     gop: int = 30
+    board: BoardStyle = "corner"
+    hidden: int = 0
+    replays: int = 0
+    adverts: int = 0
+    missing: int = 0
+    trouble_s: float = 30.0
+
+    @property
+    def troubled(self) -> bool:
+        """Whether anything is hidden, put in or left out."""
+        return any((self.hidden, self.replays, self.adverts, self.missing))
 
     def __post_init__(self) -> None:
         faults = []
@@ -76,6 +94,13 @@ class RenderSettings:
             faults.append(f"crf is {self.crf}; allowed: 0 to 51")
         if self.gop < 1:
             faults.append(f"gop is {self.gop}; allowed: 1 or more frames")
+        if self.board not in STYLES:
+            faults.append(f"board is {self.board!r}; allowed: {', '.join(STYLES)}")
+        for name in ("hidden", "replays", "adverts", "missing"):
+            if getattr(self, name) < 0:
+                faults.append(f"{name} is {getattr(self, name)}; allowed: 0 or more")
+        if not 1.0 <= self.trouble_s <= 600.0:
+            faults.append(f"trouble_s is {self.trouble_s}; allowed: 1 to 600 seconds")
         if faults:
             raise ConfigError("render settings: " + "; ".join(faults))
 

@@ -1,0 +1,258 @@
+"""The game clock is found in the picture, read, and fitted; what cannot be right is refused."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from broadcast_games import PLAYS, events, game
+from typer.testing import CliRunner
+
+from openbasket.clock.chain import GameRules, Shown, heaviest_chain, stretches
+from openbasket.clock.emit import anchors_of, wanted_clocks
+from openbasket.clock.fit import GameClock, locate
+from openbasket.clock.ocr import clock_readings, period_reading
+from openbasket.clock.segments import Run, Stand, segments
+from openbasket.errors import ConfigError, NotFoundError
+from openbasket.simulation.boards import STYLES
+from openbasket.simulation.boards_only import render_boards
+from openbasket.simulation.broadcast import RenderSettings
+from openbasket.simulation.timeline import plan
+from openbasket.simulation.troubles import montage
+from openbasket.video.glances import Glances
+
+RULES = GameRules(4, 600.0, 300.0)
+ROOT = Path(__file__).resolve().parents[2]
+CLIPS = Path(os.environ.get("OPENBASKET_REAL_DATA", ROOT.parent / "shared" / "data")) / "videos"
+SHORT = {"period_s": 90.0, "periods": 2, "overtime_s": 30.0}
+
+
+def shown(
+    rows: list[tuple[float, float]], period: int | None = 1, tick: float = 1.0
+) -> list[Shown]:
+    return [Shown(media, clock, tick, period, 1.0) for media, clock in rows]
+
+
+# -- texts
+
+
+@pytest.mark.parametrize(
+    ("text", "clocks"),
+    [
+        ("9:48", [588.0]),
+        ("10:00", [600.0]),
+        ("Q1 9:48 22", [588.0]),
+        ("9.48", [588.0]),
+        ("21-19", []),
+        ("21:19", []),
+        ("20:42", []),
+        ("24", []),
+        ("48.3", []),
+        ("1:75", []),
+    ],
+)
+def test_what_looks_like_a_game_clock_anywhere(text: str, clocks: list[float]) -> None:
+    assert [r.clock_s for r in clock_readings(text)] == clocks
+
+
+@pytest.mark.parametrize(
+    ("text", "clocks"),
+    [("48.3", [48.3]), ("0:48", [48.0]), ("948", [588.0]), ("425", [265.0, 42.5]), ("7", [7.0])],
+)
+def test_where_the_clock_is_known_to_stand_less_will_do(text: str, clocks: list[float]) -> None:
+    assert [r.clock_s for r in clock_readings(text, sure=True)] == clocks
+
+
+def test_periods_are_written_in_many_ways() -> None:
+    for text in ("Q3", "3RD", "3º", "P3", "3rd Qtr", "H3"):
+        assert period_reading(text, 4) == 3, text
+    assert [period_reading(t, 4) for t in ("OT", "OT2", "2OT")] == [5, 6, 6]
+    assert [period_reading(t, 4) for t in ("3", "21", "9:48", "BOS")] == [None] * 4
+    assert period_reading("3", 4, plain=True) == 3
+
+
+# -- the chain
+
+
+def test_misread_digits_fall_out_of_the_chain() -> None:
+    right = [(10.0 * i, 590.0 - 10 * i) for i in range(20)]
+    wrong = [(45.0, 145.0), (95.0, 59.0), (133.0, 599.0)]
+    chain = heaviest_chain(shown([*right, *wrong]), RULES)
+    assert [s.media_s for s in chain] == [m for m, _ in right]
+
+
+def test_of_two_senses_of_one_reading_the_fitting_one_is_taken() -> None:
+    rows = [
+        *shown([(0, 80), (10, 70), (20, 60)]),
+        Shown(37.5, 265.0, 1.0, 1, 1.0),
+        Shown(37.5, 42.5, 0.1, 1, 1.0),
+        Shown(47.5, 32.5, 0.1, 1, 1.0),
+    ]
+    assert [s.clock_s for s in heaviest_chain(rows, RULES)] == [80, 70, 60, 42.5, 32.5]
+
+
+def test_a_replay_with_an_old_clock_is_no_stop() -> None:
+    live = [(0.0, 580.0), (6.0, 574.0), (6.9, 573.0), (8.0, 572.0), (16.0, 572.0), (17.0, 571.0)]
+    old = [(9.0, 574.0), (10.0, 574.0), (11.0, 573.0)]
+    chain = heaviest_chain(shown([*live, *old]), RULES)
+    assert [s.media_s for s in chain] == [m for m, _ in live]
+
+
+def test_periods_are_told_apart_and_going_back_is_refused() -> None:
+    first = [(10.0 * i, 590.0 - 10 * i) for i in range(59)]
+    second = [(700.0 + 10 * i, 590.0 - 10 * i) for i in range(20)]
+    both = heaviest_chain(shown(first, None) + shown(second, None), RULES)
+    found = stretches(both, RULES)
+    assert not isinstance(found, str)
+    assert [(s.period, len(s.shown)) for s in found] == [(1, 59), (2, 20)]
+    back = heaviest_chain(shown(first, 3) + shown(second, 2), RULES)
+    reason = stretches(back, RULES)
+    assert isinstance(reason, str)
+    assert "period 2 is shown after period 3" in reason
+
+
+def test_minutes_that_are_missing_are_a_cut_in_the_clock_map() -> None:
+    rows = [(10.0 * i, 590.0 - 10 * i) for i in range(10)]
+    rows += [(100.0 + 10 * i, 400.0 - 10 * i) for i in range(10)]
+    found = stretches(heaviest_chain(shown(rows), RULES), RULES)
+    assert not isinstance(found, str)
+    parts = segments(found[0], RULES)
+    assert [type(p) for p in parts.parts] == [Run, Run]
+    anchors = anchors_of(parts, wanted_clocks([{"period": 1, "clock_s": 500.0}])[1], 0.0, 200.0)
+    clock = GameClock(
+        pl.DataFrame(
+            [("g", 1, a.clock_s, a.media_s, "scoreboard", a.residual_s) for a in anchors],
+            schema=["game_id", "period", "clock_s", "media_s", "how", "residual_s"],
+            orient="row",
+        )
+    )
+    assert clock.media_s(1, 550.0) == pytest.approx(40.5, abs=0.6)
+    assert clock.media_s(1, 350.0) == pytest.approx(150.5, abs=0.6)
+    with pytest.raises(NotFoundError, match="not in the video"):
+        clock.media_s(1, 450.0)
+
+
+def test_a_stop_takes_the_clock_of_its_event() -> None:
+    rows = [
+        (10.0, 590.0),
+        (20.0, 580.0),
+        (20.9, 580.0),
+        (25.0, 579.0),
+        (40.0, 579.0),
+        (41.3, 578.0),
+    ]
+    found = stretches(heaviest_chain(shown(rows), RULES), RULES)
+    assert not isinstance(found, str)
+    parts = segments(found[0], RULES)
+    assert sum(isinstance(p, Stand) for p in parts.parts) == 1
+    wanted = wanted_clocks(
+        [
+            {"period": 1, "clock_s": 579.4, "kind": "foul"},
+            {"period": 1, "clock_s": 579.9, "kind": "field_goal"},
+        ]
+    )[1]
+    stops = [a for a in anchors_of(parts, wanted, 0.0, 60.0) if a.clock_s == 579.4]
+    assert len(stops) == 2
+    assert stops[0].media_s == pytest.approx(21.2, abs=0.6)
+
+
+# -- broadcast troubles
+
+
+def test_times_after_troubles_are_exact() -> None:
+    settings = RenderSettings(replays=1, adverts=1, missing=1, hidden=1, trouble_s=5.0)
+    laid = plan(game(), events(PLAYS), settings, Fraction(10))
+    cut = montage(laid, settings, np.random.default_rng(0))
+    added = sum(i.frames for i in cut.inserts.values())
+    assert len(cut.inserts) == 2
+    assert int(cut.missing.sum()) == int(cut.hidden.sum()) == 50
+    assert int(cut.at[-1]) == laid.frames + added - 50
+    stops = cut.stops(laid.periods[0])
+    assert [f for f, _ in stops] == sorted(f for f, _ in stops)
+    assert [c for _, c in stops] == sorted((c for _, c in stops), reverse=True)
+    jumps = [b[1] - a[1] for a, b in pairwise(stops) if a[0] == b[0]]
+    assert min(jumps) == pytest.approx(-5.0)
+
+
+def test_wrong_styles_and_counts_are_refused_together() -> None:
+    with pytest.raises(ConfigError, match=r"board is 'neon'.*replays is -1"):
+        RenderSettings(board="neon", replays=-1)  # type: ignore[arg-type]
+
+
+# -- whole videos
+
+
+def small_game() -> tuple[dict[str, object], pl.DataFrame]:
+    table = events(PLAYS).with_columns(pl.col("clock_s") - 510.0)
+    later = table.with_columns(
+        pl.lit(2, dtype=pl.Int8).alias("period"),
+        pl.format("f{}", pl.col("order")).alias("event_id"),
+        pl.col("order") + 100,
+        pl.col("play_id") + 100,
+    )
+    both = pl.concat([table, later]).filter(pl.col("clock_s") >= 0)
+    return game(**SHORT), both
+
+
+@pytest.mark.parametrize(
+    "style", ["strip", *(pytest.param(s, marks=pytest.mark.slow) for s in STYLES[2:])]
+)
+def test_a_small_game_is_synced(style: str, tmp_path: Path) -> None:
+    pytest.importorskip("rapidocr", reason="rapidocr is not installed (extra sync)")
+    from openbasket.clock.scoreboard import read_scoreboard
+
+    row, table = small_game()
+    settings = RenderSettings(board=style, preset="ultrafast", gop=10, dead_time_s=5.0)  # type: ignore[arg-type]
+    done = render_boards(
+        row, table, tmp_path / "g.mp4", settings=settings, size=(704, 400), fps=Fraction(10)
+    )
+    report = read_scoreboard(done.path, row, table)
+    assert report.refused is None
+    true = dict(locate(table, done.anchors).times.select("event_id", "media_s").iter_rows())
+    found = locate(table, report.anchors)
+    off = [abs(m - true[e]) for e, m in found.times.select("event_id", "media_s").iter_rows()]
+    assert len(off) >= 0.95 * table.height
+    assert max(off) <= 0.75
+    if style == "strip":  # the same video is not a game with longer periods
+        wrong = read_scoreboard(done.path, row | {"period_s": 300.0}, table)
+        assert "no period is seen to begin above" in str(wrong.refused)
+        assert wrong.anchors.height == 0
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason=f"no real clips at {CLIPS}")
+def test_the_board_on_the_wall_of_a_real_clip_is_read() -> None:
+    pytest.importorskip("rapidocr", reason="rapidocr is not installed (extra sync)")
+    from openbasket.clock.board import look_everywhere
+
+    with Glances(CLIPS / "basketball_highschool_scoreboard.mp4") as video:
+        seen = [look_everywhere(*glance, 4) for s in (1.5, 3.0, 5.0) if (glance := video.at(s))]
+    assert [[r.clock_s for r in s.clocks] for s in seen] == [[106.0]] * 3
+    assert [s.period for s in seen] == [3, 3, 3]
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason=f"no real clips at {CLIPS}")
+def test_a_real_clip_of_another_sport_is_refused() -> None:
+    pytest.importorskip("rapidocr", reason="rapidocr is not installed (extra sync)")
+    from openbasket.clock.scoreboard import read_scoreboard
+
+    report = read_scoreboard(CLIPS / "baseball_college.mp4", game())
+    assert "no game clock was found" in str(report.refused)
+
+
+def test_the_command_wants_one_source_of_anchors(tmp_path: Path) -> None:
+    from openbasket.cli import app
+
+    for more in ([], ["anchors.csv", "--scoreboard"]):
+        done = CliRunner().invoke(app, ["sync", str(tmp_path), *more])
+        assert done.exit_code != 0
+
+
+def test_every_style_has_a_drawing() -> None:
+    from openbasket.simulation.boards import _DRAWINGS
+
+    assert set(_DRAWINGS) == set(STYLES) - {"corner"}
