@@ -91,7 +91,9 @@ def reliability(
     from openbasket.workspace import Workspace
 
     if plot is not None:
-        _check_plot(plot)
+        from openbasket.dataset.figures import plot_format
+
+        plot_format(plot)  # refuses it before minutes of work
     workspace = Workspace(root)
     settings = LabelSettings(levels, min_events, min_minutes, include_flagged)
     report = measure(workspace, settings, resamples=resamples, seed=seed, quiet=quiet)
@@ -112,18 +114,6 @@ def reliability(
         say(f"{noise.height} of {report.summary().height} are mostly noise (split-half below 0.5)")
     for note in report.notes:
         say(f"note: {note}")
-
-
-def _check_plot(path: Path) -> None:
-    """Refuse a plot that could not be saved before minutes of work go into it."""
-    from openbasket.dataset.figures import SUFFIXES
-    from openbasket.errors import ConfigError
-
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in SUFFIXES:
-        raise ConfigError(f"figure {path.name}: got '{suffix}'; allowed: {', '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise ConfigError(f"figure {path.name}: got a folder; allowed: a file")
 
 
 def agreement(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from openbasket.errors import OpenBasketError
+from openbasket.errors import DependencyError
 
 __all__ = ["Box", "Reading", "Text", "clock_readings", "period_reading", "read_text", "read_texts"]
 
@@ -58,7 +58,7 @@ def _engine() -> Any:
     try:
         from rapidocr import RapidOCR
     except ImportError as error:
-        raise OpenBasketError(
+        raise DependencyError(
             f"reading scoreboards needs rapidocr and onnxruntime ({error}). "
             "Install them: pip install 'openbasket[sync]'"
         ) from None
@@ -79,7 +79,7 @@ def read_texts(picture: np.ndarray) -> list[Text]:
     """Find and read every text of a picture, RGB ``(height, width, 3)`` uint8.
 
     Raises:
-        OpenBasketError: rapidocr or onnxruntime is not installed.
+        DependencyError: rapidocr or onnxruntime is not installed.
     """
     found = _engine()(np.ascontiguousarray(picture[..., ::-1]), use_det=True, use_rec=True)
     if found.boxes is None or found.txts is None:
@@ -96,7 +96,7 @@ def read_text(crop: np.ndarray) -> str:
     """Read the one line of text in a crop, RGB ``(height, width, 3)`` uint8; empty where unsure.
 
     Raises:
-        OpenBasketError: rapidocr or onnxruntime is not installed.
+        DependencyError: rapidocr or onnxruntime is not installed.
     """
     line = np.ascontiguousarray(crop[..., ::-1])
     found = _engine()(line, use_det=False, use_rec=True)

@@ -94,7 +94,7 @@ def read_scoreboard(
 
     Raises:
         VideoError: no such video, or it cannot be opened.
-        OpenBasketError: rapidocr or onnxruntime is not installed.
+        DependencyError: rapidocr or onnxruntime is not installed.
     """
     rules = GameRules(int(game["periods"]), float(game["period_s"]), float(game["overtime_s"]))
     wanted = {} if events is None else wanted_clocks(events.to_dicts())

@@ -430,16 +430,28 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure whole or not at all; the same figure gives the same bytes.
 
     Raises:
-        ConfigError: the file's ending is none of svg, png and pdf.
+        ConfigError: the file's ending is none of svg, png and pdf, or it is a folder.
     """
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in SUFFIXES:
-        raise ConfigError(f"figure {path.name}: got '{suffix}'; allowed: {', '.join(SUFFIXES)}")
+    suffix = plot_format(path)
     from matplotlib import rc_context
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context({"svg.hashsalt": "openbasket"}), atomic_path(path) as partial:
         figure.savefig(partial, format=suffix, dpi=150, metadata=_METADATA.get(suffix))
+
+
+def plot_format(path: Path) -> str:
+    """What :func:`save` writes to a path: svg, png or pdf, by its ending.
+
+    Raises:
+        ConfigError: another ending, or a folder.
+    """
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"figure {path.name}: got '{suffix}'; allowed: {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise ConfigError(f"figure {path.name}: got a folder; allowed: a file")
+    return suffix
 
 
 SUFFIXES = ("svg", "png", "pdf")

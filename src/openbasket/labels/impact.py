@@ -18,14 +18,14 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from openbasket.transcripts.court import ORDERS, place
+
 __all__ = ["RidgeFit", "adjusted_plus_minus", "stretches"]
 
 #: Penalties that are tried, in possessions a player's impact is worth before the data speak: twenty a decade.
 #: A grid, and not a descent, gives the same penalty on every machine.
 PENALTIES = 10.0 ** (np.arange(20, 141) / 20)
 SIDES = ("home", "away")
-#: A row's key is its game's number times this (more than a game has events) and its order in the game.
-ORDERS = 2**32
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,15 @@ def stretches(games: pl.DataFrame, acts: pl.DataFrame, stints: pl.DataFrame) -> 
     """
     sides = games.select("game_id", "home_team_id", "away_team_id").sort("game_id")
     sides = sides.with_row_index("game")
-    key = pl.col("game").cast(pl.Int64) * ORDERS
     home = pl.col("team_id") == pl.col("home_team_id")
     placed = acts.join(sides, on="game_id").select(
         "possessions",
-        key=key + pl.col("order"),
+        key=place("order"),
         margin=pl.when(home).then("points").otherwise(-pl.col("points")),
     )
     spells = stints.join(sides, on="game_id", maintain_order="left").select(
         "player_ids",
-        key=key + pl.col("first_order"),
+        key=place("first_order"),
         home=home,
         away=pl.col("team_id") == pl.col("away_team_id"),
     )

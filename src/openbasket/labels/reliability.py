@@ -45,6 +45,10 @@ SCHEMA = {
 }
 
 
+def _least_players(levels: int) -> int:
+    return max(levels, LEAST_PAIRS)
+
+
 @dataclass(frozen=True)
 class ReliabilityReport:
     """Reliability of the labels of a workspace.
@@ -67,7 +71,7 @@ class ReliabilityReport:
     @property
     def least_players(self) -> int:
         """Seasons of fewer ranked players are not measured."""
-        return max(self.levels, LEAST_PAIRS)
+        return _least_players(self.levels)
 
     @property
     def notes(self) -> list[str]:
@@ -185,7 +189,7 @@ def reliability(
         people = subjects(season_statistics(counts.all), tables.games).filter(
             (pl.col("events") >= settings.min_events) & (pl.col("minutes") >= settings.min_minutes)
         )
-        if people.height < max(settings.levels, LEAST_PAIRS):
+        if people.height < _least_players(settings.levels):
             too_small[f"{league} {season}"] = people.height
             continue
         whole, _, _ = rate(counts, people, tables.events, settings.levels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -110,7 +109,7 @@ def build(
     cuts = [
         CutJob(
             game,
-            _source(workspace, games[game]),
+            workspace.root / games[game]["video"],
             workspace.clips,
             tuple(Wanted(event, at) for event, at in sorted(set(wanted))),
             settings.clip,
@@ -200,11 +199,6 @@ def _filmed(workspace: Workspace) -> tuple[dict[str, dict[str, Any]], pl.DataFra
             "column 'video' of table 'games' when you import"
         )
     return games, pl.concat(parts)
-
-
-def _source(workspace: Workspace, game: dict[str, Any]) -> Path:
-    video = Path(game["video"])
-    return video if video.is_absolute() else workspace.root / video
 
 
 def _located(

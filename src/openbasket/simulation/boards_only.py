@@ -22,6 +22,7 @@ from openbasket.simulation.boards import Facts, draw_board
 from openbasket.simulation.broadcast import (
     RenderedGame,
     anchors_of,
+    clocks_of,
     event_times_of,
     game_montage,
     team_codes,
@@ -66,9 +67,7 @@ def render_boards(
     resized = cv2.resize(hall(), (width * 3 // 2, height), interpolation=cv2.INTER_AREA)
     wide = np.asarray(resized, dtype=np.uint8)
     codes = team_codes(game)
-    clocks = [
-        np.interp(np.arange(p.first, p.end), *np.array(p.stops, float).T) for p in laid.periods
-    ]
+    clocks = [clocks_of(period) for period in laid.periods]
     starts = [p.first for p in laid.periods]
     scores = _scores(game, events, laid.event_frames, laid.frames)
 

@@ -171,7 +171,7 @@ def _score(game: Mapping[str, Any], events: pl.DataFrame, period: int) -> tuple[
     return int(points.get(game["home_team_id"], 0)), int(points.get(game["away_team_id"], 0))
 
 
-def _clocks(period: PeriodPlan) -> NDArray[np.float64]:
+def clocks_of(period: PeriodPlan) -> NDArray[np.float64]:
     """The game clock in each frame of a period, seconds left, ``(F,)``."""
     frames = np.array([frame for frame, _ in period.stops], float)
     clocks = np.array([clock for _, clock in period.stops], float)
@@ -208,8 +208,7 @@ def pictures(
     """
     settings = settings or RenderSettings()
     laid = plan(game, events, settings, FPS, periods=periods)
-    plain = settings.board == "corner" and not settings.troubled
-    cut = None if plain else game_montage(game, laid, settings, seed)
+    cut = _cut(game, laid, settings, seed)
     people = _people(game, appearances, events)
     codes = team_codes(game)
     total = laid.frames if cut is None else int(cut.at[-1])
@@ -221,7 +220,7 @@ def pictures(
         for period, scene in _scenes(game, laid, events, stints, people, seed):
             if period.first >= limit:
                 return
-            yield from painter.frames(scene, period.period, _clocks(period), limit - period.first)
+            yield from painter.frames(scene, period.period, clocks_of(period), limit - period.first)
 
     def draw_cut(cut: Montage) -> Iterator[NDArray[np.uint8]]:
         painter = Painter(people, kits, codes, int(game["periods"]))
@@ -229,7 +228,7 @@ def pictures(
 
         def bare() -> Iterator[NDArray[np.uint8]]:
             for period, scene in _scenes(game, laid, events, stints, people, seed):
-                shown.append((period, scene, _clocks(period)))
+                shown.append((period, scene, clocks_of(period)))
                 yield from painter.frames(scene, period.period, shown[-1][2], board=False)
 
         def with_board(image: NDArray[np.uint8], frame: int) -> None:
@@ -247,6 +246,14 @@ def pictures(
         yield from islice(broadcast_frames(cut, bare(), with_board, float(FPS)), limit)
 
     return laid, (draw() if cut is None else draw_cut(cut))
+
+
+def _cut(
+    game: Mapping[str, Any], laid: Plan, settings: RenderSettings, seed: int
+) -> Montage | None:
+    """The montage; None where the plan goes on air as it is, with the scoreboard that the painter draws."""
+    plain = settings.board == "corner" and not settings.troubled
+    return None if plain else game_montage(game, laid, settings, seed)
 
 
 def game_montage(
@@ -300,8 +307,7 @@ def render(
         for frame in frames:
             video.write(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420), "yuv420p")
             count += 1
-    plain = settings.board == "corner" and not settings.troubled
-    cut = None if plain else game_montage(game, laid, settings, seed)
+    cut = _cut(game, laid, settings, seed)
     return RenderedGame(
         game["game_id"],
         path,

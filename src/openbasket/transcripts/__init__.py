@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -252,8 +253,8 @@ def _of_one_season(found: Iterator[Transcript], options: ImportOptions) -> Itera
         yield from found
         return
     held = list(found)
-    leagues = [transcript.league for transcript in held]
-    several = sorted({league for league in leagues if leagues.count(league) > 1})
+    seasons = Counter(transcript.league for transcript in held)
+    several = sorted(league for league, count in seasons.items() if count > 1)
     if several:
         raise BadInputError(
             (
@@ -288,7 +289,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         }
         transcript, replaced = _with_what_is_known(transcript, old)
         frames = prepared(transcript)
-        twice = _told_twice(frames["games"], workspace, pair)
+        twice = _told_twice(frames["games"], old)
         frames["flags"] = pl.concat([frames["flags"], twice])
         players = frames.pop("players")
         new_games = frames["games"]["game_id"].implode()
@@ -355,19 +356,17 @@ def _with_what_is_known(
     return replace(transcript, games=games, box_scores=box), replaced
 
 
-def _told_twice(games: pl.DataFrame, workspace: Workspace, pair: tuple[str, str]) -> pl.DataFrame:
+def _told_twice(games: pl.DataFrame, old: Mapping[TableName, pl.DataFrame]) -> pl.DataFrame:
     """Flags of the games that are there under another name already."""
     import polars as pl
 
-    from openbasket.transcripts.flags import read_flags
     from openbasket.transcripts.twice import CHECK, told_twice
 
-    counted = games.clear()
-    if pair in workspace.seasons("games"):
-        twice = read_flags(workspace, *pair).filter(pl.col("check") == CHECK)["game_id"]
-        out = pl.concat([games["game_id"], twice]).implode()
-        counted = workspace.read("games", *pair).filter(~pl.col("game_id").is_in(out))
-    return told_twice(games, counted)
+    counted = old.get("games", games.clear())
+    out = [games["game_id"]]
+    if "flags" in old:
+        out.append(old["flags"].filter(pl.col("check") == CHECK)["game_id"])
+    return told_twice(games, counted.filter(~pl.col("game_id").is_in(pl.concat(out).implode())))
 
 
 def _merged_players(players: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:

@@ -17,9 +17,8 @@ import polars as pl
 
 from openbasket.transcripts import ImportOptions, Transcript, scraped
 from openbasket.transcripts.formats import Peek, peek
-from openbasket.transcripts.names import decimal, identifier, text
+from openbasket.transcripts.names import decimal, identifier, rounded, stat, text
 from openbasket.transcripts.plays import assemble
-from openbasket.transcripts.scraped import number, stat
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -147,8 +146,8 @@ def _plays(raw: pl.DataFrame) -> pl.DataFrame:
     plays = plays.with_columns(
         period=pl.when(text("QUARTER").str.starts_with("OT"))
         .then(4 + pl.col("_overtime"))
-        .otherwise(number("QUARTER", pl.Int8)),
-        clock_s=(number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64),
+        .otherwise(rounded("QUARTER", pl.Int8)),
+        clock_s=(rounded("MINUTES") * 60 + rounded("SECONDS")).cast(pl.Float64),
         kind=pl.when(made_shot | missed_shot)
         .then(pl.lit("field_goal"))
         .when(kind.str.contains("free throw"))
@@ -205,8 +204,8 @@ def _box(raw: pl.DataFrame, starters: pl.DataFrame) -> pl.DataFrame:
             name=text("PLAYER_NAME"),
             number=text("PLAYER_NUMBER"),
             starter=pl.when(pl.col("_told")).then(pl.col("starter").fill_null(False)),
-            seconds_played=(number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64),
-            plus_minus=number("PLUS_MINUS", pl.Int16),
+            seconds_played=(rounded("MINUTES") * 60 + rounded("SECONDS")).cast(pl.Float64),
+            plus_minus=rounded("PLUS_MINUS", pl.Int16),
             points=stat("POINTS"),
             field_goals_2_made=stat("FG2_M"),
             field_goals_2_tried=stat("FG2_A"),
@@ -258,7 +257,7 @@ def _values(plays: pl.DataFrame, box: pl.DataFrame, notes: list[str]) -> pl.Data
     before = plays.select(open_.sum()).item()
     if not before:
         return plays
-    total = number("H_SCORE") + number("A_SCORE")
+    total = rounded("H_SCORE") + rounded("A_SCORE")
     last = pl.col("_total").forward_fill().shift(1).over("game_id").fill_null(0)
     plays = plays.with_columns(_total=total).with_columns(_gain=pl.col("_total") - last)
     near = text("PLAY_NOTE").str.contains_any(list(NEAR)).fill_null(False)

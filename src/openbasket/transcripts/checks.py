@@ -10,12 +10,19 @@ from openbasket.tables import PLAYER_KINDS
 __all__ = ["in_order", "require_sound"]
 
 
-def in_order(events: pl.DataFrame) -> pl.DataFrame:
-    """Rows (of table ``events``) sorted by game and order; as they are where they are sorted."""
-    game, order = pl.col("game_id"), pl.col("order")
-    before = game.shift(1)
-    wrong = (game < before) | ((game == before) & (order < order.shift(1)))
-    return events.sort("game_id", "order") if events.select(wrong.any()).item() else events
+def in_order(rows: pl.DataFrame, *keys: str | pl.Expr) -> pl.DataFrame:
+    """The rows sorted by the keys (game and order where none are given); as they are where they are so.
+
+    Only the keys are looked at: a wide table moves once, or not at all. Equal rows stay as they stand.
+    """
+    found = rows.select(keys or ("game_id", "order"))
+    back = pl.lit(value=False)
+    for key in reversed(found.columns):
+        here, before = pl.col(key), pl.col(key).shift(1)
+        back = (here < before) | ((here == before) & back)
+    if not found.select(back.any()).item():
+        return rows
+    return rows[found.select(pl.arg_sort_by(found.columns, maintain_order=True)).to_series()]
 
 
 def require_sound(

@@ -8,11 +8,18 @@ from numpy.typing import NDArray
 
 from openbasket.transcripts.checks import in_order
 
-__all__ = ["FREE_THROW_WEIGHT", "off_court", "on_court", "possessions", "stint_totals", "team_acts"]
+__all__ = [
+    "FREE_THROW_WEIGHT", "ORDERS", "off_court", "on_court", "place", "possessions", "stint_totals",
+    "team_acts",
+]  # fmt: skip
 
 #: Share of free throws that end a possession or a shooting attempt (the usual 0.44).
 FREE_THROW_WEIGHT = 0.44
 TOTALS = ("points", "field_goals", "assisted", "possessions")
+#: What is known of a stint, and of who plays in it: his team's totals and the opponents'.
+COURT_TOTALS = tuple(f"{side}_{total}" for side in ("on", "against") for total in TOTALS)
+#: More than a game has rows.
+ORDERS = 2**32
 #: What only a player on court can do.
 COURT_KINDS = (
     "field_goal", "free_throw", "offensive_rebound", "defensive_rebound", "assist", "steal", "block",
@@ -45,9 +52,10 @@ def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     bounds = stints.select("game_id", "team_id", "first_order", "last_order").join(
         sides, on="game_id", maintain_order="left"
     )
-    place = _place(done, "order")
+    acting = done.select(place("order")).to_series().to_numpy()
     start, end = (
-        np.searchsorted(place, _place(bounds, column)) for column in ("first_order", "last_order")
+        np.searchsorted(acting, bounds.select(place(column)).to_series().to_numpy())
+        for column in ("first_order", "last_order")
     )
     of_first, first = (
         frame.select(pl.col("team_id") == pl.col("first_side")).to_series().to_numpy()
@@ -62,13 +70,14 @@ def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
         )
         columns[f"on_{total}"] = np.where(first, by_first, by_other)
         columns[f"against_{total}"] = np.where(first, by_other, by_first)
-    names = [f"{side}_{total}" for side in ("on", "against") for total in TOTALS]
-    return stints.with_columns(pl.Series(name, columns[name], dtype=pl.Int64) for name in names)
+    return stints.with_columns(
+        pl.Series(name, columns[name], dtype=pl.Int64) for name in COURT_TOTALS
+    )
 
 
-def _place(rows: pl.DataFrame, order: str) -> NDArray[np.int64]:
-    """One number for a row's game and its place there."""
-    return rows.select(pl.col("game").cast(pl.Int64) * 2**32 + pl.col(order)).to_series().to_numpy()
+def place(order: str) -> pl.Expr:
+    """One number for a row's game (column ``game``, a number) and its place there (column ``order``)."""
+    return pl.col("game").cast(pl.Int64) * ORDERS + pl.col(order)
 
 
 def on_court(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
@@ -81,19 +90,18 @@ def on_court(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     Returns:
         ``game_id, player_id, seconds`` and the columns of :func:`stint_totals`.
     """
-    columns = [f"{side}_{t}" for side in ("on", "against") for t in TOTALS]
     return (
         stint_totals(acts, stints.sort("game_id", "first_order"))
         .select(
             "game_id",
-            *columns,
+            *COURT_TOTALS,
             player_id="player_ids",
             seconds=pl.col("start_clock_s") - pl.col("end_clock_s"),
         )
         .explode("player_id")
         .drop_nulls("player_id")
         .group_by("game_id", "player_id", maintain_order=True)
-        .agg(pl.col("seconds", *columns).sum())
+        .agg(pl.col("seconds", *COURT_TOTALS).sum())
     )
 
 

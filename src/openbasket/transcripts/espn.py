@@ -23,7 +23,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, read_table
-from openbasket.transcripts.names import decimal, identifier, text
+from openbasket.transcripts.names import identifier, rounded, stat, text
 from openbasket.transcripts.plays import assemble, blocks_of_shots, clock_seconds, season_name
 
 __all__ = ["FILES", "matches", "read"]
@@ -116,14 +116,14 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         ),
         # The last minute may be told in seconds alone.
         clock_s=clock_seconds(clock.str.replace(r"^(\d\d?(?:\.\d+)?)$", "0:$1")),
-        period=_number("period_number", pl.Int8),
+        period=rounded("period_number", pl.Int8),
         wall_time=wall,
         date=pl.coalesce(
             text("game_date").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False),
             wall.dt.convert_time_zone("America/New_York").dt.date(),
         ),
-        year=_number("season", pl.Int32),
-        place=_number("game_play_number", pl.Int32),
+        year=rounded("season", pl.Int32),
+        place=rounded("game_play_number", pl.Int32),
     )  # fmt: skip
     raw = raw.filter(
         (pl.col("file") == pl.col("file").min().over("game_id"))
@@ -169,10 +169,6 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
         )  # fmt: skip
 
 
-def _number(column: str, dtype: type[pl.DataType]) -> pl.Expr:
-    return decimal(column).round().cast(dtype, strict=False)
-
-
 def _games(raw: pl.DataFrame, where: str) -> pl.DataFrame:
     games = raw.group_by("game_id", maintain_order=True).agg(
         *(
@@ -182,8 +178,8 @@ def _games(raw: pl.DataFrame, where: str) -> pl.DataFrame:
         longest=pl.col("clock_s").max(),
         home_team=text("home_team_name").drop_nulls().first(),
         away_team=text("away_team_name").drop_nulls().first(),
-        home_score=_number("home_score", pl.Int16).max(),
-        away_score=_number("away_score", pl.Int16).max(),
+        home_score=rounded("home_score", pl.Int16).max(),
+        away_score=rounded("away_score", pl.Int16).max(),
     )
     problems = [
         Problem(where, None, column, f"none in game {name or 'without game_id'}", "a value")
@@ -250,7 +246,7 @@ def _plays(rows: pl.DataFrame, box: pl.DataFrame | None, *, professional: bool) 
         .when(kind.str.contains("time ?out")).then(pl.lit("timeout"))
         .when(tried & ~kind.str.contains("goaltending|violation")).then(pl.lit("field_goal"))
     )  # fmt: skip
-    points, worth = _number("points_attempted", pl.Int8), _number("score_value", pl.Int8)
+    points, worth = rounded("points_attempted", pl.Int8), rounded("score_value", pl.Int8)
     far = says.str.extract(r"(\d+)[- ](?:foot|ft)\b").cast(pl.Int32, strict=False) >= THREE_FT
     value = (
         pl.when(says.str.contains(r"\bthree\b|\b3-p|\b3 point") | kind.str.contains("three point"))
@@ -403,11 +399,7 @@ def _named(rows: pl.DataFrame, box: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def _box(raw: pl.DataFrame) -> pl.DataFrame:
-    def count(column: str) -> pl.Expr:
-        value = _number(column, pl.Int16)
-        return pl.when(value >= 0).then(value)
-
-    three_made, three_tried = (count(f"three_point_field_goals_{w}") for w in ("made", "attempted"))
+    three_made, three_tried = (stat(f"three_point_field_goals_{w}") for w in ("made", "attempted"))
     return raw.filter(text("minutes").is_not_null()).select(
         game_id=identifier("game_id", "espn"),
         team_id=identifier("team_id", "espn"),
@@ -420,18 +412,18 @@ def _box(raw: pl.DataFrame) -> pl.DataFrame:
         .str.strip_chars_start("+")
         .cast(pl.Float64, strict=False)
         .cast(pl.Int16, strict=False),
-        points=count("points"),
-        field_goals_2_made=count("field_goals_made") - three_made,
-        field_goals_2_tried=count("field_goals_attempted") - three_tried,
+        points=stat("points"),
+        field_goals_2_made=stat("field_goals_made") - three_made,
+        field_goals_2_tried=stat("field_goals_attempted") - three_tried,
         field_goals_3_made=three_made,
         field_goals_3_tried=three_tried,
-        free_throws_made=count("free_throws_made"),
-        free_throws_tried=count("free_throws_attempted"),
-        offensive_rebounds=count("offensive_rebounds"),
-        defensive_rebounds=count("defensive_rebounds"),
-        assists=count("assists"),
-        steals=count("steals"),
-        turnovers=count("turnovers"),
-        blocks=count("blocks"),
-        fouls_made=count("fouls"),
+        free_throws_made=stat("free_throws_made"),
+        free_throws_tried=stat("free_throws_attempted"),
+        offensive_rebounds=stat("offensive_rebounds"),
+        defensive_rebounds=stat("defensive_rebounds"),
+        assists=stat("assists"),
+        steals=stat("steals"),
+        turnovers=stat("turnovers"),
+        blocks=stat("blocks"),
+        fouls_made=stat("fouls"),
     )

@@ -25,6 +25,7 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
+from openbasket.transcripts.checks import in_order
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
 from openbasket.transcripts.names import decimal, display_name, identifier, per_value, text, whole
 from openbasket.transcripts.plays import (
@@ -479,7 +480,7 @@ def _load_flat(path: Path, kind: str, columns: frozenset[str]) -> pl.DataFrame:
     frame = frame.with_columns(
         _code=pl.when(code != "").then(code),
         _start=start.cast(pl.Int32),
-        _gamecode=per_value(pl.col("_gamecode"), lambda game: _whole(game).cast(pl.String)),
+        _gamecode=per_value(pl.col("_gamecode"), lambda game: whole(game).cast(pl.String)),
     )
     lost = pl.any_horizontal(pl.col("_start", "_gamecode").is_null())
     bad = frame.with_row_index("_row").filter(lost)
@@ -548,15 +549,8 @@ def _plays(raw: _Raw, name: pl.Expr, box: pl.DataFrame) -> pl.DataFrame:
     _refuse_unnumbered(plays, raw)
     plays = plays.filter(~pl.col("PLAYTYPE").is_in([k for k, v in KINDS.items() if not v]))
     games = pl.Enum(plays["_gamecode"].unique(maintain_order=True))
-    keys = (
-        pl.col("_gamecode").cast(games).to_physical(),
-        "_section",
-        "_section_row",
-        "NUMBEROFPLAY",
-    )
-    order = plays.select(keys)
-    if not _in_order(order):
-        plays = plays[order.select(pl.arg_sort_by(order.columns, maintain_order=True)).to_series()]
+    number = pl.col("_gamecode").cast(games).to_physical()
+    plays = in_order(plays, number, "_section", "_section_row", "NUMBEROFPLAY")
     # Overtimes share a section: a new one starts at each BP row (or where the minutes say so).
     extra = pl.col("_section") == PERIODS + 1
     started = ((pl.col("PLAYTYPE") == "BP") & extra).cast(pl.Int32).cum_sum().over("game_id")
@@ -595,22 +589,8 @@ def _section(given: pl.Expr) -> pl.Expr:
     word = given.str.strip_chars()
     return pl.coalesce(
         word.replace_strict(SECTIONS, default=None, return_dtype=pl.Int8),
-        _whole(given).clip(1, PERIODS + 1).cast(pl.Int8),
+        whole(given).clip(1, PERIODS + 1).cast(pl.Int8),
     )
-
-
-def _whole(given: pl.Expr) -> pl.Expr:
-    number = given.str.strip_chars().cast(pl.Float64, strict=False)
-    return number.cast(pl.Int32, strict=False)
-
-
-def _in_order(keys: pl.DataFrame) -> bool:
-    """Whether rows of numbers are sorted, by the first column, then the second and so on."""
-    back = pl.lit(value=False)
-    for key in reversed(keys.columns):
-        here, before = pl.col(key), pl.col(key).shift(1)
-        back = (here < before) | ((here == before) & back)
-    return not keys.select(back.any()).item()
 
 
 def _interval_changes() -> pl.Expr:

@@ -76,16 +76,15 @@ def _flag(frame: pl.DataFrame, check: str, scope: str | pl.Expr, reason: pl.Expr
 
 def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     happened = events.lazy().filter(pl.col("player_id").is_not_null()).select("game_id", "period")
-    seen = happened.unique().group_by("game_id").agg("period").collect()
-    played = pl.max_horizontal(pl.col("periods"), pl.col("period_right").list.max()).cast(pl.Int64)
+    seen = happened.unique().group_by("game_id").agg(seen="period").collect()
+    played = pl.max_horizontal(pl.col("periods"), pl.col("seen").list.max()).cast(pl.Int64)
     missing = (
         games.select("game_id", "period_s", "periods")
-        .join(seen.rename({"period": "period_right"}), on="game_id", how="left")
-        .with_columns(period=pl.int_ranges(1, played + 1))
+        .join(seen, on="game_id", how="left")
         .with_columns(
-            missing=pl.col("period")
+            missing=pl.int_ranges(1, played + 1)
             .cast(pl.List(pl.Int8))
-            .list.set_difference(pl.col("period_right").fill_null([]))
+            .list.set_difference(pl.col("seen").fill_null([]))
         )
         .filter((pl.col("missing").list.len() > 0) & (pl.col("period_s") >= SHORT_PERIOD_S))
     )

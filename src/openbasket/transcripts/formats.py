@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from openbasket.errors import BadInputError, Problem, UnknownNameError
-from openbasket.transcripts.inputs import GZIP, ZIP, files_in, kind_of_archive, will_unpack
+from openbasket.transcripts.inputs import files_in, is_packed, kind_of_archive, will_unpack
 
 if TYPE_CHECKING:
     import polars as pl
@@ -345,9 +345,7 @@ def unknown_file(path: Path, allowed: str) -> Problem:
     except BadInputError as error:
         return error.problems[0]
     given = kind_of_archive(path) or "a file of another kind"
-    with path.open("rb") as file:
-        packed = file.read(4).startswith((GZIP, *ZIP))
-    if packed:
+    if is_packed(path):
         given = "a packed file (or one of Excel or Word) that is not called .gz or .zip"
     elif seen.kind == "parquet" and not seen.keys:
         given = "a damaged parquet file"

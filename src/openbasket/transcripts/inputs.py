@@ -26,7 +26,15 @@ from openbasket.errors import (
     WorkspaceError,
 )
 
-__all__ = ["MAX_FILES", "MAX_UNPACKED", "files_in", "kind_of_archive", "staged", "will_unpack"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_UNPACKED",
+    "files_in",
+    "is_packed",
+    "kind_of_archive",
+    "staged",
+    "will_unpack",
+]
 
 #: Bytes that one import may fetch and unpack, and the files that an archive may hold.
 MAX_UNPACKED = 8 * 1024**3
@@ -163,7 +171,12 @@ def will_unpack(path: Path) -> bool:
     """Whether a file of a folder is unpacked: it is called ``.gz`` or ``.zip``, and is one."""
     if path.suffix.lower() not in (".gz", ".zip"):
         return False
-    return _head(path).startswith((GZIP, *ZIP)) or kind_of_archive(path) is not None
+    return is_packed(path) or kind_of_archive(path) is not None
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is a gz or a zip, whatever it is called."""
+    return _head(path).startswith((GZIP, *ZIP))
 
 
 def kind_of_archive(path: Path) -> str | None:

@@ -15,7 +15,9 @@ __all__ = [
     "initial_and_last",
     "normal_name",
     "per_value",
+    "rounded",
     "slug",
+    "stat",
     "text",
     "whole",
 ]
@@ -43,8 +45,9 @@ def text(column: str) -> pl.Expr:
     )
 
 
-def decimal(column: str) -> pl.Expr:
+def decimal(column: str | pl.Expr) -> pl.Expr:
     """The column as numbers; null where it is none."""
+    given = pl.col(column) if isinstance(column, str) else column
 
     def numbers(values: pl.Series) -> pl.Series:
         found = values.cast(pl.Float64, strict=False)
@@ -52,16 +55,23 @@ def decimal(column: str) -> pl.Expr:
             found = values.str.strip_chars().cast(pl.Float64, strict=False)
         return found
 
-    return (
-        pl.col(column)
-        .cast(pl.String)
-        .map_batches(numbers, return_dtype=pl.Float64, is_elementwise=True)
-    )
+    return given.cast(pl.String).map_batches(numbers, return_dtype=pl.Float64, is_elementwise=True)
 
 
-def whole(column: str) -> pl.Expr:
+def whole(column: str | pl.Expr) -> pl.Expr:
     """The column as whole numbers, fractions cut off; null where it is no number."""
     return decimal(column).cast(pl.Int32, strict=False)
+
+
+def rounded(column: str, dtype: type[pl.DataType] = pl.Int32) -> pl.Expr:
+    """The column as whole numbers, fractions rounded; null where it is no number, or one too large."""
+    return decimal(column).round().cast(dtype, strict=False)
+
+
+def stat(column: str) -> pl.Expr:
+    """A count of the box score; null where it is none, or negative."""
+    value = rounded(column, pl.Int16)
+    return pl.when(value >= 0).then(value)
 
 
 def identifier(column: str, prefix: str = "") -> pl.Expr:

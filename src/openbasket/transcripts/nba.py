@@ -22,7 +22,7 @@ import polars as pl
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, find_columns, load_json, read_table
-from openbasket.transcripts.names import decimal, identifier, per_value, text
+from openbasket.transcripts.names import decimal, identifier, per_value, rounded, text
 from openbasket.transcripts.plays import SLACK_S, assemble, season_name
 
 __all__ = [
@@ -356,8 +356,7 @@ def box_lines(frame: pl.DataFrame) -> pl.DataFrame:
     """
 
     def count(column: str) -> pl.Expr:
-        value = decimal(column)
-        return value.round().cast(pl.Int16, strict=False)
+        return rounded(column, pl.Int16)
 
     seconds = minutes_s("MIN")
     played = text("MIN").is_not_null() & (seconds.is_null() | (seconds > 0))

@@ -13,10 +13,10 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.transcripts.formats import Peek, read_table
-from openbasket.transcripts.names import decimal, text
+from openbasket.transcripts.names import stat, text
 from openbasket.transcripts.plays import season_name
 
-__all__ = ["DETAILS", "PLAYS", "load", "number", "seasons", "stat"]
+__all__ = ["DETAILS", "PLAYS", "load", "seasons"]
 
 PLAYS = ("GAME_ID", "QUARTER", "MINUTES", "SECONDS", "TEAM", "PLAYER_NAME", "PLAY_TYPE")
 DETAILS = ("SEASON", "PLAYER_ID", "PLAYER_NUMBER", "PLAY_NOTE", "H_SCORE", "A_SCORE")
@@ -72,17 +72,6 @@ def load(files: Sequence[Path], peeks: Sequence[Peek]) -> dict[str, pl.DataFrame
         else pl.DataFrame(schema=dict.fromkeys([*KINDS[kind][0], *KINDS[kind][1]], pl.String))
         for kind, list_ in parts.items()
     }
-
-
-def number(column: str, dtype: type[pl.DataType] = pl.Int32) -> pl.Expr:
-    """A whole number; null where it is none."""
-    return decimal(column).round().cast(dtype, strict=False)
-
-
-def stat(column: str) -> pl.Expr:
-    """A count of the box score; null where it is none, or negative."""
-    value = number(column, pl.Int16)
-    return pl.when(value >= 0).then(value)
 
 
 def seasons(games: pl.DataFrame, where: str) -> pl.DataFrame:

@@ -19,9 +19,16 @@ import polars as pl
 
 from openbasket.transcripts import ImportOptions, Transcript, scraped
 from openbasket.transcripts.formats import Peek, peek
-from openbasket.transcripts.names import identifier, initial_and_last, normal_name, per_value, text
+from openbasket.transcripts.names import (
+    identifier,
+    initial_and_last,
+    normal_name,
+    per_value,
+    rounded,
+    stat,
+    text,
+)
 from openbasket.transcripts.plays import assemble
-from openbasket.transcripts.scraped import number, stat
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -204,8 +211,8 @@ def _timed(plays: pl.DataFrame) -> pl.DataFrame:
     here = "_part"
     plays = plays.with_columns(
         _part=pl.struct("game_id", "QUARTER").rank("dense"),
-        _quarter=number("QUARTER"),
-        _elapsed=(number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64),
+        _quarter=rounded("QUARTER"),
+        _elapsed=(rounded("MINUTES") * 60 + rounded("SECONDS")).cast(pl.Float64),
         _change=pl.col("PLAY_TYPE").is_in(CHANGES).fill_null(False),
     )
     # The buzzer reads 0:00 as well: after rows of its quarter, or first of all in the next one's.
@@ -291,14 +298,14 @@ def _box(
     )
     lines = lines.join(season, on=["team_id", "_name"], how="left", maintain_order="left")
     lines = lines.with_columns(player_id=pl.coalesce("player_id", "_by_short", "_season"))
-    lost = lines.filter(pl.col("player_id").is_null() & (number("MINUTES") > 0))
+    lost = lines.filter(pl.col("player_id").is_null() & (rounded("MINUTES") > 0))
     if lost.height:
         notes.append(f"{lost.height} lines of the box score name players who are in no play")
     starters = plays.filter(
         (text("PLAY_TYPE") == "prišel na igrišče")
-        & (number("QUARTER") == 1)
-        & (number("MINUTES") == 0)
-        & (number("SECONDS") == 0)
+        & (rounded("QUARTER") == 1)
+        & (rounded("MINUTES") == 0)
+        & (rounded("SECONDS") == 0)
     ).select("game_id", "player_id", starter=pl.lit(True))
     return lines.join(
         starters.unique(), on=["game_id", "player_id"], how="left", maintain_order="left"
@@ -309,8 +316,8 @@ def _box(
         "name",
         number=text("PLAYER_NUMBER"),
         starter=pl.col("starter").fill_null(False),
-        seconds_played=(number("MINUTES") * 60 + number("SECONDS")).cast(pl.Float64),
-        plus_minus=number("PLUS_MINUS", pl.Int16),
+        seconds_played=(rounded("MINUTES") * 60 + rounded("SECONDS")).cast(pl.Float64),
+        plus_minus=rounded("PLUS_MINUS", pl.Int16),
         points=stat("POINTS"),
         field_goals_2_made=stat("FG2_A"),  # swapped in the source
         field_goals_2_tried=stat("FG2_M"),

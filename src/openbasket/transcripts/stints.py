@@ -39,6 +39,7 @@ from operator import itemgetter
 import polars as pl
 
 from openbasket import tables
+from openbasket.transcripts.checks import in_order
 
 __all__ = ["ON_COURT", "minutes_played", "stints"]
 
@@ -124,7 +125,7 @@ def stints(
     players = pl.concat([f["player_id"].unique() for f in frames]).unique().drop_nulls().sort()
     names = _Names(sides, players)
     columns = ("period", "clock_s", "order", "kind")
-    rows = events.select("game_id", "team_id", "player_id", *columns).sort("game_id", "order")
+    rows = in_order(events.select("game_id", "team_id", "player_id", *columns))
     plays = names.numbered(rows, *columns)
     roster = names.numbered(appearances, "starter")
     spans = _spans(games, events)

@@ -11,7 +11,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from openbasket.errors import VideoError
-from openbasket.video.probe import Limits, open_video
+from openbasket.video.probe import Limits, duration_s, open_video
 
 __all__ = ["Glance", "Glances"]
 
@@ -60,9 +60,7 @@ class Glances:
     @property
     def duration_s(self) -> float:
         """Seconds, as the container states them."""
-        if self._stream.duration is not None:
-            return self._stream.duration * self._base
-        return (self._container.duration or 0) / av.time_base
+        return float(duration_s(self._container, self._stream))
 
     def key(self, media_s: float) -> Glance | None:
         """The key frame at or before a time; None where nothing decodes."""

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
 
-__all__ = ["Limits", "VideoInfo", "open_video", "probe"]
+__all__ = ["Limits", "VideoInfo", "duration_s", "open_video", "probe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,15 @@ def open_video(
         ) from None
 
 
+def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Seconds of the stream, or else of all streams, as the container states them."""
+    if stream.duration is not None and stream.time_base is not None:
+        return Fraction(stream.duration) * stream.time_base
+    return Fraction(container.duration or 0, av.time_base)
+
+
 def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
     fps = stream.average_rate or stream.guessed_rate or Fraction(0)
-    if stream.duration is not None and stream.time_base is not None:
-        duration = Fraction(stream.duration) * stream.time_base
-    else:
-        duration = Fraction(container.duration or 0, av.time_base)
     if not stream.width or not stream.height:
         raise VideoError(f"'{path}' has a video stream without a picture size: it is damaged")
     return VideoInfo(
@@ -113,6 +116,6 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
         stream.height,
         Fraction(fps),
         stream.frames,
-        duration,
+        duration_s(container, stream),
         stream.codec_context.name,
     )
