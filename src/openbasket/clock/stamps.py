@@ -43,6 +43,10 @@ _LEAST_SPREAD_S = 0.4
 _SAME_LEVEL_S = 1.0
 #: A period's first seconds: the jump ball and the players who start are no stop.
 _TIP_OFF_S = 3.0
+#: A clock this near the length of the period has not started.
+_TOP_S = 0.05
+#: Up to three free throws take so long at most.
+_THROWS_S = 60.0
 #: The clock runs again about so long after the last free throw, give or take.
 _AFTER_THROW_S, _AFTER_THROW_SPREAD_S = 3.0, 1.0
 #: Just after a stop whose beginning is not known.
@@ -187,7 +191,8 @@ def _marks(rows: pl.DataFrame, length_s: float, *, late: bool) -> _Marks:
             prompt=level.filter(kind.is_in(_PROMPT)).min(),
             second=level.filter(kind.is_in(_SECOND)).min(),
             throw_low=level.filter(throw).min(),
-            throw_high=level.filter(throw).max(),
+            # Later ones are corrections.
+            throw_high=level.filter(throw & (level <= level.filter(throw).min() + _THROWS_S)).max(),
             throws=throw.any(),
             stop=(kind.is_in(_STOPS) | team_ball | (basket & late)).any()
             | ((kind == "turnover").any() & ~(kind == "steal").any()),
@@ -195,7 +200,9 @@ def _marks(rows: pl.DataFrame, length_s: float, *, late: bool) -> _Marks:
         .sort("clock_s", descending=True)
     )
     second = pl.when(~pl.col("throws")).then("second")
-    found = found.with_columns(live=pl.coalesce("prompt", second))
+    # At the top of the clock it may stand for long before it starts.
+    started = pl.col("clock_s") < length_s - _TOP_S
+    found = found.with_columns(live=pl.when(started).then(pl.coalesce("prompt", second)))
     inside = pl.col("clock_s").is_between(0.0, length_s - _TIP_OFF_S, closed="none")
     found = found.with_columns(stop=pl.col("stop") & inside).filter(
         pl.col("stop") | pl.col("live").is_not_null()
@@ -224,12 +231,12 @@ def _fit(period: int, length_s: float, marks: _Marks) -> _Period:
     cost = np.zeros(len(levels))
     for k in range(count):
         cost = cost + _loss(np.abs(marks.live[k] - levels))
-        cost = cost + _loss(np.maximum(levels - marks.throw_low[k], 0.0)) / 2
+        cost = cost + _loss(np.maximum(levels - marks.throw_low[k], 0.0))
         step = dear + (_STOP_COST if marks.stop[k] else _STEP_COST)
         step = np.where(same, 0.0, np.where(rise > 0, step, np.inf))
         total = cost[:, None] + step
         came[k] = total.argmin(axis=0)
-        cost = total.min(axis=0) + _loss(np.maximum(marks.throw_high[k] - levels, 0.0)) / 2
+        cost = total.min(axis=0) + _loss(np.maximum(marks.throw_low[k] - levels, 0.0))
     at = int(cost.argmin())
     chosen = np.zeros(count, np.int64)
     for k in range(count - 1, -1, -1):
@@ -288,7 +295,10 @@ def _between(stops: list[_Stop], number: int, low: float, high: float) -> tuple[
 
 
 def _anchors(part: _Period, spread_s: float) -> list[tuple[int, float, float, float]]:
-    """Where the clock ran and stood: ``(period, clock, wall time, residual)``."""
+    """Where the clock ran and stood: ``(period, clock, wall time, residual)``.
+
+    Residuals are two standard deviations: of the level of a run, or half of what is open between two stops.
+    """
     marks = part.marks
     sizes = {v: int((part.level[part.fits] == v).sum()) for v in np.unique(part.level[part.fits])}
     live = [
@@ -304,7 +314,7 @@ def _anchors(part: _Period, spread_s: float) -> list[tuple[int, float, float, fl
         found.append((part.period, clock, level - clock, residual))
 
     def half(level: float) -> float:
-        return spread_s / float(np.sqrt(sizes[level]))
+        return 2.0 * spread_s / float(np.sqrt(sizes[level]))
 
     first, level = live[0]
     before = [stop.clock for stop in stops if stop.clock > first]
