@@ -1,9 +1,9 @@
 """From the wall-clock stamps of a game's events to a map of its game clock.
 
-While the game clock runs, clock left plus wall time is constant: a *level*. Each stop lifts the level by as
-long as it lasted. A scorer's stamp is late by seconds, a corrected one by minutes or days, and neither changes
-what the others say: per period, the non-decreasing steps that explain the stamps best, with a loss that is
-bounded, leave the wrong ones out. Steps are cheap where the transcript knows of a stop (a foul, a
+While the game clock runs, clock left plus wall time is constant: a *level*. Each stop lifts the level by
+as long as it lasted. A scorer's stamp is late by seconds, a corrected one by minutes or days, and neither
+changes what the others say: per period, the non-decreasing steps that explain the stamps best, with a loss
+that is bounded, leave the wrong ones out. Steps are cheap where the transcript knows of a stop (a foul, a
 time-out, a substitution, free throws), and dear elsewhere.
 
 All stamps of a game are late by the same usual delay; it cancels where a moment of the video is known.
@@ -127,7 +127,7 @@ def fit_stamps(game: Mapping[str, Any], events: pl.DataFrame) -> StampFit:
     for (period,), rows in events.sort("period").group_by("period", maintain_order=True):
         number = int(str(period))
         length = float(game["period_s"] if number <= game["periods"] else game["overtime_s"])
-        part = _fit(number, length, _marks(rows.with_columns(wall=seconds - base), length, late=True))
+        part = _fit(number, length, _marks(rows.with_columns(wall=seconds - base), length))
         seen, fit = int(np.isfinite(part.marks.live).sum()), int(part.fits.sum())
         stamps, used = stamps + seen, used + fit
         if fit < _LEAST_STAMPS:
@@ -177,13 +177,15 @@ def _refused(stamps: int, used: int, reason: str, left_out: tuple[str, ...] = ()
     return StampFit(empty, 0.0, stamps, used, 0.0, 0.0, left_out, reason)
 
 
-def _marks(rows: pl.DataFrame, length_s: float, *, late: bool) -> _Marks:
+def _marks(rows: pl.DataFrame, length_s: float) -> _Marks:
     """Sort a period's events by what they say about the clock: one entry a clock value."""
     level = pl.col("wall") + pl.col("clock_s")
     kind = pl.col("kind")
     throw = kind == _STANDING
     team_ball = kind.is_in(_SECOND) & pl.col("player_id").is_null()  # out of play
-    basket = (kind == "field_goal") & pl.col("made").fill_null(False) & (pl.col("clock_s") <= _LATE_S)
+    basket = (
+        (kind == "field_goal") & pl.col("made").fill_null(False) & (pl.col("clock_s") <= _LATE_S)
+    )
     found = (
         rows.filter(~kind.is_in(["period_start", "period_end"]))
         .group_by("clock_s")
@@ -194,7 +196,7 @@ def _marks(rows: pl.DataFrame, length_s: float, *, late: bool) -> _Marks:
             # Later ones are corrections.
             throw_high=level.filter(throw & (level <= level.filter(throw).min() + _THROWS_S)).max(),
             throws=throw.any(),
-            stop=(kind.is_in(_STOPS) | team_ball | (basket & late)).any()
+            stop=(kind.is_in(_STOPS) | team_ball | basket).any()
             | ((kind == "turnover").any() & ~(kind == "steal").any()),
         )
         .sort("clock_s", descending=True)
@@ -301,11 +303,14 @@ def _anchors(part: _Period, spread_s: float) -> list[tuple[int, float, float, fl
     """
     marks = part.marks
     sizes = {v: int((part.level[part.fits] == v).sum()) for v in np.unique(part.level[part.fits])}
-    live = [
-        (float(marks.clock[k]), float(part.level[k])) for k in np.flatnonzero(part.fits)
-    ]
+    live = [(float(marks.clock[k]), float(part.level[k])) for k in np.flatnonzero(part.fits)]
     stops = [
-        _Stop(float(marks.clock[k]), float(marks.throw_low[k]), float(marks.throw_high[k]), bool(marks.throws[k]))
+        _Stop(
+            float(marks.clock[k]),
+            float(marks.throw_low[k]),
+            float(marks.throw_high[k]),
+            bool(marks.throws[k]),
+        )
         for k in np.flatnonzero(marks.stop)
     ]
     found: list[tuple[int, float, float, float]] = []

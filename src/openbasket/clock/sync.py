@@ -15,12 +15,19 @@ from openbasket.clock.fit import locate
 from openbasket.clock.ocr import Box
 from openbasket.clock.scoreboard import read_scoreboard
 from openbasket.clock.stamps import StampFit, fit_stamps
-from openbasket.clock.wall_clock import Given, Part, Placed, parse_instant, place
+from openbasket.clock.wall_clock import Given, Moment, Part, Placed, parse_instant, place
 from openbasket.errors import BadInputError, NotFoundError, Problem, VideoError
 from openbasket.video.probe import duration_s, open_video
 from openbasket.workspace import Workspace
 
-__all__ = ["Synced", "WallSynced", "starts_of_recordings", "sync_scoreboards", "sync_wall_clocks"]
+__all__ = [
+    "Synced",
+    "WallSynced",
+    "moments_of_anchors",
+    "starts_of_recordings",
+    "sync_scoreboards",
+    "sync_wall_clocks",
+]
 
 
 @dataclass(frozen=True)
@@ -223,7 +230,9 @@ def _outcome(
     )  # fmt: skip
 
 
-def starts_of_recordings(workspace: Workspace, games: Sequence[str] | None = None) -> dict[str, Given]:
+def starts_of_recordings(
+    workspace: Workspace, games: Sequence[str] | None = None
+) -> dict[str, Given]:
     """When videos begin by their own metadata (``creation_time``): as good as the clock of the recorder.
 
     Many programs write when the file was made instead, so ask for it only where it is known to be right.
@@ -246,4 +255,40 @@ def starts_of_recordings(workspace: Workspace, games: Sequence[str] | None = Non
             found[str(row["game_id"])] = Given(start=start)
     if problems:
         raise BadInputError(problems, hint="Give the starts in a CSV, or moments of the videos.")
+    return found
+
+
+def moments_of_anchors(
+    workspace: Workspace, games: Sequence[str] | None = None
+) -> dict[str, Given]:
+    """Take the anchors that games have, given by hand or read off the scoreboard, as moments.
+
+    Raises:
+        BadInputError: games that the workspace does not have, or that have no such anchor.
+        NotFoundError: no game has one.
+    """
+    known = _games(workspace, games, need_video=False)["game_id"].to_list()
+    anchors = workspace.read("anchors") if workspace.has("anchors") else tables.empty("anchors")
+    anchors = anchors.filter(pl.col("how").is_in(["given", "scoreboard"]))
+    found = {
+        str(game): Given(
+            moments=tuple(
+                Moment(*row) for row in part.select("period", "clock_s", "media_s").iter_rows()
+            )
+        )
+        for (game,), part in anchors.group_by("game_id", maintain_order=True)
+        if game in known
+    }
+    allowed = "a game with anchors that were given or read off the scoreboard"
+    problems = [
+        Problem(str(workspace.root), None, "game", repr(game), allowed)
+        for game in games or ()
+        if game not in found
+    ]
+    if problems:
+        raise BadInputError(problems)
+    if not found:
+        raise NotFoundError(
+            f"no game of '{workspace.root}' has anchors; give moments or starts of videos"
+        )
     return found

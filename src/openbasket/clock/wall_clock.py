@@ -1,13 +1,14 @@
 """Anchors from the wall-clock stamps of a transcript, and one offset a video.
 
-:mod:`openbasket.clock.stamps` says at which wall time the game clock showed what. What is missing is where the
-video stands in wall time. That is given: as moments of the video at which somebody read the clock, or as the
-wall time at which the video starts. Moments are better, for two reasons: a scorer's usual delay cancels, and
-several of them show whether a break was cut out of the video. A recording that was paused has an offset for each
-part; only breaks between periods may be cut out.
+:mod:`openbasket.clock.stamps` says at which wall time the game clock showed what. What is missing is where
+the video stands in wall time. That is given: as moments of the video at which somebody read the clock, or
+as the wall time at which the video starts. Moments are better, for two reasons: a scorer's usual delay
+cancels, and several of them show whether a break was cut out of the video. A recording that was paused has
+an offset for each part; only breaks between periods may be cut out.
 
-Stamps are UTC, as column ``wall_time`` of table ``events`` says, and so is a start without a time zone. Where a
-provider's stamps are in truth local time, a start is off by whole hours, which is told; moments are not touched.
+Stamps are UTC, as column ``wall_time`` of table ``events`` says, and so is a start without a time zone.
+Where a provider's stamps are in truth local time, a start is off by whole hours, which is told; moments are
+not touched.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Moment:
     media_s: float
 
     def __str__(self) -> str:
-        return f"period {self.period} clock {format_time(self.clock_s)} at {format_time(self.media_s)}"
+        return (
+            f"period {self.period} clock {format_time(self.clock_s)} at {format_time(self.media_s)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -362,9 +365,7 @@ def _part(fit: StampFit, group: Sequence[_Range], tolerance_s: float) -> Part:
     weights = [1.0 / one.half**2 for one in sharp]
     offset = sum(w * one.middle for w, one in zip(weights, sharp, strict=True)) / sum(weights)
     residual = sum(weights) ** -0.5
-    return Part(
-        group[0].moment.period, group[-1].moment.period, offset - fit.base_s, residual
-    )
+    return Part(group[0].moment.period, group[-1].moment.period, offset - fit.base_s, residual)
 
 
 def _part_of(period: int, parts: Sequence[Part]) -> Part | None:
@@ -417,6 +418,7 @@ def _clip(anchors: pl.DataFrame, duration_s: float | None) -> pl.DataFrame:
                 share = (edge - one["media_s"]) / passed
                 crossing = {"media_s": edge, "clock_s": one["clock_s"] - share * gone}
                 rows.append(one | crossing)
-    frame = pl.DataFrame(rows, schema=anchors.schema).sort("media_s", "clock_s", descending=[False, True])
+    frame = pl.DataFrame(rows, schema=anchors.schema).sort(
+        "media_s", "clock_s", descending=[False, True]
+    )
     return frame.filter(pl.col("media_s").is_between(0.0, duration_s or float("inf")))
-
