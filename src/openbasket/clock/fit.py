@@ -291,6 +291,8 @@ def _in_stop(
 ) -> tuple[float, float]:
     """Where in a standing clock's stretch of media time an event is seen, and how far that may be off."""
     (first, last), (stopped, started) = span, residuals
+    if last - first < 1e-9:
+        return first, stopped
     row = rows[index]
     throws = [
         i
@@ -298,7 +300,7 @@ def _in_stop(
         if other["kind"] == "free_throw"
         and (other["period"], other["clock_s"]) == (row["period"], row["clock_s"])
     ]
-    if last - first < 1e-9 or not throws or index < throws[0]:
+    if not throws or index < throws[0]:
         return first, stopped
     if index > throws[-1]:
         return (last, started) if str(row["kind"]).endswith("rebound") else (first, stopped)

@@ -34,9 +34,9 @@ _FAR_S = 4.0
 #: What a step costs, in seconds of misfit: at a known stop, elsewhere, and if the stop is very long.
 _STOP_COST, _STEP_COST, _LONG_COST, _LONG_S = 1.0, 4.0, 8.0, 300.0
 #: A period needs so many stamps that fit, and so large a share of them.
-_LEAST_STAMPS, _LEAST_SHARE = 4, 0.6
+_LEAST_STAMPS, _LEAST_SHARE = 4, 0.65
 #: A game needs so large a share.
-_LEAST_GAME_SHARE = 0.7
+_LEAST_GAME_SHARE = 0.8
 #: Stamps are whole seconds at best, and so are most clocks.
 _LEAST_SPREAD_S = 0.4
 #: Two runs nearer than this are one, with noise.
