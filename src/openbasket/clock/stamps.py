@@ -20,6 +20,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from openbasket.clock.fit import GameClock
+from openbasket.errors import BadInputError
+
 __all__ = ["StampFit", "fit_stamps"]
 
 #: What is entered as it happens; what may be entered a little later; what happens at a standing clock.
@@ -164,6 +167,11 @@ def fit_stamps(game: Mapping[str, Any], events: pl.DataFrame) -> StampFit:
                 f"{one.period} ends; the stamps of one of them were made later, or the clocks were set"
             )
             return _refused(stamps, used, reason, tuple(left_out))
+    try:
+        GameClock(anchors)
+    except BadInputError as error:
+        reason = "; ".join(map(str, error.problems))
+        return _refused(stamps, used, reason, tuple(left_out))
     return StampFit(anchors, base, stamps, used, spread, delay, tuple(left_out), None)
 
 
@@ -246,11 +254,12 @@ def _fit(period: int, length_s: float, marks: _Marks) -> _Period:
         chosen[k] = at
     level = levels[chosen]
     fits = seen & (np.abs(np.nan_to_num(marks.live, nan=np.inf) - level) <= _FAR_S)
+    settled = level.copy()
     for value in np.unique(level):
         mine = level == value
         if (mine & fits).any():
-            level = np.where(mine, np.median(marks.live[mine & fits]), level)
-    return _Period(period, length_s, marks, np.maximum.accumulate(level), fits)
+            settled[mine] = np.median(marks.live[mine & fits])
+    return _Period(period, length_s, marks, np.maximum.accumulate(settled), fits)
 
 
 def _loss(off: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -340,9 +349,11 @@ def _anchors(part: _Period, spread_s: float) -> list[tuple[int, float, float, fl
             if number + 1 == len(between):
                 at, known = high, half(high)
             else:
+                before = at
                 at, known = _between(between, number, low, high)
+                at = max(at, before)
                 if np.isfinite(stop.throw_high):
-                    restart = float(np.clip(stop.throw_high + _AFTER_THROW_S, low, high))
+                    restart = max(min(stop.throw_high + _AFTER_THROW_S, high), before)
                     at = max(at, restart)
                     add(stop.clock, restart, _AFTER_THROW_SPREAD_S + spread_s)
                     continue

@@ -267,10 +267,6 @@ def _place(fit: StampFit, given: Given, duration_s: float | None, tolerance_s: f
     if not kept:
         raise _RefusedError("no period of the game is in the video")
     found = tables.validate("anchors", pl.concat(kept))
-    try:
-        GameClock(found, tolerance_s)
-    except BadInputError as error:
-        raise _RefusedError("; ".join(map(str, error.problems))) from None
     return Placed(found, tuple(parts), tuple(left_out), None)
 
 
@@ -296,7 +292,7 @@ class _Range:
 
 def _parts(fit: StampFit, moments: Sequence[Moment], tolerance_s: float) -> list[Part]:
     """Group moments, in the order of the game, by the offset that they say."""
-    clock = GameClock(fit.anchors, tolerance_s)
+    clock = GameClock(fit.anchors)
     ranges: list[_Range] = []
     unknown: list[str] = []
     for moment in _in_order(moments):
