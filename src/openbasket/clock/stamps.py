@@ -349,11 +349,11 @@ def _anchors(part: _Period, spread_s: float) -> list[tuple[int, float, float, fl
             if number + 1 == len(between):
                 at, known = high, half(high)
             else:
-                before = at
+                ran = at
                 at, known = _between(between, number, low, high)
-                at = max(at, before)
+                at = max(at, ran)
                 if np.isfinite(stop.throw_high):
-                    restart = max(min(stop.throw_high + _AFTER_THROW_S, high), before)
+                    restart = max(min(stop.throw_high + _AFTER_THROW_S, high), ran)
                     at = max(at, restart)
                     add(stop.clock, restart, _AFTER_THROW_SPREAD_S + spread_s)
                     continue
