@@ -105,10 +105,10 @@ def test_free_throws_fall_into_the_stop_in_order() -> None:
         (1, 500.0, "defensive_rebound"),
     ]
     found = locate(
-        events(rows), anchors([(1, 600, 0), (1, 500, 100), (1, 500, 125), (1, 400, 225)])
+        events(rows), anchors([(1, 600, 0), (1, 500, 100), (1, 500, 135), (1, 400, 235)])
     )
     times = found.times["media_s"].to_list()
-    assert times == [100, 115, 122, 125]
+    assert times == [100, 118, 132, 135]
     assert found.refused == ()
     assert found.residual_s == (0, 0, 0, 0)
 

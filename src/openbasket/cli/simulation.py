@@ -116,12 +116,49 @@ def sync(
         Path | None,
         typer.Argument(
             metavar="[CSV]",
-            help="Anchors: game_id, period, clock, media; or none, with --scoreboard.",
+            help="Anchors: game_id, period, clock, media; or none, with --scoreboard. With --wall-clock: "
+            "such moments, one or a few a game, or game_id, start.",
         ),
     ] = None,
     scoreboard: Annotated[
         bool, typer.Option("--scoreboard", help="Read the clock off the scoreboard of each video.")
     ] = False,
+    wall_clock: Annotated[
+        bool,
+        typer.Option("--wall-clock", help="From the wall-clock stamps of the transcript's events."),
+    ] = False,
+    offset: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --wall-clock and one --game: the wall time at which the video starts (ISO 8601), or a "
+            "moment of it, 'PERIOD CLOCK MEDIA'; moments may be repeated."
+        ),
+    ] = None,
+    creation_time: Annotated[
+        bool,
+        typer.Option(
+            "--creation-time", help="With --wall-clock: videos start when their metadata say."
+        ),
+    ] = False,
+    from_anchors: Annotated[
+        bool,
+        typer.Option(
+            "--from-anchors",
+            help="With --wall-clock: the games' anchors, given or off the scoreboard, are the moments.",
+        ),
+    ] = False,
+    delay: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=60,
+            help="With --wall-clock and starts: seconds that a usual stamp is late. Estimated by default.",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0.1, max=60, help="With --wall-clock: seconds that stamps may be off."),
+    ] = 2.0,
     game: Annotated[
         list[str] | None,
         typer.Option(help="Game to sync; may be repeated. All games with a video by default."),
@@ -130,17 +167,41 @@ def sync(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find where the game clock stands in the videos: from a CSV of anchors, or off the scoreboard."""
+    """Find where the game clock stands in the videos: by a CSV of anchors, the scoreboard, or wall clocks."""
     from openbasket.errors import ConfigError
     from openbasket.workspace import Workspace
 
-    ways = [name for name, given in (("a CSV", file), ("--scoreboard", scoreboard)) if given]
+    workspace = Workspace(root)
+    given = [
+        name
+        for name, there in (
+            ("--offset", offset), ("--creation-time", creation_time), ("--from-anchors", from_anchors)
+        )
+        if there
+    ]  # fmt: skip
+    if wall_clock:
+        sources = [*(["a CSV"] if file else []), *given]
+        if scoreboard or len(sources) != 1:
+            told = (
+                " and ".join([*(["--scoreboard"] if scoreboard else []), *sources])
+                or "nothing else"
+            )
+            raise ConfigError(
+                f"sync --wall-clock was given {told}; give one of: a CSV, --offset, --creation-time, "
+                "--from-anchors"
+            )
+        _sync_wall_clock(
+            workspace, file, offset or [], creation_time, delay, tolerance, game, as_json
+        )
+        return
+    if given or delay is not None:
+        raise ConfigError(f"{' and '.join(given) or '--delay'} goes with --wall-clock; add that")
+    ways = [name for name, there in (("a CSV", file), ("--scoreboard", scoreboard)) if there]
     if len(ways) != 1:
         raise ConfigError(
-            f"sync was given {' and '.join(ways) or 'neither a CSV nor --scoreboard'}; "
+            f"sync was given {' and '.join(ways) or 'neither a CSV nor --scoreboard nor --wall-clock'}; "
             "give one of them: where the anchors come from"
         )
-    workspace = Workspace(root)
     if file is not None:
         _sync_csv(workspace, file, as_json)
     else:
@@ -200,6 +261,64 @@ def _sync_scoreboard(
                 )
         for o in refused:
             say(f"refused: {o.game_id}: {o.refused}")
+        say(f"accepted {len(outcomes) - len(refused)} games, refused {len(refused)}")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _sync_wall_clock(
+    workspace: Workspace,
+    file: Path | None,
+    offsets: list[str],
+    creation_time: bool,
+    delay: float | None,
+    tolerance: float,
+    games: list[str] | None,
+    as_json: bool,
+) -> None:
+    from dataclasses import asdict, replace
+
+    from openbasket.clock.sync import moments_of_anchors, starts_of_recordings, sync_wall_clocks
+    from openbasket.clock.wall_clock import Given, parse_offset, read_given
+    from openbasket.errors import ConfigError
+
+    if file is not None:
+        given = read_given(file, workspace.read("games")["game_id"].to_list())
+        if games:
+            given = {game: given.get(game, Given()) for game in games}
+    elif offsets:
+        if games is None or len(games) != 1:
+            raise ConfigError("--offset is of one video: name its game with --game, once")
+        parsed = [parse_offset(text) for text in offsets]
+        if len(parsed) > 1 and any(one.start is not None for one in parsed):
+            raise ConfigError("several --offset must all be moments, 'PERIOD CLOCK MEDIA'")
+        moments = tuple(moment for one in parsed for moment in one.moments)
+        given = {games[0]: Given(parsed[0].start, moments)}
+    elif creation_time:
+        given = starts_of_recordings(workspace, games)
+    else:
+        given = moments_of_anchors(workspace, games)
+    given = {game: replace(one, delay_s=delay) for game, one in given.items()}
+    outcomes = sync_wall_clocks(workspace, given, tolerance_s=tolerance)
+    refused = [o for o in outcomes if o.refused is not None]
+    if as_json:
+        print_json(
+            {
+                "accepted": [asdict(o) for o in outcomes if o.refused is None],
+                "refused": [{"game_id": o.game_id, "reason": o.refused} for o in refused],
+            }
+        )
+    else:
+        for o in outcomes:
+            if o.refused is not None:
+                say(f"refused: {o.game_id}: {o.refused}")
+                continue
+            say(
+                f"accepted: {o.game_id}: {o.anchors} anchors +-{o.residual_s:.1f} s, {o.used} of {o.stamps} "
+                f"stamps fit the clock, {o.located:.1%} of the events placed"
+            )
+            for reason in o.left_out:
+                say(f"left out: {o.game_id}: {reason}")
         say(f"accepted {len(outcomes) - len(refused)} games, refused {len(refused)}")
     if refused:
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -29,6 +29,7 @@ __all__ = [
     "format_time",
     "parse_time",
     "read_anchors",
+    "read_rows",
     "store_anchors",
     "write_anchors",
 ]
@@ -71,23 +72,19 @@ def format_time(seconds: float) -> str:
     return text + (f".{fraction:06d}".rstrip("0") if fraction else "")
 
 
-def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFrame:
-    """Read an anchors CSV into the ``anchors`` table, ``how="given"``.
-
-    Args:
-        path: the CSV, with a header row.
-        games: the games it may name; any by default.
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The cells of a CSV's named columns, without blanks around them; other columns are left out.
 
     Raises:
         NotFoundError: there is no such file.
-        BadInputError: every wrong row, with file, row, field and what is allowed.
+        BadInputError: it is no CSV, or a column is missing or there twice.
     """
     try:
         there = path.is_file()
     except OSError:  # a name that is too long
         there = False
     if not there:
-        raise NotFoundError(f"there is no file '{path}'; give a CSV with {', '.join(COLUMNS)}")
+        raise NotFoundError(f"there is no file '{path}'; give a CSV with {', '.join(columns)}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -105,7 +102,7 @@ def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFra
     except csv.Error as error:
         place = max(reader.line_num - 2, 0)
         raise BadInputError([Problem(str(path), place, None, str(error), "a CSV")]) from None
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in columns if name not in header]
     if missing:
         raise BadInputError(
             [
@@ -113,16 +110,30 @@ def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFra
                 for name in missing
             ]
         )
-    twice = [name for name in COLUMNS if header.count(name) > 1]
+    twice = [name for name in columns if header.count(name) > 1]
     if twice:
         raise BadInputError(
             Problem(str(path), None, name, f"{header.count(name)} columns of this name", "one")
             for name in twice
         )
+    return [{name: (row.get(name) or "").strip() for name in columns} for row in cells]
+
+
+def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFrame:
+    """Read an anchors CSV into the ``anchors`` table, ``how="given"``.
+
+    Args:
+        path: the CSV, with a header row.
+        games: the games it may name; any by default.
+
+    Raises:
+        NotFoundError: there is no such file.
+        BadInputError: every wrong row, with file, row, field and what is allowed.
+    """
+    cells = read_rows(path, COLUMNS)
     problems: list[Problem] = []
     rows: list[dict[str, object]] = []
-    for number, row in enumerate(cells):
-        values = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    for number, values in enumerate(cells):
         clock, media = parse_time(values["clock"]), parse_time(values["media"])
         faults = [
             ("game_id", not re.fullmatch(tables.ID_PATTERN, values["game_id"]), "a game id"),

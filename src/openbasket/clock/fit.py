@@ -32,8 +32,8 @@ TOLERANCE_S = 1.0
 SAME_S = 2e-6
 #: Media times this near are the same moment: two clocks at it are a cut.
 _CUT_S = 1e-6
-#: Real free throws: about 7 s apart, the last one about 3 s before the clock runs again.
-_FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 7.0, 3.0
+#: Real free throws: about 14 s apart, the last one about 3 s before the clock runs again.
+_FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 14.0, 3.0
 
 
 class GameClock:
@@ -190,13 +190,16 @@ class GameClock:
             return 0.0
         return float(max((media[i] - media[i - 1]) - (clock[i - 1] - clock[i]), 0.0))
 
-    def residual_s(self, period: int, clock_s: float) -> float:
-        """How far the anchors beside a clock value may be off themselves; 0 where they do not say."""
+    def residuals_s(self, period: int, clock_s: float) -> tuple[float, float]:
+        """How far the two ends of a clock value's span may be off themselves; 0 where anchors do not say."""
         clock, _ = self._map(period, clock_s)
+        residual = self._residuals[period]
         i = int(np.searchsorted(-clock, -clock_s - SAME_S, side="left"))
         j = int(np.searchsorted(-clock, -clock_s + SAME_S, side="right"))
-        beside = self._residuals[period][i if i < j else max(i - 1, 0) : max(j, i + 1)]
-        return float(beside.max()) if len(beside) else 0.0
+        if i < j:
+            return float(residual[i]), float(residual[j - 1])
+        beside = float(residual[max(i - 1, 0) : i + 1].max())
+        return beside, beside
 
 
 @dataclass(frozen=True)
@@ -255,10 +258,12 @@ def locate(
         try:
             first, last = clock.span(row["period"], row["clock_s"])
             off = clock.open_s(row["period"], row["clock_s"]) / 2
-            off += clock.residual_s(row["period"], row["clock_s"])
+            ends = clock.residuals_s(row["period"], row["clock_s"])
         except NotFoundError as error:
             refused.append((event, str(error)))
             continue
+        at, own = _in_stop(rows, index, (first, last), ends)
+        off += own
         if off > tolerance_s:
             refused.append(
                 (
@@ -269,7 +274,7 @@ def locate(
                 )
             )
             continue
-        found.append((game, event, _in_stop(rows, index, first, last), off))
+        found.append((game, event, at, off))
     frame = pl.DataFrame(
         [row[:3] for row in found], schema=tables.dtypes("event_times"), orient="row"
     )
@@ -278,11 +283,17 @@ def locate(
     )
 
 
-def _in_stop(rows: Sequence[dict[str, object]], index: int, first: float, last: float) -> float:
-    """Where in a standing clock's stretch of media time an event is seen."""
-    row = rows[index]
+def _in_stop(
+    rows: Sequence[dict[str, object]],
+    index: int,
+    span: tuple[float, float],
+    residuals: tuple[float, float],
+) -> tuple[float, float]:
+    """Where in a standing clock's stretch of media time an event is seen, and how far that may be off."""
+    (first, last), (stopped, started) = span, residuals
     if last - first < 1e-9:
-        return first
+        return first, stopped
+    row = rows[index]
     throws = [
         i
         for i, other in enumerate(rows)
@@ -290,11 +301,12 @@ def _in_stop(rows: Sequence[dict[str, object]], index: int, first: float, last: 
         and (other["period"], other["clock_s"]) == (row["period"], row["clock_s"])
     ]
     if not throws or index < throws[0]:
-        return first
+        return first, stopped
     if index > throws[-1]:
-        return last if str(row["kind"]).endswith("rebound") else first
+        return (last, started) if str(row["kind"]).endswith("rebound") else (first, stopped)
     if row["kind"] != "free_throw":
-        return (first + last) / 2
+        return (first + last) / 2, max(residuals)
     k, n = throws.index(index), len(throws)
     even = first + (last - first) * (k + 1) / (n + 1)
-    return max(even, last - _FREE_THROW_BEFORE_S - _FREE_THROW_APART_S * (n - 1 - k))
+    counted = last - _FREE_THROW_BEFORE_S - _FREE_THROW_APART_S * (n - 1 - k)
+    return (counted, started) if counted > even else (even, max(residuals))
