@@ -79,6 +79,8 @@ def read_frames(
         for start, targets in _groups(sorted(wanted), keys):
             for frame in decode(container, stream, start):
                 if frame.pts in targets:
+                    if frame.is_corrupt:
+                        raise VideoError(f"'{path}': a frame is corrupt")
                     found[frame.pts] = frame.to_ndarray(
                         format="rgb24", width=size[0], height=size[1], interpolation="BICUBIC"
                     )
@@ -96,11 +98,19 @@ def read_frames(
 def decode(
     container: InputContainer, stream: VideoStream, start_pts: int | None = None
 ) -> Iterator[VideoFrame]:
-    """Decode frames in presentation order, from the key frame at or before ``start_pts``."""
+    """Decode frames in presentation order, from the key frame at or before ``start_pts``.
+
+    Frames that are stored behind that key frame and shown before it (an open group of pictures) need what
+    lies before it, and are left out.
+    """
     stream.codec_context.flush_buffers()
     container.seek(0 if start_pts is None else start_pts, stream=stream, backward=True)
+    first: int | None = None
     for packet in container.demux(stream):
-        yield from packet.decode()
+        if first is None and start_pts is not None and packet.is_keyframe:
+            first = packet.pts
+        if first is None or packet.pts is None or packet.pts >= first:
+            yield from packet.decode()
 
 
 def _groups(wanted: list[int], keys: list[int]) -> Iterator[tuple[int, set[int]]]:
