@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
 from openbasket.video.boxes import read_index
-from openbasket.video.frames import decode
+from openbasket.video.frames import decode, presentation_times
 from openbasket.video.probe import Limits, open_video
 
 __all__ = ["DEPTHS", "Depth", "count_frames", "faults"]
@@ -64,15 +64,15 @@ def faults(path: Path, depth: Depth = "frames", limits: Limits | None = None) ->
 def count_frames(path: Path, limits: Limits | None = None) -> int:
     """Decode the whole video and return its number of frames.
 
-    A damaged video can decode to fewer frames than its container says without any error; compare.
-
     Raises:
-        VideoError: it does not decode, or its frames do not come in order of time, or change in size.
+        VideoError: it does not decode, or to another number of frames than its container holds, or they do
+            not come in order of time, or change in size.
     """
     last: int | None = None
     count = 0
     with open_video(path, limits) as (container, stream):
         size = (stream.width, stream.height)
+        promised = len(presentation_times(container, stream)[0])
         for frame in decode(container, stream):
             if frame.pts is None or (last is not None and frame.pts <= last):
                 raise VideoError(
@@ -87,19 +87,20 @@ def count_frames(path: Path, limits: Limits | None = None) -> int:
                 )
             last = frame.pts
             count += 1
-        stated = stream.frames
-    if stated and count != stated:
-        raise VideoError(f"'{path}' decodes to {count} frames; the container promises {stated}")
+    if count != promised:
+        raise VideoError(f"'{path}' decodes to {count} frames; the container promises {promised}")
     return count
 
 
 def _packet_faults(container: InputContainer, stream: VideoStream) -> Iterator[str]:
-    """The first packet that is broken, with its time."""
+    """The first packet that is broken, with its time; and too few packets."""
     codec, extra = stream.codec_context.name, stream.codec_context.extradata or b""
     prefix = _prefix(codec, extra)
+    count = 0
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
+        count += 1
         told = "is not whole" if packet.is_corrupt else None
         if told is None and prefix:
             told = _nal_fault(bytes(packet), prefix, codec)
@@ -107,7 +108,10 @@ def _packet_faults(container: InputContainer, stream: VideoStream) -> Iterator[s
             at = packet.pts if packet.pts is not None else packet.dts
             seconds = float((at or 0) * (stream.time_base or Fraction(0)))
             yield f"the packet at {seconds:.2f} s {told}"
-            return
+            break
+    else:
+        if stream.frames and count != stream.frames:
+            yield f"it holds {count:,} packets; the index promises {stream.frames:,}"
 
 
 def _prefix(codec: str, extra: bytes) -> int:

@@ -83,8 +83,8 @@ def open_video(
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video whose facts are within the limits; errors of FFmpeg inside become VideoError.
 
-    Its decoder is strict: it raises where FFmpeg would by default go on with a picture that it made up,
-    and at a picture that is larger than the limits, wherever in the video it comes.
+    Its decoder is strict. Where FFmpeg would by default go on with a picture that it made up, it raises or
+    marks the frame (``is_corrupt``); at a picture larger than the limits, wherever in the video, it raises.
     """
     if not path.is_file():
         raise VideoError(f"there is no video at '{path}'")
@@ -100,6 +100,7 @@ def open_video(
             stream = container.streams.video[0]
             _refuse(_info(path, container, stream), len(container.streams), limits)
             stream.codec_context.options = strict
+            stream.codec_context.thread_count = 1  # with more, FFmpeg does not mark what it made up
             yield container, stream
     except av.FFmpegError as error:
         raise VideoError(
@@ -163,6 +164,8 @@ def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
 
 
 def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
+    if stream.codec_context is None:  # what PyAV gives where FFmpeg does not know the codec
+        raise VideoError(f"'{path}' is in an unknown codec: it is damaged, or of an exotic kind")
     fps = stream.average_rate or stream.guessed_rate or Fraction(0)
     if not stream.width or not stream.height:
         raise VideoError(f"'{path}' has a video stream without a picture size: it is damaged")
