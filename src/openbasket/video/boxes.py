@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from openbasket.errors import VideoError
 
 __all__ = ["Index", "Track", "read_index"]
 
@@ -24,9 +27,11 @@ _OUTER = frozenset(
 )
 #: The way to the sample tables; other boxes are not opened, so that no depth can be forged.
 _INNER = frozenset(b"moov trak mdia minf stbl".split())
+#: Boxes that each stream has, once.
+_ONCE = (b"mdhd", b"hdlr", b"stsd", b"stts", b"stsz")
 _MAX_BOXES = 1 << 20
 #: How far a track's own duration may lie from the sum of its samples' durations.
-_SLACK_S = 1.0
+_SLACK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +40,19 @@ class Track:
 
     Args:
         kind: ``vide``, ``soun`` or another handler.
-        samples: how many it promises: frames of a video.
+        samples: how many it promises: frames of a video; 0 where they stand in fragments.
         listed: whether a reader keeps one entry for each sample (not for plain PCM audio).
+        duration_s: seconds of all samples.
+        width: pixels, of a video.
+        height: pixels, of a video.
     """
 
     kind: str
     samples: int
-    listed: bool
+    listed: bool = True
+    duration_s: Fraction = Fraction(0)
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +90,20 @@ def read_index(path: Path, max_size: int) -> Index | None:
 
     Returns:
         The index; ``None`` where the file is not an MP4.
+
+    Raises:
+        VideoError: the index is cut off or does not divide into boxes, so that nobody knows what it holds.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(8)[4:] not in _OUTER:
-            return None
         boxes, faults = _outer(file, size)
+        if not any(box.kind in _OUTER for box in boxes):
+            return None
         place = next((box for box in boxes if box.kind == b"moov"), None)
-        if place is None or place.end > size:
+        if place is None:
             return Index(0, (), tuple(faults or ["it has no index (box 'moov')"]))
+        if place.end > size:
+            raise VideoError(f"'{path}' is truncated inside of its index; fetch or make it again")
         length = place.end - place.start
         if length > max_size:
             return Index(length, (), tuple(faults))
@@ -98,32 +114,35 @@ def read_index(path: Path, max_size: int) -> Index | None:
     try:
         for box in _inner(content, 0, length):
             if box.kind == b"trak":
-                track, found = _track(content, box, media)
+                track, fault = _track(content, box, media)
                 tracks.append(track)
-                faults += found
+                faults += [f"stream '{track.kind}': {fault}"] if fault else []
     except _DamagedError as error:
-        faults.append(str(error))
+        raise VideoError(f"'{path}' has a damaged index: {error}; fetch or make it again") from None
     return Index(length, tuple(tracks), tuple(faults))
 
 
 def _outer(file: BinaryIO, size: int) -> tuple[list[_Box], list[str]]:
-    """The outermost boxes up to the first that is wrong, and what is wrong with it."""
+    """The outermost boxes, as far as one leads to the next, and the first thing that is wrong with them."""
     boxes: list[_Box] = []
+    faults: list[str] = []
     at = 0
     while at < size:
         file.seek(at)
         box = _head(file.read(16), at, size)
-        if box is None or box.kind not in _OUTER:
-            return boxes, [f"what stands at byte {at:,} is no box of an MP4"]
+        if box is None or len(boxes) == _MAX_BOXES:
+            faults.append(f"what stands at byte {at:,} is no box of an MP4")
+            break
         boxes.append(box)
+        name = box.kind.decode("latin-1")
         if box.end > size:
-            name = box.kind.decode()
-            told = f"box '{name}' ends at byte {box.end:,}, the file at {size:,}"
-            return boxes, [f"it is cut off: {told}"]
-        if len(boxes) > _MAX_BOXES:
-            return boxes, [f"it has more than {_MAX_BOXES:,} boxes"]
+            faults.append(
+                f"it is cut off: box {name!r} ends at byte {box.end:,}, the file at {size:,}"
+            )
+        elif box.kind not in _OUTER:
+            faults.append(f"box {name!r} at byte {at:,} is none of an MP4")
         at = box.end
-    return boxes, []
+    return boxes, faults[:1]
 
 
 def _inner(content: bytes, start: int, end: int) -> Iterator[_Box]:
@@ -131,7 +150,7 @@ def _inner(content: bytes, start: int, end: int) -> Iterator[_Box]:
     while at < end:
         box = _head(content[at : at + 16], at, end)
         if box is None or box.end > end:
-            raise _DamagedError(f"its index is damaged: no whole box at byte {at:,} of it")
+            raise _DamagedError(f"no whole box at byte {at:,} of it")
         yield box
         at = box.end
 
@@ -148,43 +167,72 @@ def _head(head: bytes, at: int, end: int) -> _Box | None:
     return None if length < begin else _Box(head[4:8], at + begin, at + length)
 
 
-def _track(
-    content: bytes, track: _Box, media: list[tuple[int, int]]
-) -> tuple[Track, tuple[str, ...]]:
-    """A stream's facts, and the first thing that is wrong with its tables."""
-    found: dict[bytes, _Box] = {}
+def _track(content: bytes, track: _Box, media: list[tuple[int, int]]) -> tuple[Track, str | None]:
+    """A stream's facts, and the first contradiction in its tables.
+
+    Raises:
+        _DamagedError: the facts cannot be read.
+    """
+    found = {track.kind: track}
     waiting = [track]
+    while waiting:
+        outer = waiting.pop()
+        for box in _inner(content, outer.start, outer.end):
+            if box.kind == b"hdlr" and outer.kind != b"mdia":
+                continue  # QuickTime has one for the way the data are kept
+            if box.kind in found and (box.kind in _ONCE or box.kind in _INNER):
+                raise _DamagedError(f"box '{box.kind.decode()}' stands twice in one stream")
+            found[box.kind] = box
+            if box.kind in _INNER:
+                waiting.append(box)
+    lost = [kind.decode() for kind in _ONCE if kind not in found]
+    if b"stz2" in found or (lost and "stsz" not in lost):
+        raise _DamagedError(f"box '{(lost or ['stsz'])[0]}' of a stream is not there")
+    if lost:
+        return Track("", 0), f"it has no box '{lost[0]}'"
+    place = found[b"hdlr"].start
+    kind = content[place + 8 : place + 12].decode("latin-1")
+    sizes = _Sizes(content, found[b"stsz"])
+    steps = _table(content, found, b"stts", 2)
+    scale, stated = _clock(content, found[b"mdhd"])
+    ticks = int((steps[:, 0] * steps[:, 1]).sum())
+    facts = Track(
+        kind,
+        sizes.count,
+        not (kind == "soun" and len(steps) == 1 and steps[0, 1] == 1),
+        Fraction(ticks, scale) if scale else Fraction(0),
+        *(_size(content, found[b"stsd"]) if kind == "vide" else (0, 0)),
+    )
     try:
-        while waiting:
-            outer = waiting.pop()
-            for box in _inner(content, outer.start, outer.end):
-                found.setdefault(box.kind, box)
-                if box.kind in _INNER:
-                    waiting.append(box)
-        lost = [kind.decode() for kind in (b"hdlr", b"mdhd", b"stsz") if kind not in found]
-        if b"stz2" in found or lost == ["stsz"]:
-            return Track(_kind(content, found), 0, listed=False), ()
-        if lost:
-            raise _DamagedError(f"its index lacks box '{lost[0]}' of a stream")
-        sizes = _Sizes(content, found[b"stsz"])
-    except _DamagedError as error:
-        return Track("", 0, listed=False), (str(error),)
-    kind = _kind(content, found)
-    listed = True
-    try:
-        steps = _table(content, found, b"stts", 2)
-        listed = not (kind == "soun" and len(steps) == 1 and steps[0, 1] == 1)
-        if listed:
+        if facts.listed and sizes.count:
+            if not scale or abs(stated - ticks) > _SLACK_S * scale:
+                told = f"{stated:,} ticks of {scale:,} a second"
+                raise _DamagedError(f"{told}, but samples of {ticks:,}")
             sizes.check()
             _check(content, found, steps, sizes, media)
     except _DamagedError as error:
-        return Track(kind, sizes.count, listed), (f"stream '{kind}': {error}",)
-    return Track(kind, sizes.count, listed), ()
+        return facts, str(error)
+    return facts, None
 
 
-def _kind(content: bytes, found: dict[bytes, _Box]) -> str:
-    start = found[b"hdlr"].start if b"hdlr" in found else 0
-    return content[start + 8 : start + 12].decode("latin-1") if start else ""
+def _clock(content: bytes, box: _Box) -> tuple[int, int]:
+    """Box ``mdhd``: ticks a second, and in all."""
+    wide = content[box.start] == 1
+    at = box.start + (20 if wide else 12)
+    if at + 12 > box.end:
+        raise _DamagedError("box 'mdhd' is too short")
+    end = at + (12 if wide else 8)
+    return int.from_bytes(content[at : at + 4], "big"), int.from_bytes(content[at + 4 : end], "big")
+
+
+def _size(content: bytes, box: _Box) -> tuple[int, int]:
+    """Box ``stsd``: the largest picture of its descriptions."""
+    sizes = [(0, 0)]
+    for entry in _inner(content, box.start + 8, box.end):
+        at = entry.start + 24
+        sides = (int.from_bytes(content[i : i + 2], "big") for i in (at, at + 2))
+        sizes.append((next(sides), next(sides)))
+    return max(sizes, key=lambda sides: sides[0] * sides[1])
 
 
 class _Sizes:
@@ -250,9 +298,6 @@ def _check(
         keys = _table(content, found, b"stss", 1)[:, 0]
         if len(keys) and (keys[0] < 1 or keys[-1] > sizes.count or (np.diff(keys) <= 0).any()):
             raise _DamagedError("its key frames are not in order")
-    if not sizes.count:
-        return  # the samples stand in fragments
-    _check_duration(content, found[b"mdhd"], int((steps[:, 0] * steps[:, 1]).sum()))
     wide = b"co64" in found
     starts = _table(content, found, b"co64" if wide else b"stco", 1, 8 if wide else 4)[:, 0]
     runs = _table(content, found, b"stsc", 3)
@@ -268,12 +313,3 @@ def _check(
         inside |= (starts >= begin) & (ends <= end)
     if not inside.all():
         raise _DamagedError(f"{(~inside).sum():,} of {len(starts):,} chunks lie outside the media")
-
-
-def _check_duration(content: bytes, box: _Box, ticks: int) -> None:
-    wide = content[box.start] == 1
-    at = box.start + (20 if wide else 12)
-    scale = int.from_bytes(content[at : at + 4], "big")
-    told = int.from_bytes(content[at + 4 : at + (12 if wide else 8)], "big")
-    if not scale or abs(told - ticks) > _SLACK_S * scale:
-        raise _DamagedError(f"{told:,} ticks of {scale:,} a second, but samples of {ticks:,}")

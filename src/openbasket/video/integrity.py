@@ -78,8 +78,6 @@ def count_frames(path: Path, limits: Limits | None = None) -> int:
                 raise VideoError(
                     f"'{path}': frame {count} has no time, or an earlier one than the last"
                 )
-            if frame.is_corrupt:
-                raise VideoError(f"'{path}': frame {count} is corrupt")
             if (frame.width, frame.height) != size:
                 raise VideoError(
                     f"'{path}': frame {count} has {frame.width}x{frame.height} pixels, not "

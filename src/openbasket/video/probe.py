@@ -83,24 +83,26 @@ def open_video(
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video whose facts are within the limits; errors of FFmpeg inside become VideoError.
 
-    Its decoder is strict. Where FFmpeg would by default go on with a picture that it made up, it raises or
-    marks the frame (``is_corrupt``); at a picture larger than the limits, wherever in the video, it raises.
+    Its decoder marks every frame that it made up in part (``is_corrupt``), and raises at a picture of more
+    than twice the allowed pixels, wherever in the video that comes.
     """
     if not path.is_file():
         raise VideoError(f"there is no video at '{path}'")
     limits = limits or Limits()
     _refuse_file(path, limits)
-    # FFmpeg decodes a picture to find out its format, when it opens the file.
-    strict = {"err_detect": "explode", "max_pixels": str(limits.pixels)}
+    # FFmpeg decodes a picture already when it opens the file; it counts pixels with its padding.
+    bound = {"max_pixels": str(2 * limits.pixels)}
     most = {"max_streams": str(limits.streams + 1)}
     try:
-        with av.open(str(path), options=strict, container_options=most) as container:
+        with av.open(str(path), options=bound, container_options=most) as container:
             if not container.streams.video:
                 raise VideoError(f"'{path}' holds no video stream; it is truncated or no video")
             stream = container.streams.video[0]
-            _refuse(_info(path, container, stream), len(container.streams), limits)
-            stream.codec_context.options = strict
-            stream.codec_context.thread_count = 1  # with more, FFmpeg does not mark what it made up
+            info = _info(path, container, stream)
+            _refuse_streams(path, len(container.streams), limits)
+            _refuse(path, info.width * info.height, info.duration_s, info.fps, limits)
+            stream.codec_context.options = bound
+            stream.codec_context.thread_count = 1  # with more, FFmpeg forgets to mark frames
             yield container, stream
     except av.FFmpegError as error:
         raise VideoError(
@@ -128,6 +130,9 @@ def _refuse_file(path: Path, limits: Limits) -> None:
                 f"'{path}' declares {track.samples:,} samples of stream '{track.kind}'; "
                 f"allowed: {limits.frames:,}"
             )
+        if track.kind == "vide" and track.samples:
+            fps = track.samples / track.duration_s if track.duration_s else Fraction(0)
+            _refuse(path, track.width * track.height, track.duration_s, fps, limits)
 
 
 def _refuse_streams(path: Path, count: int, limits: Limits) -> None:
@@ -135,25 +140,19 @@ def _refuse_streams(path: Path, count: int, limits: Limits) -> None:
         raise VideoError(f"'{path}' has {count} streams; allowed: {limits.streams}")
 
 
-def _refuse(info: VideoInfo, streams: int, limits: Limits) -> None:
-    """Refuse what the container states."""
-    path = info.path
-    _refuse_streams(path, streams, limits)
-    if info.width * info.height > limits.pixels:
+def _refuse(path: Path, pixels: int, duration_s: Fraction, fps: Fraction, limits: Limits) -> None:
+    """Refuse what the container states of its video."""
+    if pixels > limits.pixels:
+        raise VideoError(f"'{path}' declares {pixels:,} pixels; allowed: {limits.pixels:,}")
+    if not 0 <= duration_s <= limits.duration_s:
         raise VideoError(
-            f"'{path}' declares {info.width}x{info.height} pixels; allowed: {limits.pixels:,} in all"
+            f"'{path}' declares {float(duration_s):,.0f} s; allowed: {limits.duration_s:,}"
         )
-    if not 0 <= info.duration_s <= limits.duration_s:
+    if not 0 < fps <= limits.fps:
         raise VideoError(
-            f"'{path}' declares {float(info.duration_s):,.0f} s; allowed: {limits.duration_s:,}"
-        )
-    if not 0 < info.fps <= limits.fps:
-        raise VideoError(
-            f"'{path}' declares {float(info.fps):,.2f} frames a second; allowed: more than 0, up to "
+            f"'{path}' declares {float(fps):,.2f} frames a second; allowed: more than 0, up to "
             f"{limits.fps}"
         )
-    if info.frames > limits.frames:
-        raise VideoError(f"'{path}' declares {info.frames:,} frames; allowed: {limits.frames:,}")
 
 
 def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
