@@ -183,11 +183,13 @@ def test_a_shared_play_is_encoded_once_and_clips_stay_inside_the_video(workspace
 
 def test_what_is_left_out_is_named(workspace):
     failures = failed(make(workspace))
-    assert set(failures) == {"g2/e3", "p3_L_21_22"}
-    assert failures["g2/e3"] == "'g2.mp4' ends at 5.0 s, the event is at 9.0 s"
+    assert set(failures) == {"g2/e3", "p1_L_21_22", "p2_L_21_22", "p3_L_21_22"}
+    assert failures["g2/e3"] == "'videos/g2.mp4' ends at 5.0 s, the event is at 9.0 s"
     assert failures["p3_L_21_22"].startswith("1 filmed events; 2 are needed")
     assert workspace.read("failures").select("stage", "item").rows() == [
-        ("cut", "g2/e3"),
+        ("few", "p1_L_21_22"),
+        ("few", "p2_L_21_22"),
+        ("locate", "g2/e3"),
         ("reel", "p3_L_21_22"),
     ]
 
