@@ -128,7 +128,7 @@ def raises(path: Path) -> bool:
         with av.open(str(path)) as container:
             for _ in container.decode(video=0):
                 pass
-    except (av.FFmpegError, IndexError, AttributeError):  # PyAV's own, for an unknown codec
+    except (av.FFmpegError, IndexError, AttributeError, UnicodeError):  # the last ones are PyAV's
         return True
     return False
 

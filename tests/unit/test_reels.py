@@ -437,5 +437,5 @@ def test_clips_that_only_touch_are_not_merged(workspace):
 
 @pytest.mark.parametrize("wrong", [{"few": "kept"}, {"overlap": "both"}, {"check": "none"}])
 def test_unknown_settings_are_refused(wrong):
-    with pytest.raises(ConfigError, match="Allowed: "):
+    with pytest.raises(ConfigError, match="allowed: "):
         ReelSettings(**wrong)

@@ -186,3 +186,15 @@ def test_the_depths_of_the_checks(tmp_path):
     assert faults(path, "packets") == ["the packet at 0.00 s holds bytes that no encoder writes"]
     path.write_bytes(data[:-100])
     assert faults(path, "index")[0].startswith("it is cut off: box 'mdat' ends at byte")
+
+
+def test_names_in_no_known_alphabet_do_no_harm(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", format="mp4") as container:
+        container.metadata["title"] = "basketball"
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(96, 64, "yuv420p")))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"basketball", b"basket\x99all"))
+    assert probe(path).frames == 1

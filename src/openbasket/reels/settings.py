@@ -57,7 +57,7 @@ class ReelSettings:
             given, allowed = getattr(self, name), get_args(kind)
             if given not in allowed:
                 hint = suggest(str(given), allowed)
-                raise ConfigError(f"{name}: got '{given}'.{hint} Allowed: {', '.join(allowed)}")
+                raise ConfigError(f"{name}: got '{given}'; allowed: {', '.join(allowed)}.{hint}")
 
     @property
     def least(self) -> int:

@@ -94,7 +94,9 @@ def open_video(
     bound = {"max_pixels": str(2 * limits.pixels)}
     most = {"max_streams": str(limits.streams + 1)}
     try:
-        with av.open(str(path), options=bound, container_options=most) as container:
+        with av.open(
+            str(path), options=bound, container_options=most, metadata_errors="replace"
+        ) as container:
             if not container.streams.video:
                 raise VideoError(f"'{path}' holds no video stream; it is truncated or no video")
             stream = container.streams.video[0]
