@@ -21,11 +21,24 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from reels import SECONDS, film
 
 from openbasket.video.frames import read_frames, uniform_indices
+from openbasket.video.write import VideoWriter
 
-COUNT = 16
+COUNT, SECONDS = 16, 180
+
+
+def film(path: Path) -> None:
+    """A video of moving blocks on a still background, 704x400 at 30 FPS."""
+    rng = np.random.default_rng(0)
+    court = np.repeat(np.repeat(rng.integers(90, 170, (50, 88, 3)), 8, 0), 8, 1).astype(np.uint8)
+    with VideoWriter(path) as video:
+        for i in range(30 * SECONDS):
+            frame = court.copy()
+            for player in range(10):
+                x, y = (37 * player + 3 * i) % 660, (41 * player + 2 * i) % 350
+                frame[y : y + 40, x : x + 20] = 25 * player
+            video.write(frame)
 
 
 def ours(path: Path, wanted: list[int]) -> np.ndarray:
