@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from openbasket.errors import VideoError
 from openbasket.video.probe import Limits, open_video
 
-__all__ = ["decode", "presentation_times", "read_frames", "uniform_indices"]
+__all__ = ["decode", "presentation_times", "read_frames", "uniform_indices", "whole_frames"]
 
 
 #: Frames that H.264 and HEVC can hold back at most.
@@ -105,8 +105,23 @@ def decode(
     """Decode frames in presentation order, from the key frame at or before ``start_pts``.
 
     Frames that are stored behind that key frame and shown before it (an open group of pictures) need what
-    lies before it, and are left out. A frame is yielded only when all those that it may be made of, the ones
-    stored before it, have come out of the decoder whole.
+    lies before it, and are left out.
+
+    Raises:
+        av.InvalidDataError: a frame is damaged, see :func:`whole_frames`.
+    """
+    stream.codec_context.flush_buffers()
+    return whole_frames(_packets_from(container, stream, start_pts))
+
+
+def whole_frames(packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
+    """Decode packets, from a key frame on, as far as all frames are whole.
+
+    FFmpeg marks a frame that it had to make up in part, but not the frames that are made of it. So a frame is
+    yielded only when those that it may be made of, all that are stored before it, came out whole.
+
+    Args:
+        packets: of a stream of :func:`openbasket.video.probe.open_video`.
 
     Raises:
         av.InvalidDataError: a frame is damaged.
@@ -115,7 +130,7 @@ def decode(
     ended = 0  # all frames stored before this place came out
     out: set[int] = set()
     held: deque[tuple[int, VideoFrame]] = deque()
-    for packet in _packets_from(container, stream, start_pts):
+    for packet in packets:
         if packet.pts is not None:
             places[packet.pts] = len(places)
         for frame in packet.decode():
@@ -137,7 +152,6 @@ def _packets_from(
     container: InputContainer, stream: VideoStream, start_pts: int | None
 ) -> Iterator[Packet[VideoStream]]:
     """Packets from the last key frame that is shown at or before a moment."""
-    stream.codec_context.flush_buffers()
     if start_pts is None:
         container.seek(0, stream=stream, backward=True)
         yield from container.demux(stream)
