@@ -1,7 +1,7 @@
 """Whether a video is what its container promises: its index, its packets, its pictures.
 
-No check but a hash finds every fault: a changed byte may make another valid picture. Which check finds how many
-of 900 damaged videos is measured by ``benchmarks/damaged_videos.py``.
+No check but a hash finds every fault: a changed byte may make another valid picture. Which check finds how
+many of 900 damaged videos is measured by ``benchmarks/damaged_videos.py``.
 
 Sources: ISO/IEC 14496-10 and 23008-2, section 7.4.1 (what a NAL unit may hold); ISO/IEC 14496-15 (NAL units
 in MP4).
