@@ -318,7 +318,10 @@ class Levels(_Table):
 
 
 class Clips(_Table):
-    """A cut from a game video; several players and draws may share one."""
+    """A cut from a game video; several players and draws may share one.
+
+    An event may begin several clips: of other settings, or where overlapping clips are merged.
+    """
 
     clip_id: str = pa.Field(str_matches=ID_PATTERN)
     game_id: str = pa.Field(str_matches=ID_PATTERN)
@@ -328,7 +331,7 @@ class Clips(_Table):
     frames: pl.Int32 = pa.Field(gt=0)
 
     class Config(_Table.Config):
-        unique = ["game_id", "event_id"]
+        unique = ["clip_id", "game_id", "event_id"]
 
 
 class Reels(_Table):

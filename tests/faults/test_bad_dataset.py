@@ -108,7 +108,14 @@ def test_a_folder_that_is_no_dataset_is_exit_code_2(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [("--events", 5, "--min-events", 6), ("--before", 100, "--after", 100)]
+    "words",
+    [
+        ("--events", 5, "--min-events", 6),
+        ("--before", 100, "--after", 100),
+        ("--few", "kept"),
+        ("--overlap", "both"),
+        ("--check", "hole"),
+    ],
 )
 def test_settings_out_of_range_are_exit_code_2(tmp_path, words):
     (tmp_path / "ws").mkdir()

@@ -11,7 +11,7 @@ import pytest
 
 from openbasket.errors import VideoError
 from openbasket.video.frames import read_frames, uniform_indices
-from openbasket.video.integrity import count_frames
+from openbasket.video.integrity import count_frames, faults
 from openbasket.video.probe import Limits, probe
 from openbasket.video.write import VideoWriter
 
@@ -116,7 +116,7 @@ def test_text_is_no_video(tmp_path):
 
 def test_limits_are_checked_before_decoding(tmp_path):
     path = numbered(tmp_path / "a.mp4", 60)
-    with pytest.raises(VideoError, match="declares 96x64 pixels; allowed: 1,000"):
+    with pytest.raises(VideoError, match="declares 6,144 pixels; allowed: 1,000"):
         read_frames(path, [0], limits=Limits(pixels=1000))
     with pytest.raises(VideoError, match="declares 2 s; allowed: 1"):
         probe(path, Limits(duration_s=1))
@@ -145,3 +145,56 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path):
 def test_equal_frames_give_equal_bytes(tmp_path):
     one, two = (numbered(tmp_path / name, 40) for name in ("1.mp4", "2.mp4"))
     assert one.read_bytes() == two.read_bytes()
+
+
+def open_groups(path: Path) -> Path:
+    """A video with open groups of pictures: frames shown before a key frame may follow it."""
+    with av.open(str(path), "w", format="mp4") as container:
+        options = {"g": "15", "x264-params": "open-gop=1:bframes=5:b-adapt=0:scenecut=0"}
+        stream = container.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for i in range(60):
+            frame = np.full((64, 96, 3), 3 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_frames_behind_a_key_frame_in_an_open_group_are_exact(tmp_path):
+    path = open_groups(tmp_path / "a.mp4")
+    assert faults(path) == []
+    for wanted in range(0, 60, 7):
+        [got] = read_frames(path, [wanted], short_side=None)
+        assert abs(float(got.mean()) - 3 * wanted) < 4
+
+
+def test_the_depths_of_the_checks(tmp_path):
+    path = numbered(tmp_path / "a.mp4", 90)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    at, size = places[0]
+    data[at + size - 40] ^= 255  # inside a slice: another picture, or none
+    path.write_bytes(data)
+    assert (faults(path, "index"), faults(path, "packets")) == ([], [])
+    [told] = faults(path, "frames")
+    assert str(path) in told
+    with pytest.raises(VideoError):
+        read_frames(path, [0])
+    data[at + size - 60 : at + size - 40] = bytes(20)
+    path.write_bytes(data)
+    assert faults(path, "packets") == ["the packet at 0.00 s holds bytes that no encoder writes"]
+    path.write_bytes(data[:-100])
+    assert faults(path, "index")[0].startswith("it is cut off: box 'mdat' ends at byte")
+
+
+def test_names_in_no_known_alphabet_do_no_harm(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", format="mp4") as container:
+        container.metadata["title"] = "basketball"
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(96, 64, "yuv420p")))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"basketball", b"basket\x99all"))
+    assert probe(path).frames == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -20,6 +20,7 @@ from openbasket.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from openbasket.reels.settings import Check, Few, Overlap
     from openbasket.workspace import Workspace
 
 __all__ = ["register"]
@@ -299,6 +300,23 @@ def reels(
     subject: Annotated[
         list[str] | None, typer.Option(help="Only this subject; may be repeated.")
     ] = None,
+    few: Annotated[
+        str,
+        typer.Option(help="Subjects with too few events: leave_out, or keep with fewer clips."),
+    ] = "leave_out",
+    overlap: Annotated[
+        str, typer.Option(help="Clips of one reel that overlap: apart, or merge to longer ones.")
+    ] = "apart",
+    replace: Annotated[
+        bool, typer.Option(help="Draw another event for one that cannot be shown.")
+    ] = True,
+    check: Annotated[
+        str,
+        typer.Option(
+            help="Decode the stretches that are shown, or the whole of each video and leave out "
+            "damaged ones."
+        ),
+    ] = "stretches",
     preset: Annotated[str, typer.Option(help="x264 preset of the clips.")] = "veryfast",
     seed: Seed = 0,
     workers: Workers = None,
@@ -310,7 +328,17 @@ def reels(
     from openbasket.workspace import Workspace
 
     clip = ClipSettings(before, after, preset=preset)
-    settings = ReelSettings(events, min_events, draw, seed, clip)
+    settings = ReelSettings(
+        events,
+        min_events,
+        draw,
+        seed,
+        clip,
+        few=cast("Few", few),  # the settings refuse what they do not know
+        overlap=cast("Overlap", overlap),
+        replace=replace,
+        check=cast("Check", check),
+    )
     report = build(
         Workspace(root), settings, subject_ids=subject or None, workers=workers, quiet=quiet
     )
@@ -321,10 +349,21 @@ def reels(
         f"{report.reels:,} reels of {report.clips:,} clips, {report.seconds / 3600:.2f} hours; "
         f"{report.encoded:,} clips were encoded now"
     )
-    for stage, item, reason in report.failures[:10]:
+    if report.without_video:
+        say(
+            f"{report.without_video:,} of {report.games + report.without_video:,} games have no video"
+        )
+    if report.replaced:
+        say(f"{report.replaced:,} events are shown in place of others that cannot be")
+    if report.few:
+        say(
+            f"{report.few:,} reels have fewer than {events} events (stage 'few' of table 'failures')"
+        )
+    left_out = [row for row in report.failures if row[0] != "few"]
+    for stage, item, reason in left_out[:10]:
         say(f"left out ({stage}): {item}: {reason}")
-    if len(report.failures) > 10:
-        say(f"and {len(report.failures) - 10} more; all are in table 'failures'")
+    if len(left_out) > 10:
+        say(f"and {len(left_out) - 10} more; all are in table 'failures'")
 
 
 def build(root: Root, as_json: Json = False) -> None:

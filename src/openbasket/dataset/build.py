@@ -35,7 +35,7 @@ class BuildReport:
 
 
 def build(workspace: Workspace) -> BuildReport:
-    """Write the official CSVs and ``manifest.json`` (SHA-256 and bytes of each reel).
+    """Write the official CSVs and ``manifest.json`` (clips, SHA-256 and bytes of each reel).
 
     Raises:
         NotFoundError: labels, splits or reels are missing; says which command makes them, or no reel
@@ -52,8 +52,10 @@ def build(workspace: Workspace) -> BuildReport:
     count = int(workspace.read_json("labels.json")["settings"]["levels"])
     rows = write_official(workspace, reels, levels, splits, count)
     paths = sorted(reels["path"].unique())
+    clips = dict(reels.group_by("path").len().rows())
     manifest = {
         path: {
+            "clips": clips[path],
             "sha256": sha256(workspace.root / path),
             "bytes": (workspace.root / path).stat().st_size,
         }

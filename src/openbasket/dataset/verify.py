@@ -10,7 +10,7 @@ import polars as pl
 from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
 from openbasket.errors import BadInputError, VideoError
 from openbasket.progress import track
-from openbasket.video.integrity import count_frames
+from openbasket.video.integrity import faults as damage
 from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
 from openbasket.workspace import Workspace, sha256
@@ -105,23 +105,20 @@ def _faults(
         return ["the file is missing"]
     if known is not None and file.stat().st_size != known["bytes"]:
         return [f"{file.stat().st_size:,} bytes; the manifest says {known['bytes']:,}"]
+    if deep and known is not None and sha256(file) != known["sha256"]:
+        return ["the bytes are not those of the manifest", *damage(file, "packets")]
+    found = damage(file, "frames" if deep else "index")
     try:
         info = probe(file)
-        decoded = count_frames(file) if deep else None
-    except VideoError as error:
-        return [str(error)]
-    faults = []
+    except VideoError:
+        return found
     told = (f"{info.width}x{info.height}", f"{info.fps} FPS", info.codec)
     wanted = (f"{WIDTH}x{HEIGHT}", f"{FPS} FPS", "h264")
-    faults += [
+    found += [
         f"{is_}; the layout asks for {want}"
         for is_, want in zip(told, wanted, strict=True)
         if is_ != want
     ]
     if frames is not None and info.frames != frames:
-        faults.append(f"{info.frames} frames; table 'reels' says {frames}")
-    if decoded is not None and decoded != info.frames:
-        faults.append(f"decodes to {decoded} frames; the container promises {info.frames}")
-    if deep and known is not None and sha256(file) != known["sha256"]:
-        faults.append("the bytes are not those of the manifest")
-    return faults
+        found.append(f"{info.frames} frames; table 'reels' says {frames}")
+    return found

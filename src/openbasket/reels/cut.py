@@ -13,7 +13,16 @@ from openbasket.video.clip import Encoding, Span, cut_clips
 from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
 
-__all__ = ["ClipSettings", "CutJob", "CutResult", "Wanted", "clip_path", "cut_game", "source_key"]
+__all__ = [
+    "ClipSettings",
+    "CutJob",
+    "CutResult",
+    "Wanted",
+    "clip_path",
+    "cut_game",
+    "source_key",
+    "span",
+]
 
 
 @dataclass(frozen=True)
@@ -55,15 +64,17 @@ class ClipSettings:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A play that some reel shows.
+    """A play that some reel shows, or several that follow each other.
 
     Args:
         event_id: the play's first event.
         at_s: media time of that event.
+        until_s: media time of the last play's first event, where the clip shows several.
     """
 
     event_id: str
     at_s: float
+    until_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +141,7 @@ def cut_game(job: CutJob) -> CutResult:
             )
             failures.append((wanted.event_id, reason))
             continue
-        start, frames = _span(wanted.at_s, job.settings, info.duration_s)
+        start, frames = span(wanted.at_s, wanted.until_s, job.settings, info.duration_s)
         clip_id = _clip_id(key, start, frames, job.settings)
         path = clip_path(job.store, clip_id)
         end_s = float(start + frames / FPS)
@@ -152,11 +163,16 @@ def cut_game(job: CutJob) -> CutResult:
     return CutResult(sorted(clips), sorted(failures), encoded)
 
 
-def _span(at_s: float, settings: ClipSettings, duration_s: Fraction) -> tuple[Fraction, int]:
+def span(
+    at_s: float, until_s: float | None, settings: ClipSettings, duration_s: Fraction
+) -> tuple[Fraction, int]:
     """First moment (a whole frame of the reel's rate) and number of frames of a clip."""
-    at = Fraction(at_s).limit_denominator(10**6)
+    at, until = (
+        Fraction(moment).limit_denominator(10**6)
+        for moment in (at_s, at_s if until_s is None else until_s)
+    )
     first = max(0, round((at - Fraction(settings.before_s)) * FPS))
-    last = round(min(at + Fraction(settings.after_s), duration_s) * FPS)
+    last = round(min(until + Fraction(settings.after_s), duration_s) * FPS)
     return first / FPS, max(1, last - first)
 
 

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
+from openbasket.video.boxes import read_index
 
 __all__ = ["Limits", "VideoInfo", "duration_s", "open_video", "probe"]
 
@@ -25,11 +26,22 @@ class Limits:
         pixels: largest width times height (4096 x 2304 by default).
         duration_s: longest duration in seconds (six hours by default).
         size_bytes: largest file (64 GiB by default).
+        fps: most frames a second (240 by default).
+        streams: most streams of any kind (16 by default).
+        index_bytes: largest index of an MP4 (256 MiB by default: six hours need about 100).
     """
 
     pixels: int = 4096 * 2304
     duration_s: int = 6 * 3600
     size_bytes: int = 64 << 30
+    fps: int = 240
+    streams: int = 16
+    index_bytes: int = 256 << 20
+
+    @property
+    def frames(self) -> int:
+        """Most frames, or other samples of a stream: the longest duration at the highest rate."""
+        return self.duration_s * self.fps
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +81,80 @@ def probe(path: Path, limits: Limits | None = None) -> VideoInfo:
 def open_video(
     path: Path, limits: Limits | None = None
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video whose facts are within the limits; errors of FFmpeg inside become VideoError."""
+    """Open a video whose facts are within the limits; errors of FFmpeg inside become VideoError.
+
+    Its decoder marks every frame that it made up in part (``is_corrupt``), and raises at a picture of more
+    than twice the allowed pixels, wherever in the video that comes.
+    """
     if not path.is_file():
         raise VideoError(f"there is no video at '{path}'")
     limits = limits or Limits()
-    size = path.stat().st_size
-    if size > limits.size_bytes:
-        raise VideoError(f"'{path}' has {size:,} bytes; allowed: {limits.size_bytes:,}")
+    _refuse_file(path, limits)
+    # FFmpeg decodes a picture already when it opens the file; it counts pixels with its padding.
+    bound = {"max_pixels": str(2 * limits.pixels)}
+    most = {"max_streams": str(limits.streams + 1)}
     try:
-        with av.open(str(path)) as container:
+        with av.open(
+            str(path), options=bound, container_options=most, metadata_errors="replace"
+        ) as container:
             if not container.streams.video:
                 raise VideoError(f"'{path}' holds no video stream; it is truncated or no video")
             stream = container.streams.video[0]
             info = _info(path, container, stream)
-            if info.width * info.height > limits.pixels:
-                raise VideoError(
-                    f"'{path}' declares {info.width}x{info.height} pixels; "
-                    f"allowed: {limits.pixels:,} in all"
-                )
-            if info.duration_s > limits.duration_s:
-                raise VideoError(
-                    f"'{path}' declares {float(info.duration_s):,.0f} s; allowed: {limits.duration_s:,}"
-                )
+            _refuse_streams(path, len(container.streams), limits)
+            _refuse(path, info.width * info.height, info.duration_s, info.fps, limits)
+            stream.codec_context.options = bound
+            stream.codec_context.thread_count = 1  # with more, FFmpeg forgets to mark frames
             yield container, stream
     except av.FFmpegError as error:
         raise VideoError(
             f"'{path}' cannot be read as video ({error.strerror or error}). It may be truncated or "
             "no video at all; fetch or make it again"
         ) from None
+
+
+def _refuse_file(path: Path, limits: Limits) -> None:
+    """Refuse what the file system and the boxes of an MP4 show, before FFmpeg sees the file."""
+    size = path.stat().st_size
+    if size > limits.size_bytes:
+        raise VideoError(f"'{path}' has {size:,} bytes; allowed: {limits.size_bytes:,}")
+    index = read_index(path, limits.index_bytes)
+    if index is None:
+        return
+    if index.size > limits.index_bytes:
+        raise VideoError(
+            f"'{path}' has an index of {index.size:,} bytes; allowed: {limits.index_bytes:,}"
+        )
+    _refuse_streams(path, len(index.tracks), limits)
+    for track in index.tracks:
+        if track.listed and track.samples > limits.frames:
+            raise VideoError(
+                f"'{path}' declares {track.samples:,} samples of stream '{track.kind}'; "
+                f"allowed: {limits.frames:,}"
+            )
+        if track.kind == "vide" and track.samples:
+            fps = track.samples / track.duration_s if track.duration_s else Fraction(0)
+            _refuse(path, track.width * track.height, track.duration_s, fps, limits)
+
+
+def _refuse_streams(path: Path, count: int, limits: Limits) -> None:
+    if count > limits.streams:
+        raise VideoError(f"'{path}' has {count} streams; allowed: {limits.streams}")
+
+
+def _refuse(path: Path, pixels: int, duration_s: Fraction, fps: Fraction, limits: Limits) -> None:
+    """Refuse what the container states of its video."""
+    if pixels > limits.pixels:
+        raise VideoError(f"'{path}' declares {pixels:,} pixels; allowed: {limits.pixels:,}")
+    if not 0 <= duration_s <= limits.duration_s:
+        raise VideoError(
+            f"'{path}' declares {float(duration_s):,.0f} s; allowed: {limits.duration_s:,}"
+        )
+    if not 0 < fps <= limits.fps:
+        raise VideoError(
+            f"'{path}' declares {float(fps):,.2f} frames a second; allowed: more than 0, up to "
+            f"{limits.fps}"
+        )
 
 
 def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
@@ -107,6 +165,8 @@ def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
 
 
 def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
+    if stream.codec_context is None:  # what PyAV gives where FFmpeg does not know the codec
+        raise VideoError(f"'{path}' is in an unknown codec: it is damaged, or of an exotic kind")
     fps = stream.average_rate or stream.guessed_rate or Fraction(0)
     if not stream.width or not stream.height:
         raise VideoError(f"'{path}' has a video stream without a picture size: it is damaged")
