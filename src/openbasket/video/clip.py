@@ -9,11 +9,14 @@ from functools import cache
 from pathlib import Path
 
 import av
+from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
 from openbasket.video.copying import copy_clip, copyable
 from openbasket.video.fit import Fitter
+from openbasket.video.frames import whole_frames
 from openbasket.video.source import Encoding, Source, Span, open_source
 from openbasket.video.write import FPS, Colours, VideoWriter
 
@@ -184,16 +187,20 @@ def _decoded(source: Source, start_s: Fraction, start: int) -> Iterator[VideoFra
     decoder = source.stream.codec_context
     decoder.flush_buffers()
     awaited: set[int] = set()
-    for packet in source.packets(start_s):
-        if packet.pts is not None and packet.pts >= start and not packet.is_discard:
-            awaited.add(packet.pts)
-        for frame in packet.decode():
-            if frame.pts is None:
-                continue
-            awaited.discard(frame.pts)
-            if any(pts < frame.pts for pts in awaited) and not frame.interlaced_frame:
-                raise av.InvalidDataError(0, "a picture is missing")
-            yield frame
+
+    def noted() -> Iterator[Packet[VideoStream]]:
+        for packet in source.packets(start_s):
+            if packet.pts is not None and packet.pts >= start and not packet.is_discard:
+                awaited.add(packet.pts)
+            yield packet
+
+    for frame in whole_frames(noted()):
+        if frame.pts is None:
+            continue
+        awaited.discard(frame.pts)
+        if any(pts < frame.pts for pts in awaited) and not frame.interlaced_frame:
+            raise av.InvalidDataError(0, "a picture is missing")
+        yield frame
 
 
 def _fitted(frame: VideoFrame, fitter: Fitter) -> Callable[[], VideoFrame]:

@@ -156,11 +156,11 @@ def _edges(
         start = source.zero + int(span.start_s / source.base)
         shown = 0
         for frame in _decoded(source, _needed(packets, plan, lengths, encoding.check)):
+            if frame.is_corrupt:  # also before the clip: its pictures are made of it
+                raise av.InvalidDataError(0, "a damaged picture")
             place = ((frame.pts or 0) - start) // frame_step(source.base)
             if not 0 <= place < span.frames:
                 continue
-            if frame.is_corrupt:
-                raise av.InvalidDataError(0, "a damaged picture")
             shown += 1
             writer = writers[0] if place < plan.head else writers[1] if place >= plan.tail else None
             if writer is not None:
