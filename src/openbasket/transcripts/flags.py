@@ -121,8 +121,9 @@ def _without_box(games: pl.DataFrame, box_scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def _differences(both: pl.DataFrame) -> pl.DataFrame:
+    lines = both.lazy()
     parts = [
-        both.filter(
+        lines.filter(
             pl.col("listed") & pl.col(stat).is_not_null() & (pl.col(stat) != pl.col(f"{stat}_ours"))
         ).select(
             "game_id",
@@ -131,10 +132,10 @@ def _differences(both: pl.DataFrame) -> pl.DataFrame:
         )
         for stat in BOX_STATS
     ]
-    strangers = both.filter(~pl.col("listed")).select(
+    strangers = lines.filter(~pl.col("listed")).select(
         "game_id", what=pl.format("{} is not in the box score", "player_id"), numbers=pl.lit(1)
     )
-    told = both.group_by("game_id").agg(
+    told = lines.group_by("game_id").agg(
         total=pl.sum_horizontal(pl.col(stat).count() for stat in BOX_STATS)
     )
     by_game = (
@@ -142,6 +143,7 @@ def _differences(both: pl.DataFrame) -> pl.DataFrame:
         .group_by("game_id")
         .agg(pl.len(), pl.col("what").sort().head(8).str.join("; "))
         .join(told, on="game_id")
+        .collect()
     )
     many = pl.col("len") > MANY_DIFFERENCES * pl.col("total")
     scope = pl.when(many).then(pl.lit("game")).otherwise(pl.lit("note"))
@@ -195,6 +197,6 @@ def _odd_possessions(events: pl.DataFrame, acts: pl.DataFrame) -> pl.DataFrame:
 
 def read_flags(workspace: Workspace, league: str, season: str) -> pl.DataFrame:
     """Table ``flags`` of a season; empty where none was written."""
-    if (league, season) in workspace.seasons("flags"):
+    if workspace.has_season("flags", league, season):
         return workspace.read("flags", league, season)
     return tables.empty("flags")
