@@ -495,7 +495,7 @@ def _sound(name: TableName, frame: pl.DataFrame) -> bool:
             faults.append((~rule(values, *(check.statistics or {}).values())).any())
     if schema.unique:
         # Equal rows have equal hashes; unequal ones hardly ever, and pandera tells these apart.
-        hashes = (pl.col(column).hash(seed) for seed, column in enumerate(schema.unique))
+        hashes = [pl.col(column).hash(seed) for seed, column in enumerate(schema.unique)]
         faults.append(pl.reduce(operator.xor, hashes).n_unique() < pl.len())
     found = frame.select(fault.alias(str(n)) for n, fault in enumerate(faults))
     return frame.is_empty() or not any(found.row(0))

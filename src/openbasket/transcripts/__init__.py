@@ -156,6 +156,7 @@ def import_files(
         BadInputError: files or rows that cannot be used.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from openbasket.transcripts.formats import module, sort_files, unknown_file
     from openbasket.transcripts.inputs import staged
@@ -189,7 +190,7 @@ def import_files(
                 for transcript in _of_one_season(module(one).read(files, options), options):
                     report.seasons += [{"provider": by} | done.result() for by, done in writing]
                     label = f"{transcript.league} {transcript.season}"
-                    status.update(f"{label}")
+                    status.update(escape(label))
                     writing = [(one, writer.submit(_write, transcript, workspace))]
                     report.notes += [f"{label}: {note}" for note in transcript.notes]
                     if options.season and (outside := _outside(transcript)):
