@@ -218,6 +218,10 @@ class Workspace:
             return bool(self.seasons(table))
         return self.table_path(table).exists()
 
+    def has_season(self, table: TableName, league: str, season: str) -> bool:
+        """Whether a table kept by season has been written for a league and season."""
+        return self.table_path(table, league, season).exists()
+
     def require(self, table: TableName) -> None:
         """Refuse to go on where nothing of a table has been written.
 
@@ -350,7 +354,8 @@ def _write_parquet(frame: pl.DataFrame, temporary: Path, path: Path) -> None:
     import polars as pl
 
     try:
-        frame.write_parquet(temporary, compression="zstd", statistics=True)
+        # Files are read whole: the least work to write, a tenth larger than with the most.
+        frame.write_parquet(temporary, compression="zstd", compression_level=1, statistics=False)
     except (OSError, pl.exceptions.ComputeError) as error:
         raise _unwritable(path, error) from None
 

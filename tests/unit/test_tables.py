@@ -89,3 +89,13 @@ def test_long_lists_of_problems_are_cut_in_the_text_but_not_in_the_error():
 def test_an_unknown_table_suggests_the_nearest():
     with pytest.raises(UnknownNameError, match="Did you mean 'events'"):
         tables.model("event")
+
+
+def test_keys_that_change_places_are_not_the_same_row() -> None:
+    row = {"team_id": "T", "number": None, "starter": None}
+    frame = pl.DataFrame(
+        [{"game_id": "A", "player_id": "B", **row}, {"game_id": "B", "player_id": "A", **row}]
+    )
+    assert tables.validate("appearances", frame).height == 2
+    with pytest.raises(BadInputError, match="more than once"):
+        tables.validate("appearances", pl.concat([frame, frame[:1]]))

@@ -15,6 +15,7 @@ from openbasket.labels.levels import level
 from openbasket.labels.rating import SeasonTables, count_season, rate, read_season
 from openbasket.labels.settings import LabelSettings
 from openbasket.labels.statistics import season_statistics, subjects
+from openbasket.memory import seldom_collected
 from openbasket.progress import track
 from openbasket.skills import SKILL_KEYS, SKILLS
 from openbasket.workspace import Workspace, write_json
@@ -77,6 +78,7 @@ class LabelReport:
         }
 
 
+@seldom_collected()
 def label(
     workspace: Workspace,
     settings: LabelSettings | None = None,

@@ -61,7 +61,7 @@ def read_season(workspace: Workspace, league: str, season: str) -> SeasonTables:
     """Read a season's tables; box scores and flags may be missing. Contests are told where they can be."""
 
     def table(name: TableName) -> pl.DataFrame:
-        there = (league, season) in workspace.seasons(name)
+        there = workspace.has_season(name, league, season)
         return workspace.read(name, league, season) if there else tables.empty(name)
 
     games, events, stints = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from openbasket.tables import EVENT_KINDS
 from openbasket.transcripts.court import on_court, team_acts
 
 __all__ = [
@@ -121,6 +122,8 @@ def subjects(season_rows: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
 
 
 def _own_counts(events: pl.DataFrame) -> pl.DataFrame:
+    # Kinds are asked for again and again: as numbers, at once.
+    events = events.with_columns(pl.col("kind").cast(pl.Enum(EVENT_KINDS)))
     kind, made, value = pl.col("kind"), pl.col("made").fill_null(False), pl.col("value")
     goal, free = kind == "field_goal", kind == "free_throw"
     contested = goal & pl.col("contested").fill_null(False)

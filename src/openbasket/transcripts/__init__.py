@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from openbasket import leagues
 from openbasket.errors import BadInputError, ConfigError, Problem
+from openbasket.memory import seldom_collected
 from openbasket.tables import GENDERS, ID_PATTERN, SEASON_PATTERN
 from openbasket.transcripts.formats import PROVIDERS
 from openbasket.workspace import BY_SEASON
@@ -155,6 +156,7 @@ def import_files(
         BadInputError: files or rows that cannot be used.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from openbasket.transcripts.formats import module, sort_files, unknown_file
     from openbasket.transcripts.inputs import staged
@@ -164,7 +166,11 @@ def import_files(
         module(name)
     report = ImportReport()
     console = Console(stderr=True, quiet=quiet)
-    with staged(inputs) as paths, console.status(f"reading {name} files") as status:
+    with (
+        seldom_collected(),
+        staged(inputs) as paths,
+        console.status(f"reading {name} files") as status,
+    ):
         found, strange = sort_files(name, paths)
         named = [file for file in strange if file in paths]
         unread = named or ([] if found else strange)
@@ -178,14 +184,13 @@ def import_files(
         if strange and found:
             some = ", ".join(file.name for file in strange[:5])
             report.notes.append(f"{len(strange)} other files were not read: {some}")
-        # The next season is read while the last one is written: two of them are in memory.
-        with ThreadPoolExecutor(1) as writer:
+        with _writer() as writer:
             writing: list[tuple[str, Future[dict[str, Any]]]] = []
             for one, files in found.items():
                 for transcript in _of_one_season(module(one).read(files, options), options):
                     report.seasons += [{"provider": by} | done.result() for by, done in writing]
                     label = f"{transcript.league} {transcript.season}"
-                    status.update(f"{label}")
+                    status.update(escape(label))
                     writing = [(one, writer.submit(_write, transcript, workspace))]
                     report.notes += [f"{label}: {note}" for note in transcript.notes]
                     if options.season and (outside := _outside(transcript)):
@@ -217,6 +222,25 @@ def import_files(
         nothing = Problem(given, None, None, "no games", "files of one of the providers")
         raise BadInputError(problems or [nothing], HINT)
     return report
+
+
+class _AtOnce(Executor):
+    """Does each piece of work when it is given."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **more))
+        return done
+
+
+def _writer() -> Executor:
+    """Writes a season while the next one is read (two are in memory then), where there are threads for it.
+
+    With ``POLARS_MAX_THREADS=1``, as for imports side by side, a second thread only stands in the way.
+    """
+    import polars as pl
+
+    return ThreadPoolExecutor(1) if pl.thread_pool_size() > 1 else _AtOnce()
 
 
 def prepared(transcript: Transcript) -> dict[str, pl.DataFrame]:
@@ -285,7 +309,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         old = {
             name: workspace.read(name, *pair)
             for name in cast("tuple[TableName, ...]", BY_SEASON)
-            if pair in workspace.seasons(name)
+            if workspace.has_season(name, *pair)
         }
         transcript, replaced = _with_what_is_known(transcript, old)
         frames = prepared(transcript)

@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from openbasket.tables import EVENT_KINDS
 from openbasket.transcripts.checks import in_order
 
 __all__ = [
-    "FREE_THROW_WEIGHT", "ORDERS", "off_court", "on_court", "place", "possessions", "stint_totals",
+    "FREE_THROW_WEIGHT", "ORDERS", "coded", "off_court", "on_court", "place", "possessions", "stint_totals",
     "team_acts",
 ]  # fmt: skip
 
@@ -27,6 +28,29 @@ COURT_KINDS = (
 )  # fmt: skip
 #: An act may be noted this much before or after the change that goes with it.
 CHANGE_SLACK_S = 3.0
+
+
+def coded(
+    games: pl.DataFrame, events: pl.DataFrame, stints: pl.DataFrame, box_scores: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The tables with games, teams, players and kinds as numbers that are shown as text, and sort like it.
+
+    They are grouped, joined and compared in half the time that text takes.
+    """
+    tables = (games, events, stints, box_scores)
+    names = {
+        "game_id": [games["game_id"], box_scores["game_id"]],
+        "team_id": [games["home_team_id"], games["away_team_id"], box_scores["team_id"]],
+        "player_id": [events["player_id"], box_scores["player_id"], stints["player_ids"].explode()],
+    }
+    types: dict[str, pl.DataType] = {
+        column: pl.Enum(pl.concat([each.unique() for each in found]).drop_nulls().unique().sort())
+        for column, found in names.items()
+    }
+    types |= {"home_team_id": types["team_id"], "away_team_id": types["team_id"]}
+    types |= {"kind": pl.Enum(EVENT_KINDS), "player_ids": pl.List(types["player_id"])}
+    coded = [t.cast({c: types[c] for c in t.columns if c in types}) for t in tables]
+    return coded[0], coded[1], coded[2], coded[3]
 
 
 def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
@@ -52,22 +76,19 @@ def stint_totals(acts: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
     bounds = stints.select("game_id", "team_id", "first_order", "last_order").join(
         sides, on="game_id", maintain_order="left"
     )
-    acting = done.select(place("order")).to_series().to_numpy()
-    start, end = (
-        np.searchsorted(acting, bounds.select(place(column)).to_series().to_numpy())
-        for column in ("first_order", "last_order")
-    )
-    of_first, first = (
-        frame.select(pl.col("team_id") == pl.col("first_side")).to_series().to_numpy()
-        for frame in (done, bounds)
-    )
+    edges = bounds.select(start=place("first_order"), end=place("last_order"))
+    of_first = pl.col("team_id") == pl.col("first_side")
+    first = bounds.select(of_first).to_series().to_numpy()
+    by_side: list[dict[str, NDArray[np.int64]]] = []
+    for side in (of_first, ~of_first):
+        its = done.filter(side).select(*TOTALS, acting=place("order"))
+        acting = its["acting"].to_numpy()
+        start, end = (np.searchsorted(acting, edge.to_numpy()) for edge in edges)
+        sums = {total: np.append(0, np.cumsum(its[total].to_numpy())) for total in TOTALS}
+        by_side.append({total: up_to[end] - up_to[start] for total, up_to in sums.items()})
     columns: dict[str, NDArray[np.int64]] = {}
     for total in TOTALS:
-        act = done[total].to_numpy()
-        by_first, by_other = (
-            sums[end] - sums[start]
-            for sums in (np.append(0, np.cumsum(act * side)) for side in (of_first, ~of_first))
-        )
+        by_first, by_other = (each[total] for each in by_side)
         columns[f"on_{total}"] = np.where(first, by_first, by_other)
         columns[f"against_{total}"] = np.where(first, by_other, by_first)
     return stints.with_columns(

@@ -9,7 +9,7 @@ import polars as pl
 from openbasket import tables
 from openbasket.tables import BOX_STATS
 from openbasket.transcripts.box import MINUTES_TOLERANCE_S, compare_with_box, right_scores
-from openbasket.transcripts.court import off_court, possessions, team_acts
+from openbasket.transcripts.court import coded, off_court, possessions, team_acts
 from openbasket.transcripts.stints import ON_COURT
 from openbasket.workspace import Workspace
 
@@ -46,20 +46,22 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
             and order.
         given: what the provider found; of a table that was made before, only that is kept.
     """
-    games, events = frames["games"], frames["events"]
+    games, events, stints, box_scores = coded(
+        frames["games"], frames["events"], frames["stints"], frames["box_scores"]
+    )
     acts = team_acts(events)
-    both = compare_with_box(events, acts, frames["stints"], frames["box_scores"])
+    both = compare_with_box(events, acts, stints, box_scores)
     found = [
         tables.empty("flags")
         if given is None
         else tables.validate("flags", given).filter(~pl.col("check").is_in(CHECKS)),
-        _without_box(games, frames["box_scores"]),
+        _without_box(games, box_scores),
         _missing_periods(games, events),
         _final_scores(games, events),
         _differences(both),
-        _not_five(frames["stints"]),
+        _not_five(stints),
         _minutes_off(both),
-        _off_court(events, frames["stints"]),
+        _off_court(events, stints),
         _odd_possessions(events, acts),
     ]
     return pl.concat(found).sort("game_id", "check", "reason")
@@ -67,7 +69,7 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
 
 def _flag(frame: pl.DataFrame, check: str, scope: str | pl.Expr, reason: pl.Expr) -> pl.DataFrame:
     return frame.select(
-        "game_id",
+        pl.col("game_id").cast(pl.String),
         pl.lit(check).alias("check"),
         (pl.lit(scope) if isinstance(scope, str) else scope).alias("scope"),
         reason.alias("reason"),
@@ -121,8 +123,9 @@ def _without_box(games: pl.DataFrame, box_scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def _differences(both: pl.DataFrame) -> pl.DataFrame:
+    lines = both.lazy()
     parts = [
-        both.filter(
+        lines.filter(
             pl.col("listed") & pl.col(stat).is_not_null() & (pl.col(stat) != pl.col(f"{stat}_ours"))
         ).select(
             "game_id",
@@ -131,10 +134,10 @@ def _differences(both: pl.DataFrame) -> pl.DataFrame:
         )
         for stat in BOX_STATS
     ]
-    strangers = both.filter(~pl.col("listed")).select(
+    strangers = lines.filter(~pl.col("listed")).select(
         "game_id", what=pl.format("{} is not in the box score", "player_id"), numbers=pl.lit(1)
     )
-    told = both.group_by("game_id").agg(
+    told = lines.group_by("game_id").agg(
         total=pl.sum_horizontal(pl.col(stat).count() for stat in BOX_STATS)
     )
     by_game = (
@@ -142,6 +145,7 @@ def _differences(both: pl.DataFrame) -> pl.DataFrame:
         .group_by("game_id")
         .agg(pl.len(), pl.col("what").sort().head(8).str.join("; "))
         .join(told, on="game_id")
+        .collect()
     )
     many = pl.col("len") > MANY_DIFFERENCES * pl.col("total")
     scope = pl.when(many).then(pl.lit("game")).otherwise(pl.lit("note"))
@@ -195,6 +199,6 @@ def _odd_possessions(events: pl.DataFrame, acts: pl.DataFrame) -> pl.DataFrame:
 
 def read_flags(workspace: Workspace, league: str, season: str) -> pl.DataFrame:
     """Table ``flags`` of a season; empty where none was written."""
-    if (league, season) in workspace.seasons("flags"):
+    if workspace.has_season("flags", league, season):
         return workspace.read("flags", league, season)
     return tables.empty("flags")

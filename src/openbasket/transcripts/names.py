@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 import polars as pl
 
@@ -107,6 +108,7 @@ def per_value(
     return column.cast(pl.String).map_batches(apply, return_dtype=dtype, is_elementwise=True)
 
 
+@lru_cache(maxsize=100_000)  # the same names come in every game
 def normal_name(name: str) -> str:
     """A name without accents, case, punctuation, order and suffix: ``"CARNEY, Jenn"`` → ``"jenn carney"``."""
     if name.count(",") == 1:
