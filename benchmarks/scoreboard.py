@@ -26,6 +26,7 @@ import polars as pl
 
 from openbasket.clock.fit import locate
 from openbasket.clock.scoreboard import read_scoreboard
+from openbasket.reels.sample import FILMED_KINDS
 from openbasket.simulation.boards import STYLES
 from openbasket.simulation.boards_only import render_boards
 from openbasket.simulation.broadcast import RenderSettings
@@ -89,8 +90,9 @@ def measure(
     found = dict(locate(events, report.anchors).times.select("event_id", "media_s").iter_rows())
     seen = dict(times.select("event_id", "media_s").iter_rows())
     off = np.array([found[e] - true[e] for e in found if e in true])
-    late = np.array([found[e] - seen[e] for e in found if e in seen])
-    at_best = np.array([true[e] - seen[e] for e in true if e in seen])
+    filmed = set(events.filter(pl.col("kind").is_in(FILMED_KINDS))["event_id"])
+    late = np.array([found[e] - seen[e] for e in found if e in seen and e in filmed])
+    at_best = np.array([true[e] - seen[e] for e in true if e in seen and e in filmed])
 
     def inside(values: np.ndarray) -> int:
         return int(((values >= -AFTER_S) & (values <= BEFORE_S)).sum())

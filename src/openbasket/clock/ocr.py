@@ -111,7 +111,7 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
     Args:
         text: as read.
         sure: the text stands where the clock is, so that what a lost colon or point leaves
-            (``948``, ``483``, ``48``) counts, too, in each possible sense.
+            (``948``, ``483``) counts, too, in each possible sense.
 
     Example:
         >>> [r.clock_s for r in clock_readings("9:48")], clock_readings("21-19")
@@ -136,8 +136,6 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
         found.append(Reading(int(digits[:-2]) * 60.0 + int(digits[-2:]), 1.0))
     if len(digits) == 3 and int(digits[:2]) < 60:
         found.append(Reading(int(digits) / 10, 0.1))
-    if len(digits) <= 2 and int(digits) < 60:
-        found.append(Reading(float(digits), 1.0))
     return found
 
 
