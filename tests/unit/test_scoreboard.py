@@ -62,7 +62,7 @@ def test_what_looks_like_a_game_clock_anywhere(text: str, clocks: list[float]) -
 
 @pytest.mark.parametrize(
     ("text", "clocks"),
-    [("48.3", [48.3]), ("0:48", [48.0]), ("948", [588.0]), ("425", [265.0, 42.5]), ("7", [7.0])],
+    [("48.3", [48.3]), ("0:48", [48.0]), ("948", [588.0]), ("425", [265.0, 42.5]), ("8.3", [8.3, 18.3])],
 )
 def test_where_the_clock_is_known_to_stand_less_will_do(text: str, clocks: list[float]) -> None:
     assert [r.clock_s for r in clock_readings(text, sure=True)] == clocks

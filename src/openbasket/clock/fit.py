@@ -32,8 +32,9 @@ TOLERANCE_S = 1.0
 SAME_S = 2e-6
 #: Media times this near are the same moment: two clocks at it are a cut.
 _CUT_S = 1e-6
-#: Real free throws: about 7 s apart, the last one about 3 s before the clock runs again.
-_FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 7.0, 3.0
+#: Free throws come 3 to 7 s apart, the last one 1 to 3 s before the clock runs again: between the two, so
+#: that a clip from 6 s before to 4 s after shows two of them either way, and nearly always a third.
+_FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 4.0, 2.5
 
 
 class GameClock:

@@ -2,8 +2,8 @@
 
 A clock goes down no faster than the video. So a reading above a value says that the value came no
 earlier than so many seconds later; a reading below it, that it was left so many seconds before. A
-bound counts only if two readings more than two seconds apart agree on it, which neither one
-misreading nor a replay in slow motion can bring about. Where the bounds leave much open, or
+bound counts only if two readings more than two seconds apart agree on it, and all between them, which
+neither one misreading nor a replay in slow motion can bring about. Where the bounds leave much open, or
 contradict each other (a cut), the event stays unplaced, whatever the fitted clock map says.
 """
 
@@ -26,8 +26,9 @@ __all__ = ["UNPROVEN_S", "Proof", "proven"]
 
 #: The residual of an anchor at an event that is not proven: more than any tolerance.
 UNPROVEN_S = 600.0
-#: Two readings of one run are so far apart; at half speed they cannot agree to within a tick.
-_APART_S = 2.2
+#: Two readings of one run are so far apart: at half speed they cannot agree to within a tick, and
+#: across a long silence they may agree by chance.
+_APART_S, _TOGETHER_S = 2.2, 15.0
 #: How wide the bounds may be, and how far the clock map may leave them.
 _WIDTH_S, _OUTSIDE_S = 2.0, 0.4
 #: Without a reading for so many seconds, only bounds this narrow prove a run.
@@ -49,11 +50,14 @@ class Proof:
         self._tick = np.array([s.tick_s for s in shown])
         self._high = self._low + self._tick
         self._sum = self._media + self._low
-        apart = np.abs(self._media[:, None] - self._media) >= _APART_S
+        between = np.abs(self._media[:, None] - self._media)
+        ran = self._low > self._tick / 2  # at zero, the clock stands for good
+        apart = (between >= _APART_S) & (between <= _TOGETHER_S) & ran & ran[:, None]
         agree = (self._sum[:, None] < self._sum + self._tick + SLACK_S) & (
             self._sum < self._sum[:, None] + self._tick[:, None] + SLACK_S
         )
-        self._held = (apart & agree).any(axis=1)
+        one_run = np.array([_unbroken(row, i) for i, row in enumerate(agree)])
+        self._held = (apart & one_run).any(axis=1)
 
     def covers(self, first: float, last: float) -> float:
         """Seconds by which a stretch of media time lies inside the readings; negative outside."""
@@ -73,13 +77,17 @@ class Proof:
         inside = (self._media > low - _OUTSIDE_S) & (self._media < high + _OUTSIDE_S)
         return np.asarray(self._media[shows & inside])
 
-    def off_s(self, clock_s: float, first: float, last: float, *, whole: bool) -> float | None:
+    def off_s(
+        self, clock_s: float, first: float, last: float, *, whole: bool, stops: Iterable[float] = ()
+    ) -> float | None:
         """How far the clock map may be off at a value; None where nothing proves it.
 
         Args:
             clock_s: the value.
             first, last: from when to when the clock map has the clock at it.
             whole: the end matters, too.
+            stops: values at which the clock may have stood; one that the display shows alike makes
+                it unknown which of the two a standing display is at.
         """
         low, high = self.bounds(clock_s)
         if first < low - _OUTSIDE_S or last > high + _OUTSIDE_S or high < low - _OUTSIDE_S:
@@ -91,7 +99,13 @@ class Proof:
         stood = self.at(clock_s, low, high)
         if clock_s >= self.length_s - 1e-6 and len(stood):
             low = stood[0]  # a period begins where its clock is first seen
+        held = self._media[self._held & (self._media <= first + _OUTSIDE_S)]
+        if clock_s < self.length_s - 1e-6 and (not len(held) or low - held[-1] > _GAP_S):
+            return None
         if not len(stood) or stood[0] - low > _WIDTH_S or first > stood[0] + _OUTSIDE_S:
+            return None
+        tick = self._tick[self._media == stood[0]][0]
+        if any(clock_s + 1e-6 < s < np.floor(clock_s / tick + 1e-6) * tick + tick for s in stops):
             return None
         off = max(stood[0] - low, 0.0) / 2
         if whole:
@@ -121,12 +135,19 @@ def proven(
             first, last = clock.span(1, value)
         except NotFoundError:
             continue
-        throws = value in wanted.throws
         proof = max(proofs, key=lambda p: p.covers(first, last))
-        off = proof.off_s(value, first, last, whole=throws)
+        whole = value in wanted.throws
+        off = proof.off_s(value, first, last, whole=whole, stops=wanted.stopping)
         off = UNPROVEN_S if off is None else max(off, 0.0)
         added += [Anchor(value, first, off), Anchor(value, last, off)]
     return _merged(anchors, added)
+
+
+def _unbroken(agrees: NDArray[np.bool_], at: int) -> NDArray[np.bool_]:
+    """The readings around one that agree with it without another between them that does not."""
+    after = np.logical_and.accumulate(agrees[at:])
+    before = np.logical_and.accumulate(agrees[at::-1])[::-1]
+    return np.concatenate([before[:-1], after])
 
 
 def _uncut(shown: Sequence[Shown]) -> list[list[Shown]]:
