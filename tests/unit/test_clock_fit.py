@@ -108,7 +108,7 @@ def test_free_throws_fall_into_the_stop_in_order() -> None:
         events(rows), anchors([(1, 600, 0), (1, 500, 100), (1, 500, 125), (1, 400, 225)])
     )
     times = found.times["media_s"].to_list()
-    assert times == [100, 115, 122, 125]
+    assert times == [100, 118.5, 122.5, 125]
     assert found.refused == ()
     assert found.residual_s == (0, 0, 0, 0)
 

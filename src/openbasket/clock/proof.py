@@ -65,7 +65,7 @@ class Proof:
 
     def bounds(self, clock_s: float) -> tuple[float, float]:
         """Media times before which the clock was not yet at a value, and after which no more at it."""
-        above = self._held & (self._low >= clock_s - 1e-6)
+        above = self._held & (self._low > clock_s + 1e-6)
         below = self._held & (self._high <= clock_s + 1e-6)
         low = self._sum[above].max(initial=-np.inf) - clock_s
         high = (self._sum + self._tick)[below].min(initial=np.inf) - clock_s
@@ -84,7 +84,8 @@ class Proof:
 
         Args:
             clock_s: the value.
-            first, last: from when to when the clock map has the clock at it.
+            first: from when on the clock map has the clock at it.
+            last: until when.
             whole: the end matters, too.
             stops: values at which the clock may have stood; one that the display shows alike makes
                 it unknown which of the two a standing display is at.

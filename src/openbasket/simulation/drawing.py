@@ -19,7 +19,16 @@ from openbasket.simulation import court
 from openbasket.simulation.choreography import REFEREE, SHOULDER_OUT, Scene
 from openbasket.simulation.court import BASKET_X, CLOSE, RIM_RADIUS, RIM_Z, WIDE, Camera
 
-__all__ = ["Painter", "Person", "clock_text", "draw_corner", "hall", "period_text", "scoreboard", "team_colours"]
+__all__ = [
+    "Painter",
+    "Person",
+    "clock_text",
+    "draw_corner",
+    "hall",
+    "period_text",
+    "scoreboard",
+    "team_colours",
+]
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # blue, green, red
