@@ -26,6 +26,7 @@ import polars as pl
 
 from openbasket.clock.fit import locate
 from openbasket.clock.scoreboard import read_scoreboard
+from openbasket.reels.sample import FILMED_KINDS
 from openbasket.simulation.boards import STYLES
 from openbasket.simulation.boards_only import render_boards
 from openbasket.simulation.broadcast import RenderSettings
@@ -47,7 +48,7 @@ Game = dict[str, Any]
 def games(folder: Path, period_s: float) -> list[tuple[Game, pl.DataFrame]]:
     workspace = Workspace(folder / f"league-{period_s:g}", create=True)
     league = LeagueSettings(
-        "sim", "men", "Europe", teams=4, players_per_team=10, rounds=1, period_s=period_s, periods=4,
+        "sim", "men", "Europe", teams=9, players_per_team=10, rounds=1, period_s=period_s, periods=4,
         overtime_s=period_s / 2,
     )  # fmt: skip
     if not workspace.has("games"):
@@ -89,8 +90,9 @@ def measure(
     found = dict(locate(events, report.anchors).times.select("event_id", "media_s").iter_rows())
     seen = dict(times.select("event_id", "media_s").iter_rows())
     off = np.array([found[e] - true[e] for e in found if e in true])
-    late = np.array([found[e] - seen[e] for e in found if e in seen])
-    at_best = np.array([true[e] - seen[e] for e in true if e in seen])
+    filmed = set(events.filter(pl.col("kind").is_in(FILMED_KINDS))["event_id"])
+    late = np.array([found[e] - seen[e] for e in found if e in seen and e in filmed])
+    at_best = np.array([true[e] - seen[e] for e in true if e in seen and e in filmed])
 
     def inside(values: np.ndarray) -> int:
         return int(((values >= -AFTER_S) & (values <= BEFORE_S)).sum())
@@ -156,7 +158,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--long", action="store_true")
-    parser.add_argument("--games", type=int, default=12)
+    parser.add_argument("--games", type=int, default=36)
     parser.add_argument("--render-only", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -168,12 +170,21 @@ def main() -> None:
         given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
+def cases() -> list[tuple[str, str]]:
+    """Every style with every trouble; any first few of them mix both."""
+    troubles = list(TROUBLES)
+    return [
+        (style, troubles[(turn + place) % len(troubles)])
+        for turn in range(len(troubles))
+        for place, style in enumerate(STYLES)
+    ]
+
+
 def run(folder: Path, count: int, long: bool, render_only: bool) -> dict[str, Any]:
     short = games(folder, 120.0)
     rows = []
-    for number, (game, events) in enumerate(short[:count]):
-        style = STYLES[1 + number % (len(STYLES) - 1)]
-        trouble = list(TROUBLES)[number % len(TROUBLES)]
+    for number, (style, trouble) in enumerate(cases()[:count]):
+        game, events = short[number]
         settings = RenderSettings(
             board=style, preset="ultrafast", crf=28, gop=20, dead_time_s=6.0, max_dead_time_s=30.0,
             period_break_s=10.0, trouble_s=20.0, **TROUBLES[trouble],
@@ -203,7 +214,7 @@ def run(folder: Path, count: int, long: bool, render_only: bool) -> dict[str, An
     if render_only:
         return result
     result["total"] = total(rows)
-    result["wrong tables"] = wrong_games(short, folder / "00-strip-none.mp4")
+    result["wrong tables"] = wrong_games(short, folder / "00-corner-none.mp4")
     result["games"] = rows
     return result
 

@@ -14,9 +14,10 @@ from broadcast_games import PLAYS, events, game
 from typer.testing import CliRunner
 
 from openbasket.clock.chain import GameRules, Shown, heaviest_chain, stretches
-from openbasket.clock.emit import anchors_of, wanted_clocks
+from openbasket.clock.emit import Anchor, anchors_of, wanted_clocks
 from openbasket.clock.fit import GameClock, locate
 from openbasket.clock.ocr import clock_readings, period_reading
+from openbasket.clock.proof import Proof, proven
 from openbasket.clock.segments import Run, Stand, segments
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.simulation.boards import STYLES
@@ -62,7 +63,13 @@ def test_what_looks_like_a_game_clock_anywhere(text: str, clocks: list[float]) -
 
 @pytest.mark.parametrize(
     ("text", "clocks"),
-    [("48.3", [48.3]), ("0:48", [48.0]), ("948", [588.0]), ("425", [265.0, 42.5]), ("7", [7.0])],
+    [
+        ("48.3", [48.3]),
+        ("0:48", [48.0]),
+        ("948", [588.0]),
+        ("425", [265.0, 42.5]),
+        ("8.3", [8.3, 18.3]),
+    ],
 )
 def test_where_the_clock_is_known_to_stand_less_will_do(text: str, clocks: list[float]) -> None:
     assert [r.clock_s for r in clock_readings(text, sure=True)] == clocks
@@ -159,6 +166,60 @@ def test_a_stop_takes_the_clock_of_its_event() -> None:
     stops = [a for a in anchors_of(parts, wanted, 0.0, 60.0) if a.clock_s == 579.4]
     assert len(stops) == 2
     assert stops[0].media_s == pytest.approx(21.2, abs=0.6)
+
+
+# -- what the readings prove
+
+
+def test_a_clock_that_ran_between_readings_is_proven() -> None:
+    proof = Proof(shown([(0.0, 580.0), (10.0, 570.0), (20.0, 560.0)]), 600.0)
+    low, high = proof.bounds(565.0)
+    assert (low, high) == (15.0, 16.0)
+    assert proof.off_s(565.0, 15.5, 15.5, whole=False) == pytest.approx(0.5)
+    assert proof.off_s(565.0, 18.0, 18.0, whole=False) is None
+
+
+def test_a_stop_that_was_not_seen_leaves_events_open() -> None:
+    hidden = [(0.0, 580.0), (10.0, 570.0), (40.0, 560.0), (50.0, 550.0)]
+    assert Proof(shown(hidden), 600.0).off_s(565.0, 15.0, 15.0, whole=False) is None
+    stop = [(15.3, 565.0), (34.0, 565.0)]
+    proof = Proof(shown(sorted(hidden + stop)), 600.0)
+    assert proof.off_s(565.0, 15.2, 35.0, whole=True) == pytest.approx(1.0)
+    late = [(15.3, 565.0), (25.0, 565.0)]
+    proof = Proof(shown(sorted(hidden + late)), 600.0)
+    assert proof.off_s(565.0, 15.2, 35.0, whole=False) is not None
+    assert proof.off_s(565.0, 15.2, 35.0, whole=True) is None  # when free throws are shot is open
+
+
+def test_a_replay_in_slow_motion_proves_nothing() -> None:
+    live = [(0.0, 85.0), (2.5, 82.5)]
+    replay = [(10.0 + 0.5 * i, 82.0 - 0.25 * i) for i in range(8)]
+    proof = Proof(shown([*live, *replay, (14.0, 80.0), (16.0, 80.0)], tick=0.1), 600.0)
+    low, _ = proof.bounds(80.0)
+    assert low == pytest.approx(5.0)
+    assert proof.off_s(80.0, 14.0, 16.0, whole=False) is None
+
+
+def test_what_a_cut_left_out_is_not_proven_and_what_it_left_is() -> None:
+    rows = [(10.0 * i, 590.0 - 10 * i) for i in range(4)]
+    rows += [(40.0 + 10 * i, 400.0 - 10 * i) for i in range(4)]
+    fitted = [
+        Anchor(590.0, 0.5, 0.0),
+        Anchor(560.0, 30.5, 0.0),
+        Anchor(400.0, 40.5, 0.0),
+        Anchor(370.0, 70.5, 0.0),
+    ]
+    wanted = wanted_clocks([{"period": 1, "clock_s": c} for c in (575.0, 500.0, 385.0)])[1]
+    anchors = proven(_cut(fitted), shown(rows), wanted, 600.0)
+    off = {a.clock_s: a.residual_s for a in anchors}
+    assert off[575.0] <= 1.0
+    assert off[385.0] <= 1.0
+    assert 500.0 not in off
+
+
+def _cut(anchors: list[Anchor]) -> list[Anchor]:
+    """The clock jumps where the third anchor is."""
+    return [*anchors[:2], Anchor(anchors[1].clock_s, anchors[2].media_s, 0.0), *anchors[2:]]
 
 
 # -- broadcast troubles

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from openbasket.clock.fit import TOLERANCE_S
 from openbasket.clock.segments import MOMENT_S, Run, Segments, Stand
 
 __all__ = ["Anchor", "Wanted", "anchors_of", "wanted_clocks"]
@@ -31,12 +32,14 @@ class Anchor:
 class Wanted:
     """The clock values of a period at which something happens: how often each, and which stop it.
 
-    ``given`` is false where no events are known, so that every clock value matters.
+    ``given`` is false where no events are known, so that every clock value matters. At ``throws``, free
+    throws are shot, so that the end of the stop matters, too.
     """
 
     all: Counter[float]
     stopping: Counter[float]
     given: bool = True
+    throws: frozenset[float] = frozenset()
 
     def matters(self, low: float, high: float) -> bool:
         """Whether something happens between two clock values."""
@@ -63,13 +66,16 @@ class Wanted:
 def wanted_clocks(events: Sequence[Mapping[str, object]]) -> dict[int, Wanted]:
     """What is wanted, by period, from rows with ``period``, ``clock_s`` and ``kind``."""
     found: dict[int, Wanted] = {}
+    throws: dict[int, set[float]] = {}
     for row in events:
         period, clock = int(str(row["period"])), float(str(row["clock_s"]))
         wanted = found.setdefault(period, Wanted(Counter(), Counter()))
         wanted.all[clock] += 1
         if row.get("kind") in _STOPPING:
             wanted.stopping[clock] += 1
-    return found
+        if row.get("kind") == "free_throw":
+            throws.setdefault(period, set()).add(clock)
+    return {p: replace(w, throws=frozenset(throws.get(p, ()))) for p, w in found.items()}
 
 
 def anchors_of(segments: Segments, wanted: Wanted, before_s: float, after_s: float) -> list[Anchor]:
@@ -171,5 +177,7 @@ def _in_order(anchors: list[Anchor], top: float) -> list[Anchor]:
             clock, media = min(clock, found[-1].clock_s), max(media, found[-1].media_s)
         if found and (clock, media) == (found[-1].clock_s, found[-1].media_s):
             continue
+        if found and found[-1].clock_s - clock > media - found[-1].media_s + TOLERANCE_S:
+            found.append(Anchor(found[-1].clock_s, media, anchor.residual_s))  # a cut
         found.append(Anchor(clock, media, anchor.residual_s))
     return found

@@ -32,7 +32,8 @@ TOLERANCE_S = 1.0
 SAME_S = 2e-6
 #: Media times this near are the same moment: two clocks at it are a cut.
 _CUT_S = 1e-6
-#: Real free throws: about 14 s apart, the last one about 3 s before the clock runs again.
+#: Real free throws: about 14 s apart where the stop has room for it, the last one about 3 s before the clock
+#: runs again.
 _FREE_THROW_APART_S, _FREE_THROW_BEFORE_S = 14.0, 3.0
 
 
@@ -307,6 +308,7 @@ def _in_stop(
     if row["kind"] != "free_throw":
         return (first + last) / 2, max(residuals)
     k, n = throws.index(index), len(throws)
-    even = first + (last - first) * (k + 1) / (n + 1)
-    counted = last - _FREE_THROW_BEFORE_S - _FREE_THROW_APART_S * (n - 1 - k)
-    return (counted, started) if counted > even else (even, max(residuals))
+    before = min(_FREE_THROW_BEFORE_S, (last - first) / 2)
+    room = (last - first - before) / n
+    at = last - before - min(_FREE_THROW_APART_S, room) * (n - 1 - k)
+    return at, started if room >= _FREE_THROW_APART_S else max(residuals)

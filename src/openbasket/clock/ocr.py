@@ -110,8 +110,8 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
 
     Args:
         text: as read.
-        sure: the text stands where the clock is, so that what a lost colon or point leaves
-            (``948``, ``483``, ``48``) counts, too, in each possible sense.
+        sure: the text stands where the clock is, so that what a lost colon, point or leading 1 leaves
+            (``948``, ``483``, ``8.3``) counts, too, in each possible sense.
 
     Example:
         >>> [r.clock_s for r in clock_readings("9:48")], clock_readings("21-19")
@@ -126,7 +126,10 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
             found.append(Reading(int(minutes) * 60.0 + int(seconds), 1.0))
     for seconds, tenths in _TENTHS.findall(plain):
         if int(seconds) < 60 and sure:
-            found.append(Reading(int(seconds) + int(tenths) / 10, 0.1))
+            shown = int(seconds) + int(tenths) / 10
+            found.append(Reading(shown, 0.1))
+            if len(seconds) == 1:  # the lamps of a leading 1 are thin, and easily lost
+                found.append(Reading(10 + shown, 0.1))
     if found or not sure:
         return found
     digits = re.sub(r"[\s.:]", "", plain)
@@ -136,8 +139,6 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
         found.append(Reading(int(digits[:-2]) * 60.0 + int(digits[-2:]), 1.0))
     if len(digits) == 3 and int(digits[:2]) < 60:
         found.append(Reading(int(digits) / 10, 0.1))
-    if len(digits) <= 2 and int(digits) < 60:
-        found.append(Reading(float(digits), 1.0))
     return found
 
 

@@ -24,6 +24,7 @@ from openbasket.clock.chain import GameRules, Shown, Stretch, heaviest_chain, st
 from openbasket.clock.emit import Wanted, anchors_of, wanted_clocks
 from openbasket.clock.fit import GameClock, locate
 from openbasket.clock.ocr import Box
+from openbasket.clock.proof import proven
 from openbasket.clock.segments import MOMENT_S, Run, Segments, Stand, Wish, segments, wishes
 from openbasket.errors import BadInputError
 from openbasket.video.glances import Glances
@@ -119,6 +120,7 @@ class _Scan:
         self.board: Board | None = None
         self.chain: list[Shown] = []
         self.found: list[Segments] = []
+        self.kept: list[Stretch] = []
 
     def look(self) -> str | None:
         """Read the video; the reason where it cannot be the game."""
@@ -212,13 +214,31 @@ class _Scan:
         ]
         self.chain = heaviest_chain(shown, self.rules)
         parts = stretches(self.chain, self.rules)
+        if not self._named(parts):
+            # What was read as the period is something else: count them, if all are there.
+            unnamed = [replace(s, period=None) for s in shown]
+            chain = heaviest_chain(unnamed, self.rules)
+            counted = stretches(chain, self.rules)
+            if not isinstance(counted, str) and len(counted) == self._periods():
+                self.chain, parts = chain, counted
         if isinstance(parts, str):
             return f"{parts}: the video does not show this game as its table has it"
         kept = [p for p in parts if sum(s.weight for s in p.shown) >= 2.0 or len(parts) == 1]
         used = {s.media_s for s in self.chain}
         other = [s.media_s for s in self.seen.values() if s.clocks and s.media_s not in used]
-        self.found = [segments(part, self.rules, other) for part in kept if part.shown]
+        self.kept = [part for part in kept if part.shown]
+        self.found = [segments(part, self.rules, other) for part in self.kept]
         return self._doubts(kept)
+
+    def _periods(self) -> int:
+        """How many periods the game has, as far as its events tell."""
+        return max([self.rules.periods, *self.wanted])
+
+    def _named(self, parts: Sequence[Stretch] | str) -> bool:
+        """Whether the periods that were read can be this game's."""
+        return not isinstance(parts, str) and {p.period for p in parts} == set(
+            range(1, self._periods() + 1)
+        )
 
     def _doubts(self, parts: Sequence[Stretch]) -> str | None:
         """Why the chain cannot be trusted, judged by the first scan; None where it can."""
@@ -286,20 +306,28 @@ class _Scan:
         )
 
 
+def _anchors(game_id: str, scan: _Scan) -> pl.DataFrame:
+    rows = []
+    for index, (part, read) in enumerate(zip(scan.found, scan.kept, strict=True)):
+        wanted, before, after = scan.around(index)
+        fitted = anchors_of(part, wanted, before, after)
+        rows += [
+            (game_id, part.period, a.clock_s, a.media_s, "scoreboard", a.residual_s)
+            for a in (proven(fitted, read.shown, wanted, part.length_s) if fitted else ())
+        ]
+    frame = pl.DataFrame(rows, schema=tables.dtypes("anchors"), orient="row")
+    return tables.validate("anchors", frame)
+
+
 def _report(
     game_id: str, scan: _Scan, events: pl.DataFrame | None, refused: str | None
 ) -> ScoreboardReport:
     readings = tuple(sorted(scan.seen.values(), key=lambda s: s.media_s))
-    rows = [
-        (game_id, part.period, a.clock_s, a.media_s, "scoreboard", a.residual_s)
-        for index, part in enumerate(scan.found if refused is None else ())
-        for a in anchors_of(part, *scan.around(index))
-    ]
-    anchors = pl.DataFrame(rows, schema=tables.dtypes("anchors"), orient="row")
+    anchors = tables.empty("anchors")
     located = 1.0
     if refused is None:
-        anchors = tables.validate("anchors", anchors)
         try:
+            anchors = _anchors(game_id, scan)
             GameClock(anchors)
             if events is not None and events.height:
                 found = locate(events, anchors, tolerance_s=scan.settings.error_s)

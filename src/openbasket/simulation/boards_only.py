@@ -27,7 +27,14 @@ from openbasket.simulation.broadcast import (
     game_montage,
     team_codes,
 )
-from openbasket.simulation.drawing import hall
+from openbasket.simulation.drawing import (
+    clock_text,
+    draw_corner,
+    hall,
+    period_text,
+    scoreboard,
+    team_colours,
+)
 from openbasket.simulation.timeline import RenderSettings, plan
 from openbasket.simulation.troubles import broadcast_frames
 from openbasket.video.write import VideoWriter
@@ -51,7 +58,7 @@ def render_boards(
         game: its row of the games table.
         events: its rows of the events table.
         path: where the video goes.
-        settings: as there; ``corner`` is drawn as ``strip``.
+        settings: as there.
         seed: for where the troubles fall.
         size: width and height, pixels.
         fps: frames a second.
@@ -60,7 +67,9 @@ def render_boards(
         BadInputError: no events.
     """
     settings = settings or RenderSettings(board="strip")
-    style = "strip" if settings.board == "corner" else settings.board
+    style = settings.board
+    kits = team_colours(game["home_team_id"], game["away_team_id"])
+    colours = (kits[0][0], kits[1][0])
     laid = plan(game, events, settings, fps)
     cut = game_montage(game, laid, settings, seed)
     width, height = size
@@ -92,7 +101,11 @@ def render_boards(
         key = (left(frame), facts.clock(True), facts.shot_clock, score, period.period, day // 60)
         if key not in drawn:
             drawn.clear()
-            draw_board(image, style, facts)
+            if style == "corner":
+                label = period_text(period.period, number)
+                draw_corner(image, scoreboard(codes, colours, score, label, clock_text(clock)))
+            else:
+                draw_board(image, style, facts)
             drawn[key] = image.copy()
         else:
             image[:] = drawn[key]

@@ -19,7 +19,16 @@ from openbasket.simulation import court
 from openbasket.simulation.choreography import REFEREE, SHOULDER_OUT, Scene
 from openbasket.simulation.court import BASKET_X, CLOSE, RIM_RADIUS, RIM_Z, WIDE, Camera
 
-__all__ = ["Painter", "Person", "clock_text", "hall", "scoreboard", "team_colours"]
+__all__ = [
+    "Painter",
+    "Person",
+    "clock_text",
+    "draw_corner",
+    "hall",
+    "period_text",
+    "scoreboard",
+    "team_colours",
+]
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # blue, green, red
@@ -189,6 +198,17 @@ def scoreboard(
     board = _board(codes, colours, score, period).copy()
     _centre(board, clock, 198, 20, 18, (255, 255, 255))
     return board
+
+
+def draw_corner(image: Image, graphic: Image) -> None:
+    """Put the graphic into its corner of a picture, BGR ``(height, width, 3)``, at the size that suits it."""
+    scale = image.shape[0] / 400
+    if scale != 1:
+        graphic = np.asarray(
+            cv2.resize(graphic, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    left, top = round(18 * scale), round(346 * scale)
+    image[top : top + graphic.shape[0], left : left + graphic.shape[1]] = graphic
 
 
 # -- the hall -------------------------------------------------------------------------------
@@ -539,7 +559,7 @@ class Painter:
         """Draw the scoreboard of style ``corner`` into a picture, ``(400, 704, 3)``."""
         colours = (self.kits[0][0], self.kits[1][0])
         label = period_text(period, self.periods)
-        image[346:386, 18:254] = scoreboard(self.codes, colours, score, label, clock_text(clock_s))
+        draw_corner(image, scoreboard(self.codes, colours, score, label, clock_text(clock_s)))
 
 
 @dataclass
