@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
+from openbasket.storage import Place, Url, open_ranges
 
-__all__ = ["Limits", "VideoInfo", "duration_s", "open_video", "probe"]
+__all__ = ["Limits", "VideoInfo", "duration_s", "open_source", "open_video", "probe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class VideoInfo:
     """A video's facts, as its container states them.
 
     Args:
-        path: the file.
+        path: the file, or its URL.
         width: pixels.
         height: pixels.
         fps: average frames a second, a rational number.
@@ -46,7 +48,7 @@ class VideoInfo:
         codec: such as ``h264``.
     """
 
-    path: Path
+    path: Place
     width: int
     height: int
     fps: Fraction
@@ -55,7 +57,7 @@ class VideoInfo:
     codec: str
 
 
-def probe(path: Path, limits: Limits | None = None) -> VideoInfo:
+def probe(path: Place, limits: Limits | None = None) -> VideoInfo:
     """Read a video's facts without decoding it.
 
     Raises:
@@ -66,18 +68,33 @@ def probe(path: Path, limits: Limits | None = None) -> VideoInfo:
 
 
 @contextmanager
-def open_video(
-    path: Path, limits: Limits | None = None
-) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video whose facts are within the limits; errors of FFmpeg inside become VideoError."""
+def open_source(path: Place) -> Iterator[tuple[str | IO[bytes], int]]:
+    """Yield what :func:`av.open` takes, and the size in bytes; a URL is read through ranges as needed.
+
+    Raises:
+        VideoError: there is no such file, or it cannot be read any more.
+    """
+    if isinstance(path, Url):
+        with open_ranges(path) as opened:
+            yield opened
+        return
     if not path.is_file():
         raise VideoError(f"there is no video at '{path}'")
+    yield str(path), path.stat().st_size
+
+
+@contextmanager
+def open_video(
+    path: Place, limits: Limits | None = None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video whose facts are within the limits; errors of FFmpeg inside become VideoError."""
     limits = limits or Limits()
-    size = path.stat().st_size
-    if size > limits.size_bytes:
-        raise VideoError(f"'{path}' has {size:,} bytes; allowed: {limits.size_bytes:,}")
     try:
-        with av.open(str(path)) as container:
+        with ExitStack() as stack:
+            source, size = stack.enter_context(open_source(path))
+            if size > limits.size_bytes:
+                raise VideoError(f"'{path}' has {size:,} bytes; allowed: {limits.size_bytes:,}")
+            container = stack.enter_context(av.open(source))
             if not container.streams.video:
                 raise VideoError(f"'{path}' holds no video stream; it is truncated or no video")
             stream = container.streams.video[0]
@@ -106,7 +123,7 @@ def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
     return Fraction(container.duration or 0, av.time_base)
 
 
-def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
+def _info(path: Place, container: InputContainer, stream: VideoStream) -> VideoInfo:
     fps = stream.average_rate or stream.guessed_rate or Fraction(0)
     if not stream.width or not stream.height:
         raise VideoError(f"'{path}' has a video stream without a picture size: it is damaged")
