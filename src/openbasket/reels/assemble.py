@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from openbasket.video.clip import join
+from openbasket.video.join import join
 from openbasket.workspace import write_text
 
 __all__ = ["ReelJob", "assemble"]

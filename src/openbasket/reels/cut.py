@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from openbasket.errors import ConfigError
-from openbasket.video.clip import cut_clips
+from openbasket.video.clip import Encoding, Span, cut_clips
 from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
 
@@ -26,6 +26,9 @@ class ClipSettings:
         crf: x264 constant rate factor.
         preset: x264 preset.
         gop: frames between key frames; short ones make reading of single frames cheap.
+        sound: keep it (AAC, 48 kHz stereo).
+        copy: copy whole groups of pictures out of sources that have a clip's size, rate and codec.
+        check: decode what is copied, so that damage is found.
     """
 
     before_s: float = 6.0
@@ -33,6 +36,9 @@ class ClipSettings:
     crf: int = 23
     preset: str = "veryfast"
     gop: int = 30
+    sound: bool = True
+    copy: bool = True
+    check: bool = True
 
     def __post_init__(self) -> None:
         if self.before_s < 0 or self.after_s <= 0 or self.before_s + self.after_s > 120:
@@ -40,6 +46,11 @@ class ClipSettings:
                 f"clip of {self.before_s} s before and {self.after_s} s after the event; allowed: from 0 s "
                 "before, more than 0 s after, 120 s in all"
             )
+
+    @property
+    def encoding(self) -> Encoding:
+        """What concerns the encoder."""
+        return Encoding(self.crf, self.preset, self.gop, self.sound, self.copy, self.check)
 
 
 @dataclass(frozen=True)
@@ -130,10 +141,9 @@ def cut_game(job: CutJob) -> CutResult:
             missing[path] = (start, frames)
             rows.setdefault(path, []).append(row)
     encoded = 0
-    s = job.settings
     order = sorted(missing, key=lambda path: missing[path])
-    spans = [(path, *missing[path]) for path in order]
-    for path, error in cut_clips(job.source, spans, crf=s.crf, preset=s.preset, gop=s.gop):
+    spans = [Span(path, *missing[path]) for path in order]
+    for path, error in cut_clips(job.source, spans, job.settings.encoding):
         if error is None:
             encoded += 1
             clips += rows[path]
@@ -158,6 +168,6 @@ def _clip_id(source: str, start: Fraction, frames: int, settings: ClipSettings) 
         "frames": frames,
         "size": [WIDTH, HEIGHT],
         "fps": str(FPS),
-        "encoder": {k: v for k, v in asdict(settings).items() if k not in ("before_s", "after_s")},
+        "encoder": {k: v for k, v in asdict(settings.encoding).items() if k != "check"},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

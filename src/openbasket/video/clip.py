@@ -1,257 +1,206 @@
-"""Cut clips out of one video in one forward pass, and join clips without encoding again."""
+"""Cut clips out of one video, forward in one pass: copy what fits already, encode the rest."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
-from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
-from openbasket.video.frames import decode, presentation_times
-from openbasket.video.probe import open_video
-from openbasket.video.write import FPS, HEIGHT, WIDTH, PixelFormat, VideoWriter
-from openbasket.workspace import atomic_path
+from openbasket.video.copying import copy_clip, copyable
+from openbasket.video.fit import Fitter
+from openbasket.video.source import Encoding, Source, Span, open_source
+from openbasket.video.write import FPS, Colours, VideoWriter
 
-__all__ = ["cut_clips", "join"]
+__all__ = ["Encoding", "Span", "cut_clips"]
 
-
-@dataclass
-class _Clip:
-    """A clip to cut: how often each frame of the source is shown in it."""
-
-    path: Path
-    shown: Counter[int]
-    writer: VideoWriter | None = None
-    first: int = field(init=False)
-    last: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.first, self.last = min(self.shown), max(self.shown)
-
-    def finish(self, otherwise: str) -> str | None:
-        """Close the file if it has all of its frames; return what is wrong if not."""
-        if self.writer is None or self.writer.frames < self.shown.total():
-            self.abandon(otherwise)
-            return otherwise
-        self.writer.__exit__(None, None, None)
-        return None
-
-    def abandon(self, reason: str) -> None:
-        """Leave nothing of the file."""
-        if self.writer is not None:
-            self.writer.__exit__(VideoError, VideoError(reason), None)
-            self.writer = None
+#: A gap between clips that is decoded rather than jumped over.
+_GAP_S = 2
 
 
 def cut_clips(
-    source: Path,
-    spans: Sequence[tuple[Path, Fraction, int]],
-    *,
-    crf: int,
-    preset: str,
-    gop: int,
+    path: Path, spans: Sequence[Span], encoding: Encoding | None = None
 ) -> Iterator[tuple[Path, str | None]]:
-    """Encode clips of a video to 704x400 at 30 FPS.
+    """Cut clips of 704x400 at 30 FPS out of a video.
 
     Frame ``i`` of a clip is what the source shows at ``start + i / 30`` seconds, whatever its frame
     rate, constant or not. Another aspect ratio is kept, with black bars. The source is read forward
-    once; stretches that no clip shows are skipped from key frame to key frame.
+    once; stretches that no clip shows are skipped.
 
     Args:
-        source: the game's video.
-        spans: (where to write, start in seconds, frames) of each clip; they may overlap.
-        crf: the encoder's settings, see ``VideoWriter``.
-        preset: likewise.
-        gop: likewise.
+        path: the game's video.
+        spans: the clips; they may overlap.
+        encoding: how to encode.
 
     Yields:
         (path, error) of each clip as it is done; the error is ``None`` where it went well.
 
     Raises:
-        VideoError: the source cannot be opened.
+        VideoError: the source cannot be opened or holds no frames.
     """
-    with open_video(source) as (container, stream):
-        pts, keys = presentation_times(container, stream)
-        if not pts or stream.time_base is None:
-            raise VideoError(f"'{source}' holds no frames")
-        clips = []
-        for path, start, frames in spans:
-            shown = _shown(pts, stream.time_base, start, frames)
-            if shown is None:
-                yield path, f"'{source.name}' ends before the end of the clip"
-            else:
-                clips.append(_Clip(path, shown))
-        clips.sort(key=lambda clip: (clip.first, clip.last, str(clip.path)))
-        encoder = {"crf": crf, "preset": preset, "gop": gop}
-        for run in _runs(clips, keys):
-            yield from _cut(container, stream, run, encoder, source.name)
+    encoding = encoding or Encoding()
+    with open_source(path, sound=encoding.sound) as source:
+        left = sorted(spans, key=lambda span: (span.start_s, span.frames, str(span.path)))
+        if encoding.copy and copyable(source.stream):
+            ordered, left = left, []
+            for span in ordered:
+                if copy_clip(source, span, encoding):
+                    yield span.path, None
+                else:
+                    left.append(span)
+        for run in _runs(left):
+            yield from _encode(source, run, encoding)
 
 
-def _shown(pts: list[int], base: Fraction, start: Fraction, frames: int) -> Counter[int] | None:
-    """Which source frame is on screen at each moment of a clip; None if the source ends before."""
-    stands = max(1 / FPS / base, Fraction(pts[-1] - pts[-2] if len(pts) > 1 else 0))
-    moments = [pts[0] + (start + i / FPS) / base for i in range(frames)]
-    if moments[-1] >= pts[-1] + stands:
-        return None
-    return Counter(pts[max(0, bisect_right(pts, moment) - 1)] for moment in moments)
+class _Clip:
+    """A clip that is being encoded."""
+
+    def __init__(self, source: Source, span: Span, encoding: Encoding) -> None:
+        self.span = span
+        self._source, self._encoding = source, encoding
+        self._writer: VideoWriter | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a frame is written."""
+        return self._writer is not None
+
+    @property
+    def missing(self) -> int:
+        """Frames not yet written."""
+        return self.span.frames - (self._writer.frames if self._writer else 0)
+
+    def due(self, until_s: Fraction) -> int:
+        """Frames not yet written whose moment lies before ``until_s``."""
+        before = math.ceil((until_s - self.span.start_s) * FPS)
+        return min(before, self.span.frames) - self.span.frames + self.missing
+
+    def write(self, picture: VideoFrame, times: int) -> None:
+        """Show a picture for some frames."""
+        if self._writer is None:
+            e = self._encoding
+            writer = VideoWriter(
+                self.span.path,
+                crf=e.crf,
+                preset=e.preset,
+                gop=e.gop,
+                colours=Colours.of(self._source.stream),
+                sound=self._source.heard(self.span),
+            )
+            self._writer = writer.__enter__()
+        for _ in range(times):
+            self._writer.write_picture(picture)
+
+    def finish(self) -> None:
+        """Close the file."""
+        assert self._writer is not None
+        self._writer.__exit__(None, None, None)
+        self._writer = None
+
+    def abandon(self, reason: str) -> None:
+        """Leave nothing of the file."""
+        if self._writer is not None:
+            self._writer.__exit__(VideoError, VideoError(reason), None)
+            self._writer = None
 
 
-def _runs(clips: list[_Clip], keys: list[int]) -> Iterator[list[_Clip]]:
-    """Group clips that are decoded in one go: the next one starts before a later key frame."""
-    run: list[_Clip] = []
-    for clip in clips:
-        if run:
-            reached = max(c.last for c in run)
-            next_key = bisect_right(keys, reached)
-            if next_key < len(keys) and clip.first >= keys[next_key]:
-                yield run
-                run = []
-        run.append(clip)
+def _runs(spans: Sequence[Span]) -> Iterator[list[Span]]:
+    """Group clips that are decoded in one go."""
+    run: list[Span] = []
+    for span in spans:
+        if run and span.start_s > max(s.end_s for s in run) + _GAP_S:
+            yield run
+            run = []
+        run.append(span)
     if run:
         yield run
 
 
-def _cut(
-    container: InputContainer,
-    stream: VideoStream,
-    run: list[_Clip],
-    encoder: dict[str, Any],
-    name: str,
+def _encode(
+    source: Source, run: Sequence[Span], encoding: Encoding
 ) -> Iterator[tuple[Path, str | None]]:
     """Decode a run once and feed every clip that shows a frame.
 
     Where it does not decode, the clips that have begun are lost and decoding begins anew for the
     others.
     """
-    waiting = list(run)
+    waiting = [_Clip(source, span, encoding) for span in run]
     try:
         while waiting:
-            reason = f"'{name}' ends, or does not decode, before the end of the clip"
+            reason = f"'{source.name}' ends, or does not decode, before the end of the clip"
             try:
-                for frame in decode(container, stream, waiting[0].first):
-                    for clip in _feed(frame, waiting, encoder):
-                        waiting.remove(clip)
-                        yield clip.path, clip.finish(f"'{name}' lacks frames of the clip")
+                for picture, until_s in _shown(source, waiting[0].span.start_s):
+                    for clip in list(waiting):
+                        times = clip.due(until_s)
+                        if times > 0:
+                            clip.write(picture(), times)
+                        if not clip.missing:
+                            clip.finish()
+                            waiting.remove(clip)
+                            yield clip.span.path, None
                     if not waiting:
                         return
             except av.FFmpegError as error:
-                reason = f"'{name}' does not decode ({error.strerror or error})"
-            lost = [clip for clip in waiting if clip.writer is not None] or waiting[:1]
+                reason = f"'{source.name}' does not decode ({error.strerror or error})"
+            lost = [clip for clip in waiting if clip.begun] or waiting[:1]
             for clip in lost:
                 waiting.remove(clip)
                 clip.abandon(reason)
-                yield clip.path, reason
+                yield clip.span.path, reason
     finally:
         for clip in waiting:
             clip.abandon("interrupted")
 
 
-def _feed(frame: VideoFrame, clips: list[_Clip], encoder: dict[str, Any]) -> list[_Clip]:
-    """Write a frame into each clip that shows it; return the clips that are over."""
-    if frame.pts is None:
-        return []
-    fitted: tuple[np.ndarray, PixelFormat] | None = None
-    for clip in clips:
-        times = clip.shown[frame.pts]
-        if times == 0:
-            continue
-        if frame.is_corrupt:
-            raise av.InvalidDataError(0, "a damaged frame")
-        fitted = fitted or _fitted(frame)
-        if clip.writer is None:
-            clip.writer = VideoWriter(clip.path, **encoder).__enter__()
-        for _ in range(times):
-            clip.writer.write(*fitted)
-    return [clip for clip in clips if clip.last <= frame.pts]
-
-
-def _fitted(frame: VideoFrame) -> tuple[np.ndarray, PixelFormat]:
-    """The frame as 704x400, with black bars where its aspect ratio is another one."""
-    scale = min(Fraction(WIDTH, frame.width), Fraction(HEIGHT, frame.height))
-    width, height = (round(side * scale) for side in (frame.width, frame.height))
-    if abs(width - WIDTH) <= 2 and abs(height - HEIGHT) <= 2:
-        return frame.to_ndarray(
-            format="yuv420p", width=WIDTH, height=HEIGHT, interpolation="BICUBIC"
-        ), "yuv420p"
-    canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    top, left = (HEIGHT - height) // 2, (WIDTH - width) // 2
-    canvas[top : top + height, left : left + width] = frame.to_ndarray(
-        format="rgb24", width=width, height=height, interpolation="BICUBIC"
-    )
-    return canvas, "rgb24"
-
-
-def join(clips: Sequence[Path], path: Path) -> list[int]:
-    """Join clips of equal encoding by copying their packets; nothing is encoded again.
-
-    Args:
-        clips: in order; all written by ``VideoWriter`` with the same settings.
-        path: the reel.
-
-    Returns:
-        Frames of each clip.
+def _shown(
+    source: Source, start_s: Fraction
+) -> Iterator[tuple[Callable[[], VideoFrame], Fraction]]:
+    """Pictures in order, from the one that stands at a moment: (made to fit, until when it stands).
 
     Raises:
-        VideoError: no clips; one that cannot be read, or whose encoding differs from the first one's.
+        av.FFmpegError: a picture does not decode, or is missing.
     """
-    if not clips:
-        raise VideoError(f"there are no clips to join to '{path}'")
-    counts, delay = _measured(clips)
-    begun = 0
-    with (
-        atomic_path(path) as temporary,
-        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as output,
-    ):
-        target: VideoStream | None = None
-        for clip, count in zip(clips, counts, strict=True):
-            with open_video(clip) as (container, stream):
-                if target is None:
-                    target = output.add_stream_from_template(stream)
-                    target.time_base = stream.time_base
-                for place, packet in enumerate(_packets(container, stream)):
-                    step = _step(stream)
-                    packet.pts = (packet.pts or 0) + begun * step
-                    packet.dts = (begun + place - delay) * step
-                    packet.stream = target
-                    output.mux(packet)
-            begun += count
-    return counts
+    fitter = Fitter(source.stream.sample_aspect_ratio)
+    start = source.zero + math.ceil(start_s / source.base)
+    standing: VideoFrame | None = None
+    since_s = stood = Fraction(0)
+    for frame in _decoded(source, start_s, start):
+        begun_s = source.seconds(frame.pts or 0)
+        if standing is not None:
+            yield _fitted(standing, fitter), begun_s
+            stood = begun_s - since_s
+        standing, since_s = frame, begun_s
+    if standing is not None:
+        yield _fitted(standing, fitter), since_s + max(stood, 1 / FPS)
 
 
-def _measured(clips: Sequence[Path]) -> tuple[list[int], int]:
-    """Frames of each clip; and by how many frames decoding must run ahead of showing (B-frames)."""
-    counts: list[int] = []
-    delay = 0
-    encoding: tuple[bytes | None, Fraction | None] | None = None
-    for clip in clips:
-        with open_video(clip) as (container, stream):
-            mine = (stream.codec_context.extradata, stream.time_base)
-            encoding = encoding or mine
-            if mine != encoding:
-                raise VideoError(f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again")
-            step = _step(stream)
-            places = [(packet.pts or 0) // step for packet in _packets(container, stream)]
-            delay = max([delay, *(i - shown for i, shown in enumerate(places))])
-            counts.append(len(places))
-    return counts, delay
+def _decoded(source: Source, start_s: Fraction, start: int) -> Iterator[VideoFrame]:
+    """Decode from before a moment on; a picture from tick ``start`` on that is left out is an error."""
+    decoder = source.stream.codec_context
+    decoder.flush_buffers()
+    awaited: set[int] = set()
+    for packet in source.packets(start_s):
+        if packet.pts is not None and packet.pts >= start and not packet.is_discard:
+            awaited.add(packet.pts)
+        for frame in packet.decode():
+            if frame.pts is None:
+                continue
+            awaited.discard(frame.pts)
+            if any(pts < frame.pts for pts in awaited) and not frame.interlaced_frame:
+                raise av.InvalidDataError(0, "a picture is missing")
+            yield frame
 
 
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """The packets of a clip in decoding order."""
-    return (packet for packet in container.demux(stream) if packet.pts is not None)
+def _fitted(frame: VideoFrame, fitter: Fitter) -> Callable[[], VideoFrame]:
+    @cache
+    def picture() -> VideoFrame:
+        if frame.is_corrupt:
+            raise av.InvalidDataError(0, "a damaged picture")
+        return fitter.fit(frame)
 
-
-def _step(stream: VideoStream) -> int:
-    """Ticks of the stream's clock for one frame of a reel."""
-    return int(1 / (FPS * (stream.time_base or 1 / FPS)))
+    return picture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +14,31 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
+from openbasket.video.sound import add_sound_stream, encode_sound, placed
 from openbasket.workspace import REEL_FPS, REEL_SIZE, atomic_path
 
-__all__ = ["FPS", "HEIGHT", "WIDTH", "VideoWriter"]
+__all__ = ["FPS", "HEIGHT", "WIDTH", "Colours", "VideoWriter"]
 
 WIDTH, HEIGHT = REEL_SIZE
 FPS = REEL_FPS
 
 PixelFormat = Literal["rgb24", "bgr24", "yuv420p"]
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """What the numbers of a picture mean (ITU-T H.273 codes; 2: not said)."""
+
+    space: int = 2
+    primaries: int = 2
+    transfer: int = 2
+
+    @classmethod
+    def of(cls, stream: VideoStream) -> Colours:
+        """Those of a source."""
+        context = stream.codec_context
+        codes = (context.colorspace, context.color_primaries, context.color_trc)
+        return cls(*(int(code) for code in codes))
 
 
 class VideoWriter:
@@ -29,13 +48,15 @@ class VideoWriter:
     equal frames give equal bytes on one machine.
 
     Args:
-        path: where to write.
+        path: where to write; a ``BytesIO`` keeps the file in memory.
         width: pixels; even.
         height: pixels; even.
         fps: frames a second, a rational number.
         crf: x264 constant rate factor; smaller is better and larger in bytes.
         preset: x264 preset.
         gop: frames between key frames.
+        colours: what the file says about them.
+        sound: float32 ``(2, n)`` at 48 kHz, written as AAC.
 
     Example:
         >>> import numpy as np, tempfile
@@ -46,7 +67,7 @@ class VideoWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | io.BytesIO,
         *,
         width: int = WIDTH,
         height: int = HEIGHT,
@@ -54,11 +75,15 @@ class VideoWriter:
         crf: int = 23,
         preset: str = "veryfast",
         gop: int = 30,
+        colours: Colours | None = None,
+        sound: np.ndarray | None = None,
     ) -> None:
         self.path = path
         self.frames = 0
         self._size = (width, height)
         self._fps = fps
+        self._colours = colours
+        self._sound = sound
         self._options = {
             "crf": str(crf),
             "preset": preset,
@@ -70,23 +95,42 @@ class VideoWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> VideoWriter:
-        temporary = self._stack.enter_context(atomic_path(self.path))
-        self._container = self._stack.enter_context(
-            av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"})
+        opened = (
+            av.open(self.path, "w", format="mp4")
+            if isinstance(self.path, io.BytesIO)
+            else av.open(
+                str(self._stack.enter_context(atomic_path(self.path))),
+                "w",
+                format="mp4",
+                options={"movflags": "+faststart"},
+            )
         )
+        self._container = self._stack.enter_context(opened)
         stream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = 1 / self._fps
+        context = stream.codec_context
+        context.time_base = 1 / self._fps
+        if self._colours is not None:
+            context.colorspace = self._colours.space
+            context.color_primaries = self._colours.primaries
+            context.color_trc = self._colours.transfer
         self._stream = stream
+        if self._sound is not None:
+            packets = encode_sound(self._sound)
+            track = add_sound_stream(self._container)
+            self._container.mux(list(placed(packets, range(-1, len(packets) - 1), track)))
         return self
 
     def write(self, frame: np.ndarray, pixel_format: PixelFormat = "rgb24") -> None:
         """Append a frame: ``(height, width, 3)`` uint8, or planar ``(height * 3 / 2, width)`` for yuv420p."""
-        picture = av.VideoFrame.from_ndarray(frame, format=pixel_format)
-        picture.pts = self.frames
-        picture.time_base = 1 / self._fps
+        self.write_picture(av.VideoFrame.from_ndarray(frame, format=pixel_format))
+
+    def write_picture(self, picture: av.VideoFrame) -> None:
+        """Append a decoded picture of the file's size; its time and kind are set anew."""
+        picture.pts, picture.time_base = self.frames, 1 / self._fps
+        picture.pict_type = 0  # the encoder chooses
         self._container.mux(self._stream.encode(picture))
         self.frames += 1
 

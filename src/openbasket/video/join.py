@@ -1,0 +1,242 @@
+"""Join stretches of H.264 (and their sound) by copying packets; nothing is encoded again."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from openbasket.errors import VideoError
+from openbasket.video.probe import open_video
+from openbasket.video.sound import PACKET, RATE, add_sound_stream, placed, silent_packets
+from openbasket.video.write import FPS
+from openbasket.workspace import atomic_path
+
+__all__ = ["Heard", "Part", "Placed", "frame_step", "is_instant", "join", "mux", "places"]
+
+Placed: TypeAlias = "tuple[int, Packet[VideoStream]]"
+
+_IDR, _SPS = 5, 7
+_SAMPLES = RATE / FPS  # of one frame
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of H.264 that decodes by itself.
+
+    Args:
+        config: its ``avcC`` record: the parameter sets of its encoding.
+        frames: pictures.
+        ahead: frames by which decoding must run ahead of showing (B-frames).
+        repeats: whether each of its key frames brings its parameter sets along.
+        packets: (place in order of showing, packet), in decoding order.
+    """
+
+    config: bytes
+    frames: int
+    ahead: int
+    repeats: bool
+    packets: Callable[[], Iterable[Placed]]
+
+    @classmethod
+    def of(cls, config: bytes, packets: Sequence[Placed]) -> Part:
+        """A stretch whose packets are at hand."""
+        ahead = max(i - place for i, (place, _) in enumerate(packets))
+        return cls(config, len(packets), ahead, brings_sets(packets[0][1]), lambda: packets)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The sound of some frames.
+
+    Args:
+        frames: for how many frames it is heard.
+        packets: as ``encode_sound`` makes them; null for silence.
+    """
+
+    frames: int
+    packets: Callable[[], Iterable[bytes]] | None = None
+
+
+def join(clips: Sequence[Path], path: Path) -> list[int]:
+    """Join clips by copying their packets.
+
+    Clips whose encodings differ (stretches copied from other sources) get their parameter sets at every
+    key frame. Where some clips have sound, the others are silent; sound is never early,
+    and late by less than one AAC packet, 21.3 ms.
+
+    Args:
+        clips: in order; all 30 FPS and of one picture size, as ``cut_clips`` writes them.
+        path: the reel.
+
+    Returns:
+        Frames of each clip.
+
+    Raises:
+        VideoError: no clips; one that cannot be read, or of another size or rate than the first one.
+    """
+    if not clips:
+        raise VideoError(f"there are no clips to join to '{path}'")
+    form: tuple[int, int, Fraction | None] | None = None
+    parts, sounds = [], []
+    for clip in clips:
+        with open_video(clip) as (container, stream):
+            mine = (stream.width, stream.height, stream.time_base)
+            form = form or mine
+            if mine != form:
+                raise VideoError(f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again")
+            part = _part(clip, container, stream)
+            parts.append(part)
+            sounds.append(_heard(clip, container, part.frames))
+    with open_video(clips[0]) as (_, stream):
+        mux(path, parts, stream, sounds)
+    return [part.frames for part in parts]
+
+
+def mux(
+    path: Path,
+    parts: Sequence[Part],
+    template: VideoStream,
+    sounds: Sequence[Heard],
+) -> None:
+    """Write parts one after the other.
+
+    Args:
+        path: the file.
+        parts: in order.
+        template: the stream whose parameters the file states; the first part's.
+        sounds: in order; the file has sound if any of them is not silent.
+    """
+    mixed = any(part.repeats or part.config != parts[0].config for part in parts)
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as output,
+    ):
+        pictures = output.add_stream_from_template(template)
+        pictures.time_base = Fraction(1, FPS.numerator * 512)
+        if mixed:
+            pictures.codec_context.codec_tag = "avc3"  # parameter sets lie among the pictures
+        tracks: list[Iterator[Packet[Any]]] = [_pictures(parts, pictures, mixed)]
+        if any(sound.packets for sound in sounds):
+            tracks.append(_sounds(sounds, add_sound_stream(output)))
+        for packet in heapq.merge(*tracks, key=lambda packet: (packet.dts or 0) * packet.time_base):
+            output.mux(packet)
+
+
+def _pictures(
+    parts: Sequence[Part], stream: VideoStream, mixed: bool
+) -> Iterator[Packet[VideoStream]]:
+    base = stream.time_base or 1 / FPS
+    step = frame_step(base)
+    ahead = max(part.ahead for part in parts)
+    begun = 0
+    for part in parts:
+        sets = _parameter_sets(part.config) if mixed and not part.repeats else b""
+        for i, (place, packet) in enumerate(part.packets()):
+            out = packet
+            if sets and packet.is_keyframe:
+                out = cast("Packet[VideoStream]", Packet(sets + bytes(packet)))
+                out.is_keyframe = True
+            out.time_base = base
+            out.pts = (begun + place) * step
+            out.dts = (begun + i - ahead) * step
+            out.duration = step
+            out.stream = stream
+            yield out
+        begun += part.frames
+
+
+def _sounds(sounds: Sequence[Heard], stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+    """Sound in slots of one AAC packet; a stretch's lead-in takes the place of the last one's end."""
+    begun = 0
+    for number, sound in enumerate(sounds):
+        first = ceil(begun * _SAMPLES / PACKET)
+        begun += sound.frames
+        end = ceil(begun * _SAMPLES / PACKET) - (number < len(sounds) - 1)
+        packets = sound.packets() if sound.packets else silent_packets()
+        yield from placed(packets, range(first - 1, end), stream)
+
+
+def places(container: InputContainer, stream: VideoStream) -> Iterator[Placed]:
+    """Packets of a clip in decoding order, each with its place in order of showing."""
+    step = frame_step(stream.time_base)
+    for packet in container.demux(stream):
+        if packet.pts is not None:
+            yield packet.pts // step, packet
+
+
+def frame_step(base: Fraction | None) -> int:
+    """Ticks of a clock for one frame of a reel; 0 where it is no whole number."""
+    ticks = 1 / FPS / (base or 1)
+    return int(ticks) if ticks.denominator == 1 else 0
+
+
+def is_instant(packet: Packet[VideoStream]) -> bool:
+    """Whether nothing before this packet is needed to decode what follows (an IDR picture)."""
+    return any(kind == _IDR for kind in _kinds(bytes(packet)))
+
+
+def _part(clip: Path, container: InputContainer, stream: VideoStream) -> Part:
+    if not frame_step(stream.time_base):
+        raise VideoError(f"'{clip}' is no clip of {FPS} FPS; cut it again")
+    count = ahead = 0
+    repeats = False
+    for place, packet in places(container, stream):
+        if count == 0:
+            repeats = brings_sets(packet)
+        ahead = max(ahead, count - place)
+        count += 1
+    if not count:
+        raise VideoError(f"'{clip}' holds no frames; cut it again")
+
+    def packets() -> Iterator[Placed]:
+        with open_video(clip) as (container, stream):
+            yield from places(container, stream)
+
+    config = bytes(stream.codec_context.extradata or b"")
+    return Part(config, count, ahead, repeats, packets)
+
+
+def _heard(clip: Path, container: InputContainer, frames: int) -> Heard:
+    def packets() -> Iterator[bytes]:
+        with open_video(clip) as (container, _):
+            yield from (bytes(p) for p in container.demux(container.streams.audio[0]) if p.size)
+
+    return Heard(frames, packets if container.streams.audio else None)
+
+
+def _kinds(data: bytes) -> Iterator[int]:
+    """The kinds of the NAL units of a packet (each after its length in four bytes)."""
+    at = 0
+    while at + 4 < len(data):
+        yield data[at + 4] & 31
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
+
+
+def brings_sets(packet: Packet[VideoStream]) -> bool:
+    """Whether a packet holds parameter sets."""
+    return _SPS in _kinds(bytes(packet))
+
+
+def _parameter_sets(config: bytes) -> bytes:
+    """The parameter sets of an ``avcC`` record (ISO/IEC 14496-15, 5.3.3.1), each after its length."""
+    out = b""
+    at = 5
+    for mask in (31, 255):
+        count = config[at] & mask
+        at += 1
+        for _ in range(count):
+            size = int.from_bytes(config[at : at + 2], "big")
+            out += size.to_bytes(4, "big") + config[at + 2 : at + 2 + size]
+            at += 2 + size
+    return out
