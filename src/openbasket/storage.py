@@ -169,6 +169,11 @@ class Folder:
                 f"{', '.join(OBJECT_STORES)}. Mount other file systems, and give the folder"
             )
 
+    @property
+    def remote(self) -> bool:
+        """Whether it lies behind a URL."""
+        return isinstance(self.root, Url)
+
     def below(self, name: str) -> Folder:
         """A folder inside."""
         if isinstance(self.root, Path):
@@ -193,6 +198,14 @@ class Folder:
                 return set()
         start = len(path.rstrip("/")) + 1
         return {name[start:] for name in found if name.endswith(suffix)}
+
+    def which(self, names: Sequence[str]) -> frozenset[str]:
+        """Those of the names that are here; for a few."""
+        if isinstance(self.root, Path):
+            return frozenset(name for name in names if (self.root / name).exists())
+        system, path = file_system(self.root)
+        with _told(self.root, "listed"):
+            return frozenset(n for n in names if system.exists(f"{path.rstrip('/')}/{n}"))
 
     @contextmanager
     def staged(self) -> Iterator[Path]:

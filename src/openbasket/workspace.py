@@ -44,6 +44,7 @@ __all__ = [
     "REEL_SIZE",
     "Workspace",
     "atomic_path",
+    "reel_folder",
     "remove_leftovers",
     "safe_join",
     "sha256",
@@ -186,9 +187,8 @@ class Workspace:
 
     def reel_path(self, player_id: str, league: str, season: str, draw: int = 0) -> Path:
         """Where a subject's reel goes; draws beyond the first get a folder of their own."""
-        folder = "BASKET" if draw == 0 else f"BASKET_draw{draw}"
         name = f"{player_id}_{season.replace('-', '_')}.mp4"
-        return safe_join(self.root, f"{folder}/{season}/{league}/{name}")
+        return safe_join(self.root, f"{reel_folder(draw)}/{season}/{league}/{name}")
 
     def table_path(
         self, table: TableName, league: str | None = None, season: str | None = None
@@ -353,6 +353,11 @@ def _write_parquet(frame: pl.DataFrame, temporary: Path, path: Path) -> None:
         frame.write_parquet(temporary, compression="zstd", statistics=True)
     except (OSError, pl.exceptions.ComputeError) as error:
         raise _unwritable(path, error) from None
+
+
+def reel_folder(draw: int) -> str:
+    """The folder of a draw's reels; draws beyond the first get one of their own."""
+    return "BASKET" if draw == 0 else f"BASKET_draw{draw}"
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,6 +13,7 @@ from openbasket.clock.anchors import store_anchors
 from openbasket.clock.ocr import Box
 from openbasket.clock.scoreboard import read_scoreboard
 from openbasket.errors import BadInputError, NotFoundError, Problem
+from openbasket.storage import Place, place
 from openbasket.workspace import Workspace
 
 __all__ = ["Synced", "sync_scoreboards"]
@@ -36,7 +36,7 @@ class Synced:
 class _Job:
     game: dict[str, Any]
     events: pl.DataFrame
-    video: Path
+    video: Place
 
 
 def _work(job: _Job) -> tuple[Synced, pl.DataFrame]:
@@ -66,7 +66,8 @@ def sync_scoreboards(
     A game that is refused keeps the anchors it had.
 
     Args:
-        workspace: the dataset; paths in the column ``video`` of ``games`` are relative to it.
+        workspace: the dataset; the column ``video`` of ``games`` holds paths (relative to it, or absolute)
+            or URLs.
         games: only these; all that have a video by default.
         workers: processes; all cores by default.
         quiet: no progress bar.
@@ -98,7 +99,9 @@ def sync_scoreboards(
     parts = events.partition_by("game_id", as_dict=True)
     jobs = [
         _Job(
-            row, parts.get((row["game_id"],), tables.empty("events")), workspace.root / row["video"]
+            row,
+            parts.get((row["game_id"],), tables.empty("events")),
+            place(row["video"], workspace.root),
         )
         for row in with_video.iter_rows(named=True)
     ]

@@ -137,14 +137,12 @@ def stream(
         stack.callback(cast("Any", found).close)
         estimate = Estimate([sizes[place] for place in order], at_once, time.monotonic())
         shown = stack.enter_context(_progress(quiet))
-        bar = shown.add_task(
-            describe, total=sum(sizes), jobs=0, of=len(jobs), estimate=estimate
-        )
+        bar = shown.add_task(describe, total=sum(sizes), jobs=0, of=len(jobs), estimate=estimate)
         for number, (place, done) in enumerate(found, start=1):
             estimate.finish(place, time.monotonic())
             shown.update(bar, advance=sizes[order[place]], jobs=number)
             result = cast("Result | None", done.result)
-            yield order[place], Outcome(ordered[place], result, done.error, done.details)
+            yield order[place], Outcome(ordered[place], result, *done[1:])
 
 
 def _progress(quiet: bool) -> Any:

@@ -16,12 +16,21 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Item, Result]):
-    """What became of one job: a result, or the text of the error it ended with."""
+    """What became of one job: a result, or the text of the error it ended with.
+
+    Args:
+        item: what the job was called with.
+        result: what it returned.
+        error: null if it went well.
+        details: the traceback.
+        kind: the name of the error's class.
+    """
 
     item: Item
     result: Result | None
     error: str | None
     details: str = ""
+    kind: str = ""
 
 
 class Done(NamedTuple):
@@ -30,6 +39,7 @@ class Done(NamedTuple):
     result: object
     error: str | None
     details: str = ""
+    kind: str = ""
 
 
 def attempt(function: Callable[[Item], Result], item: Item) -> Done:
@@ -37,7 +47,8 @@ def attempt(function: Callable[[Item], Result], item: Item) -> Done:
     try:
         return Done(function(item), None)
     except Exception as error:  # noqa: BLE001 - the job runner records whatever a job ends with
-        return Done(None, f"{type(error).__name__}: {error}", traceback.format_exc())
+        kind = type(error).__name__
+        return Done(None, f"{kind}: {error}", traceback.format_exc(), kind)
 
 
 class Estimate:

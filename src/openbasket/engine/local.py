@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, TypeVar
 
@@ -87,10 +88,8 @@ class _Worker:
     def give(self, job: tuple[int, int], items: Sequence[Any]) -> None:
         """Begin a job: (place of its item, how often it was begun before)."""
         self.job = job
-        try:
+        with suppress(BrokenPipeError):  # it has just died; take() tells
             self.pipe.send(items[job[0]])
-        except BrokenPipeError:  # it has just died; take() tells
-            pass
 
     def take(self) -> Done | None:
         """What came of the job; ``None`` if the process died over it."""

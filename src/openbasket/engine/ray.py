@@ -5,6 +5,7 @@ The only module that imports ray.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
         {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     )
     try:
-        ray.init(address, log_to_driver=False, logging_level="WARNING", **own)
+        ray.init(address, log_to_driver=False, logging_level=logging.WARNING, **own)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"no Ray cluster can be used at '{address}' ({str(error)[:200]}). Give the address that "
@@ -62,7 +63,7 @@ def at_once(jobs: int, workers: int | None) -> int:
     """Jobs that the cluster can run at the same time: one on each core."""
     import ray
 
-    cores = int(ray.cluster_resources().get("CPU", 1))
+    cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
     return max(1, min(cores, workers or cores, jobs))
 
 
@@ -75,7 +76,7 @@ def outcomes(
     """
     import ray
 
-    task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(attempt)
+    task: Any = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(attempt)
     waiting = iter(range(len(items)))
     running: dict[Any, int] = {}
     try:

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from openbasket import tables
 from openbasket.clock.fit import locate
-from openbasket.engine import run
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, UnknownNameError
+from openbasket.engine import Engine, Outcome, stream
+from openbasket.errors import (
+    BadInputError,
+    ConfigError,
+    NotFoundError,
+    UnknownNameError,
+    WorkspaceError,
+)
 from openbasket.reels.assemble import ReelJob, assemble
-from openbasket.reels.cut import ClipSettings, CutJob, Wanted, clip_path, cut_game
+from openbasket.reels.cut import (
+    ClipRow,
+    ClipSettings,
+    CutJob,
+    SourceFacts,
+    Wanted,
+    clip_name,
+    clips_of,
+    cut_game,
+)
 from openbasket.reels.sample import sample
-from openbasket.workspace import REEL_FPS, Workspace, remove_leftovers, safe_join, write_json
+from openbasket.storage import Folder, place, stamp
+from openbasket.workspace import (
+    REEL_FPS,
+    Workspace,
+    reel_folder,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 
 __all__ = ["ClipSettings", "ReelReport", "ReelSettings", "build"]
 
@@ -75,6 +100,8 @@ def build(
     settings: ReelSettings | None = None,
     *,
     subject_ids: Sequence[str] | None = None,
+    engine: Engine | None = None,
+    store: str | None = None,
     workers: int | None = None,
     quiet: bool = False,
 ) -> ReelReport:
@@ -88,20 +115,25 @@ def build(
         workspace: with subjects, and games that have video.
         settings: of the reels.
         subject_ids: only these; others' reels stay as they are.
-        workers: processes; all cores by default.
+        engine: where the work is done; the cores of this machine by default.
+        store: folder or URL (``s3://bucket/basket``) that keeps the clips, in ``clips/``, and the reels,
+            in ``BASKET/``; the workspace by default.
+        workers: jobs at the same time, where no engine is given; all cores by default.
         quiet: show no progress bars.
 
     Raises:
         NotFoundError: no labels yet, or no game has a video.
         UnknownNameError: a subject that is not there.
+        WorkspaceError: clips, reels or tables cannot be written. What is whole stays; run again when it
+            is mended.
     """
     settings = settings or ReelSettings()
+    engine = engine or Engine(workers=workers)
+    places = _Places.of(workspace, store)
     least = settings.min_events or settings.events
     subjects = _subjects(workspace, subject_ids)
     games, events = _filmed(workspace)
-    folder = "BASKET" if settings.draw == 0 else f"BASKET_draw{settings.draw}"
-    for place in (workspace.clips, workspace.root / folder):
-        remove_leftovers(place)
+    places.tidy(settings.draw)
     failures: list[tuple[str, str, str]] = []
     chosen = sample(events, subjects, count=settings.events, draw=settings.draw, seed=settings.seed)
     plays, lost = _located(workspace, events, chosen)
@@ -109,54 +141,38 @@ def build(
     cuts = [
         CutJob(
             game,
-            workspace.root / games[game]["video"],
-            workspace.clips,
+            place(games[game]["video"], workspace.root.absolute()),
+            places.clips,
             tuple(Wanted(event, at) for event, at in sorted(set(wanted))),
             settings.clip,
         )
         for game, wanted in sorted(plays.items())
     ]
-    clips: list[tuple[Any, ...]] = []
-    encoded = 0
-    for outcome in run(cut_game, cuts, describe="cutting clips", workers=workers, quiet=quiet):
-        if outcome.result is None:
-            failures.append(("cut", outcome.item.game_id, outcome.error or ""))
-            continue
-        clips += outcome.result.clips
-        encoded += outcome.result.encoded
-        game = outcome.item.game_id
-        failures += [
-            ("cut", f"{game}/{event}", reason) for event, reason in outcome.result.failures
-        ]
-    clip_table = pl.DataFrame(clips, tables.dtypes("clips"), orient="row").sort(
-        "game_id", "event_id"
-    )
-    shown = _with_clips(chosen, events, clip_table)
-    jobs = []
-    for subject in subjects.sort("subject_id").iter_rows(named=True):
-        rows = shown.filter(pl.col("subject_id") == subject["subject_id"]).sort("position")
-        if rows.height < least:
-            told = (
-                f"{rows.height} filmed events; {least} are needed (lower --events or --min-events)"
+    with engine.ready():
+        clips, lost, encoded = _cut(workspace, cuts, engine, quiet)
+        failures += lost
+        clip_table = pl.DataFrame(clips, tables.dtypes("clips"), orient="row").sort(
+            "game_id", "event_id"
+        )
+        shown = _with_clips(chosen, events, clip_table)
+        jobs = []
+        by_subject = shown.sort("position").partition_by("subject_id", as_dict=True)
+        for subject in subjects.sort("subject_id").iter_rows(named=True):
+            rows = by_subject.get((subject["subject_id"],), shown.clear())
+            if rows.height < least:
+                told = f"{rows.height} filmed events; {least} are needed (lower --events or --min-events)"
+                failures.append(("reel", subject["subject_id"], told))
+                continue
+            path = workspace.reel_path(
+                subject["player_id"], subject["league"], subject["season"], settings.draw
             )
-            failures.append(("reel", subject["subject_id"], told))
-            continue
-        path = workspace.reel_path(
-            subject["player_id"], subject["league"], subject["season"], settings.draw
-        )
-        files = tuple(clip_path(workspace.clips, clip) for clip in rows["clip_id"])
-        receipt = (
-            workspace.private / "receipts" / f"{subject['subject_id']}_draw{settings.draw}.txt"
-        )
-        jobs.append(ReelJob(subject["subject_id"], path, receipt, files))
-    made: dict[str, str] = {}
-    for done in run(assemble, jobs, describe="joining reels", workers=workers, quiet=quiet):
-        if done.result is None:
-            failures.append(("reel", done.item.subject_id, done.error or ""))
-        else:
-            made[done.item.subject_id] = done.item.path.relative_to(workspace.root).as_posix()
+            name = path.relative_to(workspace.root).as_posix()
+            files = tuple(clip_name(clip) for clip in rows["clip_id"])
+            jobs.append(ReelJob(subject["subject_id"], places.reels, name, places.clips, files))
+        made, lost = _join(workspace, jobs, settings.draw, engine, quiet)
+        failures += lost
     reels = _reel_rows(shown.filter(pl.col("subject_id").is_in(list(made))), made, settings.draw)
-    _write(workspace, clip_table, reels, failures, settings, subject_ids)
+    _write(workspace, places.reels, clip_table, reels, failures, settings, subject_ids)
     return ReelReport(
         reels=len(made),
         clips=reels["clip_id"].n_unique(),
@@ -164,6 +180,137 @@ def build(
         seconds=float(int(reels["frames"].sum()) / REEL_FPS),
         failures=failures,
     )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where clips and reels are kept."""
+
+    clips: Folder
+    reels: Folder
+
+    @classmethod
+    def of(cls, workspace: Workspace, store: str | None) -> _Places:
+        if store is None:
+            return cls(Folder(workspace.clips.absolute()), Folder(workspace.root.absolute()))
+        whole = Folder(place(store, Path.cwd()))
+        return cls(whole.below("clips"), whole)
+
+    def tidy(self, draw: int) -> None:
+        """Remove what a killed run has left."""
+        for folder in (self.clips, self.reels.below(reel_folder(draw))):
+            if isinstance(folder.root, Path):
+                remove_leftovers(folder.root)
+
+
+def _cut(
+    workspace: Workspace, jobs: list[CutJob], engine: Engine, quiet: bool
+) -> tuple[list[ClipRow], list[tuple[str, str, str]], int]:
+    """Rows of all clips, failures, and how many clips were encoded.
+
+    What each source is, is written down as soon as its job is done: a game whose clips are all in the
+    store is not opened again.
+    """
+    stored = jobs[0].store.names(".mp4") if jobs else set()
+    clips: list[ClipRow] = []
+    failures: list[tuple[str, str, str]] = []
+    todo: list[CutJob] = []
+    for job in jobs:
+        facts = _known_facts(workspace, job)
+        if facts is None:
+            todo.append(replace(job, stored=None if not job.store.remote else frozenset(stored)))
+            continue
+        wanted, beyond = clips_of(job, facts)
+        have = frozenset(s.path.as_posix() for s, _ in wanted if s.path.as_posix() in stored)
+        now = stamp(job.source)
+        complete = len(have) == len({span.path for span, _ in wanted})
+        if complete and now in (None, facts.stamp):
+            clips += [row for _, row in wanted]
+            failures += [("cut", f"{job.game_id}/{event}", reason) for event, reason in beyond]
+        elif now == facts.stamp:
+            todo.append(replace(job, known=facts, stored=have))
+        else:
+            todo.append(job)
+    encoded = 0
+    for _, outcome in stream(
+        cut_game, todo, describe="cutting clips", engine=engine, quiet=quiet, size=_left_to_cut
+    ):
+        game = outcome.item.game_id
+        if outcome.result is None:
+            _refuse_to_go_on(outcome)
+            failures.append(("cut", game, outcome.error or ""))
+            continue
+        done = outcome.result
+        write_json(_facts_path(workspace, game), asdict(done.facts))
+        clips += done.clips
+        encoded += done.encoded
+        failures += [("cut", f"{game}/{event}", reason) for event, reason in done.failures]
+    return clips, failures, encoded
+
+
+def _left_to_cut(job: CutJob) -> float:
+    """Clips that are not in the store: the work in a job."""
+    return len(job.wanted) if job.known is None else len(job.wanted) - len(job.stored or ())
+
+
+def _facts_path(workspace: Workspace, game_id: str) -> Path:
+    return workspace.private / "sources" / f"{game_id}.json"
+
+
+def _known_facts(workspace: Workspace, job: CutJob) -> SourceFacts | None:
+    try:
+        facts = SourceFacts(**json.loads(_facts_path(workspace, job.game_id).read_text()))
+    except (OSError, ValueError, TypeError):  # never cut, or by another version
+        return None
+    return facts if facts.source == str(job.source) else None
+
+
+def _join(
+    workspace: Workspace, jobs: list[ReelJob], draw: int, engine: Engine, quiet: bool
+) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+    """Path of each subject's reel, and failures. A reel that is there, made of the same clips, stays."""
+    there = jobs[0].place.below(reel_folder(draw)).names(".mp4") if jobs else set()
+    receipts = {
+        job.subject_id: workspace.private / "receipts" / f"{job.subject_id}_draw{draw}.txt"
+        for job in jobs
+    }
+    made: dict[str, str] = {}
+    failures: list[tuple[str, str, str]] = []
+    todo = []
+    for job in jobs:
+        receipt = receipts[job.subject_id]
+        content = f"{job.made_of} {job.place.root}\n"
+        written = receipt.read_text() if receipt.exists() else None
+        if written == content and job.name.split("/", 1)[1] in there:
+            made[job.subject_id] = job.name
+            continue
+        if written is not None:
+            receipt.unlink()  # before the reel changes
+        todo.append(job)
+    for _, outcome in stream(
+        assemble, todo, describe="joining reels", engine=engine, quiet=quiet, size=_clips_in
+    ):
+        job = outcome.item
+        if outcome.error is not None:
+            _refuse_to_go_on(outcome)
+            failures.append(("reel", job.subject_id, outcome.error))
+            continue
+        write_text(receipts[job.subject_id], f"{job.made_of} {job.place.root}\n")
+        made[job.subject_id] = job.name
+    return made, failures
+
+
+def _clips_in(job: ReelJob) -> float:
+    return len(job.clips)
+
+
+def _refuse_to_go_on(outcome: Outcome[Any, Any]) -> None:
+    """A place that takes no more files fails every job: one clear error is better than all of them."""
+    if outcome.kind == WorkspaceError.__name__:
+        raise WorkspaceError(
+            f"{(outcome.error or '').partition(': ')[2]}. What was made is kept: mend it, and run the same "
+            "command again"
+        )
 
 
 def _subjects(workspace: Workspace, wanted: Sequence[str] | None) -> pl.DataFrame:
@@ -272,6 +419,7 @@ def _reel_rows(shown: pl.DataFrame, paths: dict[str, str], draw: int) -> pl.Data
 
 def _write(
     workspace: Workspace,
+    place_of_reels: Folder,
     clips: pl.DataFrame,
     reels: pl.DataFrame,
     failures: list[tuple[str, str, str]],
@@ -285,7 +433,7 @@ def _write(
         if subject_ids is not None:
             kept = kept | ~pl.col("subject_id").is_in(list(subject_ids))
         for path in sorted(set(old.filter(~kept)["path"]) - set(reels["path"])):
-            safe_join(workspace.root, path).unlink(missing_ok=True)  # not made any more
+            place_of_reels.remove(path)  # not made any more
         reels = pl.concat([old.filter(kept), reels])
     if workspace.has("clips"):
         clips = pl.concat([clips, workspace.read("clips")])

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from openbasket.errors import ConfigError
+from openbasket.storage import Folder, Place, stamp
 from openbasket.video.clip import Encoding, Span, cut_clips
-from openbasket.video.probe import probe
+from openbasket.video.probe import open_bytes, probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
 
-__all__ = ["ClipSettings", "CutJob", "CutResult", "Wanted", "clip_path", "cut_game", "source_key"]
+__all__ = [
+    "ClipRow",
+    "ClipSettings",
+    "CutJob",
+    "CutResult",
+    "SourceFacts",
+    "Wanted",
+    "clip_name",
+    "clips_of",
+    "cut_game",
+    "read_facts",
+    "source_key",
+]
 
 
 @dataclass(frozen=True)
@@ -66,15 +80,48 @@ class Wanted:
     at_s: float
 
 
+#: A row of table ``clips``.
+ClipRow = tuple[str, str, str, float, float, int]
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What the clips of a video depend on, so that it need not be opened again to know their names.
+
+    Args:
+        source: path or URL.
+        stamp: see :func:`openbasket.storage.stamp`.
+        key: see :func:`source_key`.
+        duration_s: seconds, a rational number as text.
+    """
+
+    source: str
+    stamp: list[str]
+    key: str
+    duration_s: str
+
+
 @dataclass(frozen=True)
 class CutJob:
-    """All clips of one game."""
+    """All clips of one game.
+
+    Args:
+        game_id: the game.
+        source: its video.
+        store: where clips are kept.
+        wanted: the plays.
+        settings: of the clips.
+        known: what an earlier run read of the source, if that is still so.
+        stored: which of the plays' clips the store has; looked up file by file if it is not given.
+    """
 
     game_id: str
-    source: Path
-    store: Path
+    source: Place
+    store: Folder
     wanted: tuple[Wanted, ...]
     settings: ClipSettings
+    known: SourceFacts | None = None
+    stored: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,27 +132,66 @@ class CutResult:
         clips: rows of table ``clips``.
         failures: (event, reason) of clips that could not be cut.
         encoded: clips that were made now, not found in the store.
+        facts: of the source.
     """
 
-    clips: list[tuple[str, str, str, float, float, int]]
+    clips: list[ClipRow]
     failures: list[tuple[str, str]]
     encoded: int
+    facts: SourceFacts
 
 
-def source_key(path: Path) -> str:
+def source_key(source: Place) -> str:
     """Identify a video by its content: size, and the first and last MiB."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
+    with open_bytes(source) as (opened, size), ExitStack() as stack:
+        file = stack.enter_context(Path(opened).open("rb")) if isinstance(opened, str) else opened
+        digest = hashlib.sha256(str(size).encode())
         digest.update(file.read(1 << 20))
         file.seek(max(0, size - (1 << 20)))
         digest.update(file.read(1 << 20))
     return digest.hexdigest()
 
 
-def clip_path(store: Path, clip_id: str) -> Path:
+def read_facts(source: Place) -> SourceFacts:
+    """Open a video and read what its clips depend on.
+
+    Raises:
+        VideoError: it cannot be opened.
+    """
+    seen = stamp(source)
+    info = probe(source)
+    return SourceFacts(str(source), seen or [], source_key(source), str(info.duration_s))
+
+
+def clip_name(clip_id: str) -> str:
     """Where a clip lies in the store."""
-    return store / clip_id[:2] / f"{clip_id}.mp4"
+    return f"{clip_id[:2]}/{clip_id}.mp4"
+
+
+def clips_of(
+    job: CutJob, facts: SourceFacts
+) -> tuple[list[tuple[Span, ClipRow]], list[tuple[str, str]]]:
+    """The clip of each play: (where in the store and which part of the video, row of table ``clips``).
+
+    Plays behind the end of the video come as (event, reason) instead.
+    """
+    duration_s = Fraction(facts.duration_s)
+    clips: list[tuple[Span, ClipRow]] = []
+    beyond: list[tuple[str, str]] = []
+    for wanted in sorted(job.wanted, key=lambda w: (w.at_s, w.event_id)):
+        if wanted.at_s >= duration_s:
+            reason = (
+                f"'{job.source.name}' ends at {float(duration_s):.1f} s, "
+                f"the event is at {wanted.at_s:.1f} s"
+            )
+            beyond.append((wanted.event_id, reason))
+            continue
+        start, frames = _span(wanted.at_s, job.settings, duration_s)
+        clip_id = _clip_id(facts.key, start, frames, job.settings)
+        end_s = float(start + frames / FPS)
+        row = (clip_id, job.game_id, wanted.event_id, float(start), end_s, frames)
+        clips.append((Span(Path(clip_name(clip_id)), start, frames), row))
+    return clips, beyond
 
 
 def cut_game(job: CutJob) -> CutResult:
@@ -116,40 +202,29 @@ def cut_game(job: CutJob) -> CutResult:
     Raises:
         VideoError: the video cannot be opened at all.
     """
-    info = probe(job.source)
-    key = source_key(job.source)
-    clips: list[tuple[str, str, str, float, float, int]] = []
-    failures: list[tuple[str, str]] = []
-    missing: dict[Path, tuple[Fraction, int]] = {}
-    rows: dict[Path, list[tuple[str, str, str, float, float, int]]] = {}
-    for wanted in sorted(job.wanted, key=lambda w: (w.at_s, w.event_id)):
-        if wanted.at_s >= info.duration_s:
-            reason = (
-                f"'{job.source.name}' ends at {float(info.duration_s):.1f} s, "
-                f"the event is at {wanted.at_s:.1f} s"
-            )
-            failures.append((wanted.event_id, reason))
-            continue
-        start, frames = _span(wanted.at_s, job.settings, info.duration_s)
-        clip_id = _clip_id(key, start, frames, job.settings)
-        path = clip_path(job.store, clip_id)
-        end_s = float(start + frames / FPS)
-        row = (clip_id, job.game_id, wanted.event_id, float(start), end_s, frames)
-        if path.exists():
-            clips.append(row)
-        else:
-            missing[path] = (start, frames)
-            rows.setdefault(path, []).append(row)
+    facts = job.known or read_facts(job.source)
+    wanted, failures = clips_of(job, facts)
+    stored = job.stored
+    if stored is None:
+        stored = job.store.which([span.path.as_posix() for span, _ in wanted])
+    clips = [row for span, row in wanted if span.path.as_posix() in stored]
+    rows: dict[Span, list[ClipRow]] = {}
+    for span, row in wanted:
+        if span.path.as_posix() not in stored:
+            rows.setdefault(span, []).append(row)
     encoded = 0
-    order = sorted(missing, key=lambda path: missing[path])
-    spans = [Span(path, *missing[path]) for path in order]
-    for path, error in cut_clips(job.source, spans, job.settings.encoding):
-        if error is None:
-            encoded += 1
-            clips += rows[path]
-        else:
-            failures += [(row[2], error) for row in rows[path]]
-    return CutResult(sorted(clips), sorted(failures), encoded)
+    with job.store.staged() as folder:
+        staged = {folder / span.path: span for span in rows}
+        spans = [Span(path, span.start_s, span.frames) for path, span in staged.items()]
+        for path, error in cut_clips(job.source, spans, job.settings.encoding) if spans else ():
+            span = staged[path]
+            if error is None:
+                job.store.put(path, span.path.as_posix())
+                encoded += 1
+                clips += rows[span]
+            else:
+                failures += [(row[2], error) for row in rows[span]]
+    return CutResult(sorted(clips), sorted(failures), encoded, facts)
 
 
 def _span(at_s: float, settings: ClipSettings, duration_s: Fraction) -> tuple[Fraction, int]:

@@ -12,6 +12,7 @@ import av
 from av.video.frame import VideoFrame
 
 from openbasket.errors import VideoError
+from openbasket.storage import Place
 from openbasket.video.copying import copy_clip, copyable
 from openbasket.video.fit import Fitter
 from openbasket.video.source import Encoding, Source, Span, open_source
@@ -24,7 +25,7 @@ _GAP_S = 2
 
 
 def cut_clips(
-    path: Path, spans: Sequence[Span], encoding: Encoding | None = None
+    path: Place, spans: Sequence[Span], encoding: Encoding | None = None
 ) -> Iterator[tuple[Path, str | None]]:
     """Cut clips of 704x400 at 30 FPS out of a video.
 
@@ -33,7 +34,7 @@ def cut_clips(
     once; stretches that no clip shows are skipped.
 
     Args:
-        path: the game's video.
+        path: the game's video, or its URL.
         spans: the clips; they may overlap.
         encoding: how to encode.
 

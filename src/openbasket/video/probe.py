@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import IO
 
 import av
@@ -16,7 +15,7 @@ from av.video.stream import VideoStream
 from openbasket.errors import VideoError
 from openbasket.storage import Place, Url, open_ranges
 
-__all__ = ["Limits", "VideoInfo", "duration_s", "open_source", "open_video", "probe"]
+__all__ = ["Limits", "VideoInfo", "duration_s", "open_bytes", "open_video", "probe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def probe(path: Place, limits: Limits | None = None) -> VideoInfo:
 
 
 @contextmanager
-def open_source(path: Place) -> Iterator[tuple[str | IO[bytes], int]]:
+def open_bytes(path: Place) -> Iterator[tuple[str | IO[bytes], int]]:
     """Yield what :func:`av.open` takes, and the size in bytes; a URL is read through ranges as needed.
 
     Raises:
@@ -91,10 +90,10 @@ def open_video(
     limits = limits or Limits()
     try:
         with ExitStack() as stack:
-            source, size = stack.enter_context(open_source(path))
+            source, size = stack.enter_context(open_bytes(path))
             if size > limits.size_bytes:
                 raise VideoError(f"'{path}' has {size:,} bytes; allowed: {limits.size_bytes:,}")
-            container = stack.enter_context(av.open(source))
+            container = stack.enter_context(av.open(source, mode="r"))
             if not container.streams.video:
                 raise VideoError(f"'{path}' holds no video stream; it is truncated or no video")
             stream = container.streams.video[0]
