@@ -1,6 +1,6 @@
 """Kill builds of reels at random moments, continue them, and look at every file.
 
-    python tests/faults/killing.py --engine local --kills 100 --out benchmarks/results/kills.json
+python tests/faults/killing.py --engine local --kills 100 --out benchmarks/results/kills.json
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from pathlib import Path
 
 import polars as pl
 import psutil
-
 from helpers import numbered
+
 from openbasket import tables as schemas
 from openbasket.workspace import Workspace
 
-PLAYERS = 6
-EVENTS = ("--events", "6", "--before", "0.5", "--after", "0.5", "--preset", "ultrafast")
+PLAYERS = 4
+EVENTS = ("--events", "4", "--before", "0.5", "--after", "0.5", "--preset", "ultrafast")
 MADE = ("clips", "reels", "failures")
 
 
-def filmed(folder: Path, games: int = 6, plays: int = 6) -> Workspace:
+def filmed(folder: Path, games: int = 4, plays: int = 6) -> Workspace:
     """Games of some seconds each, filmed at 640x360, so that every clip has to be encoded."""
     ws = Workspace(folder, create=True)
     ws.videos.mkdir()
@@ -61,9 +61,7 @@ def filmed(folder: Path, games: int = 6, plays: int = 6) -> Workspace:
     ws.write("games", schemas.validate("games", pl.DataFrame(rows)), "L", "21-22")
     ws.write("events", schemas.validate("events", pl.DataFrame(events)), "L", "21-22")
     times = [(e["game_id"], e["event_id"], 1.0 + float(str(e["play_id"]))) for e in events]
-    ws.write(
-        "event_times", pl.DataFrame(times, schemas.dtypes("event_times"), orient="row")
-    )
+    ws.write("event_times", pl.DataFrame(times, schemas.dtypes("event_times"), orient="row"))
     subjects = [
         {
             "subject_id": f"p{player}_L_21_22", "player_id": f"p{player}", "league": "L",
@@ -144,9 +142,16 @@ class Record:
 
 
 def kill_builds(
-    root: Path, engine: str, kills: int, *, seed: int = 0, address: str | None = None, workers: int = 2
+    root: Path,
+    engine: str,
+    kills: int,
+    *,
+    seed: int = 0,
+    address: str | None = None,
+    workers: int = 2,
+    minutes: float = 600,
 ) -> Record:
-    """Kill and continue until there were so many kills and the last build is whole."""
+    """Kill and continue until there were so many kills, or so many minutes; then let the last build end."""
     rng = random.Random(seed)
     begun = time.monotonic()
     record = Record(engine, workers)
@@ -159,9 +164,9 @@ def kill_builds(
     forget(root)
     before: dict[str, tuple[int, int]] = {}
     while True:
-        over = record.kills >= kills
+        over = record.kills >= kills or time.monotonic() - begun > 60 * minutes
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        moment = rng.uniform(0.3, 1.0) * record.build_s
+        moment = rng.uniform(0.1, 1.0) * record.build_s
         killed = False
         if not over:
             try:
@@ -223,7 +228,7 @@ def _kill_a_worker(parent: int, rng: random.Random) -> int:
     return 0
 
 
-def ray_cluster(nodes: int):  # noqa: ANN201 - a ray.cluster_utils.Cluster, imported only here
+def ray_cluster(nodes: int):
     """Several raylets on this machine, one core each; the first has none, so that any other may die."""
     from ray.cluster_utils import Cluster
 
@@ -241,6 +246,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=("local", "ray"), required=True)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -248,8 +254,9 @@ def main() -> None:
         cluster = ray_cluster(2) if given.engine == "ray" else None
         address = cluster.address if cluster else None
         record = kill_builds(
-            ws.root, given.engine, given.kills, seed=given.seed, address=address
-        )
+            ws.root, given.engine, given.kills, seed=given.seed, address=address,
+            minutes=given.minutes,
+        )  # fmt: skip
         if cluster:
             cluster.shutdown()
     print(json.dumps(asdict(record), indent=1))
