@@ -241,9 +241,49 @@ def ray_cluster(nodes: int):
     return cluster
 
 
+def kill_nodes(root: Path, kills: int, *, seed: int = 0) -> Record:
+    """Kill a node (its raylet, and with it its processes) in each of some builds on three nodes.
+
+    The build must end by itself, with the same bytes.
+    """
+    rng = random.Random(seed)
+    begun = time.monotonic()
+    forget(root)
+    started = time.monotonic()
+    subprocess.run(command(root, "local", None, 1), check=True, capture_output=True)
+    record = Record("ray", 3, build_s=time.monotonic() - started)
+    wanted = sums(root)
+    cluster = ray_cluster(3)
+    try:
+        for _ in range(kills):
+            forget(root)
+            words = command(root, "ray", cluster.address, 3)
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            while process.poll() is None and not videos(root):  # some clips are being cut
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 0.5))
+            if process.poll() is None:
+                node = rng.choice(sorted(cluster.worker_nodes, key=lambda n: n.unique_id))
+                cluster.remove_node(node, allow_graceful=False)
+                record.kills += 1
+                cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+            output, _ = process.communicate()
+            if process.returncode != 0:
+                record.faults.append(f"exit code {process.returncode}: {output[-300:]!r}")
+                continue
+            record.builds += 1
+            if sums(root) != wanted:
+                record.faults.append(f"build {record.builds} has other bytes")
+    finally:
+        cluster.shutdown()
+    record.seconds = time.monotonic() - begun
+    return record
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=("local", "ray"), required=True)
+    parser.add_argument("--nodes", action="store_true", help="kill nodes of the cluster instead")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=600)
@@ -251,6 +291,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ws = filmed(Path(folder) / "ws")
+        if given.nodes:
+            store(given.out, "ray_nodes", kill_nodes(ws.root, given.kills, seed=given.seed))
+            return
         cluster = ray_cluster(2) if given.engine == "ray" else None
         address = cluster.address if cluster else None
         record = kill_builds(
@@ -259,12 +302,18 @@ def main() -> None:
         )  # fmt: skip
         if cluster:
             cluster.shutdown()
+    store(given.out, given.engine, record)
+
+
+def store(out: Path | None, name: str, record: Record) -> None:
+    """Print the record, and put it into the file of all records."""
     print(json.dumps(asdict(record), indent=1))
-    if given.out:
-        known = json.loads(given.out.read_text()) if given.out.exists() else {}
-        known[given.engine] = asdict(record)
-        given.out.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-    sys.exit(bool(record.faults))
+    if out:
+        known = json.loads(out.read_text()) if out.exists() else {}
+        known[name] = asdict(record)
+        out.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    if record.faults:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
