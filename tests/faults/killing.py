@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -169,11 +170,12 @@ def kill_builds(
         moment = rng.uniform(0.1, 1.0) * record.build_s
         killed = False
         if not over:
+            if engine == "local" and rng.random() < 0.3:
+                moment /= 2
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(moment)
+                record.worker_kills += _kill_a_worker(process.pid, rng)
             try:
-                if engine == "local" and rng.random() < 0.3:
-                    process.wait(moment / 2)
-                    record.worker_kills += _kill_a_worker(process.pid, rng)
-                    moment /= 2
                 process.wait(moment)
             except subprocess.TimeoutExpired:
                 process.kill()
