@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -26,6 +25,7 @@ from openbasket.clock.fit import GameClock, locate
 from openbasket.clock.ocr import Box
 from openbasket.clock.segments import MOMENT_S, Run, Segments, Stand, Wish, segments, wishes
 from openbasket.errors import BadInputError
+from openbasket.storage import Place
 from openbasket.video.glances import Glances
 
 __all__ = ["ScanSettings", "ScoreboardReport", "read_scoreboard"]
@@ -78,7 +78,7 @@ class ScoreboardReport:
 
 
 def read_scoreboard(
-    video: Path,
+    video: Place,
     game: Mapping[str, Any],
     events: pl.DataFrame | None = None,
     settings: ScanSettings | None = None,
