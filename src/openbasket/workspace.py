@@ -415,9 +415,9 @@ def write_json(path: Path, content: object) -> Path:
     return write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def remove_leftovers(folder: Path) -> int:
-    """Remove the temporary files that a killed run left below ``folder``; return how many."""
-    leftovers = [*folder.rglob(f"{_TEMPORARY}*")]
+def remove_leftovers(folder: Path, *, deep: bool = True) -> int:
+    """Remove the temporary files that a killed run left in ``folder`` (and below); return how many."""
+    leftovers = [*(folder.rglob if deep else folder.glob)(f"{_TEMPORARY}*")]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)

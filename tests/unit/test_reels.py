@@ -217,6 +217,8 @@ def test_a_killed_run_continues_and_cleans_up(workspace):
     from openbasket.workspace import _TEMPORARY
 
     leftovers = [clip.parent / f"{_TEMPORARY}x.mp4", reel.parent / f"{_TEMPORARY}y.mp4"]
+    leftovers += [workspace.private / f"{_TEMPORARY}z.parquet"]
+    leftovers += [workspace.private / name / f"{_TEMPORARY}a" for name in ("receipts", "sources")]
     for path in leftovers:
         path.write_bytes(b"half")
     assert make(workspace).encoded == 1

@@ -133,7 +133,7 @@ def build(
     least = settings.min_events or settings.events
     subjects = _subjects(workspace, subject_ids)
     games, events = _filmed(workspace)
-    places.tidy(settings.draw)
+    places.tidy(workspace, settings.draw)
     failures: list[tuple[str, str, str]] = []
     chosen = sample(events, subjects, count=settings.events, draw=settings.draw, seed=settings.seed)
     plays, lost = _located(workspace, events, chosen)
@@ -196,11 +196,15 @@ class _Places:
         whole = Folder(place(store, Path.cwd()))
         return cls(whole.below("clips"), whole)
 
-    def tidy(self, draw: int) -> None:
+    def tidy(self, workspace: Workspace, draw: int) -> None:
         """Remove what a killed run has left."""
         for folder in (self.clips, self.reels.below(reel_folder(draw))):
             if isinstance(folder.root, Path):
                 remove_leftovers(folder.root)
+        with workspace.locked():  # an import may be writing tables
+            for name in ("receipts", "sources"):
+                remove_leftovers(workspace.private / name)
+            remove_leftovers(workspace.private, deep=False)
 
 
 def _cut(
