@@ -77,7 +77,7 @@ def ffmpeg(*words: str) -> None:
 
 
 def build(root: Path, subjects: int, draw: int, *, check: bool) -> None:
-    from openbasket.reels import ClipSettings, ReelSettings
+    from openbasket.reels import ReelSettings
     from openbasket.reels import build as build_reels
     from openbasket.workspace import Workspace
 
@@ -85,7 +85,7 @@ def build(root: Path, subjects: int, draw: int, *, check: bool) -> None:
     chosen = workspace.read("subjects").sort("events", "subject_id", descending=True)
     report = build_reels(
         workspace,
-        ReelSettings(events=EVENTS, draw=draw, clip=ClipSettings(check=check)),
+        ReelSettings(events=EVENTS, draw=draw, check="stretches" if check else "bytes"),
         subject_ids=chosen["subject_id"].head(subjects).to_list(),
         workers=1,
         quiet=True,

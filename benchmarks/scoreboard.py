@@ -186,8 +186,8 @@ def run(folder: Path, count: int, long: bool, render_only: bool) -> dict[str, An
     for number, (style, trouble) in enumerate(cases()[:count]):
         game, events = short[number]
         settings = RenderSettings(
-            board=style, preset="ultrafast", crf=28, gop=20, dead_time_s=6.0, max_dead_time_s=60.0, free_throw_s=13.0,
-            period_break_s=10.0, trouble_s=20.0, **TROUBLES[trouble],
+            board=style, preset="ultrafast", crf=28, gop=20, dead_time_s=6.0, max_dead_time_s=60.0,
+            free_throw_s=13.0, period_break_s=10.0, trouble_s=20.0, **TROUBLES[trouble],
         )  # fmt: skip
         path = folder / f"{number:02d}-{style}-{trouble}.mp4"
         truth = film(game, events, path, settings, size=(704, 400), fps=Fraction(10))

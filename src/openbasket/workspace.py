@@ -44,6 +44,7 @@ __all__ = [
     "REEL_SIZE",
     "Workspace",
     "atomic_path",
+    "reel_folder",
     "remove_leftovers",
     "safe_join",
     "sha256",
@@ -186,9 +187,8 @@ class Workspace:
 
     def reel_path(self, player_id: str, league: str, season: str, draw: int = 0) -> Path:
         """Where a subject's reel goes; draws beyond the first get a folder of their own."""
-        folder = "BASKET" if draw == 0 else f"BASKET_draw{draw}"
         name = f"{player_id}_{season.replace('-', '_')}.mp4"
-        return safe_join(self.root, f"{folder}/{season}/{league}/{name}")
+        return safe_join(self.root, f"{reel_folder(draw)}/{season}/{league}/{name}")
 
     def table_path(
         self, table: TableName, league: str | None = None, season: str | None = None
@@ -360,6 +360,11 @@ def _write_parquet(frame: pl.DataFrame, temporary: Path, path: Path) -> None:
         raise _unwritable(path, error) from None
 
 
+def reel_folder(draw: int) -> str:
+    """The folder of a draw's reels; draws beyond the first get one of their own."""
+    return "BASKET" if draw == 0 else f"BASKET_draw{draw}"
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it there if the block ends well.
@@ -415,9 +420,9 @@ def write_json(path: Path, content: object) -> Path:
     return write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def remove_leftovers(folder: Path) -> int:
-    """Remove the temporary files that a killed run left below ``folder``; return how many."""
-    leftovers = [*folder.rglob(f"{_TEMPORARY}*")]
+def remove_leftovers(folder: Path, *, deep: bool = True) -> int:
+    """Remove the temporary files that a killed run left in ``folder`` (and below); return how many."""
+    leftovers = [*(folder.rglob if deep else folder.glob)(f"{_TEMPORARY}*")]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)

@@ -219,6 +219,8 @@ def test_a_killed_run_continues_and_cleans_up(workspace):
     from openbasket.workspace import _TEMPORARY
 
     leftovers = [clip.parent / f"{_TEMPORARY}x.mp4", reel.parent / f"{_TEMPORARY}y.mp4"]
+    leftovers += [workspace.private / f"{_TEMPORARY}z.parquet"]
+    leftovers += [workspace.private / name / f"{_TEMPORARY}a" for name in ("receipts", "sources")]
     for path in leftovers:
         path.write_bytes(b"half")
     assert make(workspace).encoded == 1
@@ -367,7 +369,6 @@ def test_an_event_whose_stretch_does_not_decode_is_replaced(workspace):
     assert set(workspace.read("reels")["game_id"]) == {"g2"}
 
 
-@pytest.mark.xfail(strict=True, reason="clips are not decoded by whole_frames yet")
 def test_pictures_made_of_damaged_ones_are_not_shown(workspace):
     damaged_at_two_seconds(workspace.videos / "g1.mp4")
     report = built(workspace, events=4, few="keep")

@@ -318,12 +318,26 @@ def reels(
         ),
     ] = "stretches",
     preset: Annotated[str, typer.Option(help="x264 preset of the clips.")] = "veryfast",
+    engine: Annotated[
+        str, typer.Option(help="What runs the work: local (processes) or ray (a cluster).")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster to use, such as 10.0.0.1:6379. By default, this machine."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or URL (s3://...) that keeps clips and reels. By default, the workspace."
+        ),
+    ] = None,
     seed: Seed = 0,
     workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Sample events, cut clips, join them to one highlight reel for each subject."""
+    from openbasket.engine import Engine
     from openbasket.reels import ClipSettings, ReelSettings, build
     from openbasket.workspace import Workspace
 
@@ -340,7 +354,12 @@ def reels(
         check=cast("Check", check),
     )
     report = build(
-        Workspace(root), settings, subject_ids=subject or None, workers=workers, quiet=quiet
+        Workspace(root),
+        settings,
+        subject_ids=subject or None,
+        engine=Engine(engine, address, workers),
+        store=store,
+        quiet=quiet,
     )
     if as_json:
         print_json(report.to_json())

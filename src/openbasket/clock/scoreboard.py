@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -27,6 +26,7 @@ from openbasket.clock.ocr import Box
 from openbasket.clock.proof import proven
 from openbasket.clock.segments import MOMENT_S, Run, Segments, Stand, Wish, segments, wishes
 from openbasket.errors import BadInputError
+from openbasket.storage import Place
 from openbasket.video.glances import Glances
 
 __all__ = ["ScanSettings", "ScoreboardReport", "read_scoreboard"]
@@ -79,7 +79,7 @@ class ScoreboardReport:
 
 
 def read_scoreboard(
-    video: Path,
+    video: Place,
     game: Mapping[str, Any],
     events: pl.DataFrame | None = None,
     settings: ScanSettings | None = None,

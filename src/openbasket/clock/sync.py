@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,6 +16,8 @@ from openbasket.clock.scoreboard import read_scoreboard
 from openbasket.clock.stamps import StampFit, fit_stamps
 from openbasket.clock.wall_clock import Given, Moment, Part, Placed, parse_instant, place
 from openbasket.errors import BadInputError, NotFoundError, Problem, VideoError
+from openbasket.storage import Place
+from openbasket.storage import place as place_of
 from openbasket.video.probe import duration_s, open_video
 from openbasket.workspace import Workspace
 
@@ -47,7 +48,7 @@ class Synced:
 class _Job:
     game: dict[str, Any]
     events: pl.DataFrame
-    video: Path
+    video: Place
 
 
 def _work(job: _Job) -> tuple[Synced, pl.DataFrame]:
@@ -98,7 +99,8 @@ def sync_scoreboards(
     A game that is refused keeps the anchors it had.
 
     Args:
-        workspace: the dataset; paths in the column ``video`` of ``games`` are relative to it.
+        workspace: the dataset; the column ``video`` of ``games`` holds paths (relative to it, or absolute)
+            or URLs.
         games: only these; all that have a video by default.
         workers: processes; all cores by default.
         quiet: no progress bar.
@@ -119,7 +121,9 @@ def sync_scoreboards(
     parts = events.partition_by("game_id", as_dict=True)
     jobs = [
         _Job(
-            row, parts.get((row["game_id"],), tables.empty("events")), workspace.root / row["video"]
+            row,
+            parts.get((row["game_id"],), tables.empty("events")),
+            place_of(row["video"], workspace.root),
         )
         for row in with_video.iter_rows(named=True)
     ]

@@ -1,101 +1,137 @@
-"""Run many independent jobs on the cores of one machine."""
+"""Run jobs in processes of this machine. One that dies costs its own job and no other."""
 
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import Generic, TypeVar
+import pickle
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing import connection, get_context, parent_process
+from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from openbasket.engine.jobs import Done, attempt
 
-__all__ = ["Outcome", "run"]
+__all__ = ["at_once", "outcomes"]
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+
+#: How often a job is begun anew whose process died.
+RETRIES = 1
+#: How long processes may take to clean up when a run is given up.
+PATIENCE_S = 5.0
+
+_spawn = get_context("spawn")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[Item, Result]):
-    """What became of one job: a result, or the text of the error it ended with."""
-
-    item: Item
-    result: Result | None
-    error: str | None
-    details: str = ""
+def at_once(jobs: int, workers: int | None) -> int:
+    """Processes for so many jobs: all cores by default."""
+    return min(workers or os.cpu_count() or 1, max(jobs, 1))
 
 
-def run(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    describe: str,
-    workers: int | None = None,
-    quiet: bool = False,
-) -> list[Outcome[Item, Result]]:
-    """Call ``function`` on each item, in other processes, and record what came of each.
+def outcomes(
+    function: Callable[[Item], Any], items: Sequence[Item], workers: int
+) -> Iterator[tuple[int, Done]]:
+    """Yield (place of the item, what came of it), as jobs end.
 
-    A job that raises does not stop the others: its outcome has ``error`` set. This is the job
-    runner, the one place that catches every exception.
-
-    Args:
-        function: a module-level function (it is sent to other processes).
-        items: its arguments, picklable.
-        describe: what the progress bar says.
-        workers: processes; all cores by default; 1 runs everything in this process.
-        quiet: show no progress bar.
-
-    Returns:
-        Outcomes in the order of ``items``.
+    With one worker, everything runs in this process.
     """
-    jobs = list(items)
-    workers = min(workers or os.cpu_count() or 1, max(len(jobs), 1))
-    done: dict[int, Outcome[Item, Result]] = {}
-    with _progress(quiet) as progress:
-        bar = progress.add_task(describe, total=len(jobs))
-        for index, outcome in _outcomes(function, jobs, workers):
-            done[index] = outcome
-            progress.advance(bar)
-    return [done[i] for i in range(len(jobs))]
-
-
-def _outcomes(
-    function: Callable[[Item], Result], jobs: list[Item], workers: int
-) -> Iterator[tuple[int, Outcome[Item, Result]]]:
     if workers == 1:
-        for index, item in enumerate(jobs):
-            yield index, _attempt(function, item)
+        for index, item in enumerate(items):
+            yield index, attempt(function, item)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures: dict[Future[Outcome[Item, Result]], int] = {
-            pool.submit(_attempt, function, item): index for index, item in enumerate(jobs)
-        }
-        for future in as_completed(futures):
-            index = futures[future]
-            error = future.exception()
-            if error is not None:  # the process itself died
-                yield index, Outcome(jobs[index], None, f"{type(error).__name__}: {error}")
-            else:
-                yield index, future.result()
-
-
-def _attempt(function: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
+    waiting = deque((index, 0) for index in range(len(items)))
+    pool = [_Worker(function) for _ in range(workers)]
     try:
-        return Outcome(item, function(item), None)
-    except Exception as error:  # noqa: BLE001 - the job runner records whatever a job ends with
-        return Outcome(item, None, f"{type(error).__name__}: {error}", traceback.format_exc())
+        while True:
+            for place, worker in enumerate(pool):
+                if waiting and worker.job is None:
+                    if not worker.process.is_alive():  # while it was idle
+                        pool[place] = worker = _Worker(function)
+                    worker.give(waiting.popleft(), items)
+            busy = {worker.pipe: place for place, worker in enumerate(pool) if worker.job}
+            if not busy:
+                return
+            for pipe in connection.wait(list(busy)):
+                place = busy[pipe]  # type: ignore[index]
+                index, tries = pool[place].job or (0, 0)
+                done = pool[place].take()
+                if done is not None:
+                    yield index, done
+                    continue
+                how = pool[place].stop()
+                pool[place] = _Worker(function)
+                if tries < RETRIES:
+                    waiting.appendleft((index, tries + 1))
+                else:
+                    yield index, Done(None, f"its process {how}, {RETRIES + 1} times")
+    finally:
+        for worker in pool:
+            worker.process.terminate()
+        for worker in pool:
+            worker.stop()
 
 
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
+class _Worker:
+    """A process that does one job after the other."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.pipe, theirs = _spawn.Pipe()
+        self.process = _spawn.Process(target=_serve, args=(theirs, function), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.job: tuple[int, int] | None = None
+
+    def give(self, job: tuple[int, int], items: Sequence[Any]) -> None:
+        """Begin a job: (place of its item, how often it was begun before)."""
+        self.job = job
+        with suppress(BrokenPipeError):  # it has just died; take() tells
+            self.pipe.send(items[job[0]])
+
+    def take(self) -> Done | None:
+        """What came of the job; ``None`` if the process died over it."""
+        self.job = None
+        try:
+            return Done(*self.pipe.recv())
+        except (EOFError, OSError):
+            return None
+
+    def stop(self) -> str:
+        """End the process, if it has not ended; say how it did."""
+        self.pipe.close()
+        self.process.join(PATIENCE_S)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return f"ended with exit code {code}"
+        killed = " (out of memory? use fewer workers)" if code == -signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(-code).name}{killed}"
+
+
+def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
+    """Do the jobs that come through the pipe, until it is closed or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # cleans up
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            item = pipe.recv()
+        except EOFError:
+            return
+        done = attempt(function, item)
+        try:
+            pipe.send(tuple(done))
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            pipe.send((None, f"the result cannot be sent: {error}", ""))
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

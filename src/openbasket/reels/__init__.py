@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from openbasket import tables
-from openbasket.engine import run
+from openbasket.engine import Engine, stream
 from openbasket.reels.assemble import ReelJob, assemble
-from openbasket.reels.collect import collect
-from openbasket.reels.cut import ClipSettings, clip_path
+from openbasket.reels.collect import collect, refuse_to_go_on
+from openbasket.reels.cut import ClipSettings, clip_name
 from openbasket.reels.plan import filmed_games, one_row_a_clip, wanted_subjects
 from openbasket.reels.settings import ReelSettings
-from openbasket.workspace import REEL_FPS, Workspace, remove_leftovers, safe_join, write_json
+from openbasket.storage import Folder, place
+from openbasket.workspace import (
+    REEL_FPS,
+    Workspace,
+    reel_folder,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 
 __all__ = ["ClipSettings", "ReelReport", "ReelSettings", "build"]
 
@@ -59,6 +68,8 @@ def build(
     settings: ReelSettings | None = None,
     *,
     subject_ids: Sequence[str] | None = None,
+    engine: Engine | None = None,
+    store: str | None = None,
     workers: int | None = None,
     quiet: bool = False,
 ) -> ReelReport:
@@ -72,55 +83,57 @@ def build(
         workspace: with subjects, and games that have video.
         settings: of the reels.
         subject_ids: only these; others' reels stay as they are.
-        workers: processes; all cores by default.
+        engine: where the work is done; the cores of this machine by default.
+        store: folder or URL (``s3://bucket/basket``) that keeps the clips, in ``clips/``, and the reels,
+            in ``BASKET/``; the workspace by default.
+        workers: jobs at the same time, where no engine is given; all cores by default.
         quiet: show no progress bars.
 
     Raises:
         NotFoundError: no labels yet, or no game has a video.
         BadInputError: a game has two videos.
         UnknownNameError: a subject that is not there.
+        WorkspaceError: clips, reels or tables cannot be written. What is whole stays; run again when it
+            is mended.
     """
     settings = settings or ReelSettings()
     subjects = wanted_subjects(workspace, subject_ids)
     filmed = filmed_games(workspace)
-    folder = "BASKET" if settings.draw == 0 else f"BASKET_draw{settings.draw}"
-    for place in (workspace.clips, workspace.root / folder):
-        remove_leftovers(place)
-    found = collect(workspace, filmed, subjects, settings, workers=workers, quiet=quiet)
-    failures = found.failures
-    shown = one_row_a_clip(found.shown)
-    events = dict(found.shown.group_by("subject_id").len().rows())
-    jobs = []
-    for subject in subjects.sort("subject_id").iter_rows(named=True):
-        rows = shown.filter(pl.col("subject_id") == subject["subject_id"]).sort("position")
-        count = events.get(subject["subject_id"], 0)
-        if count < settings.least:
-            told = (
-                f"{count} filmed events; {settings.least} are needed "
-                "(lower --events or --min-events, or --few keep)"
+    engine = engine or Engine(workers=workers)
+    places = _Places.of(workspace, store)
+    places.tidy(workspace, settings.draw)
+    with engine.ready():
+        found = collect(
+            workspace, filmed, subjects, settings, places.clips, engine=engine, quiet=quiet
+        )
+        failures = found.failures
+        shown = one_row_a_clip(found.shown)
+        events = dict(found.shown.group_by("subject_id").len().rows())
+        jobs = []
+        by_subject = shown.sort("position").partition_by("subject_id", as_dict=True)
+        for subject in subjects.sort("subject_id").iter_rows(named=True):
+            count = events.get(subject["subject_id"], 0)
+            if count < settings.least:
+                told = (
+                    f"{count} filmed events; {settings.least} are needed "
+                    "(lower --events or --min-events, or --few keep)"
+                )
+                failures.append(("reel", subject["subject_id"], told))
+                continue
+            path = workspace.reel_path(
+                subject["player_id"], subject["league"], subject["season"], settings.draw
             )
-            failures.append(("reel", subject["subject_id"], told))
-            continue
-        path = workspace.reel_path(
-            subject["player_id"], subject["league"], subject["season"], settings.draw
-        )
-        files = tuple(clip_path(workspace.clips, clip) for clip in rows["clip_id"])
-        receipt = (
-            workspace.private / "receipts" / f"{subject['subject_id']}_draw{settings.draw}.txt"
-        )
-        jobs.append(ReelJob(subject["subject_id"], path, receipt, files))
-    made: dict[str, str] = {}
-    for done in run(assemble, jobs, describe="joining reels", workers=workers, quiet=quiet):
-        if done.result is None:
-            failures.append(("reel", done.item.subject_id, done.error or ""))
-        else:
-            made[done.item.subject_id] = done.item.path.relative_to(workspace.root).as_posix()
+            name = path.relative_to(workspace.root).as_posix()
+            files = tuple(clip_name(c) for c in by_subject[(subject["subject_id"],)]["clip_id"])
+            jobs.append(ReelJob(subject["subject_id"], places.reels, name, places.clips, files))
+        made, lost = _join(workspace, jobs, settings.draw, engine, quiet)
+        failures += lost
     few = [subject for subject in sorted(made) if events[subject] < settings.events]
     failures += [
         ("few", subject, f"{events[subject]} of {settings.events} events") for subject in few
     ]
     reels = _reel_rows(shown.filter(pl.col("subject_id").is_in(list(made))), made, settings.draw)
-    _write(workspace, found.clips, reels, failures, settings, subject_ids)
+    _write(workspace, places.reels, found.clips, reels, failures, settings, subject_ids)
     return ReelReport(
         reels=len(made),
         clips=reels["clip_id"].n_unique(),
@@ -132,6 +145,70 @@ def build(
         few=len(few),
         failures=failures,
     )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where clips and reels are kept."""
+
+    clips: Folder
+    reels: Folder
+
+    @classmethod
+    def of(cls, workspace: Workspace, store: str | None) -> _Places:
+        if store is None:
+            return cls(Folder(workspace.clips.absolute()), Folder(workspace.root.absolute()))
+        whole = Folder(place(store, Path.cwd()))
+        return cls(whole.below("clips"), whole)
+
+    def tidy(self, workspace: Workspace, draw: int) -> None:
+        """Remove what a killed run has left."""
+        for folder in (self.clips, self.reels.below(reel_folder(draw))):
+            if isinstance(folder.root, Path):
+                remove_leftovers(folder.root)
+        with workspace.locked():  # an import may be writing tables
+            for name in ("receipts", "sources"):
+                remove_leftovers(workspace.private / name)
+            remove_leftovers(workspace.private, deep=False)
+
+
+def _join(
+    workspace: Workspace, jobs: list[ReelJob], draw: int, engine: Engine, quiet: bool
+) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+    """Path of each subject's reel, and failures. A reel that is there, made of the same clips, stays."""
+    there = jobs[0].place.below(reel_folder(draw)).names(".mp4") if jobs else set()
+    receipts = {
+        job.subject_id: workspace.private / "receipts" / f"{job.subject_id}_draw{draw}.txt"
+        for job in jobs
+    }
+    made: dict[str, str] = {}
+    failures: list[tuple[str, str, str]] = []
+    todo = []
+    for job in jobs:
+        receipt = receipts[job.subject_id]
+        content = f"{job.made_of} {job.place.root}\n"
+        written = receipt.read_text() if receipt.exists() else None
+        if written == content and job.name.split("/", 1)[1] in there:
+            made[job.subject_id] = job.name
+            continue
+        if written is not None:
+            receipt.unlink()  # before the reel changes
+        todo.append(job)
+    for _, outcome in stream(
+        assemble, todo, describe="joining reels", engine=engine, quiet=quiet, size=_clips_in
+    ):
+        job = outcome.item
+        if outcome.error is not None:
+            refuse_to_go_on(outcome)
+            failures.append(("reel", job.subject_id, outcome.error))
+            continue
+        write_text(receipts[job.subject_id], f"{job.made_of} {job.place.root}\n")
+        made[job.subject_id] = job.name
+    return made, failures
+
+
+def _clips_in(job: ReelJob) -> float:
+    return len(job.clips)
 
 
 def _reel_rows(shown: pl.DataFrame, paths: dict[str, str], draw: int) -> pl.DataFrame:
@@ -149,6 +226,7 @@ def _reel_rows(shown: pl.DataFrame, paths: dict[str, str], draw: int) -> pl.Data
 
 def _write(
     workspace: Workspace,
+    place_of_reels: Folder,
     clips: pl.DataFrame,
     reels: pl.DataFrame,
     failures: list[tuple[str, str, str]],
@@ -162,7 +240,7 @@ def _write(
         if subject_ids is not None:
             kept = kept | ~pl.col("subject_id").is_in(list(subject_ids))
         for path in sorted(set(old.filter(~kept)["path"]) - set(reels["path"])):
-            safe_join(workspace.root, path).unlink(missing_ok=True)  # not made any more
+            place_of_reels.remove(path)  # not made any more
         reels = pl.concat([old.filter(kept), reels])
     if workspace.has("clips"):
         old = workspace.read("clips")

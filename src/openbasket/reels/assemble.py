@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
+from openbasket.storage import Folder
 from openbasket.video.join import join
-from openbasket.workspace import write_text
 
 __all__ = ["ReelJob", "assemble"]
 
 
 @dataclass(frozen=True)
 class ReelJob:
-    """A reel to make."""
+    """A reel to make.
+
+    Args:
+        subject_id: whose.
+        place: where reels are kept.
+        name: of the reel, relative to that place.
+        store: where clips are kept.
+        clips: in order, relative to the store.
+    """
 
     subject_id: str
-    path: Path
-    receipt: Path
-    clips: tuple[Path, ...]
+    place: Folder
+    name: str
+    store: Folder
+    clips: tuple[str, ...]
+
+    @property
+    def made_of(self) -> str:
+        """What its bytes depend on, hashed."""
+        stems = (clip.rsplit("/", 1)[-1].removesuffix(".mp4") for clip in self.clips)
+        return hashlib.sha256("\n".join(stems).encode()).hexdigest()
 
 
-def assemble(job: ReelJob) -> bool:
-    """Join the clips of a reel, unless it is there already, made of the same clips.
+def assemble(job: ReelJob) -> None:
+    """Join the clips of a reel and put it in its place.
 
-    Returns:
-        Whether the reel was made now.
+    Raises:
+        VideoError: a clip that cannot be read.
+        WorkspaceError: the reel cannot be written.
     """
-    made_of = hashlib.sha256("\n".join(clip.stem for clip in job.clips).encode()).hexdigest()
-    if job.path.exists() and job.receipt.exists() and job.receipt.read_text() == made_of:
-        return False
-    job.receipt.unlink(missing_ok=True)
-    join(job.clips, job.path)
-    write_text(job.receipt, made_of)
-    return True
+    with job.store.local(job.clips) as clips, job.place.staged() as folder:
+        path = folder / job.name
+        join(clips, path)
+        job.place.put(path, job.name)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import polars as pl
 
 from openbasket import tables
-from openbasket.engine import Outcome, run
-from openbasket.reels.cut import CutJob, Wanted, cut_game
-from openbasket.reels.footage import Footage, LookJob, look
+from openbasket.engine import Engine, Outcome, stream
+from openbasket.errors import WorkspaceError
+from openbasket.reels.cut import CutJob, Wanted, clips_of, cut_game
+from openbasket.reels.footage import Footage, LookJob, look, recall, remember
 from openbasket.reels.plan import (
     CLIP,
     PLAY,
@@ -24,9 +25,10 @@ from openbasket.reels.plan import (
     stretches,
 )
 from openbasket.reels.settings import ReelSettings
+from openbasket.storage import Folder, Place, place
 from openbasket.workspace import Workspace
 
-__all__ = ["MAX_ROUNDS", "Collected", "collect"]
+__all__ = ["MAX_ROUNDS", "Collected", "collect", "refuse_to_go_on"]
 
 #: How often lost events are replaced at most: each round cuts what the last one drew anew.
 MAX_ROUNDS = 5
@@ -58,8 +60,9 @@ def collect(
     filmed: Filmed,
     subjects: pl.DataFrame,
     settings: ReelSettings,
+    store: Folder,
     *,
-    workers: int | None = None,
+    engine: Engine,
     quiet: bool = False,
 ) -> Collected:
     """Draw the plays of all reels and cut their clips.
@@ -69,7 +72,8 @@ def collect(
     play in the seeded order takes its place, for a bounded number of rounds.
     """
     ranked = candidates(filmed.events, subjects, settings)
-    state = _State(workspace, filmed, settings, ranked, partial(run, workers=workers, quiet=quiet))
+    run = partial(stream, engine=engine, quiet=quiet)
+    state = _State(workspace, filmed, settings, store, ranked, run)
     lost = ranked.clear()
     first: pl.DataFrame | None = None
     shown = ranked.clear()
@@ -97,14 +101,19 @@ class _State:
     workspace: Workspace
     filmed: Filmed
     settings: ReelSettings
+    store: Folder
     ranked: pl.DataFrame
-    run: Callable[..., list[Outcome[Any, Any]]]
+    run: Callable[..., Iterator[tuple[int, Outcome[Any, Any]]]]
     footage: dict[str, Footage | None] = field(default_factory=dict)
     times: dict[tuple[str, str], float | None] = field(default_factory=dict)
     tried: set[tuple[str, str, int]] = field(default_factory=set)
     made: list[tuple[Any, ...]] = field(default_factory=list)
     encoded: int = 0
     failures: list[Failure] = field(default_factory=list)
+    stored: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stored = self.store.names(".mp4")
 
     def clips(self) -> pl.DataFrame:
         """Table ``clips`` of what was cut or found."""
@@ -139,26 +148,37 @@ class _State:
         still = pl.concat(gone).join(chosen, on=["subject_id", *PLAY], how="semi")
         return shown, pl.concat(gone).clear() if still.is_empty() else pl.concat(gone)
 
+    def _source(self, game: str) -> Place:
+        return place(self.filmed.videos[game], self.workspace.root.absolute())
+
     def _look(self, games: list[str]) -> None:
+        """Open the videos that are new or have changed; of the others it is known what they are."""
         whole = self.settings.check == "whole"
-        jobs = [
-            LookJob(
-                game,
-                self.workspace.root / self.filmed.videos[game],
-                "frames" if whole else "packets",
-            )
-            for game in games
-        ]
-        for outcome in self.run(look, jobs, describe="looking at videos"):
-            game, footage = outcome.item.game_id, outcome.result
-            self.footage[game] = footage
-            if footage is None:
+        notes = self.workspace.private / "sources"
+        todo = []
+        for game in games:
+            job = LookJob.of(game, self._source(game), whole=whole)
+            known = recall(notes / f"{game}.json", job)
+            if known is None:
+                todo.append(job)
+            else:
+                self._judge(game, known, whole=whole)
+        for _, outcome in self.run(look, todo, describe="looking at videos"):
+            game = outcome.item.game_id
+            if outcome.result is None:
+                self.footage[game] = None
                 self.failures.append(("video", game, outcome.error or ""))
-            elif footage.faults:
-                done = "left out" if whole else "only stretches that decode whole are used"
-                self.failures.append(("video", game, f"{'; '.join(footage.faults)}: {done}"))
-                if whole:
-                    self.footage[game] = None
+                continue
+            remember(notes / f"{game}.json", outcome.result)
+            self._judge(game, outcome.result, whole=whole)
+
+    def _judge(self, game: str, footage: Footage, *, whole: bool) -> None:
+        self.footage[game] = footage
+        if footage.faults:
+            done = "left out" if whole else "only stretches that decode whole are used"
+            self.failures.append(("video", game, f"{'; '.join(footage.faults)}: {done}"))
+            if whole:
+                self.footage[game] = None
 
     def _locate(self, plays: pl.DataFrame) -> None:
         new = plays.filter(
@@ -184,14 +204,18 @@ class _State:
             if (game, event, frames) not in self.tried:
                 self.tried.add((game, event, frames))
                 jobs.setdefault(game, []).append(Wanted(event, at, until if until > at else None))
-        root, store = self.workspace.root, self.workspace.clips
-        cuts = [
-            CutJob(game, root / self.filmed.videos[game], store, tuple(wanted), self.settings.clip)
-            for game, wanted in sorted(jobs.items())
-        ]
-        for outcome in self.run(cut_game, cuts, describe="cutting clips"):
+        todo = []
+        for game, wanted in sorted(jobs.items()):
+            job = self._cut_job(game, tuple(wanted))
+            spans = clips_of(job)
+            if all(span.path.as_posix() in job.stored for span, _ in spans):
+                self.made += [row for _, row in spans]
+            else:
+                todo.append(job)
+        for _, outcome in self.run(cut_game, todo, describe="cutting clips", size=_left_to_cut):
             game, result = outcome.item.game_id, outcome.result
             if result is None:
+                refuse_to_go_on(outcome)
                 self.failures.append(("cut", game, outcome.error or ""))
                 continue
             self.made += result.clips
@@ -199,3 +223,37 @@ class _State:
             self.failures += [
                 ("cut", f"{game}/{event}", reason) for event, reason in result.failures
             ]
+
+    def _cut_job(self, game: str, wanted: tuple[Wanted, ...]) -> CutJob:
+        footage = self.footage[game]
+        assert footage is not None
+        job = CutJob(
+            game,
+            self._source(game),
+            footage,
+            self.store,
+            wanted,
+            self.settings.clip,
+            self.settings.check != "bytes",
+            frozenset(),
+        )
+        names = {span.path.as_posix() for span, _ in clips_of(job)}
+        return replace(job, stored=frozenset(names & self.stored))
+
+
+def _left_to_cut(job: CutJob) -> float:
+    """Clips that are not in the store: the work in a job."""
+    return len(job.wanted) - len(job.stored)
+
+
+def refuse_to_go_on(outcome: Outcome[Any, Any]) -> None:
+    """A place that takes no more files fails every job: one clear error is better than all of them.
+
+    Raises:
+        WorkspaceError: the job ended with one.
+    """
+    if outcome.kind == WorkspaceError.__name__:
+        raise WorkspaceError(
+            f"{(outcome.error or '').partition(': ')[2]}. What was made is kept: mend it, and run the same "
+            "command again"
+        )

@@ -9,18 +9,20 @@ from fractions import Fraction
 from pathlib import Path
 
 from openbasket.errors import ConfigError
+from openbasket.reels.footage import Footage
+from openbasket.storage import Folder, Place
 from openbasket.video.clip import Encoding, Span, cut_clips
-from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
 
 __all__ = [
+    "ClipRow",
     "ClipSettings",
     "CutJob",
     "CutResult",
     "Wanted",
-    "clip_path",
+    "clip_name",
+    "clips_of",
     "cut_game",
-    "source_key",
     "span",
 ]
 
@@ -37,7 +39,6 @@ class ClipSettings:
         gop: frames between key frames; short ones make reading of single frames cheap.
         sound: keep it (AAC, 48 kHz stereo).
         copy: copy whole groups of pictures out of sources that have a clip's size, rate and codec.
-        check: decode what is copied, so that damage is found.
     """
 
     before_s: float = 6.0
@@ -47,7 +48,6 @@ class ClipSettings:
     gop: int = 30
     sound: bool = True
     copy: bool = True
-    check: bool = True
 
     def __post_init__(self) -> None:
         if self.before_s < 0 or self.after_s <= 0 or self.before_s + self.after_s > 120:
@@ -56,10 +56,9 @@ class ClipSettings:
                 "before, more than 0 s after, 120 s in all"
             )
 
-    @property
-    def encoding(self) -> Encoding:
+    def encoding(self, *, check: bool = True) -> Encoding:
         """What concerns the encoder."""
-        return Encoding(self.crf, self.preset, self.gop, self.sound, self.copy, self.check)
+        return Encoding(self.crf, self.preset, self.gop, self.sound, self.copy, check)
 
 
 @dataclass(frozen=True)
@@ -77,15 +76,33 @@ class Wanted:
     until_s: float | None = None
 
 
+#: A row of table ``clips``.
+ClipRow = tuple[str, str, str, float, float, int]
+
+
 @dataclass(frozen=True)
 class CutJob:
-    """All clips of one game."""
+    """All clips of one game.
+
+    Args:
+        game_id: the game.
+        source: its video.
+        footage: what that is.
+        store: where clips are kept.
+        wanted: the plays.
+        settings: of the clips.
+        check: decode what is copied.
+        stored: names of clips that the store has.
+    """
 
     game_id: str
-    source: Path
-    store: Path
+    source: Place
+    footage: Footage
+    store: Folder
     wanted: tuple[Wanted, ...]
     settings: ClipSettings
+    check: bool
+    stored: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -98,68 +115,57 @@ class CutResult:
         encoded: clips that were made now, not found in the store.
     """
 
-    clips: list[tuple[str, str, str, float, float, int]]
+    clips: list[ClipRow]
     failures: list[tuple[str, str]]
     encoded: int
 
 
-def source_key(path: Path) -> str:
-    """Identify a video by its content: size, and the first and last MiB."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(1 << 20))
-        file.seek(max(0, size - (1 << 20)))
-        digest.update(file.read(1 << 20))
-    return digest.hexdigest()
-
-
-def clip_path(store: Path, clip_id: str) -> Path:
+def clip_name(clip_id: str) -> str:
     """Where a clip lies in the store."""
-    return store / clip_id[:2] / f"{clip_id}.mp4"
+    return f"{clip_id[:2]}/{clip_id}.mp4"
+
+
+def clips_of(job: CutJob) -> list[tuple[Span, ClipRow]]:
+    """The clip of each play: (where in the store and which part of the video, row of table ``clips``)."""
+    clips: list[tuple[Span, ClipRow]] = []
+    for wanted in sorted(job.wanted, key=lambda w: (w.at_s, w.event_id)):
+        start, frames = span(wanted.at_s, wanted.until_s, job.settings, job.footage.duration_s)
+        clip_id = _clip_id(job.footage.key, start, frames, job.settings)
+        end_s = float(start + frames / FPS)
+        row = (clip_id, job.game_id, wanted.event_id, float(start), end_s, frames)
+        clips.append((Span(Path(clip_name(clip_id)), start, frames), row))
+    return clips
 
 
 def cut_game(job: CutJob) -> CutResult:
-    """Cut all clips of a game in one forward pass through its video.
+    """Cut the clips of a game that the store does not have, in one forward pass through its video.
 
-    An event behind the end of the video, or a stretch that does not decode, costs only its own clip.
+    A stretch that does not decode costs only its own clip.
 
     Raises:
         VideoError: the video cannot be opened at all.
     """
-    info = probe(job.source)
-    key = source_key(job.source)
-    clips: list[tuple[str, str, str, float, float, int]] = []
+    clips: list[ClipRow] = []
     failures: list[tuple[str, str]] = []
-    missing: dict[Path, tuple[Fraction, int]] = {}
-    rows: dict[Path, list[tuple[str, str, str, float, float, int]]] = {}
-    for wanted in sorted(job.wanted, key=lambda w: (w.at_s, w.event_id)):
-        if wanted.at_s >= info.duration_s:
-            reason = (
-                f"'{job.source.name}' ends at {float(info.duration_s):.1f} s, "
-                f"the event is at {wanted.at_s:.1f} s"
-            )
-            failures.append((wanted.event_id, reason))
-            continue
-        start, frames = span(wanted.at_s, wanted.until_s, job.settings, info.duration_s)
-        clip_id = _clip_id(key, start, frames, job.settings)
-        path = clip_path(job.store, clip_id)
-        end_s = float(start + frames / FPS)
-        row = (clip_id, job.game_id, wanted.event_id, float(start), end_s, frames)
-        if path.exists():
+    rows: dict[Span, list[ClipRow]] = {}
+    for span, row in clips_of(job):
+        if span.path.as_posix() in job.stored:
             clips.append(row)
         else:
-            missing[path] = (start, frames)
-            rows.setdefault(path, []).append(row)
+            rows.setdefault(span, []).append(row)
     encoded = 0
-    order = sorted(missing, key=lambda path: missing[path])
-    spans = [Span(path, *missing[path]) for path in order]
-    for path, error in cut_clips(job.source, spans, job.settings.encoding):
-        if error is None:
-            encoded += 1
-            clips += rows[path]
-        else:
-            failures += [(row[2], error) for row in rows[path]]
+    with job.store.staged() as folder:
+        staged = {folder / span.path: span for span in rows}
+        spans = [Span(path, span.start_s, span.frames) for path, span in staged.items()]
+        encoding = job.settings.encoding(check=job.check)
+        for path, error in cut_clips(job.source, spans, encoding) if spans else ():
+            span = staged[path]
+            if error is None:
+                job.store.put(path, span.path.as_posix())
+                encoded += 1
+                clips += rows[span]
+            else:
+                failures += [(row[2], error) for row in rows[span]]
     return CutResult(sorted(clips), sorted(failures), encoded)
 
 
@@ -184,6 +190,6 @@ def _clip_id(source: str, start: Fraction, frames: int, settings: ClipSettings) 
         "frames": frames,
         "size": [WIDTH, HEIGHT],
         "fps": str(FPS),
-        "encoder": {k: v for k, v in asdict(settings.encoding).items() if k != "check"},
+        "encoder": {k: v for k, v in asdict(settings.encoding()).items() if k != "check"},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -12,7 +12,7 @@ __all__ = ["Check", "Few", "Overlap", "ReelSettings"]
 
 Few = Literal["leave_out", "keep"]
 Overlap = Literal["apart", "merge"]
-Check = Literal["stretches", "whole"]
+Check = Literal["bytes", "stretches", "whole"]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class ReelSettings:
         overlap: clips of one reel that show the same moments: kept ``apart`` (the paper), or ``merge`` into
             one longer clip. The events are drawn alike; a reel then has fewer and longer clips.
         replace: draw another event, the next in the seeded order, for one that cannot be shown.
-        check: how a game's video is checked before it is cut. ``stretches``: its index and all of its bytes,
-            and the pictures only of the stretches that are shown; what is damaged is named, the other
-            stretches are used. ``whole``: every picture, and a game with any damage is left out.
+        check: how a game's video is checked. ``stretches``: its index and all of its bytes (behind a URL:
+            its index alone), and the pictures of the stretches that are shown; what is damaged is named, the
+            other stretches are used. ``bytes``: pictures that are copied as they are, are not decoded, which
+            is faster; damage that only decoding shows is not found in them. ``whole``: every picture, and a
+            game with any damage is left out.
     """
 
     events: int = 50

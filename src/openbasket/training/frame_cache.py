@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openbasket.engine.local import run
+from openbasket.engine import run
 from openbasket.errors import VideoError
 from openbasket.video.frames import read_frames, uniform_indices
 from openbasket.video.probe import probe

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openbasket.errors import VideoError
+from openbasket.storage import Place, open_binary
 
-__all__ = ["Index", "Track", "read_index"]
+__all__ = ["Index", "Track", "index_of", "read_index"]
 
 #: Boxes that may stand outside of all others.
 _OUTER = frozenset(
@@ -81,11 +81,19 @@ class _DamagedError(ValueError):
     """A contradiction that ends the reading of what holds it."""
 
 
-def read_index(path: Path, max_size: int) -> Index | None:
-    """Read the index of an MP4 file (also QuickTime); the samples themselves are not read.
+def read_index(path: Place, max_size: int) -> Index | None:
+    """Read the index of an MP4 file (also QuickTime); see :func:`index_of`."""
+    with open_binary(path) as (file, size):
+        return index_of(file, size, str(path), max_size)
+
+
+def index_of(file: IO[bytes], size: int, name: str, max_size: int) -> Index | None:
+    """Read the index of an open MP4 file; the samples themselves are not read.
 
     Args:
-        path: the file.
+        file: the file.
+        size: its bytes.
+        name: for messages.
         max_size: an index with more bytes is not read: it then has a size and no tracks.
 
     Returns:
@@ -94,21 +102,19 @@ def read_index(path: Path, max_size: int) -> Index | None:
     Raises:
         VideoError: the index is cut off or does not divide into boxes, so that nobody knows what it holds.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        boxes, faults = _outer(file, size)
-        if not any(box.kind in _OUTER for box in boxes):
-            return None
-        place = next((box for box in boxes if box.kind == b"moov"), None)
-        if place is None:
-            return Index(0, (), tuple(faults or ["it has no index (box 'moov')"]))
-        if place.end > size:
-            raise VideoError(f"'{path}' is truncated inside of its index; fetch or make it again")
-        length = place.end - place.start
-        if length > max_size:
-            return Index(length, (), tuple(faults))
-        file.seek(place.start)
-        content = file.read(length)
+    boxes, faults = _outer(file, size)
+    if not any(box.kind in _OUTER for box in boxes):
+        return None
+    place = next((box for box in boxes if box.kind == b"moov"), None)
+    if place is None:
+        return Index(0, (), tuple(faults or ["it has no index (box 'moov')"]))
+    if place.end > size:
+        raise VideoError(f"'{name}' is truncated inside of its index; fetch or make it again")
+    length = place.end - place.start
+    if length > max_size:
+        return Index(length, (), tuple(faults))
+    file.seek(place.start)
+    content = file.read(length)
     media = [(box.start, box.end) for box in boxes if box.kind == b"mdat"]
     tracks: list[Track] = []
     try:
@@ -118,11 +124,11 @@ def read_index(path: Path, max_size: int) -> Index | None:
                 tracks.append(track)
                 faults += [f"stream '{track.kind}': {fault}"] if fault else []
     except _DamagedError as error:
-        raise VideoError(f"'{path}' has a damaged index: {error}; fetch or make it again") from None
+        raise VideoError(f"'{name}' has a damaged index: {error}; fetch or make it again") from None
     return Index(length, tuple(tracks), tuple(faults))
 
 
-def _outer(file: BinaryIO, size: int) -> tuple[list[_Box], list[str]]:
+def _outer(file: IO[bytes], size: int) -> tuple[list[_Box], list[str]]:
     """The outermost boxes, as far as one leads to the next, and the first thing that is wrong with them."""
     boxes: list[_Box] = []
     faults: list[str] = []

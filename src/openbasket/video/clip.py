@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
+from openbasket.storage import Place
 from openbasket.video.copying import copy_clip, copyable
 from openbasket.video.fit import Fitter
 from openbasket.video.frames import whole_frames
@@ -27,7 +28,7 @@ _GAP_S = 2
 
 
 def cut_clips(
-    path: Path, spans: Sequence[Span], encoding: Encoding | None = None
+    path: Place, spans: Sequence[Span], encoding: Encoding | None = None
 ) -> Iterator[tuple[Path, str | None]]:
     """Cut clips of 704x400 at 30 FPS out of a video.
 
@@ -36,7 +37,7 @@ def cut_clips(
     once; stretches that no clip shows are skipped.
 
     Args:
-        path: the game's video.
+        path: the game's video, or its URL.
         spans: the clips; they may overlap.
         encoding: how to encode.
 

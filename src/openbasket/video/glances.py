@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 
 import av
@@ -11,6 +10,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from openbasket.errors import VideoError
+from openbasket.storage import Place
 from openbasket.video.probe import Limits, duration_s, open_video
 
 __all__ = ["Glance", "Glances"]
@@ -33,7 +33,7 @@ class Glances:
         VideoError: on entry, no such file, not a video, or over a limit.
     """
 
-    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+    def __init__(self, path: Place, limits: Limits | None = None) -> None:
         self._path = path
         self._opened = open_video(path, limits)
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
+from openbasket.storage import Place
 from openbasket.video.boxes import read_index
 from openbasket.video.frames import decode, presentation_times
 from openbasket.video.probe import Limits, open_video
@@ -36,7 +36,7 @@ _FORBIDDEN = re.compile(rb"\0\0[\0-\2]")
 _ZEROS_BEHIND = 8
 
 
-def faults(path: Path, depth: Depth = "frames", limits: Limits | None = None) -> list[str]:
+def faults(path: Place, depth: Depth = "frames", limits: Limits | None = None) -> list[str]:
     """Look for damage.
 
     Args:
@@ -61,7 +61,7 @@ def faults(path: Path, depth: Depth = "frames", limits: Limits | None = None) ->
     return found
 
 
-def count_frames(path: Path, limits: Limits | None = None) -> int:
+def count_frames(path: Place, limits: Limits | None = None) -> int:
     """Decode the whole video and return its number of frames.
 
     Raises:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from typing import IO
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
-from openbasket.video.boxes import read_index
+from openbasket.storage import Place, Url, open_ranges
+from openbasket.video.boxes import Index, index_of, read_index
 
 __all__ = ["Limits", "VideoInfo", "duration_s", "open_video", "probe"]
 
@@ -49,7 +50,7 @@ class VideoInfo:
     """A video's facts, as its container states them.
 
     Args:
-        path: the file.
+        path: the file, or its URL.
         width: pixels.
         height: pixels.
         fps: average frames a second, a rational number.
@@ -58,7 +59,7 @@ class VideoInfo:
         codec: such as ``h264``.
     """
 
-    path: Path
+    path: Place
     width: int
     height: int
     fps: Fraction
@@ -67,7 +68,7 @@ class VideoInfo:
     codec: str
 
 
-def probe(path: Path, limits: Limits | None = None) -> VideoInfo:
+def probe(path: Place, limits: Limits | None = None) -> VideoInfo:
     """Read a video's facts without decoding it.
 
     Raises:
@@ -79,24 +80,43 @@ def probe(path: Path, limits: Limits | None = None) -> VideoInfo:
 
 @contextmanager
 def open_video(
-    path: Path, limits: Limits | None = None
+    path: Place, limits: Limits | None = None
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video whose facts are within the limits; errors of FFmpeg inside become VideoError.
 
-    Its decoder marks every frame that it made up in part (``is_corrupt``), and raises at a picture of more
-    than twice the allowed pixels, wherever in the video that comes.
+    A URL is read through ranges, as needed. The decoder marks every frame that it made up in part
+    (``is_corrupt``), and raises at a picture of more than twice the allowed pixels, wherever in the video
+    that comes.
+
+    Raises:
+        VideoError: there is no such file, it is no video, or over a limit.
     """
-    if not path.is_file():
-        raise VideoError(f"there is no video at '{path}'")
     limits = limits or Limits()
-    _refuse_file(path, limits)
     # FFmpeg decodes a picture already when it opens the file; it counts pixels with its padding.
     bound = {"max_pixels": str(2 * limits.pixels)}
     most = {"max_streams": str(limits.streams + 1)}
     try:
-        with av.open(
-            str(path), options=bound, container_options=most, metadata_errors="replace"
-        ) as container:
+        with ExitStack() as stack:
+            source: str | IO[bytes] = str(path)
+            if isinstance(path, Url):
+                source, size = stack.enter_context(open_ranges(path))
+                _refuse_size(path, size, limits)
+                _refuse_index(path, index_of(source, size, str(path), limits.index_bytes), limits)
+                source.seek(0)
+            else:
+                if not path.is_file():
+                    raise VideoError(f"there is no video at '{path}'")
+                _refuse_size(path, path.stat().st_size, limits)
+                _refuse_index(path, read_index(path, limits.index_bytes), limits)
+            container = stack.enter_context(
+                av.open(
+                    source,
+                    mode="r",
+                    options=bound,
+                    container_options=most,
+                    metadata_errors="replace",
+                )
+            )
             if not container.streams.video:
                 raise VideoError(f"'{path}' holds no video stream; it is truncated or no video")
             stream = container.streams.video[0]
@@ -113,12 +133,13 @@ def open_video(
         ) from None
 
 
-def _refuse_file(path: Path, limits: Limits) -> None:
-    """Refuse what the file system and the boxes of an MP4 show, before FFmpeg sees the file."""
-    size = path.stat().st_size
+def _refuse_size(path: Place, size: int, limits: Limits) -> None:
     if size > limits.size_bytes:
         raise VideoError(f"'{path}' has {size:,} bytes; allowed: {limits.size_bytes:,}")
-    index = read_index(path, limits.index_bytes)
+
+
+def _refuse_index(path: Place, index: Index | None, limits: Limits) -> None:
+    """Refuse what the boxes of an MP4 show, before FFmpeg sees the file."""
     if index is None:
         return
     if index.size > limits.index_bytes:
@@ -137,12 +158,12 @@ def _refuse_file(path: Path, limits: Limits) -> None:
             _refuse(path, track.width * track.height, track.duration_s, fps, limits)
 
 
-def _refuse_streams(path: Path, count: int, limits: Limits) -> None:
+def _refuse_streams(path: Place, count: int, limits: Limits) -> None:
     if count > limits.streams:
         raise VideoError(f"'{path}' has {count} streams; allowed: {limits.streams}")
 
 
-def _refuse(path: Path, pixels: int, duration_s: Fraction, fps: Fraction, limits: Limits) -> None:
+def _refuse(path: Place, pixels: int, duration_s: Fraction, fps: Fraction, limits: Limits) -> None:
     """Refuse what the container states of its video."""
     if pixels > limits.pixels:
         raise VideoError(f"'{path}' declares {pixels:,} pixels; allowed: {limits.pixels:,}")
@@ -164,7 +185,7 @@ def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
     return Fraction(container.duration or 0, av.time_base)
 
 
-def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
+def _info(path: Place, container: InputContainer, stream: VideoStream) -> VideoInfo:
     if stream.codec_context is None:  # what PyAV gives where FFmpeg does not know the codec
         raise VideoError(f"'{path}' is in an unknown codec: it is damaged, or of an exotic kind")
     fps = stream.average_rate or stream.guessed_rate or Fraction(0)

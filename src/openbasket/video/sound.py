@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
 from itertools import repeat
-from pathlib import Path
 from typing import cast
 
 import av
@@ -19,6 +18,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard
 
+from openbasket.storage import Place
 from openbasket.video.probe import open_video
 
 __all__ = [
@@ -82,7 +82,7 @@ class Sound:
 
 
 @contextmanager
-def open_sound(path: Path) -> Iterator[Sound | None]:
+def open_sound(path: Place) -> Iterator[Sound | None]:
     """Open a video for its sound; None where it has none. Pictures are not read."""
     with open_video(path) as (container, _):
         tracks = [track for track in container.streams.audio if track.rate]

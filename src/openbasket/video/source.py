@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
+from openbasket.storage import Place
 from openbasket.video.probe import open_video
 from openbasket.video.sound import Sound, open_sound
 from openbasket.video.write import FPS
@@ -117,7 +118,7 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, *, sound: bool) -> Iterator[Source]:
+def open_source(path: Place, *, sound: bool) -> Iterator[Source]:
     """Open a video to cut clips from.
 
     Raises:
