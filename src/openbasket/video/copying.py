@@ -64,7 +64,7 @@ def copy_clip(source: Source, span: Span, encoding: Encoding) -> bool:
     config = bytes(source.stream.codec_context.extradata or b"")
     copied = [(place - plan.head, packet) for place, packet in packets[plan.first : plan.last]]
     with ExitStack() as stack:
-        parts = [Part.of(config, copied)]
+        parts = [Part(config, copied)]
         template = source.stream
         if before:
             part, template = _part_in(before, stack)
@@ -72,8 +72,8 @@ def copy_clip(source: Source, span: Span, encoding: Encoding) -> bool:
         if after:
             parts.append(_part_in(after, stack)[0])
         heard = source.heard(span)
-        sound = encode_sound(heard) if heard is not None else None
-        mux(span.path, parts, template, [Heard(span.frames, (lambda: sound) if sound else None)])
+        sound = encode_sound(heard) if heard is not None else []
+        mux(span.path, parts, template, [Heard(span.frames, sound)])
     return True
 
 
@@ -81,7 +81,7 @@ def _part_in(file: bytes, stack: ExitStack) -> tuple[Part, VideoStream]:
     container = stack.enter_context(av.open(io.BytesIO(file), "r"))
     stream = container.streams.video[0]
     config = bytes(stream.codec_context.extradata or b"")
-    return Part.of(config, list(places(container, stream))), stream
+    return Part(config, list(places(container, stream))), stream
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -36,23 +36,26 @@ class Part:
 
     Args:
         config: its ``avcC`` record: the parameter sets of its encoding.
-        frames: pictures.
-        ahead: frames by which decoding must run ahead of showing (B-frames).
-        repeats: whether each of its key frames brings its parameter sets along.
-        packets: (place in order of showing, packet), in decoding order.
+        packets: (place in order of showing, packet), in decoding order; at least one.
     """
 
     config: bytes
-    frames: int
-    ahead: int
-    repeats: bool
-    packets: Callable[[], Iterable[Placed]]
+    packets: Sequence[Placed]
 
-    @classmethod
-    def of(cls, config: bytes, packets: Sequence[Placed]) -> Part:
-        """A stretch whose packets are at hand."""
-        ahead = max(i - place for i, (place, _) in enumerate(packets))
-        return cls(config, len(packets), ahead, brings_sets(packets[0][1]), lambda: packets)
+    @property
+    def frames(self) -> int:
+        """Pictures."""
+        return len(self.packets)
+
+    @property
+    def ahead(self) -> int:
+        """Frames by which decoding must run ahead of showing (B-frames)."""
+        return max(i - place for i, (place, _) in enumerate(self.packets))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether each of its key frames brings its parameter sets along."""
+        return _SPS in _kinds(bytes(self.packets[0][1]))
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,11 @@ class Heard:
 
     Args:
         frames: for how many frames it is heard.
-        packets: as ``encode_sound`` makes them; null for silence.
+        packets: as ``encode_sound`` makes them; none for silence.
     """
 
     frames: int
-    packets: Callable[[], Iterable[bytes]] | None = None
+    packets: Sequence[bytes] = ()
 
 
 def join(clips: Sequence[Path], path: Path) -> list[int]:
@@ -95,9 +98,9 @@ def join(clips: Sequence[Path], path: Path) -> list[int]:
             form = form or mine
             if mine != form:
                 raise VideoError(f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again")
-            part = _part(clip, container, stream)
+            part, sound = _read(clip, container, stream)
             parts.append(part)
-            sounds.append(_heard(clip, container, part.frames))
+            sounds.append(sound)
     with open_video(clips[0]) as (_, stream):
         mux(path, parts, stream, sounds)
     return [part.frames for part in parts]
@@ -142,7 +145,7 @@ def _pictures(
     begun = 0
     for part in parts:
         sets = _parameter_sets(part.config) if mixed and not part.repeats else b""
-        for i, (place, packet) in enumerate(part.packets()):
+        for i, (place, packet) in enumerate(part.packets):
             out = packet
             if sets and packet.is_keyframe:
                 out = cast("Packet[VideoStream]", Packet(sets + bytes(packet)))
@@ -163,7 +166,7 @@ def _sounds(sounds: Sequence[Heard], stream: AudioStream) -> Iterator[Packet[Aud
         first = ceil(begun * _SAMPLES / PACKET)
         begun += sound.frames
         end = ceil(begun * _SAMPLES / PACKET) - (number < len(sounds) - 1)
-        packets = sound.packets() if sound.packets else silent_packets()
+        packets = sound.packets or silent_packets()
         yield from placed(packets, range(first - 1, end), stream)
 
 
@@ -186,33 +189,22 @@ def is_instant(packet: Packet[VideoStream]) -> bool:
     return any(kind == _IDR for kind in _kinds(bytes(packet)))
 
 
-def _part(clip: Path, container: InputContainer, stream: VideoStream) -> Part:
-    if not frame_step(stream.time_base):
+def _read(clip: Path, container: InputContainer, stream: VideoStream) -> tuple[Part, Heard]:
+    """A clip, in one pass."""
+    step = frame_step(stream.time_base)
+    if not step:
         raise VideoError(f"'{clip}' is no clip of {FPS} FPS; cut it again")
-    count = ahead = 0
-    repeats = False
-    for place, packet in places(container, stream):
-        if count == 0:
-            repeats = brings_sets(packet)
-        ahead = max(ahead, count - place)
-        count += 1
-    if not count:
+    pictures: list[Placed] = []
+    sound: list[bytes] = []
+    for packet in container.demux(stream, *container.streams.audio[:1]):
+        if packet.stream_index != stream.index:
+            sound += [bytes(packet)] if packet.size else []
+        elif packet.pts is not None:
+            pictures.append((packet.pts // step, cast("Packet[VideoStream]", packet)))
+    if not pictures:
         raise VideoError(f"'{clip}' holds no frames; cut it again")
-
-    def packets() -> Iterator[Placed]:
-        with open_video(clip) as (container, stream):
-            yield from places(container, stream)
-
     config = bytes(stream.codec_context.extradata or b"")
-    return Part(config, count, ahead, repeats, packets)
-
-
-def _heard(clip: Path, container: InputContainer, frames: int) -> Heard:
-    def packets() -> Iterator[bytes]:
-        with open_video(clip) as (container, _):
-            yield from (bytes(p) for p in container.demux(container.streams.audio[0]) if p.size)
-
-    return Heard(frames, packets if container.streams.audio else None)
+    return Part(config, pictures), Heard(len(pictures), sound)
 
 
 def _kinds(data: bytes) -> Iterator[int]:
@@ -221,11 +213,6 @@ def _kinds(data: bytes) -> Iterator[int]:
     while at + 4 < len(data):
         yield data[at + 4] & 31
         at += 4 + int.from_bytes(data[at : at + 4], "big")
-
-
-def brings_sets(packet: Packet[VideoStream]) -> bool:
-    """Whether a packet holds parameter sets."""
-    return _SPS in _kinds(bytes(packet))
 
 
 def _parameter_sets(config: bytes) -> bytes:
