@@ -313,8 +313,8 @@ def reels(
     check: Annotated[
         str,
         typer.Option(
-            help="Decode the stretches that are shown, or the whole of each video and leave out "
-            "damaged ones."
+            help="What to decode: stretches that are shown; the whole of each video, and damaged "
+            "ones are left out; or bytes: what is copied is not decoded."
         ),
     ] = "stretches",
     preset: Annotated[str, typer.Option(help="x264 preset of the clips.")] = "veryfast",
