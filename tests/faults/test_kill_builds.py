@@ -123,11 +123,13 @@ def test_a_video_that_vanishes_costs_its_game_and_no_reel_that_is_made(film):
         away.rename(video)
     report = json.loads(limited(words, "true").stdout)
     assert report["failures"] == []
-    assert killing.sums(film) == wanted
+    sums = killing.sums(film)
+    assert wanted.items() <= sums.items()
+    assert all("/clips/" in name for name in sums.keys() - wanted)  # of plays that stood in
     away = video.rename(film / "g1.away")  # all of its clips are there: nothing is lost
     try:
         report = json.loads(limited(words, "true").stdout)
     finally:
         away.rename(video)
     assert (report["failures"], report["encoded"]) == ([], 0)
-    assert killing.sums(film) == wanted
+    assert killing.sums(film) == sums
