@@ -35,7 +35,7 @@ import av
 import numpy as np
 import polars as pl
 
-SUBJECTS, EVENTS, DRAWS = 8, 6, 5
+SUBJECTS, EVENTS, DRAWS = 4, 6, 5
 PAPER_REELS, PAPER_CLIPS = 32_232, 50
 SIDES = ("openbasket", "ffmpeg", "moviepy", "graph")
 X264 = ["-c:v", "libx264", "-crf", "23", "-preset", "veryfast", "-g", "30", "-keyint_min", "30"]
@@ -59,13 +59,15 @@ def make(root: Path) -> None:
     simulate(workspace, [league], quiet=True)
     render_all(workspace, settings=RenderSettings(crf=20, preset="veryfast"))
     label(workspace, LabelSettings(min_events=1), quiet=True)
-    forms = {"720p": ["-vf", "scale=1280:720", "-g", "60"], "gop250": ["-g", "250"]}
+    forms = {
+        "720p": ["-vf", "scale=1280:720", "-g", "60", "-preset", "ultrafast"],
+        "gop250": ["-g", "250", "-preset", "veryfast"],
+    }
     for name, words in forms.items():
         shutil.copytree(workspace.root, root / name)
         for video in sorted((root / name / "videos").glob("*.mp4")):
             out = video.with_suffix(".new.mp4")
-            options = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
-            ffmpeg("-i", str(video), *words, *options, str(out))
+            ffmpeg("-i", str(video), "-c:v", "libx264", "-crf", "20", *words, str(out))
             out.replace(video)
 
 
