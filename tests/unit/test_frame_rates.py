@@ -49,9 +49,10 @@ class Source:
     path: Path
     shown_s: list[Fraction]
     numbers: list[int]
+    off_s: Fraction = Fraction(0)  # half a tick of the container's clock
 
     def at(self, moment: Fraction) -> int:
-        return self.numbers[bisect_right(self.shown_s, moment) - 1]
+        return self.numbers[bisect_right(self.shown_s, moment + self.off_s) - 1]
 
 
 def options(bframes: int) -> dict[str, str]:
@@ -139,7 +140,7 @@ def two_hours(
         abs(a - Fraction(b - nominal[0], TICKS)) <= 2 * max(base, Fraction(1, TICKS))
         for a, b in zip(shown_s[-400:], nominal[-400:], strict=True)
     )
-    return Source(path, shown_s, numbers)
+    return Source(path, shown_s, numbers, base / 2)
 
 
 def assert_exact(source: Source, folder: Path) -> None:

@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+#: Of the way clips are cut: another one gives other pictures from the same source.
+_VERSION = 1
+
+
 @dataclass(frozen=True)
 class ClipSettings:
     """How clips are cut.
@@ -130,7 +134,7 @@ def clips_of(job: CutJob) -> list[tuple[Span, ClipRow]]:
     clips: list[tuple[Span, ClipRow]] = []
     for wanted in sorted(job.wanted, key=lambda w: (w.at_s, w.event_id)):
         start, frames = span(wanted.at_s, wanted.until_s, job.settings, job.footage.duration_s)
-        clip_id = _clip_id(job.footage.key, start, frames, job.settings)
+        clip_id = _clip_id(job, start, frames)
         end_s = float(start + frames / FPS)
         row = (clip_id, job.game_id, wanted.event_id, float(start), end_s, frames)
         clips.append((Span(Path(clip_name(clip_id)), start, frames), row))
@@ -182,14 +186,15 @@ def span(
     return first / FPS, max(1, last - first)
 
 
-def _clip_id(source: str, start: Fraction, frames: int, settings: ClipSettings) -> str:
-    """Content address: everything that the clip's bytes depend on."""
+def _clip_id(job: CutJob, start: Fraction, frames: int) -> str:
+    """Content address: everything that the clip's bytes depend on, and whether they were checked."""
     facts = {
-        "source": source,
+        "version": _VERSION,
+        "source": job.footage.key,
         "start": str(start),
         "frames": frames,
         "size": [WIDTH, HEIGHT],
         "fps": str(FPS),
-        "encoder": {k: v for k, v in asdict(settings.encoding()).items() if k != "check"},
+        "encoder": asdict(job.settings.encoding(check=job.check)),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -25,6 +25,8 @@ __all__ = ["Encoding", "Span", "cut_clips"]
 
 #: A gap between clips that is decoded rather than jumped over.
 _GAP_S = 2
+#: A video's first picture may begin so many frames after the moment at which a clip begins.
+_LATE_FRAMES = 2
 
 
 def cut_clips(
@@ -50,7 +52,7 @@ def cut_clips(
     encoding = encoding or Encoding()
     with open_source(path, sound=encoding.sound) as source:
         left = sorted(spans, key=lambda span: (span.start_s, span.frames, str(span.path)))
-        if encoding.copy and copyable(source.stream):
+        if encoding.copy and copyable(source):
             ordered, left = left, []
             for span in ordered:
                 if copy_clip(source, span, encoding):
@@ -137,8 +139,9 @@ def _encode(
     try:
         while waiting:
             reason = f"'{source.name}' ends, or does not decode, before the end of the clip"
+            aim = waiting[0]
             try:
-                for picture, until_s in _shown(source, waiting[0].span.start_s):
+                for picture, until_s in _shown(source, aim.span.start_s):
                     for clip in list(waiting):
                         times = clip.due(until_s)
                         if times > 0:
@@ -151,7 +154,7 @@ def _encode(
                         return
             except av.FFmpegError as error:
                 reason = f"'{source.name}' does not decode ({error.strerror or error})"
-            lost = [clip for clip in waiting if clip.begun] or waiting[:1]
+            lost = [clip for clip in waiting if clip.begun or clip is aim]
             for clip in lost:
                 waiting.remove(clip)
                 clip.abandon(reason)
@@ -174,7 +177,9 @@ def _shown(
     standing: VideoFrame | None = None
     since_s = stood = Fraction(0)
     for frame in _decoded(source, start_s, start):
-        begun_s = source.seconds(frame.pts or 0)
+        begun_s = source.begins_s(frame.pts or 0)
+        if standing is None and begun_s > start_s + _LATE_FRAMES / FPS:
+            raise av.InvalidDataError(0, f"no picture before {float(begun_s):.2f} s")
         if standing is not None:
             yield _fitted(standing, fitter), begun_s
             stood = begun_s - since_s

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.codec.context import CodecContext
@@ -26,8 +27,9 @@ _WORTH = 15
 _MOST_PACKETS = 3000
 
 
-def copyable(stream: VideoStream) -> bool:
+def copyable(source: Source) -> bool:
     """Whether a source has the codec, size, rate and format of a clip, in MP4 or a relative of it."""
+    stream = source.stream
     config = stream.codec_context.extradata or b""
     return (
         stream.codec_context.name == "h264"
@@ -38,7 +40,20 @@ def copyable(stream: VideoStream) -> bool:
         and frame_step(stream.time_base) > 0
         and config[:1] == b"\x01"  # avcC, not start codes
         and config[4] & 3 == 3  # lengths of four bytes
+        and _is_upright(source)
     )
+
+
+def _is_upright(source: Source) -> bool:
+    """Whether the first picture is to be shown as it is, not turned."""
+    source.stream.codec_context.flush_buffers()
+    try:
+        for packet in source.packets(Fraction(0)):
+            for frame in packet.decode():
+                return frame.rotation == 0
+    except av.FFmpegError:  # encoding will tell
+        return False
+    return False
 
 
 def copy_clip(source: Source, span: Span, encoding: Encoding) -> bool:

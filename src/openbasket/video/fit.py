@@ -12,6 +12,8 @@ from openbasket.video.write import HEIGHT, WIDTH
 
 __all__ = ["Fitter"]
 
+#: Black is 0 and white 255, not 16 and 235 (ITU-T H.273).
+_FULL_RANGE = 2
 _TURNS = {90: ["transpose=cclock"], -90: ["transpose=clock"], 180: ["hflip", "vflip"]}
 _TURNS |= {-180: _TURNS[180], 270: _TURNS[-90], -270: _TURNS[90]}
 
@@ -31,18 +33,19 @@ class Fitter:
     def fit(self, frame: VideoFrame) -> VideoFrame:
         """A picture of 704x400 in yuv420p; the frame itself where it is one."""
         turn = int(frame.rotation)
-        as_it_is = (frame.width, frame.height, frame.format.name, self._aspect, turn)
-        if as_it_is == (WIDTH, HEIGHT, "yuv420p", Fraction(1), 0):
+        full = int(frame.color_range) == _FULL_RANGE
+        as_it_is = (frame.width, frame.height, frame.format.name, self._aspect, turn, full)
+        if as_it_is == (WIDTH, HEIGHT, "yuv420p", Fraction(1), 0, False):
             return frame
         if as_it_is != self._made_for:
-            self._graph, self._made_for = self._graph_for(frame, turn), as_it_is
+            self._graph, self._made_for = self._graph_for(frame, turn, full), as_it_is
         assert self._graph is not None
         self._graph.push(frame)
         fitted = self._graph.pull()
         assert isinstance(fitted, VideoFrame)
         return fitted
 
-    def _graph_for(self, frame: VideoFrame, turn: int) -> Graph:
+    def _graph_for(self, frame: VideoFrame, turn: int, full: bool) -> Graph:
         width, height = frame.width * self._aspect, Fraction(frame.height)
         if abs(turn) in (90, 270):
             width, height = height, width
@@ -52,7 +55,7 @@ class Fitter:
             inner = [WIDTH, HEIGHT]  # 16:9 fills the picture
         steps = [
             *_TURNS.get(turn, []),
-            f"scale={inner[0]}:{inner[1]}:flags=bicubic:out_range=tv",
+            f"scale={inner[0]}:{inner[1]}:flags=bicubic:out_range=tv" + ":in_range=pc" * full,
             "format=yuv420p",
         ]
         if inner != [WIDTH, HEIGHT]:

@@ -16,6 +16,11 @@ from openbasket.errors import VideoError
 from openbasket.storage import Place, Url, open_ranges
 from openbasket.video.boxes import Index, index_of, read_index
 
+#: What is opened. Others (playlists, lists of files) can name further files to be read.
+_CONTAINERS = (
+    "mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,live_flv,asf,ogg,mxf,nut,gxf,h264,hevc,mpegvideo"
+)
+
 __all__ = ["Limits", "VideoInfo", "duration_s", "open_video", "probe"]
 
 
@@ -94,7 +99,7 @@ def open_video(
     limits = limits or Limits()
     # FFmpeg decodes a picture already when it opens the file; it counts pixels with its padding.
     bound = {"max_pixels": str(2 * limits.pixels)}
-    most = {"max_streams": str(limits.streams + 1)}
+    most = {"max_streams": str(limits.streams + 1), "format_whitelist": _CONTAINERS}
     try:
         with ExitStack() as stack:
             source: str | IO[bytes] = str(path)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
 from itertools import repeat
+from math import ceil
 from typing import cast
 
 import av
@@ -38,6 +39,8 @@ _LAYOUT = "stereo"
 _BIT_RATE = 128_000
 #: Decoding begins this much before what is wanted: the first packet after a jump is not whole.
 _RUN_UP_S = Fraction(1, 5)
+#: Ticks of a container's clock by which times of packets that follow each other may be off.
+_TICKS_OFF = Fraction(3, 2)
 
 
 class Sound:
@@ -53,19 +56,32 @@ class Sound:
             start_s: on the container's own clock (which may not begin at zero).
             duration_s: seconds.
         """
-        resampler = av.AudioResampler(format="fltp", layout=_LAYOUT, rate=self._stream.rate)
         rate = self._stream.rate
         heard = np.zeros((2, round(duration_s * rate)), np.float32)
-        for frame in self._frames(start_s, start_s + duration_s):
-            for plain in resampler.resample(frame):
-                if plain.pts is None or plain.time_base is None:
-                    continue
-                at = round((plain.pts * plain.time_base - start_s) * rate)
-                samples = plain.to_ndarray()
-                left, right = max(at, 0), min(at + samples.shape[1], heard.shape[1])
-                if left < right:
-                    heard[:, left:right] = samples[:, left - at : right - at]
+        follows = -1  # where the next samples come if nothing is left out
+        clock_error = max(1, ceil(_TICKS_OFF * (self._stream.time_base or 0) * rate))
+        for plain in self._plain(self._frames(start_s, start_s + duration_s)):
+            if plain.pts is None or plain.time_base is None:
+                continue
+            at = round((plain.pts * plain.time_base - start_s) * rate)
+            if abs(at - follows) <= clock_error:
+                at = follows
+            samples = plain.to_ndarray()
+            follows = at + samples.shape[1]
+            left, right = max(at, 0), min(follows, heard.shape[1])
+            if left < right:
+                heard[:, left:right] = samples[:, left - at : right - at]
         return _at_rate(heard, rate, round(duration_s * RATE))
+
+    def _plain(self, frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+        """As two channels of float32, also where the source goes over to other channels."""
+        form: tuple[str, str, int] | None = None
+        for frame in frames:
+            mine = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if mine != form:
+                form = mine
+                resampler = av.AudioResampler("fltp", _LAYOUT, self._stream.rate)
+            yield from resampler.resample(frame)
 
     def _frames(self, start_s: Fraction, end_s: Fraction) -> Iterator[av.AudioFrame]:
         base = self._stream.time_base or Fraction(1, RATE)
@@ -77,7 +93,7 @@ class Sound:
                 return
             try:
                 yield from packet.decode()
-            except av.InvalidDataError:  # a damaged packet is some milliseconds of silence
+            except av.FFmpegError:  # a damaged packet is some milliseconds of silence
                 continue
 
 
@@ -85,7 +101,7 @@ class Sound:
 def open_sound(path: Place) -> Iterator[Sound | None]:
     """Open a video for its sound; None where it has none. Pictures are not read."""
     with open_video(path) as (container, _):
-        tracks = [track for track in container.streams.audio if track.rate]
+        tracks = [t for t in container.streams.audio if t.codec_context is not None and t.rate]
         if not tracks:
             yield None
             return

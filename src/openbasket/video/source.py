@@ -90,9 +90,12 @@ class Source:
     zero: int
     sound: Sound | None
 
-    def seconds(self, pts: int) -> Fraction:
-        """Since the first frame."""
-        return (pts - self.zero) * self.base
+    def begins_s(self, pts: int) -> Fraction:
+        """From when on a frame is shown, in seconds since the first one.
+
+        A container whose clock is coarse (1 ms in MKV) gives it half a tick late, or early.
+        """
+        return (pts - self.zero) * self.base - self.base / 2
 
     def heard(self, span: Span) -> np.ndarray | None:
         """The sound of a clip, float32 ``(2, samples)`` at 48 kHz; null where there is none."""
@@ -103,14 +106,15 @@ class Source:
     def packets(self, start_s: Fraction) -> Iterator[Packet[VideoStream]]:
         """Packets in decoding order, from a key frame at or before a moment (if there is one) on."""
         start = self.zero + math.floor(start_s / self.base)
+        lowest = min(self.zero, 0)
         for back in _BACK_S:
-            target = max(start - math.ceil(back / self.base), 0)
+            target = max(start - math.ceil(back / self.base), lowest)
             self.container.seek(target, stream=self.stream, backward=True)
             packets = self.container.demux(self.stream)
             for packet in packets:
                 if packet.pts is None or not packet.is_keyframe:
                     continue
-                if packet.pts <= start or target == 0:
+                if packet.pts <= start or target == lowest:
                     yield packet
                     yield from packets
                     return
