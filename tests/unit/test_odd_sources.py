@@ -1,4 +1,4 @@
-"""Sources with coarse clocks or turned pictures, or that begin in the middle: shown as they are, or refused."""
+"""Sources with coarse clocks or turned pictures, or that begin in the middle: as they are, or refused."""
 
 from __future__ import annotations
 
