@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from openbasket.errors import ConfigError, DependencyError, VideoError, WorkspaceError
-from openbasket.workspace import safe_join
+from openbasket.workspace import lives, safe_join
 
 __all__ = ["Folder", "Place", "Url", "file_system", "open_binary", "open_ranges", "place", "stamp"]
 
@@ -299,17 +299,7 @@ def _scratch() -> Iterator[Path]:
     top = Path(tempfile.gettempdir())
     for left in top.glob(f"{_STAGING}*"):
         owner = re.match(r"\d+", left.name.removeprefix(_STAGING))
-        if owner and not _lives(int(owner[0])):
+        if owner and not lives(int(owner[0])):
             shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f"{_STAGING}{os.getpid()}-") as name:
         yield Path(name)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -20,9 +20,11 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
@@ -44,6 +46,7 @@ __all__ = [
     "REEL_SIZE",
     "Workspace",
     "atomic_path",
+    "lives",
     "reel_folder",
     "remove_leftovers",
     "safe_join",
@@ -85,6 +88,7 @@ _MADE_BY = {
 }
 _TEMPORARY = ".openbasket-tmp-"
 _LOCK = ".lock"
+_DAY_S = 86_400
 #: What the system says of a disk that takes no more.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
@@ -376,7 +380,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_temporary_of(), suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise _unwritable(path, error) from None
     os.close(handle)
@@ -421,11 +425,45 @@ def write_json(path: Path, content: object) -> Path:
 
 
 def remove_leftovers(folder: Path, *, deep: bool = True) -> int:
-    """Remove the temporary files that a killed run left in ``folder`` (and below); return how many."""
-    leftovers = [*(folder.rglob if deep else folder.glob)(f"{_TEMPORARY}*")]
+    """Remove the temporary files that a killed run left in ``folder`` (and below); return how many.
+
+    Those of processes that live stay; of another machine, which cannot be asked, those of the last day.
+    """
+    found = (folder.rglob if deep else folder.glob)(f"{_TEMPORARY}*")
+    leftovers = [path for path in found if not _in_use(path)]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def _temporary_of(process: int | None = None) -> str:
+    """What the names of a process's temporary files begin with; of this one by default."""
+    machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    return f"{_TEMPORARY}{machine}-{process or os.getpid()}-"
+
+
+def _in_use(path: Path) -> bool:
+    named = re.match(rf"{re.escape(_TEMPORARY)}[0-9a-f]{{8}}-(\d+)-", path.name)
+    if named is None:  # of another version
+        return False
+    try:
+        young = time.time() - path.stat().st_mtime < _DAY_S
+    except FileNotFoundError:
+        return False
+    process = int(named[1])
+    here = path.name.startswith(_temporary_of(process))
+    return young and (lives(process) if here else True)
+
+
+def lives(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sha256(path: Path) -> str:

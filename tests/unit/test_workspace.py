@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import polars as pl
 import pytest
@@ -151,7 +152,8 @@ def test_an_error_leaves_nothing_behind_and_the_old_file_whole(tmp_path):
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     with atomic_path(tmp_path / "a" / "file.txt") as temporary:
         temporary.write_text("x")
-        copy = temporary.with_name(temporary.name + "-killed")
+        killed = temporary.name.replace(f"-{os.getpid()}-", "-4194305-")  # no such process
+        copy = temporary.with_name(killed)
         copy.write_text("half")
     assert remove_leftovers(tmp_path) == 1
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["file.txt"]
@@ -194,3 +196,22 @@ def test_seasonal_tables_need_a_season_and_others_take_none(tmp_path):
         ws.table_path("events")
     with pytest.raises(ValueError, match="not by season"):
         ws.table_path("players", "acb", "21-22")
+
+
+def test_files_that_a_living_process_writes_are_no_leftovers(tmp_path):
+    with atomic_path(tmp_path / "a.txt") as mine:
+        gone = tmp_path / mine.name.replace(f"-{os.getpid()}-", "-4194305-")  # no such process
+        gone.write_text("half")
+        elsewhere = tmp_path / re.sub("tmp-[0-9a-f]{8}", "tmp-00000000", gone.name)
+        elsewhere.write_text("half")
+        old = tmp_path / f"{elsewhere.name}.old"
+        old.write_text("half")
+        os.utime(old, (0, 0))
+        assert remove_leftovers(tmp_path) == 2
+        assert (mine.exists(), gone.exists(), elsewhere.exists(), old.exists()) == (
+            True,
+            False,
+            True,
+            False,
+        )
+    assert (tmp_path / "a.txt").exists()

@@ -233,26 +233,29 @@ def _write(
     settings: ReelSettings,
     subject_ids: Sequence[str] | None,
 ) -> None:
-    """Write the tables; what other draws or other subjects have stays."""
-    if workspace.has("reels"):
-        old = workspace.read("reels")
-        kept = pl.col("draw") != settings.draw
-        if subject_ids is not None:
-            kept = kept | ~pl.col("subject_id").is_in(list(subject_ids))
-        for path in sorted(set(old.filter(~kept)["path"]) - set(reels["path"])):
-            place_of_reels.remove(path)  # not made any more
-        reels = pl.concat([old.filter(kept), reels])
-    if workspace.has("clips"):
-        old = workspace.read("clips")
-        used = old.join(reels, on="clip_id", how="semi")
-        others = old.join(clips, on=["game_id", "event_id"], how="anti")
-        clips = pl.concat([clips, used, others])
-    clips = clips.unique(["clip_id", "game_id", "event_id"], keep="first", maintain_order=True)
-    workspace.write("clips", clips.sort("game_id", "event_id", "frames", "clip_id"))
-    workspace.write("reels", reels.sort("subject_id", "draw", "position"))
-    mine = pl.DataFrame(failures, tables.dtypes("failures"), orient="row")
-    if workspace.has("failures"):
-        other = workspace.read("failures").filter(~pl.col("stage").is_in(_STAGES))
-        mine = pl.concat([other, mine])
-    workspace.write("failures", mine.sort("stage", "item", "reason"))
+    """Write the tables, all or none; what other draws or other subjects have stays."""
+    gone: set[str] = set()
+    with workspace.locked(), workspace.together() as write:
+        if workspace.has("reels"):
+            old = workspace.read("reels")
+            kept = pl.col("draw") != settings.draw
+            if subject_ids is not None:
+                kept = kept | ~pl.col("subject_id").is_in(list(subject_ids))
+            gone = set(old.filter(~kept)["path"]) - set(reels["path"])
+            reels = pl.concat([old.filter(kept), reels])
+        if workspace.has("clips"):
+            old = workspace.read("clips")
+            used = old.join(reels, on="clip_id", how="semi")
+            others = old.join(clips, on=["game_id", "event_id"], how="anti")
+            clips = pl.concat([clips, used, others])
+        clips = clips.unique(["clip_id", "game_id", "event_id"], keep="first", maintain_order=True)
+        write("reels", reels.sort("subject_id", "draw", "position"))
+        write("clips", clips.sort("game_id", "event_id", "frames", "clip_id"))
+        mine = pl.DataFrame(failures, tables.dtypes("failures"), orient="row")
+        if workspace.has("failures"):
+            other = workspace.read("failures").filter(~pl.col("stage").is_in(_STAGES))
+            mine = pl.concat([other, mine])
+        write("failures", mine.sort("stage", "item", "reason"))
+    for path in sorted(gone):
+        place_of_reels.remove(path)  # not made any more
     write_json(workspace.private / f"reels_draw{settings.draw}.json", asdict(settings))
