@@ -91,12 +91,14 @@ def test_another_aspect_ratio_gets_black_bars(tmp_path):
 
 
 def test_16_to_9_fills_the_picture(tmp_path):
-    numbered(tmp_path / "source.mp4", 5, width=320, height=180)
+    numbered(tmp_path / "source.mp4", 5, width=320, height=180, first=4095)
     cut(tmp_path / "source.mp4", tmp_path, (Fraction(0), 5))
     with av.open(str(tmp_path / "0.mp4")) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    reference = picture(0, 704, 400)
+    reference = picture(4095, 704, 400)
     assert np.abs(frame.astype(int) - reference).mean() < 12
+    for edge in (frame[0], frame[-1], frame[:, 0], frame[:, -1]):  # no bars
+        assert edge.min() > 60
 
 
 def places(path: Path) -> list[int]:

@@ -14,6 +14,8 @@ __all__ = ["Fitter"]
 
 #: Black is 0 and white 255, not 16 and 235 (ITU-T H.273).
 _FULL_RANGE = 2
+#: A reel is a little higher than 16:9, which is stretched by this much rather than given bars of two rows.
+_FILLS = Fraction(98, 100)
 _TURNS = {90: ["transpose=cclock"], -90: ["transpose=clock"], 180: ["hflip", "vflip"]}
 _TURNS |= {-180: _TURNS[180], 270: _TURNS[-90], -270: _TURNS[90]}
 
@@ -51,8 +53,8 @@ class Fitter:
             width, height = height, width
         scale = min(WIDTH / width, HEIGHT / height)
         inner = [round(side * scale / 2) * 2 for side in (width, height)]
-        if abs(inner[0] - WIDTH) <= 2 and abs(inner[1] - HEIGHT) <= 2:
-            inner = [WIDTH, HEIGHT]  # 16:9 fills the picture
+        if inner[0] >= _FILLS * WIDTH and inner[1] >= _FILLS * HEIGHT:
+            inner = [WIDTH, HEIGHT]
         steps = [
             *_TURNS.get(turn, []),
             f"scale={inner[0]}:{inner[1]}:flags=bicubic:out_range=tv" + ":in_range=pc" * full,
