@@ -181,14 +181,14 @@ def _join(
         job.subject_id: workspace.private / "receipts" / f"{job.subject_id}_draw{draw}.txt"
         for job in jobs
     }
+    contents = {job.subject_id: f"{job.made_of} {job.place.root}\n" for job in jobs}
     made: dict[str, str] = {}
     failures: list[tuple[str, str, str]] = []
     todo = []
     for job in jobs:
         receipt = receipts[job.subject_id]
-        content = f"{job.made_of} {job.place.root}\n"
         written = receipt.read_text() if receipt.exists() else None
-        if written == content and job.name.split("/", 1)[1] in there:
+        if written == contents[job.subject_id] and job.name.split("/", 1)[1] in there:
             made[job.subject_id] = job.name
             continue
         if written is not None:
@@ -202,7 +202,7 @@ def _join(
             refuse_to_go_on(outcome)
             failures.append(("reel", job.subject_id, outcome.error))
             continue
-        write_text(receipts[job.subject_id], f"{job.made_of} {job.place.root}\n")
+        write_text(receipts[job.subject_id], contents[job.subject_id])
         made[job.subject_id] = job.name
     return made, failures
 

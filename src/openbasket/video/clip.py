@@ -19,7 +19,7 @@ from openbasket.video.copying import copy_clip, copyable
 from openbasket.video.fit import Fitter
 from openbasket.video.frames import whole_frames
 from openbasket.video.source import Encoding, Source, Span, open_source
-from openbasket.video.write import FPS, Colours, VideoWriter
+from openbasket.video.write import FPS, VideoWriter
 
 __all__ = ["Encoding", "Span", "cut_clips"]
 
@@ -89,15 +89,8 @@ class _Clip:
     def write(self, picture: VideoFrame, times: int) -> None:
         """Show a picture for some frames."""
         if self._writer is None:
-            e = self._encoding
-            writer = VideoWriter(
-                self.span.path,
-                crf=e.crf,
-                preset=e.preset,
-                gop=e.gop,
-                colours=Colours.of(self._source.stream),
-                sound=self._source.heard(self.span),
-            )
+            sound = self._source.heard(self.span)
+            writer = self._source.writer(self.span.path, self._encoding, sound)
             self._writer = writer.__enter__()
         for _ in range(times):
             self._writer.write_picture(picture)
@@ -190,8 +183,6 @@ def _shown(
 
 def _decoded(source: Source, start_s: Fraction, start: int) -> Iterator[VideoFrame]:
     """Decode from before a moment on; a picture from tick ``start`` on that is left out is an error."""
-    decoder = source.stream.codec_context
-    decoder.flush_buffers()
     awaited: set[int] = set()
 
     def noted() -> Iterator[Packet[VideoStream]]:
@@ -210,10 +201,4 @@ def _decoded(source: Source, start_s: Fraction, start: int) -> Iterator[VideoFra
 
 
 def _fitted(frame: VideoFrame, fitter: Fitter) -> Callable[[], VideoFrame]:
-    @cache
-    def picture() -> VideoFrame:
-        if frame.is_corrupt:
-            raise av.InvalidDataError(0, "a damaged picture")
-        return fitter.fit(frame)
-
-    return picture
+    return cache(lambda: fitter.fit(frame))

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from openbasket.video.join import Heard, Part, Placed, frame_step, is_instant, mux, places
 from openbasket.video.sound import encode_sound
 from openbasket.video.source import Encoding, Source, Span
-from openbasket.video.write import FPS, HEIGHT, WIDTH, Colours, VideoWriter
+from openbasket.video.write import FPS, HEIGHT, WIDTH
 
 __all__ = ["copy_clip", "copyable"]
 
@@ -46,7 +46,6 @@ def copyable(source: Source) -> bool:
 
 def _is_upright(source: Source) -> bool:
     """Whether the first picture is to be shown as it is, not turned."""
-    source.stream.codec_context.flush_buffers()
     try:
         for packet in source.packets(Fraction(0)):
             for frame in packet.decode():
@@ -165,7 +164,7 @@ def _edges(
     lengths = [plan.head, span.frames - plan.tail]
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(_writer(file, source, encoding)) if length else None
+            stack.enter_context(source.writer(file, encoding)) if length else None
             for file, length in zip(files, lengths, strict=True)
         ]
         start = source.zero + int(span.start_s / source.base)
@@ -208,13 +207,3 @@ def _decoded(source: Source, stretches: Iterable[Sequence[Placed]]) -> Iterator[
         for _, packet in stretch:
             yield from decoder.decode(packet)
         yield from decoder.decode(None)
-
-
-def _writer(file: io.BytesIO, source: Source, encoding: Encoding) -> VideoWriter:
-    return VideoWriter(
-        file,
-        crf=encoding.crf,
-        preset=encoding.preset,
-        gop=encoding.gop,
-        colours=Colours.of(source.stream),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from openbasket.errors import VideoError
 from openbasket.storage import Place
 from openbasket.video.probe import open_video
 from openbasket.video.sound import Sound, open_sound
-from openbasket.video.write import FPS
+from openbasket.video.write import FPS, Colours, VideoWriter
 
 __all__ = ["Encoding", "Source", "Span", "open_source"]
 
@@ -103,10 +104,24 @@ class Source:
             return None
         return self.sound.between(self.zero * self.base + span.start_s, span.frames / FPS)
 
+    def writer(
+        self, target: Path | io.BytesIO, encoding: Encoding, sound: np.ndarray | None = None
+    ) -> VideoWriter:
+        """A writer of frames of this source, as clips are encoded."""
+        return VideoWriter(
+            target,
+            crf=encoding.crf,
+            preset=encoding.preset,
+            gop=encoding.gop,
+            colours=Colours.of(self.stream),
+            sound=sound,
+        )
+
     def packets(self, start_s: Fraction) -> Iterator[Packet[VideoStream]]:
         """Packets in decoding order, from a key frame at or before a moment (if there is one) on."""
         start = self.zero + math.floor(start_s / self.base)
         lowest = min(self.zero, 0)
+        self.stream.codec_context.flush_buffers()
         for back in _BACK_S:
             target = max(start - math.ceil(back / self.base), lowest)
             self.container.seek(target, stream=self.stream, backward=True)
@@ -137,7 +152,6 @@ def open_source(path: Place, *, sound: bool) -> Iterator[Source]:
                 break
         if not first or stream.time_base is None:
             raise VideoError(f"'{path}' holds no frames")
-        stream.codec_context.thread_count = 1  # the cores are for other games
         source = (path.name, container, stream, stream.time_base, min(first))
         if not sound:
             yield Source(*source, None)
