@@ -450,8 +450,29 @@ def transcripts(
             box=None if box is None else box.filter(here),
             people=people,
             free_throws_at_foul=True,
+            flags=_fouls_of_nobody(rows),
             notes=notes,
         )
+
+
+def _fouls_of_nobody(plays: pl.DataFrame) -> pl.DataFrame:
+    """Flags of games in which some personal fouls lack who was fouled, where fouls of the game tell it."""
+    kind = pl.col("kind")
+    return (
+        plays.filter(kind.is_in(["foul", "foul_drawn"]))
+        .group_by("game_id", "play")
+        .agg(alone=pl.len() == 1)
+        .group_by("game_id")
+        .agg(pl.col("alone").sum(), pl.len())
+        .filter(pl.col("alone").is_between(1, pl.col("len") // 2))
+        .select(
+            "game_id",
+            pl.lit("fouls drawn").alias("check"),
+            pl.lit("note").alias("scope"),
+            pl.format("{} personal fouls do not tell who was fouled", "alone").alias("reason"),
+        )
+        .sort("game_id")
+    )
 
 
 def _lengths(plays: pl.DataFrame, usual: float) -> pl.DataFrame:

@@ -306,6 +306,31 @@ def test_data_net_as_a_table_of_a_season(tmp_path):
     assert events(imported(tmp_path / "ws", table)) == as_is
 
 
+def test_a_foul_of_which_nobody_says_who_was_fouled_is_flagged(tmp_path):
+    document = load("nba_data", "data_0021600270")
+    path = tmp_path / "data_0021600270.json"
+    path.write_text(json.dumps(document))
+    sound = imported(tmp_path / "sound", path).read("flags")
+    assert "fouls drawn" not in sound["check"].to_list()
+    fouls = [
+        p for part in document["g"]["pd"] for p in part["pla"] if p["etype"] == 6 and p["opid"]
+    ]
+    fouls[3]["opid"] = ""
+    path.write_text(json.dumps(document))
+    flags = (
+        imported(tmp_path / "short", path).read("flags").filter(pl.col("check") == "fouls drawn")
+    )
+    assert flags.select("scope", "reason").rows() == [
+        ("note", "1 personal fouls do not tell who was fouled")
+    ]
+    # Where a provider never tells it, there is nothing to say.
+    for foul in fouls:
+        foul["opid"] = ""
+    path.write_text(json.dumps(document))
+    silent = imported(tmp_path / "silent", path).read("flags")
+    assert "fouls drawn" not in silent["check"].to_list()
+
+
 def test_a_box_score_goes_with_the_plays_that_need_it(tmp_path):
     """Box scores of stats.nba.com serve four formats; alone they are no games."""
     game = load("nba_data", "data_0021600270")["g"]
