@@ -392,23 +392,35 @@ def require_told(tables: dict[str, pl.DataFrame]) -> None:
         assert fine or game in flags.get("line-ups", ()), f"{game} has a line-up of {len(five)}"
 
 
-def run(name: str, cases: int, whole: Any, tmp_path: Path, seed: int) -> dict[str, int]:
+def case(name: str, seed: int, number: int, whole: Any, tmp_path: Path) -> str:
     source, sound, known = whole[name]
+    chance = random.Random(f"{name} {seed} {number}")
+    folder = tmp_path / "in"
+    shutil.copytree(source, folder)
+    damaged(folder, chance)
+    try:
+        end = tried(chance.choice((name, name, "auto")), folder, sound, known)
+    except BaseException as error:
+        error.add_note(f"{name}, seed {seed}, case {number}")
+        raise
+    assert end != "refused without a word"
+    shutil.rmtree(folder)
+    return end
+
+
+def run(name: str, cases: int, whole: Any, tmp_path: Path, seed: int) -> dict[str, int]:
     ends: dict[str, int] = {}
-    for case in range(cases):
-        chance = random.Random(f"{name} {seed} {case}")
-        folder = tmp_path / "in"
-        shutil.copytree(source, folder)
-        damaged(folder, chance)
-        try:
-            end = tried(chance.choice((name, name, "auto")), folder, sound, known)
-        except BaseException as error:
-            error.add_note(f"{name}, seed {seed}, case {case}")
-            raise
-        assert end != "refused without a word"
+    for number in range(cases):
+        end = case(name, seed, number, whole, tmp_path)
         ends[end] = ends.get(end, 0) + 1
-        shutil.rmtree(folder)
     return ends
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("nba_data", 621), ("nba_data", 1740), ("ncaa", 311), ("ncaa", 1598)]
+)
+def test_cases_that_once_failed(name, number, whole, tmp_path):
+    assert case(name, 2000, number, whole, tmp_path) in ("refused", "changed")
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

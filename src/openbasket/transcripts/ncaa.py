@@ -140,7 +140,7 @@ def _once(raw: pl.DataFrame) -> pl.DataFrame:
         )
         for game, all_ in found.rows()
     }  # fmt: skip
-    length = pl.col("game_id").replace_strict(once, return_dtype=pl.Int64)
+    length = pl.col("game_id").replace_strict(once, default=0, return_dtype=pl.Int64)
     return raw.filter(pl.int_range(pl.len()).over("game_id") < length)
 
 
