@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,40 @@ def test_flagged_games_are_left_out_unless_wanted(games, tmp_path):
     counted = set(count_season(season).all["game_id"])
     assert "espn401700001" not in counted
     assert "espn401700001" in set(count_season(season, include_flagged=True).all["game_id"])
+
+
+@pytest.mark.parametrize(
+    ("final_score", "box_says", "scope"),
+    [
+        ("", "nothing", "game"),
+        ("", "our count", "note"),
+        ("", "two points more", "game"),
+        ("7,7", "nothing", "note"),
+        ("9,7", "nothing", "game"),
+    ],
+)
+def test_a_made_field_goal_without_value_keeps_its_game_out(final_score, box_says, scope, tmp_path):
+    folder = Path(shutil.copytree(DATA / "generic_csv", tmp_path / "league"))
+    h6 = "HER,h6,field_goal,true,"
+    events = (folder / "events.csv").read_text()
+    (folder / "events.csv").write_text(events.replace(f"{h6}2,", f"{h6},"))
+    text = (folder / "games.csv").read_text()
+    (folder / "games.csv").write_text(text.replace("9,7", final_score or ","))
+    box = folder / "box_scores.csv"
+    if box_says == "nothing":
+        box.unlink()
+    elif box_says == "our count":
+        line = "HER,h6,2,1,1,"
+        box.write_text(box.read_text().replace(line, "HER,h6,0,0,0,"))
+    ws = imported("generic_csv", folder, tmp_path)
+    found = ws.read("flags").filter(check="shot values")
+    assert found["scope"].to_list() == [scope]
+    assert found["reason"].to_list() == ["1 made field goal has no value and counts for no points"]
+
+
+def test_made_field_goals_with_values_are_not_flagged_and_free_throws_count_one(tmp_path):
+    folder = Path(shutil.copytree(DATA / "generic_csv", tmp_path / "league"))
+    events = (folder / "events.csv").read_text()
+    (folder / "events.csv").write_text(events.replace("free_throw,true,1,", "free_throw,true,,"))
+    ws = imported("generic_csv", folder, tmp_path)
+    assert set(ws.read("flags")["check"]).isdisjoint({"shot values", "final score", "box score"})
