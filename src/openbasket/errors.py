@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from openbasket.wording import counted
+
 __all__ = [
     "BadInputError",
     "ConfigError",
@@ -72,8 +74,7 @@ class BadInputError(OpenBasketError):
         shown = [f"  - {problem}" for problem in self.problems[:MAX_PROBLEMS_SHOWN]]
         if len(self.problems) > MAX_PROBLEMS_SHOWN:
             shown.append(f"  - and {len(self.problems) - MAX_PROBLEMS_SHOWN} more")
-        noun = "problem" if len(self.problems) == 1 else "problems"
-        text = f"{len(self.problems)} {noun} in the input:\n" + "\n".join(shown)
+        text = f"{counted(len(self.problems), 'problem')} in the input:\n" + "\n".join(shown)
         super().__init__(text + (f"\n{hint}" if hint else ""))
 
 

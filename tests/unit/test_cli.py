@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.main import get_command
 
 from openbasket import cli
 from openbasket.cli.options import print_table, say
+from openbasket.wording import counted, counted_expr
 from openbasket.workspace import Workspace
 
+DATA = Path(__file__).resolve().parents[1] / "data"
 HEAVY = {"torch", "av", "polars", "pandera", "cv2", "matplotlib", "numpy", "accelerate"}
 VERBS = list(get_command(cli.app).commands)  # type: ignore[attr-defined]
 
@@ -138,3 +143,23 @@ def test_a_plot_that_cannot_be_saved_is_refused_first(name, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: figure {name}: got ")
     assert "allowed: svg, png, pdf" in done.stderr
+
+
+def test_one_is_singular_and_other_numbers_are_plural():
+    assert [counted(n, "game") for n in (0, 1, 2, 1234)] == [
+        "0 games", "1 game", "2 games", "1,234 games",
+    ]  # fmt: skip
+    assert counted(2, "game is", "games are") == "2 games are"
+    numbers = pl.DataFrame({"n": [1, 3]})
+    said = numbers.select(counted_expr("n", "row is", "rows are")).to_series().to_list()
+    assert said == ["1 row is", "3 rows are"]
+
+
+def test_a_dataset_of_one_game_is_told_of_in_the_singular(tmp_path):
+    into = str(tmp_path / "ws")
+    files = tmp_path / "files"
+    shutil.copytree(DATA / "generic_csv", files)
+    (files / "strange.txt").write_text("nothing")
+    done = openbasket("import", "auto", str(files), "--into", into)
+    assert "note: 1 other file was not read: strange.txt" in done.stdout
+    assert "box scores: 1 game " in openbasket("check", into).stdout

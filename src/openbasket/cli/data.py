@@ -18,6 +18,7 @@ from openbasket.cli.options import (
     print_table,
     say,
 )
+from openbasket.wording import counted
 
 if TYPE_CHECKING:
     from openbasket.reels.settings import Check, Few, Overlap
@@ -187,9 +188,11 @@ def export_sportscode(
     if as_json:
         print_json(counts | {"path": str(out)})
         return
-    say(f"wrote {out}: {counts['events']} events, {counts['clips']} clips")
+    say(f"wrote {out}: {counted(counts['events'], 'event')}, {counted(counts['clips'], 'clip')}")
     if counts["without_time"]:
-        say(f"note: {counts['without_time']} events have no time in the video and are left out")
+        one = "event has no time in the video and is left out"
+        many = "events have no time in the video and are left out"
+        say(f"note: {counted(counts['without_time'], one, many)}")
 
 
 def split(
@@ -276,7 +279,7 @@ def _audit(workspace: Workspace, as_json: bool) -> None:
             say(f"note: {note}")
         for kind, what in report.findings[:50]:
             say(f"LEAK: {kind}: {what}")
-        say(f"{len(report.findings)} leaks")
+        say(counted(len(report.findings), "leak"))
     if report.findings or not all(found for _, found in planted):
         raise typer.Exit(1)
 
@@ -365,18 +368,22 @@ def reels(
         print_json(report.to_json())
         return
     say(
-        f"{report.reels:,} reels of {report.clips:,} clips, {report.seconds / 3600:.2f} hours; "
-        f"{report.encoded:,} clips were encoded now"
+        f"{counted(report.reels, 'reel')} of {counted(report.clips, 'clip')}, "
+        f"{report.seconds / 3600:.2f} hours; "
+        f"{counted(report.encoded, 'clip was', 'clips were')} encoded now"
     )
     if report.without_video:
         say(
-            f"{report.without_video:,} of {report.games + report.without_video:,} games have no video"
+            f"without video: {report.without_video:,} of "
+            f"{counted(report.games + report.without_video, 'game')}"
         )
     if report.replaced:
-        say(f"{report.replaced:,} events are shown in place of others that cannot be")
+        told = counted(report.replaced, "event is shown", "events are shown")
+        say(f"{told} in place of others that cannot be")
     if report.few:
         say(
-            f"{report.few:,} reels have fewer than {events} events (stage 'few' of table 'failures')"
+            f"{counted(report.few, 'reel has', 'reels have')} fewer than {events} events "
+            "(stage 'few' of table 'failures')"
         )
     left_out = [row for row in report.failures if row[0] != "few"]
     for stage, item, reason in left_out[:10]:
@@ -396,7 +403,8 @@ def build(root: Root, as_json: Json = False) -> None:
         return
     print_table("Official CSVs", ("split", "reels"), list(report.rows.items()))
     if report.left_out:
-        say(f"{report.left_out} reels belong to no split (their person is in another one)")
+        told = counted(report.left_out, "reel belongs", "reels belong")
+        say(f"{told} to no split (the person is in another one)")
 
 
 def verify(
@@ -418,8 +426,8 @@ def verify(
         for what, fault in report.faults[:50]:
             say(f"{what}: {fault}")
         say(
-            f"{report.rows:,} rows, {report.videos:,} reels, {report.decoded:,} decoded whole: "
-            f"{len(report.faults)} faults"
+            f"{counted(report.rows, 'row')}, {counted(report.videos, 'reel')}, "
+            f"{report.decoded:,} decoded whole: {counted(len(report.faults), 'fault')}"
         )
     if report.faults:
         raise typer.Exit(1)

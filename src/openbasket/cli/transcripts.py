@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openbasket.cli.options import Json, Quiet, Root, print_json, print_table, say
+from openbasket.wording import counted
 
 if TYPE_CHECKING:
     from openbasket.transcripts.check import CheckReport
@@ -104,7 +105,7 @@ def check(
 def _show(report: CheckReport) -> None:
     told = report.told
     print_table(
-        f"Agreement with the official box scores: {report.games:,} games",
+        f"Agreement with the official box scores: {counted(report.games, 'game')}",
         ("statistic", "agree", "player-games"),
         [(stat, f"{share:.2%}", f"{told[stat]:,}") for stat, share in report.agreement.items()],
     )
@@ -138,7 +139,7 @@ def _show(report: CheckReport) -> None:
     for flag in flagged[:20]:
         say(f"flagged ({flag['scope']}): {flag['game_id']}: {'; '.join(flag['reasons'])}")
     if len(flagged) > 20:
-        say(f"and {len(flagged) - 20} more flagged games; --json lists all")
+        say(f"and {counted(len(flagged) - 20, 'more flagged game')}; --json lists all")
 
 
 def _percent(good: int, total: int) -> str:

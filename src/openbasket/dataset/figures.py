@@ -17,6 +17,7 @@ from openbasket.errors import ConfigError
 from openbasket.labels.reliability import GOOD, NOISE, ReliabilityReport
 from openbasket.leagues import LEAGUES
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, atomic_path
 
 if TYPE_CHECKING:
@@ -125,8 +126,8 @@ def league_map(players: Mapping[str, int]) -> Figure:
     known = [key for key in players if key in LEAGUES]
     unknown = [key for key in players if key not in LEAGUES]
     axes.set_title(
-        f"{sum(players.values()):,} player-seasons of {len(players)} "
-        f"{'league' if len(players) == 1 else 'leagues'}, {len(here)} countries",
+        f"{counted(sum(players.values()), 'player-season')} of {counted(len(players), 'league')}, "
+        f"{counted(len(here), 'country', 'countries')}",
         color=INK, loc="left", fontsize=14,
     )  # fmt: skip
     if here:

@@ -18,6 +18,7 @@ from openbasket.labels.statistics import season_statistics, subjects
 from openbasket.memory import seldom_collected
 from openbasket.progress import track
 from openbasket.skills import SKILL_KEYS, SKILLS
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, write_json
 
 __all__ = ["LabelReport", "LabelSettings", "SeasonTables", "label", "label_season"]
@@ -61,7 +62,8 @@ class LabelReport:
                     f"{s['league']} {s['season']}"
                 )
         small = [
-            f"not labelled: {place}, {count} players with enough events for {self.settings.levels} levels"
+            f"not labelled: {place}, {counted(count, 'player')} with enough events "
+            f"for {self.settings.levels} levels"
             for place, count in self.too_small.items()
         ]
         return small + [
@@ -101,7 +103,10 @@ def label(
         people, levels, facts = label_season(read_season(workspace, league, season), settings)
         if people.height < settings.levels:
             allowed = f"at least {settings.levels}, one for each level"
-            given = f"{people.height} players with {settings.min_events} events or more"
+            given = (
+                f"{counted(people.height, 'player')} with "
+                f"{counted(settings.min_events, 'event')} or more"
+            )
             problems.append(Problem(f"{league} {season}", None, None, given, allowed))
             report.too_small[f"{league} {season}"] = people.height
             continue

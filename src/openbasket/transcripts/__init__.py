@@ -15,6 +15,7 @@ from openbasket.errors import BadInputError, ConfigError, Problem
 from openbasket.memory import seldom_collected
 from openbasket.tables import GENDERS, ID_PATTERN, SEASON_PATTERN
 from openbasket.transcripts.formats import PROVIDERS
+from openbasket.wording import counted
 from openbasket.workspace import BY_SEASON
 
 if TYPE_CHECKING:
@@ -176,14 +177,15 @@ def import_files(
         unread = named or ([] if found else strange)
         if unread:
             allowed = module(name).FILES if name != "auto" else "a file of a known provider"
-            more = "" if found else f"There are no games in {len(strange):,} files. "
+            more = "" if found else f"There are no games in {counted(len(strange), 'file')}. "
             raise BadInputError(
                 (unknown_file(file, allowed) for file in unread[:20]),
                 f"{more}Known providers: {', '.join(PROVIDERS)}. {HINT}",
             )
         if strange and found:
             some = ", ".join(file.name for file in strange[:5])
-            report.notes.append(f"{len(strange)} other files were not read: {some}")
+            others = counted(len(strange), "other file was", "other files were")
+            report.notes.append(f"{others} not read: {some}")
         with _writer() as writer:
             writing: list[tuple[str, Future[dict[str, Any]]]] = []
             for one, files in found.items():
@@ -194,16 +196,26 @@ def import_files(
                     writing = [(one, writer.submit(_write, transcript, workspace))]
                     report.notes += [f"{label}: {note}" for note in transcript.notes]
                     if options.season and (outside := _outside(transcript)):
-                        report.notes.append(f"{label}: {outside} games are dated in other years")
+                        dated = counted(outside, "game is dated", "games are dated")
+                        report.notes.append(f"{label}: {dated} in other years")
             report.seasons += [{"provider": by} | done.result() for by, done in writing]
     report.notes += [
-        f"{s['league']} {s['season']}: {s['replaced']} games of another provider are replaced"
+        f"{s['league']} {s['season']}: "
+        + counted(
+            s["replaced"],
+            "game of another provider is replaced",
+            "games of another provider are replaced",
+        )
         for s in report.seasons
         if s["replaced"]
     ]
     report.notes += [
-        f"{s['league']} {s['season']}: {s['told_twice']} games were there already under another name; "
-        "they are flagged and do not count"
+        f"{s['league']} {s['season']}: "
+        + counted(
+            s["told_twice"],
+            "game was there already under another name; it is flagged and does not count",
+            "games were there already under another name; they are flagged and do not count",
+        )
         for s in report.seasons
         if s["told_twice"]
     ]

@@ -186,9 +186,8 @@ def _not_five(stints: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.len(), seconds=(pl.col("start_clock_s") - pl.col("end_clock_s")).sum().round(0))
     )
     seconds = pl.col("seconds").cast(pl.Int64)
-    return _flag(
-        wrong, "line-ups", "lineups", pl.format("{} stints without five ({} s)", "len", seconds)
-    )
+    reason = pl.format("{} without five ({} s)", counted_expr("len", "stint"), seconds)
+    return _flag(wrong, "line-ups", "lineups", reason)
 
 
 def _minutes_off(both: pl.DataFrame) -> pl.DataFrame:
@@ -201,9 +200,8 @@ def _minutes_off(both: pl.DataFrame) -> pl.DataFrame:
         .group_by("game_id")
         .agg(pl.len(), pl.col("what").head(6).str.join(", "))
     )
-    return _flag(
-        wrong, "minutes", "lineups", pl.format("{} players off the box score: {}", "len", "what")
-    )
+    reason = pl.format("{} off the box score: {}", counted_expr("len", "player"), "what")
+    return _flag(wrong, "minutes", "lineups", reason)
 
 
 def _off_court(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
