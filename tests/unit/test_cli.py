@@ -11,9 +11,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from openbasket import cli
 from openbasket.cli.options import print_table, say
+from openbasket.transcripts import ImportReport
 from openbasket.wording import counted, counted_expr
 from openbasket.workspace import Workspace
 
@@ -163,3 +165,14 @@ def test_a_dataset_of_one_game_is_told_of_in_the_singular(tmp_path):
     done = openbasket("import", "auto", str(files), "--into", into)
     assert "note: 1 other file was not read: strange.txt" in done.stdout
     assert "box scores: 1 game " in openbasket("check", into).stdout
+
+
+def test_a_note_of_several_seasons_is_printed_once(tmp_path, monkeypatch):
+    report = ImportReport(remarks=[(f"cup {s}", "no dates") for s in ("20-21", "21-22")])
+    monkeypatch.setattr("openbasket.transcripts.import_files", lambda *_, **__: report)
+    words = ["import", "auto", "x", "--into", str(tmp_path / "ws")]
+    printed = CliRunner().invoke(cli.app, words).stdout
+    assert printed.count("no dates") == 1
+    assert "note: 2 seasons (cup 20-21, cup 21-22): no dates" in printed
+    told = json.loads(CliRunner().invoke(cli.app, [*words, "--json"]).stdout)
+    assert told["notes"] == ["cup 20-21: no dates", "cup 21-22: no dates"]

@@ -63,7 +63,7 @@ def import_(
         ("league", "season", "games", "players", "events", "stints", "flagged"),
         report.rows(),
     )
-    for note in report.notes:
+    for note in report.merged_notes():
         say(f"note: {note}")
 
 

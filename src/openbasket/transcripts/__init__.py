@@ -109,12 +109,49 @@ class Transcript:
     flags: pl.DataFrame | None = None
 
 
+#: A note's first number and the rest.
+_NUMBERED = re.compile(r"(\d[\d,]*(?= ))?(.*)", re.DOTALL)
+
+
 @dataclass
 class ImportReport:
-    """What an import wrote: one dictionary of counts for each league and season."""
+    """What an import wrote: one dictionary of counts for each league and season, and what was odd.
+
+    Args:
+        seasons: the counts.
+        remarks: (league and season, note) of each season; of all files together, with no name.
+    """
 
     seasons: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    remarks: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """Every note, with its league and season before it."""
+        return [f"{place}: {note}" if place else note for place, note in self.remarks]
+
+    def merged_notes(self) -> list[str]:
+        """Notes for printing: what several seasons share is told once, with the range of its first number."""
+        places: dict[str, dict[str, None]] = {}
+        numbers: dict[str, list[int]] = {}
+        for place, note in self.remarks:
+            number, text = _NUMBERED.fullmatch(note).groups()  # type: ignore[union-attr]
+            places.setdefault(text, {})[place] = None
+            if number:
+                numbers.setdefault(text, []).append(int(number.replace(",", "")))
+        found = []
+        for text, named in places.items():
+            said = text
+            if text in numbers:
+                low, high = min(numbers[text]), max(numbers[text])
+                said = f"{low:,}{text}" if low == high else f"{low:,} to {high:,}{text}"
+            where = [*named]
+            if len(where) > 1:
+                where = [
+                    f"{len(where)} seasons ({', '.join(where[:3])}{', ...' * (len(where) > 3)})"
+                ]
+            found.append(f"{where[0]}: {said}" if where[0] else said)
+        return found
 
     def rows(self) -> list[tuple[str, ...]]:
         """Rows for printing: league, season, games, players, events, stints, flagged games."""
@@ -185,7 +222,7 @@ def import_files(
         if strange and found:
             some = ", ".join(file.name for file in strange[:5])
             others = counted(len(strange), "other file was", "other files were")
-            report.notes.append(f"{others} not read: {some}")
+            report.remarks.append(("", f"{others} not read: {some}"))
         with _writer() as writer:
             writing: list[tuple[str, Future[dict[str, Any]]]] = []
             for one, files in found.items():
@@ -194,31 +231,28 @@ def import_files(
                     label = f"{transcript.league} {transcript.season}"
                     status.update(escape(label))
                     writing = [(one, writer.submit(_write, transcript, workspace))]
-                    report.notes += [f"{label}: {note}" for note in transcript.notes]
+                    report.remarks += [(label, note) for note in transcript.notes]
                     if options.season and (outside := _outside(transcript)):
                         dated = counted(outside, "game is dated", "games are dated")
-                        report.notes.append(f"{label}: {dated} in other years")
+                        report.remarks.append((label, f"{dated} in other years"))
             report.seasons += [{"provider": by} | done.result() for by, done in writing]
-    report.notes += [
-        f"{s['league']} {s['season']}: "
-        + counted(
-            s["replaced"],
+    for told, one, many in (
+        (
+            "replaced",
             "game of another provider is replaced",
             "games of another provider are replaced",
-        )
-        for s in report.seasons
-        if s["replaced"]
-    ]
-    report.notes += [
-        f"{s['league']} {s['season']}: "
-        + counted(
-            s["told_twice"],
+        ),
+        (
+            "told_twice",
             "game was there already under another name; it is flagged and does not count",
             "games were there already under another name; they are flagged and do not count",
-        )
-        for s in report.seasons
-        if s["told_twice"]
-    ]
+        ),
+    ):
+        report.remarks += [
+            (f"{s['league']} {s['season']}", counted(s[told], one, many))
+            for s in report.seasons
+            if s[told]
+        ]
     if not report.seasons:
         given = ", ".join(map(str, inputs))
         problems = [
