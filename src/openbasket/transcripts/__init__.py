@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from openbasket import leagues
 from openbasket.errors import BadInputError, ConfigError, Problem
 from openbasket.memory import seldom_collected
+from openbasket.progress import status
 from openbasket.tables import GENDERS, ID_PATTERN, SEASON_PATTERN
 from openbasket.transcripts.formats import PROVIDERS
 from openbasket.wording import counted
@@ -193,9 +194,6 @@ def import_files(
         UnknownNameError: no such provider.
         BadInputError: files or rows that cannot be used.
     """
-    from rich.console import Console
-    from rich.markup import escape
-
     from openbasket.transcripts.formats import module, sort_files, unknown_file
     from openbasket.transcripts.inputs import staged
 
@@ -203,11 +201,10 @@ def import_files(
     if name != "auto":
         module(name)
     report = ImportReport()
-    console = Console(stderr=True, quiet=quiet)
     with (
         seldom_collected(),
         staged(inputs) as paths,
-        console.status(f"reading {name} files") as status,
+        status(f"reading {name} files", quiet=quiet) as tell,
     ):
         found, strange = sort_files(name, paths)
         named = [file for file in strange if file in paths]
@@ -229,7 +226,7 @@ def import_files(
                 for transcript in _of_one_season(module(one).read(files, options), options):
                     report.seasons += [{"provider": by} | done.result() for by, done in writing]
                     label = f"{transcript.league} {transcript.season}"
-                    status.update(escape(label))
+                    tell(f"importing {label}")
                     writing = [(one, writer.submit(_write, transcript, workspace))]
                     report.remarks += [(label, note) for note in transcript.notes]
                     if options.season and (outside := _outside(transcript)):
