@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from openbasket.errors import ConfigError
+from openbasket.labels.players import clubs
 from openbasket.labels.reliability import GOOD, NOISE, ReliabilityReport
 from openbasket.leagues import LEAGUES
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
@@ -248,6 +249,8 @@ def profiles(workspace: Workspace, subject_ids: Sequence[str]) -> list[ProfileCa
         .agg(pl.col("level").mean())
         .rows()
     }
+    mine = people.filter(pl.col("subject_id").is_in(list(subject_ids)))
+    teams = dict(clubs(workspace, mine).select("subject_id", "club").rows())
     cards = []
     for one in subject_ids:
         row = people.row(by_predicate=pl.col("subject_id") == one, named=True)
@@ -258,26 +261,12 @@ def profiles(workspace: Workspace, subject_ids: Sequence[str]) -> list[ProfileCa
                 row["season"],
                 row["nationality"],
                 LEAGUES[league].name if league in LEAGUES else league,
-                _club(workspace, row["player_id"], league, row["season"]),
+                teams.get(one),
                 {name: means.get((one, name)) for name in CATEGORIES},
                 levels,
             )
         )
     return cards
-
-
-def _club(workspace: Workspace, player: str, league: str, season: str) -> str | None:
-    """The team of most of the player's games in the season."""
-    games = workspace.read("games", league, season)
-    names = pl.concat(
-        games.select(team_id=f"{side}_team_id", name=f"{side}_team") for side in ("home", "away")
-    ).unique("team_id", keep="any")
-    played = workspace.read("appearances", league, season).filter(player_id=player)
-    if played.is_empty():
-        return None
-    team = played["team_id"].value_counts().sort("count", "team_id", descending=[True, False])
-    name = names.filter(team_id=team["team_id"][0])["name"]
-    return str(name[0]) if name.len() and name[0] else None
 
 
 def profile_cards(cards: Sequence[ProfileCard]) -> Figure:
