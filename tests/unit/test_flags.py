@@ -12,11 +12,14 @@ import polars as pl
 import pytest
 from formats.games import Game, made_up_games
 from formats.writers import WRITERS
+from typer.testing import CliRunner
 
+from openbasket import cli
 from openbasket.labels.rating import count_season, read_season
 from openbasket.tables import BOX_STATS
 from openbasket.transcripts import ImportOptions, import_files
 from openbasket.transcripts.box import count_box
+from openbasket.transcripts.flags import with_names
 from openbasket.workspace import Workspace
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -248,3 +251,29 @@ def test_made_field_goals_with_values_are_not_flagged_and_free_throws_count_one(
     (folder / "events.csv").write_text(events.replace("free_throw,true,1,", "free_throw,true,,"))
     ws = imported("generic_csv", folder, tmp_path)
     assert set(ws.read("flags")["check"]).isdisjoint({"shot values", "final score", "box score"})
+
+
+def test_names_stand_beside_the_ids_of_players_alone():
+    names = {"P1": "Ana Vale", "7": "Bea Stern", "end": "Nobody"}
+    assert with_names("minutes: 7 players off the box score: P1 81 s, 7 -38 s, P2 9 s", names) == (
+        "minutes: 7 players off the box score: P1 (Ana Vale) 81 s, 7 (Bea Stern) -38 s, P2 9 s"
+    )
+    assert with_names(
+        "7 of 77 numbers differ: P1 steals 1, box score 7; 7 is not in the box score", names
+    ) == (
+        "7 of 77 numbers differ: P1 (Ana Vale) steals 1, box score 7; "
+        "7 (Bea Stern) is not in the box score"
+    )
+    for reason in ("7 stints without five (7 s)", "no plays in period 7", "points add up to 7-7"):
+        assert with_names(reason, names) == reason
+
+
+def test_check_prints_names_beside_ids(tmp_path):
+    folder = Path(shutil.copytree(DATA / "generic_csv", tmp_path / "league"))
+    box = folder / "box_scores.csv"
+    box.write_text(box.read_text().replace("HER,h2,3,0,0,1,1,", "HER,h2,9,4,5,7,8,"))
+    ws = imported("generic_csv", folder, tmp_path)
+    said = CliRunner().invoke(cli.app, ["check", str(ws.root)]).stdout
+    assert "h2 (Bea Stern) points 3, box score 9" in said
+    told = CliRunner().invoke(cli.app, ["check", str(ws.root), "--json"]).stdout
+    assert "Bea Stern" not in told

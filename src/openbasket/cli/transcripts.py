@@ -87,7 +87,8 @@ def check(
     if as_json:
         print_json(report.to_json())
     else:
-        _show(report)
+        people = workspace.read("players").drop_nulls("name") if workspace.has("players") else None
+        _show(report, {} if people is None else dict(people.select("player_id", "name").rows()))
     low = [stat for stat, share in report.agreement.items() if share < minimum]
     if not as_json:
         if not report.agreement:
@@ -102,7 +103,9 @@ def check(
         raise typer.Exit(1)
 
 
-def _show(report: CheckReport) -> None:
+def _show(report: CheckReport, names: dict[str, str]) -> None:
+    from openbasket.transcripts.flags import with_names
+
     told = report.told
     print_table(
         f"Agreement with the official box scores: {counted(report.games, 'game')}",
@@ -137,7 +140,8 @@ def _show(report: CheckReport) -> None:
     )  # fmt: skip
     flagged = [flag for flag in report.flagged if flag["scope"] != "note"]
     for flag in flagged[:20]:
-        say(f"flagged ({flag['scope']}): {flag['game_id']}: {'; '.join(flag['reasons'])}")
+        reasons = "; ".join(with_names(reason, names) for reason in flag["reasons"])
+        say(f"flagged ({flag['scope']}): {flag['game_id']}: {reasons}")
     if len(flagged) > 20:
         say(f"and {counted(len(flagged) - 20, 'more flagged game')}; --json lists all")
 

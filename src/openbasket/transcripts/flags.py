@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -14,7 +15,7 @@ from openbasket.transcripts.stints import ON_COURT
 from openbasket.wording import counted_expr
 from openbasket.workspace import Workspace
 
-__all__ = ["flags", "read_flags"]
+__all__ = ["flags", "read_flags", "with_names"]
 
 #: A game is left out if more than this share of its official numbers differs from our count.
 MANY_DIFFERENCES = 0.05
@@ -31,6 +32,12 @@ CHECKS = (
     "periods", "final score", "shot values", "no box score", "box score", "line-ups", "minutes",
     "off court", "possessions",
 )  # fmt: skip
+
+#: Where a reason names a player: before seconds, a statistic, or "is not in the box score".
+_PLAYER = re.compile(
+    r"[A-Za-z0-9._-]+"
+    rf"(?= (?:-?\d+ s\b|(?:{'|'.join(BOX_STATS)}) -?\d+, box score|is not in the box score))"
+)
 
 
 def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.DataFrame:
@@ -226,3 +233,18 @@ def read_flags(workspace: Workspace, league: str, season: str) -> pl.DataFrame:
     if workspace.has_season("flags", league, season):
         return workspace.read("flags", league, season)
     return tables.empty("flags")
+
+
+def with_names(reason: str, names: Mapping[str, str]) -> str:
+    """A reason with the name of each player whom it names by identifier.
+
+    Args:
+        reason: of table ``flags``.
+        names: ``player_id`` -> name.
+    """
+
+    def named(found: re.Match[str]) -> str:
+        player = found.group()
+        return f"{player} ({names[player]})" if player in names else player
+
+    return _PLAYER.sub(named, reason)
