@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from openbasket.wording import counted
+
 __all__ = [
     "BadInputError",
     "ConfigError",
@@ -27,6 +29,7 @@ __all__ = [
     "suggest",
 ]
 
+MAX_NAMES_SHOWN = 40
 MAX_PROBLEMS_SHOWN = 20
 #: What a terminal obeys instead of showing it: control characters, and marks that turn the direction of text.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
@@ -72,8 +75,7 @@ class BadInputError(OpenBasketError):
         shown = [f"  - {problem}" for problem in self.problems[:MAX_PROBLEMS_SHOWN]]
         if len(self.problems) > MAX_PROBLEMS_SHOWN:
             shown.append(f"  - and {len(self.problems) - MAX_PROBLEMS_SHOWN} more")
-        noun = "problem" if len(self.problems) == 1 else "problems"
-        text = f"{len(self.problems)} {noun} in the input:\n" + "\n".join(shown)
+        text = f"{counted(len(self.problems), 'problem')} in the input:\n" + "\n".join(shown)
         super().__init__(text + (f"\n{hint}" if hint else ""))
 
 
@@ -83,9 +85,10 @@ class UnknownNameError(OpenBasketError):
     def __init__(self, what: str, given: str, known: Sequence[str]) -> None:
         self.given = given
         self.known = tuple(known)
-        super().__init__(
-            f"unknown {what} '{given}'.{suggest(given, known)} Known: {', '.join(known)}"
-        )
+        shown = ", ".join(known[:MAX_NAMES_SHOWN])
+        if len(known) > MAX_NAMES_SHOWN:
+            shown += f" and {len(known) - MAX_NAMES_SHOWN:,} more"
+        super().__init__(f"unknown {what} '{given}'.{suggest(given, known)} Known: {shown}")
 
 
 class WorkspaceError(OpenBasketError):

@@ -72,7 +72,7 @@ def test_a_truncated_reel_is_exit_code_1(dataset):
     done = openbasket("verify", dataset, "--quiet")
     assert done.returncode == 1
     assert "b_21_22.mp4" in done.stdout
-    assert "1 faults" in done.stdout
+    assert "1 fault\n" in done.stdout
 
 
 def test_a_bad_csv_is_exit_code_1_for_verify_and_2_for_evaluate(dataset):

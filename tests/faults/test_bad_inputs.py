@@ -225,7 +225,7 @@ def test_a_zip_may_hold_gz_and_what_systems_leave_behind(tmp_path, plain):
     ws = Workspace(tmp_path / "ws", create=True)
     report = import_files("auto", [archive], ws, quiet=True)
     assert events(ws) == plain
-    assert not any("other files" in note for note in report.notes)
+    assert not any("not read" in note for note in report.notes)
 
 
 def test_links_and_hidden_files(tmp_path, plain):
@@ -415,10 +415,10 @@ def test_packed_files_that_were_read_are_not_told_as_unread(tmp_path, plain):
     for file in GAME.iterdir():
         (folder / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
     ws = Workspace(tmp_path / "ws", create=True)
-    assert not any("other files" in n for n in import_files("auto", [folder], ws, quiet=True).notes)
+    assert not any("not read" in n for n in import_files("auto", [folder], ws, quiet=True).notes)
     (folder / "strange.gz").write_bytes(b"plain text")
     notes = import_files("auto", [folder], ws, quiet=True).notes
-    assert "1 other files were not read: strange.gz" in notes
+    assert "1 other file was not read: strange.gz" in notes
     (folder / "twice.gz").write_bytes(gzip.compress(gzip.compress(b"x")))
     assert "a packed file in a gz" in refused(folder, tmp_path)
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from openbasket import cli
 from openbasket.cli.options import print_table, say
+from openbasket.transcripts import ImportReport
+from openbasket.wording import counted, counted_expr
 from openbasket.workspace import Workspace
 
+DATA = Path(__file__).resolve().parents[1] / "data"
 HEAVY = {"torch", "av", "polars", "pandera", "cv2", "matplotlib", "numpy", "accelerate"}
 VERBS = list(get_command(cli.app).commands)  # type: ignore[attr-defined]
 
@@ -138,3 +145,34 @@ def test_a_plot_that_cannot_be_saved_is_refused_first(name, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: figure {name}: got ")
     assert "allowed: svg, png, pdf" in done.stderr
+
+
+def test_one_is_singular_and_other_numbers_are_plural():
+    assert [counted(n, "game") for n in (0, 1, 2, 1234)] == [
+        "0 games", "1 game", "2 games", "1,234 games",
+    ]  # fmt: skip
+    assert counted(2, "game is", "games are") == "2 games are"
+    numbers = pl.DataFrame({"n": [1, 3]})
+    said = numbers.select(counted_expr("n", "row is", "rows are")).to_series().to_list()
+    assert said == ["1 row is", "3 rows are"]
+
+
+def test_a_dataset_of_one_game_is_told_of_in_the_singular(tmp_path):
+    into = str(tmp_path / "ws")
+    files = tmp_path / "files"
+    shutil.copytree(DATA / "generic_csv", files)
+    (files / "strange.txt").write_text("nothing")
+    done = openbasket("import", "auto", str(files), "--into", into)
+    assert "note: 1 other file was not read: strange.txt" in done.stdout
+    assert "box scores: 1 game " in openbasket("check", into).stdout
+
+
+def test_a_note_of_several_seasons_is_printed_once(tmp_path, monkeypatch):
+    report = ImportReport(remarks=[(f"cup {s}", "no dates") for s in ("20-21", "21-22")])
+    monkeypatch.setattr("openbasket.transcripts.import_files", lambda *_, **__: report)
+    words = ["import", "auto", "x", "--into", str(tmp_path / "ws")]
+    printed = CliRunner().invoke(cli.app, words).stdout
+    assert printed.count("no dates") == 1
+    assert "note: 2 seasons (cup 20-21, cup 21-22): no dates" in printed
+    told = json.loads(CliRunner().invoke(cli.app, [*words, "--json"]).stdout)
+    assert told["notes"] == ["cup 20-21: no dates", "cup 21-22: no dates"]

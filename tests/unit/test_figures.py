@@ -13,8 +13,10 @@ import pytest
 from openbasket.dataset import figures
 from openbasket.dataset.statistics import statistics
 from openbasket.errors import ConfigError, UnknownNameError
-from openbasket.labels import LabelSettings
+from openbasket.labels import LabelSettings, label
+from openbasket.labels.players import clubs
 from openbasket.labels.reliability import SCHEMA, ReliabilityReport, reliability
+from openbasket.simulation.league import LeagueSettings, simulate
 from openbasket.skills import SKILLS
 from openbasket.workspace import Workspace
 
@@ -99,3 +101,32 @@ def test_statistics_tell_what_minimums_leave(dataset):
 
 def levels_used(ws: Workspace) -> int:
     return ws.read("levels").drop_nulls("level")["skill"].n_unique()
+
+
+def test_no_club_is_drawn_twice_while_others_are_left(tmp_path):
+    ws = Workspace(tmp_path, create=True)
+    league = LeagueSettings("cup", teams=4, players_per_team=8, rounds=1, period_s=120.0)
+    simulate(ws, [league], seed=4, quiet=True)
+    label(ws, LabelSettings(min_events=1), quiet=True)
+    people = ws.read("subjects")
+    # One club has the players of most games: without looking at clubs, only these would be drawn.
+    first = clubs(ws, people).sort("team_id")["team_id"][0]
+    favoured = clubs(ws, people).filter(team_id=first)["subject_id"]
+    more = pl.col("games") + 100 * pl.col("subject_id").is_in(favoured.implode()).cast(pl.Int32)
+    ws.write("subjects", people.with_columns(games=more))
+    figures.draw_all(ws, tmp_path / "out")
+    text = words(tmp_path / "out" / "figure4_players.svg")
+    names = ws.read("games")["home_team"].unique().to_list()
+    shown = {name: len(re.findall(name.replace(" ", r"\s+"), text)) for name in names}
+    assert len(shown) == 4
+    assert set(shown.values()) == {1, 2}  # six cards, four clubs
+    assert sum(shown.values()) == 6
+
+
+def test_the_cards_have_a_legend_of_the_radar(dataset, tmp_path):
+    subject = dataset.read("subjects")["subject_id"][0]
+    figures.draw_all(dataset, tmp_path, subject_ids=[subject])
+    text = " ".join(words(tmp_path / "figure4_players.svg").split())
+    assert "SHO shooting, REB rebounding, DEF defense, PLA playmaking, OFF offense" in text
+    assert "Poor at the centre" in text
+    assert "Excellent at the rim" in text

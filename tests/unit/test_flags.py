@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import polars as pl
 import pytest
 from formats.games import Game, made_up_games
 from formats.writers import WRITERS
+from typer.testing import CliRunner
 
+from openbasket import cli
 from openbasket.labels.rating import count_season, read_season
 from openbasket.tables import BOX_STATS
 from openbasket.transcripts import ImportOptions, import_files
 from openbasket.transcripts.box import count_box
+from openbasket.transcripts.flags import with_names
 from openbasket.workspace import Workspace
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -210,3 +214,66 @@ def test_flagged_games_are_left_out_unless_wanted(games, tmp_path):
     counted = set(count_season(season).all["game_id"])
     assert "espn401700001" not in counted
     assert "espn401700001" in set(count_season(season, include_flagged=True).all["game_id"])
+
+
+@pytest.mark.parametrize(
+    ("final_score", "box_says", "scope"),
+    [
+        ("", "nothing", "game"),
+        ("", "our count", "note"),
+        ("", "two points more", "game"),
+        ("7,7", "nothing", "note"),
+        ("9,7", "nothing", "game"),
+    ],
+)
+def test_a_made_field_goal_without_value_keeps_its_game_out(final_score, box_says, scope, tmp_path):
+    folder = Path(shutil.copytree(DATA / "generic_csv", tmp_path / "league"))
+    h6 = "HER,h6,field_goal,true,"
+    events = (folder / "events.csv").read_text()
+    (folder / "events.csv").write_text(events.replace(f"{h6}2,", f"{h6},"))
+    text = (folder / "games.csv").read_text()
+    (folder / "games.csv").write_text(text.replace("9,7", final_score or ","))
+    box = folder / "box_scores.csv"
+    if box_says == "nothing":
+        box.unlink()
+    elif box_says == "our count":
+        line = "HER,h6,2,1,1,"
+        box.write_text(box.read_text().replace(line, "HER,h6,0,0,0,"))
+    ws = imported("generic_csv", folder, tmp_path)
+    found = ws.read("flags").filter(check="shot values")
+    assert found["scope"].to_list() == [scope]
+    assert found["reason"].to_list() == ["1 made field goal has no value and counts for no points"]
+
+
+def test_made_field_goals_with_values_are_not_flagged_and_free_throws_count_one(tmp_path):
+    folder = Path(shutil.copytree(DATA / "generic_csv", tmp_path / "league"))
+    events = (folder / "events.csv").read_text()
+    (folder / "events.csv").write_text(events.replace("free_throw,true,1,", "free_throw,true,,"))
+    ws = imported("generic_csv", folder, tmp_path)
+    assert set(ws.read("flags")["check"]).isdisjoint({"shot values", "final score", "box score"})
+
+
+def test_names_stand_beside_the_ids_of_players_alone():
+    names = {"P1": "Ana Vale", "7": "Bea Stern", "end": "Nobody"}
+    assert with_names("minutes: 7 players off the box score: P1 81 s, 7 -38 s, P2 9 s", names) == (
+        "minutes: 7 players off the box score: P1 (Ana Vale) 81 s, 7 (Bea Stern) -38 s, P2 9 s"
+    )
+    assert with_names(
+        "7 of 77 numbers differ: P1 steals 1, box score 7; 7 is not in the box score", names
+    ) == (
+        "7 of 77 numbers differ: P1 (Ana Vale) steals 1, box score 7; "
+        "7 (Bea Stern) is not in the box score"
+    )
+    for reason in ("7 stints without five (7 s)", "no plays in period 7", "points add up to 7-7"):
+        assert with_names(reason, names) == reason
+
+
+def test_check_prints_names_beside_ids(tmp_path):
+    folder = Path(shutil.copytree(DATA / "generic_csv", tmp_path / "league"))
+    box = folder / "box_scores.csv"
+    box.write_text(box.read_text().replace("HER,h2,3,0,0,1,1,", "HER,h2,9,4,5,7,8,"))
+    ws = imported("generic_csv", folder, tmp_path)
+    said = CliRunner().invoke(cli.app, ["check", str(ws.root)]).stdout
+    assert "h2 (Bea Stern) points 3, box score 9" in said
+    told = CliRunner().invoke(cli.app, ["check", str(ws.root), "--json"]).stdout
+    assert "Bea Stern" not in told

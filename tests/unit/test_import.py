@@ -11,7 +11,7 @@ from formats.games import made_up_games
 from formats.writers import WRITERS
 
 from openbasket.errors import BadInputError
-from openbasket.transcripts import ImportOptions, import_files
+from openbasket.transcripts import ImportOptions, ImportReport, import_files
 from openbasket.workspace import BY_SEASON, Workspace
 
 OPTIONS = ImportOptions(league="league", season="22-23", gender="women", region="Europe")
@@ -97,3 +97,26 @@ def test_files_of_several_seasons_are_not_folded_into_one(tmp_path):
     with pytest.raises(BadInputError, match="several seasons"):
         import_files("euroleague", files, ws, options=ImportOptions(season="22-23"), quiet=True)
     assert not ws.seasons("games")
+
+
+def test_notes_that_seasons_share_are_told_once_and_kept_whole_in_json():
+    report = ImportReport(
+        remarks=[
+            ("", "2 other files were not read: a, b"),
+            *((f"cup 2{n}-2{n + 1}", "the files have no dates") for n in range(5)),
+            ("cup 20-21", "1,005 rows later than the clock says; put in order"),
+            ("cup 21-22", "7 rows later than the clock says; put in order"),
+            ("cup 21-22", "game 3 has no boxscore file"),
+            ("cup 21-22", "1 row without a clock"),
+            ("cup 22-23", "1 row without a clock"),
+        ]
+    )
+    assert report.merged_notes() == [
+        "2 other files were not read: a, b",
+        "5 seasons (cup 20-21, cup 21-22, cup 22-23, ...): the files have no dates",
+        "2 seasons (cup 20-21, cup 21-22): 7 to 1,005 rows later than the clock says; put in order",
+        "cup 21-22: game 3 has no boxscore file",
+        "2 seasons (cup 21-22, cup 22-23): 1 row without a clock",
+    ]
+    assert len(report.to_json()["notes"]) == len(report.remarks)
+    assert report.to_json()["notes"][1] == "cup 20-21: the files have no dates"

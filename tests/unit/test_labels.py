@@ -272,7 +272,7 @@ def test_contests_are_told_from_places_and_blocks_where_nobody_marks_them(league
 
 def test_too_few_players_are_an_error_that_names_the_season(league, tmp_path):
     with pytest.raises(
-        BadInputError, match=r"l 21-22: got 0 players with 9999 events.*at least 5"
+        BadInputError, match=r"l 21-22: got 0 players with 9,999 events.*at least 5"
     ) as caught:
         label(league, LabelSettings(min_events=9999), quiet=True)
     assert "--min-events" in str(caught.value)
@@ -346,3 +346,32 @@ def test_the_margins_of_all_stretches_add_up_to_the_final_scores(league):
     assert sums.height == games.height
     assert (sums["margin"] == sums["home_score"] - sums["away_score"]).all()
     assert found["possessions"].min() > 0
+
+
+def test_a_team_s_schedule_and_few_people_are_noted(tmp_path):
+    ws = Workspace(tmp_path, create=True)
+    settings = LeagueSettings(
+        "cup", teams=4, players_per_team=8, rounds=1, seasons=("21-22",), period_s=120.0
+    )
+    simulate(ws, [settings], seed=2, quiet=True)
+    report = label(ws, LabelSettings(min_events=1), quiet=True)
+    assert report.notes == []
+    games = ws.read("games", "cup", "21-22")
+    team, name = games.select("home_team_id", "home_team").row(0)
+    theirs = games.filter((pl.col("home_team_id") == team) | (pl.col("away_team_id") == team))
+    assert theirs.height == 3
+    mine = pl.col("game_id").is_in(theirs["game_id"].implode())
+    for table in ("games", "events", "stints", "appearances", "box_scores"):
+        ws.write(table, ws.read(table, "cup", "21-22").filter(mine), "cup", "21-22")
+    report = label(ws, LabelSettings(min_events=1, min_minutes=6.0), quiet=True)
+    people = report.seasons[0]["subjects"]
+    assert 5 <= people < 20
+    assert report.notes[-2:] == [
+        f"few people: cup 21-22, {people} players in 5 levels, fewer than 4 in each",
+        f"one team's schedule: cup 21-22, {name} plays in each of its 3 games; "
+        "ranks beside opponents seen once or twice mean little",
+    ]
+    assert ws.read_json("labels.json")["notes"] == report.notes
+    assert not any(
+        "few people" in note for note in label(ws, LabelSettings(2, 1), quiet=True).notes
+    )

@@ -185,7 +185,7 @@ def test_what_is_left_out_is_named(workspace):
     failures = failed(make(workspace))
     assert set(failures) == {"g2/e3", "p1_L_21_22", "p2_L_21_22", "p3_L_21_22"}
     assert failures["g2/e3"] == "'videos/g2.mp4' ends at 5.0 s, the event is at 9.0 s"
-    assert failures["p3_L_21_22"].startswith("1 filmed events; 2 are needed")
+    assert failures["p3_L_21_22"].startswith("1 filmed event; needed: 2")
     assert workspace.read("failures").select("stage", "item").rows() == [
         ("few", "p1_L_21_22"),
         ("few", "p2_L_21_22"),

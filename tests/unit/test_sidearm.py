@@ -149,7 +149,7 @@ def test_names_in_other_orders_without_numbers_and_rows_of_the_team(tmp_path):
     assert not [p for p in ws.read("players")["player_id"] if p.endswith("team")]
     flags = ws.read("flags").filter(pl.col("check") == "substitutions")
     assert flags["reason"].to_list() == [
-        "at 1 moments not as many come in as go out; 2 changes do not say who"
+        "at 1 moment not as many come in as go out; 2 changes do not say who"
     ]
 
 

@@ -174,7 +174,7 @@ def test_namesakes_without_birth_dates_are_a_note():
     )
     report = audit(Evidence(**{**clean.__dict__, "players": players}))
     assert report.findings == []
-    assert "1 names stand both in train and elsewhere" in report.notes[0]
+    assert "1 name stands both in train and elsewhere" in report.notes[0]
 
 
 def test_a_split_without_training_cannot_be_self_tested():

@@ -302,7 +302,7 @@ def test_the_command_stores_accepted_games_and_names_refused_ones(workspace: Wor
     code, out = run("sync", root, starts, "--wall-clock")
     assert code == 1
     assert "refused: g2: no event of this game has a wall-clock stamp" in out
-    assert "accepted 1 games, refused 1" in out
+    assert "accepted 1 game, refused 1" in out
 
 
 def test_the_command_takes_the_few_anchors_that_there_are_as_moments(workspace: Workspace) -> None:

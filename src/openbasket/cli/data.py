@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -18,6 +18,7 @@ from openbasket.cli.options import (
     print_table,
     say,
 )
+from openbasket.wording import counted
 
 if TYPE_CHECKING:
     from openbasket.reels.settings import Check, Few, Overlap
@@ -29,7 +30,8 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     for verb in (
-        label, reliability, agreement, split, reels, build, verify, statistics, figures, export_sportscode,
+        label, players, reliability, agreement, split, reels, build, verify, statistics, figures,
+        export_sportscode,
     ):  # fmt: skip
         app.command()(verb)
 
@@ -64,6 +66,114 @@ def label(
     print_table("Labels", report.columns, report.rows())
     for note in report.notes:
         say(f"note: {note}")
+
+
+def players(
+    root: Root,
+    league: Annotated[str | None, typer.Option(help="Only this league.")] = None,
+    season: Annotated[str | None, typer.Option(help="Only this season, like 21-22.")] = None,
+    skill: Annotated[
+        str | None, typer.Option(help="List the best of this skill, such as 'assists'.")
+    ] = None,
+    player: Annotated[
+        str | None, typer.Option(help="Show the card of this player_id or subject_id.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Players of each league and season.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """List the labelled players, the best of a skill, or a player's 20 skills."""
+    from openbasket import skills
+    from openbasket.errors import ConfigError
+    from openbasket.labels import players as listing
+    from openbasket.workspace import Workspace
+
+    if skill is not None and player is not None:
+        raise ConfigError("players was given --skill and --player; give one of them")
+    workspace = Workspace(root)
+    if player is not None:
+        cards = listing.card(workspace, player, league=league, season=season)
+        if as_json:
+            print_json(cards)
+            return
+        for card in cards:
+            _show_card(card)
+        return
+    which = None if skill is None else skills.skill(skill)
+    if which is None:
+        found = listing.players(workspace, league=league, season=season)
+        found = found.group_by("league", "season", maintain_order=True).head(top)
+    else:
+        found = listing.best(workspace, which.key, league=league, season=season, top=top)
+    if as_json:
+        print_json(found.to_dicts())
+        return
+    if found.is_empty() and which is not None:
+        say(f"nobody is labelled in {which.name} there")
+    for part in found.partition_by("league", "season", maintain_order=True):
+        rows = part.to_dicts()
+        place = f"{rows[0]['league']} {rows[0]['season']}"
+        told = [
+            (r["name"], r["club"] or "-", f"{r['games']:,}", f"{r['minutes']:,.0f}") for r in rows
+        ]
+        if which is None:
+            print_table(
+                f"Most minutes: {place}",
+                ("player", "club", "games", "minutes", "subject"),
+                [(*who, r["subject_id"]) for who, r in zip(told, rows, strict=True)],
+            )
+            continue
+        print_table(
+            f"{which.name}: {place}, of {rows[0]['ranked']:,} ranked",
+            ("player", "club", "games", "minutes", "rank", "estimate", "level"),
+            [
+                (*who, r["rank"] or "-", _estimate(r["score"], which.key), r["level_name"])
+                for who, r in zip(told, rows, strict=True)
+            ],
+            caption=_NOISE
+            if listing.mostly_noise(workspace, rows[0]["league"]).get(which.key)
+            else "",
+        )
+
+
+_NOISE = "mostly noise: more than half of the differences between players are chance"
+
+
+def _show_card(card: dict[str, Any]) -> None:
+    from openbasket.skills import BY_KEY, CATEGORIES
+
+    print_table(
+        f"{card['name']}, {card['club'] or 'club unknown'}: {card['league']} {card['season']}, "
+        f"{counted(card['games'], 'game')}, {card['minutes']:,.0f} minutes ({card['subject_id']})",
+        ("skill", "estimate", "rank", "level", ""),
+        [
+            row
+            for category in CATEGORIES
+            for row in (
+                (category.upper(), "", "", "", ""),
+                *(
+                    (
+                        f"  {BY_KEY[s['skill']].name}",
+                        _estimate(s["score"], s["skill"]),
+                        "-" if s["rank"] is None else f"{s['rank']:,} of {s['ranked']:,}",
+                        s["level_name"] or "no label",
+                        "mostly noise" if s["mostly_noise"] else "",
+                    )
+                    for s in card["skills"]
+                    if s["category"] == category
+                ),
+            )
+        ],
+    )
+
+
+def _estimate(score: float | None, skill: str) -> str:
+    from openbasket.labels.scores import FORMULAS
+
+    if score is None:
+        return "-"
+    formula = FORMULAS[skill]
+    space = "" if formula.unit.startswith("%") else " "
+    return f"{score:.{1 if formula.scale == 100 else 2}f}{space}{formula.unit}"
 
 
 def reliability(
@@ -187,9 +297,11 @@ def export_sportscode(
     if as_json:
         print_json(counts | {"path": str(out)})
         return
-    say(f"wrote {out}: {counts['events']} events, {counts['clips']} clips")
+    say(f"wrote {out}: {counted(counts['events'], 'event')}, {counted(counts['clips'], 'clip')}")
     if counts["without_time"]:
-        say(f"note: {counts['without_time']} events have no time in the video and are left out")
+        one = "event has no time in the video and is left out"
+        many = "events have no time in the video and are left out"
+        say(f"note: {counted(counts['without_time'], one, many)}")
 
 
 def split(
@@ -276,7 +388,7 @@ def _audit(workspace: Workspace, as_json: bool) -> None:
             say(f"note: {note}")
         for kind, what in report.findings[:50]:
             say(f"LEAK: {kind}: {what}")
-        say(f"{len(report.findings)} leaks")
+        say(counted(len(report.findings), "leak"))
     if report.findings or not all(found for _, found in planted):
         raise typer.Exit(1)
 
@@ -365,18 +477,22 @@ def reels(
         print_json(report.to_json())
         return
     say(
-        f"{report.reels:,} reels of {report.clips:,} clips, {report.seconds / 3600:.2f} hours; "
-        f"{report.encoded:,} clips were encoded now"
+        f"{counted(report.reels, 'reel')} of {counted(report.clips, 'clip')}, "
+        f"{report.seconds / 3600:.2f} hours; "
+        f"{counted(report.encoded, 'clip was', 'clips were')} encoded now"
     )
     if report.without_video:
         say(
-            f"{report.without_video:,} of {report.games + report.without_video:,} games have no video"
+            f"without video: {report.without_video:,} of "
+            f"{counted(report.games + report.without_video, 'game')}"
         )
     if report.replaced:
-        say(f"{report.replaced:,} events are shown in place of others that cannot be")
+        told = counted(report.replaced, "event is shown", "events are shown")
+        say(f"{told} in place of others that cannot be")
     if report.few:
         say(
-            f"{report.few:,} reels have fewer than {events} events (stage 'few' of table 'failures')"
+            f"{counted(report.few, 'reel has', 'reels have')} fewer than {events} events "
+            "(stage 'few' of table 'failures')"
         )
     left_out = [row for row in report.failures if row[0] != "few"]
     for stage, item, reason in left_out[:10]:
@@ -396,7 +512,8 @@ def build(root: Root, as_json: Json = False) -> None:
         return
     print_table("Official CSVs", ("split", "reels"), list(report.rows.items()))
     if report.left_out:
-        say(f"{report.left_out} reels belong to no split (their person is in another one)")
+        told = counted(report.left_out, "reel belongs", "reels belong")
+        say(f"{told} to no split (the person is in another one)")
 
 
 def verify(
@@ -418,8 +535,8 @@ def verify(
         for what, fault in report.faults[:50]:
             say(f"{what}: {fault}")
         say(
-            f"{report.rows:,} rows, {report.videos:,} reels, {report.decoded:,} decoded whole: "
-            f"{len(report.faults)} faults"
+            f"{counted(report.rows, 'row')}, {counted(report.videos, 'reel')}, "
+            f"{report.decoded:,} decoded whole: {counted(len(report.faults), 'fault')}"
         )
     if report.faults:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from openbasket.cli.options import Quiet, say
+from openbasket.wording import counted
 
 __all__ = ["register", "run_demo"]
 
@@ -69,14 +70,17 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
             raise OpenBasketError(
                 f"the simulated box scores disagree with the events: {found.flagged}"
             )
-        return f"{found.games} games; events and box scores agree for {found.player_games} player-games"
+        return (
+            f"{counted(found.games, 'game')}; events and box scores agree for "
+            f"{counted(found.player_games, 'player-game')}"
+        )
 
     def rendering() -> str:
         film = RenderSettings(dead_time_s=2.0, preset="ultrafast")
         found = render_all(workspace, settings=film, quiet=quiet)
         if found.failed:
             raise OpenBasketError(f"{found.failed[0][0]} cannot be rendered: {found.failed[0][1]}")
-        return f"{len(found.rendered)} games filmed, {len(found.kept)} were there"
+        return f"{counted(len(found.rendered), 'game')} filmed, {len(found.kept)} there before"
 
     def labelling() -> str:
         found = label(workspace, LabelSettings(min_events=2), quiet=quiet)
@@ -113,7 +117,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
 
     def training() -> str:
         found = train(load_recipe("tiny"), root, run, quiet=quiet)
-        return f"{found.epochs} epochs, {found.parameters:,} parameters"
+        return f"{counted(found.epochs, 'epoch')}, {found.parameters:,} parameters"
 
     def predicting() -> str:
         splits = [

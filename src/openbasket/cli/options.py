@@ -25,7 +25,7 @@ __all__ = [
 
 Root = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the dataset.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 IncludeFlagged = Annotated[
     bool, typer.Option("--include-flagged", help="Use games and line-ups that were flagged, too.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openbasket.cli.options import Json, Quiet, Root, Seed, Workers, print_json, print_table, say
+from openbasket.wording import counted
 
 if TYPE_CHECKING:
     from openbasket.workspace import Workspace
@@ -101,7 +102,7 @@ def render(
         )
     else:
         say(
-            f"rendered {len(report.rendered)} games ({report.frames:,} frames), "
+            f"rendered {counted(len(report.rendered), 'game')} ({counted(report.frames, 'frame')}), "
             f"kept {len(report.kept)}, failed {len(report.failed)}"
         )
         for game_id, reason in report.failed:
@@ -220,7 +221,7 @@ def _sync_csv(workspace: Workspace, file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"games": games, "anchors": given.height})
         return
-    say(f"{given.height} anchors for {games} games")
+    say(f"{counted(given.height, 'anchor')} for {counted(games, 'game')}")
 
 
 def _sync_scoreboard(
@@ -256,12 +257,13 @@ def _sync_scoreboard(
         for o in outcomes:
             if o.refused is None:
                 say(
-                    f"accepted: {o.game_id}: {o.anchors} anchors from {o.readings} pictures "
-                    f"({o.rejected} readings rejected), {o.located:.1%} of the events placed"
+                    f"accepted: {o.game_id}: {counted(o.anchors, 'anchor')} "
+                    f"from {counted(o.readings, 'picture')} "
+                    f"({counted(o.rejected, 'reading')} rejected), {o.located:.1%} of the events placed"
                 )
         for o in refused:
             say(f"refused: {o.game_id}: {o.refused}")
-        say(f"accepted {len(outcomes) - len(refused)} games, refused {len(refused)}")
+        say(f"accepted {counted(len(outcomes) - len(refused), 'game')}, refused {len(refused)}")
     if refused:
         raise typer.Exit(1)
 
@@ -314,11 +316,11 @@ def _sync_wall_clock(
                 say(f"refused: {o.game_id}: {o.refused}")
                 continue
             say(
-                f"accepted: {o.game_id}: {o.anchors} anchors +-{o.residual_s:.1f} s, {o.used} of {o.stamps} "
-                f"stamps fit the clock, {o.located:.1%} of the events placed"
+                f"accepted: {o.game_id}: {counted(o.anchors, 'anchor')} +-{o.residual_s:.1f} s, "
+                f"{o.used} of {o.stamps} stamps fit the clock, {o.located:.1%} of the events placed"
             )
             for reason in o.left_out:
                 say(f"left out: {o.game_id}: {reason}")
-        say(f"accepted {len(outcomes) - len(refused)} games, refused {len(refused)}")
+        say(f"accepted {counted(len(outcomes) - len(refused), 'game')}, refused {len(refused)}")
     if refused:
         raise typer.Exit(1)

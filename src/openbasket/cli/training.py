@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from openbasket.cli.options import Json, Quiet, Workers, print_json, say
+from openbasket.wording import counted
 
 __all__ = ["register"]
 
@@ -47,8 +48,9 @@ def train(
         print_json(asdict(report))
         return
     say(
-        f"{report.epochs} epochs on {report.train_samples} reels ({report.val_samples} to validate), "
-        f"{report.parameters:,} parameters, {report.seconds:.0f} s; best epoch {report.best_epoch}"
+        f"{counted(report.epochs, 'epoch')} on {counted(report.train_samples, 'reel')} "
+        f"({report.val_samples} to validate), {report.parameters:,} parameters, "
+        f"{report.seconds:.0f} s; best epoch {report.best_epoch}"
     )
 
 
@@ -78,4 +80,4 @@ def predict(
     if as_json:
         print_json({"path": str(out), "subjects": subjects, "rows": frame.height, "splits": splits})
         return
-    say(f"{subjects} subjects of {', '.join(splits)} predicted into {out}")
+    say(f"{counted(subjects, 'subject')} of {', '.join(splits)} predicted into {out}")

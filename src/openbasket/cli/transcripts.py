@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openbasket.cli.options import Json, Quiet, Root, print_json, print_table, say
+from openbasket.wording import counted
 
 if TYPE_CHECKING:
     from openbasket.transcripts.check import CheckReport
@@ -62,7 +63,7 @@ def import_(
         ("league", "season", "games", "players", "events", "stints", "flagged"),
         report.rows(),
     )
-    for note in report.notes:
+    for note in report.merged_notes():
         say(f"note: {note}")
 
 
@@ -86,7 +87,8 @@ def check(
     if as_json:
         print_json(report.to_json())
     else:
-        _show(report)
+        people = workspace.read("players").drop_nulls("name") if workspace.has("players") else None
+        _show(report, {} if people is None else dict(people.select("player_id", "name").rows()))
     low = [stat for stat, share in report.agreement.items() if share < minimum]
     if not as_json:
         if not report.agreement:
@@ -101,10 +103,12 @@ def check(
         raise typer.Exit(1)
 
 
-def _show(report: CheckReport) -> None:
+def _show(report: CheckReport, names: dict[str, str]) -> None:
+    from openbasket.transcripts.flags import with_names
+
     told = report.told
     print_table(
-        f"Agreement with the official box scores: {report.games:,} games",
+        f"Agreement with the official box scores: {counted(report.games, 'game')}",
         ("statistic", "agree", "player-games"),
         [(stat, f"{share:.2%}", f"{told[stat]:,}") for stat, share in report.agreement.items()],
     )
@@ -136,9 +140,10 @@ def _show(report: CheckReport) -> None:
     )  # fmt: skip
     flagged = [flag for flag in report.flagged if flag["scope"] != "note"]
     for flag in flagged[:20]:
-        say(f"flagged ({flag['scope']}): {flag['game_id']}: {'; '.join(flag['reasons'])}")
+        reasons = "; ".join(with_names(reason, names) for reason in flag["reasons"])
+        say(f"flagged ({flag['scope']}): {flag['game_id']}: {reasons}")
     if len(flagged) > 20:
-        say(f"and {len(flagged) - 20} more flagged games; --json lists all")
+        say(f"and {counted(len(flagged) - 20, 'more flagged game')}; --json lists all")
 
 
 def _percent(good: int, total: int) -> str:

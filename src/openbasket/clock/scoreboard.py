@@ -28,6 +28,7 @@ from openbasket.clock.segments import MOMENT_S, Run, Segments, Stand, Wish, segm
 from openbasket.errors import BadInputError
 from openbasket.storage import Place
 from openbasket.video.glances import Glances
+from openbasket.wording import counted
 
 __all__ = ["ScanSettings", "ScoreboardReport", "read_scoreboard"]
 
@@ -247,7 +248,7 @@ class _Scan:
         used = [s for s in self.chain if s.media_s in self.sparse]
         if len(used) < 6:
             return (
-                f"only {len(used)} readings of a clock agree with each other (of {len(read)}); "
+                f"only {counted(len(used), 'reading')} of a clock agree with each other (of {len(read)}); "
                 "at least 6 are needed. Sync it by hand, with a CSV of anchors"
             )
         if len(used) < 0.6 * len(read):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from openbasket.clock.fit import GameClock
 from openbasket.errors import BadInputError
+from openbasket.wording import counted
 
 __all__ = ["StampFit", "fit_stamps"]
 
@@ -134,7 +135,10 @@ def fit_stamps(game: Mapping[str, Any], events: pl.DataFrame) -> StampFit:
         seen, fit = int(np.isfinite(part.marks.live).sum()), int(part.fits.sum())
         stamps, used = stamps + seen, used + fit
         if fit < _LEAST_STAMPS:
-            left_out.append(f"period {number}: {fit} stamps fit the clock; needed: {_LEAST_STAMPS}")
+            left_out.append(
+                f"period {number}: {counted(fit, 'stamp fits', 'stamps fit')} the clock; "
+                f"needed: {_LEAST_STAMPS}"
+            )
         elif fit < _LEAST_SHARE * seen:
             left_out.append(
                 f"period {number}: {fit} of {seen} stamps fit the clock; needed: {_LEAST_SHARE:.0%}"

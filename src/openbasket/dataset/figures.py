@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from openbasket.errors import ConfigError
+from openbasket.labels.players import clubs
 from openbasket.labels.reliability import GOOD, NOISE, ReliabilityReport
 from openbasket.leagues import LEAGUES
-from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
+from openbasket.skills import BY_KEY, CATEGORIES, SKILLS, level_names
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, atomic_path
 
 if TYPE_CHECKING:
@@ -125,8 +128,8 @@ def league_map(players: Mapping[str, int]) -> Figure:
     known = [key for key in players if key in LEAGUES]
     unknown = [key for key in players if key not in LEAGUES]
     axes.set_title(
-        f"{sum(players.values()):,} player-seasons of {len(players)} "
-        f"{'league' if len(players) == 1 else 'leagues'}, {len(here)} countries",
+        f"{counted(sum(players.values()), 'player-season')} of {counted(len(players), 'league')}, "
+        f"{counted(len(here), 'country', 'countries')}",
         color=INK, loc="left", fontsize=14,
     )  # fmt: skip
     if here:
@@ -247,6 +250,8 @@ def profiles(workspace: Workspace, subject_ids: Sequence[str]) -> list[ProfileCa
         .agg(pl.col("level").mean())
         .rows()
     }
+    mine = people.filter(pl.col("subject_id").is_in(list(subject_ids)))
+    teams = dict(clubs(workspace, mine).select("subject_id", "club").rows())
     cards = []
     for one in subject_ids:
         row = people.row(by_predicate=pl.col("subject_id") == one, named=True)
@@ -257,7 +262,7 @@ def profiles(workspace: Workspace, subject_ids: Sequence[str]) -> list[ProfileCa
                 row["season"],
                 row["nationality"],
                 LEAGUES[league].name if league in LEAGUES else league,
-                _club(workspace, row["player_id"], league, row["season"]),
+                teams.get(one),
                 {name: means.get((one, name)) for name in CATEGORIES},
                 levels,
             )
@@ -265,45 +270,46 @@ def profiles(workspace: Workspace, subject_ids: Sequence[str]) -> list[ProfileCa
     return cards
 
 
-def _club(workspace: Workspace, player: str, league: str, season: str) -> str | None:
-    """The team of most of the player's games in the season."""
-    games = workspace.read("games", league, season)
-    names = pl.concat(
-        games.select(team_id=f"{side}_team_id", name=f"{side}_team") for side in ("home", "away")
-    ).unique("team_id", keep="any")
-    played = workspace.read("appearances", league, season).filter(player_id=player)
-    if played.is_empty():
-        return None
-    team = played["team_id"].value_counts().sort("count", "team_id", descending=[True, False])
-    name = names.filter(team_id=team["team_id"][0])["name"]
-    return str(name[0]) if name.len() and name[0] else None
-
-
 def profile_cards(cards: Sequence[ProfileCard]) -> Figure:
-    """Profile cards with a radar of the five categories, as in the paper's Figure 4."""
+    """Profile cards with a radar of the five categories, as in the paper's Figure 4, and a legend."""
     columns = min(3, max(1, len(cards)))
     rows = max(1, math.ceil(len(cards) / columns))
-    figure = _figure(4.6 * columns, 3.3 * rows)
-    grid = figure.add_gridspec(rows, columns * 2, width_ratios=[1, 1.15] * columns)
-    for number, card in enumerate(cards):
-        row, column = divmod(number, columns)
-        side = figure.add_subplot(grid[row, 2 * column])
-        side.axis("off")
-        side.text(
-            0.02, 0.93, card.name, fontsize=13, fontweight="bold", color=INK, va="top", wrap=True
-        )
-        facts = {
-            "Season": card.season,
-            "Nationality": card.nationality or "not told",
-            "League": card.league,
-            "Club": card.club or "not told",
-        }
-        for line, (what, value) in enumerate(facts.items()):
-            y = 0.68 - 0.19 * line
-            side.text(0.02, y, what, fontsize=8, color=GREY, va="top")
-            side.text(0.02, y - 0.065, value, fontsize=10, color=INK, va="top")
-        _radar(figure.add_subplot(grid[row, 2 * column + 1], projection="polar"), card)
+    figure = _figure(4.8 * columns, 3.2 * rows + 0.5)
+    page, legend = figure.subfigures(2, 1, height_ratios=[3.2 * rows, 0.5], squeeze=False).flat
+    places = page.subfigures(rows, columns, wspace=0.02, hspace=0.02, squeeze=False).flat
+    for card, place in zip(cards, places, strict=False):  # the last row may have room left
+        place.patch.set(edgecolor=PALE, linewidth=1.5)
+        side, radar = place.add_gridspec(1, 2, width_ratios=[1, 1.15])
+        _facts(place.add_subplot(side), card)
+        _radar(place.add_subplot(radar, projection="polar"), card)
+    names = level_names(cards[0].levels) if cards else ("", "")
+    told = (
+        f"{', '.join(f'{short} {name}' for name, short in SHORT.items())}: "
+        f"mean level of the skills, {names[0]} at the centre to {names[-1]} at the rim"
+    )
+    told = fill(told, 72 * columns)
+    legend.text(0.5, 0.5, told, ha="center", va="center", fontsize=8.5, color=INK)
     return figure
+
+
+def _facts(axes: Axes, card: ProfileCard) -> None:
+    axes.axis("off")
+
+    def write(y: float, text: str, size: float, colour: str, weight: str = "normal") -> None:
+        written = axes.text(0.06, y, text, fontsize=size, color=colour, weight=weight, va="top")
+        written.set_in_layout(False)  # so that all radars have one size
+
+    write(0.97, fill(card.name, 18), 13 if len(card.name) <= 36 else 10, INK, "bold")
+    facts = {
+        "Season": card.season,
+        "Nationality": card.nationality,
+        "League": card.league,
+        "Club": card.club,
+    }
+    for line, (what, value) in enumerate(facts.items()):
+        y = 0.75 - 0.19 * line
+        write(y, what, 8, GREY)
+        write(y - 0.06, fill(value or "not told", 22), 9.5, INK if value else GREY)
 
 
 def _radar(axes: Any, card: ProfileCard) -> None:
@@ -325,9 +331,11 @@ def _radar(axes: Any, card: ProfileCard) -> None:
     if not shown:
         return
     closed = [*shown, shown[0]]
-    axes.plot(*zip(*closed, strict=True), color="#c2410c", linewidth=2, clip_on=False)
+    axes.plot(*zip(*closed, strict=True), color="#c2410c", linewidth=2, clip_on=False, zorder=3)
     axes.fill(*zip(*closed, strict=True), color="#c2410c", alpha=0.25)
-    axes.plot(*zip(*shown, strict=True), "o", color="#c2410c", markersize=4, clip_on=False)
+    axes.plot(
+        *zip(*shown, strict=True), "o", color="#c2410c", markersize=4, clip_on=False, zorder=3
+    )
 
 
 # -- how far the labels can be trusted -----------------------------------------------------------
@@ -399,8 +407,8 @@ def draw_all(
     Args:
         workspace: with labels.
         folder: where the files go; made if missing.
-        subject_ids: whose profile cards are drawn; by default six of different leagues and places in the
-            list of subjects, the same ones every time.
+        subject_ids: whose profile cards are drawn; by default six of different leagues and clubs, the same
+            ones every time.
         report: of the labels' reliability; without it, that figure is left out.
         suffix: ``svg``, ``png`` or ``pdf``.
 
@@ -412,7 +420,7 @@ def draw_all(
     """
     people = workspace.read("subjects")
     counts = dict(people.group_by("league").len().sort("league").rows())
-    chosen = list(subject_ids) or _spread(people)
+    chosen = list(subject_ids) or _spread(people, clubs(workspace, people))
     drawn = {
         FIGURES[0]: league_map(counts),
         FIGURES[1]: taxonomy(),
@@ -458,9 +466,34 @@ SUFFIXES = ("svg", "png", "pdf")
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-def _spread(people: pl.DataFrame, count: int = 6) -> list[str]:
-    """Subjects far apart in the list: most games first within each league in turn."""
+def _spread(people: pl.DataFrame, teams: pl.DataFrame, count: int = 6) -> list[str]:
+    """Subjects far apart: most games first within each league in turn; no club twice while others are left.
+
+    Args:
+        people: table ``subjects``.
+        teams: rows of :func:`clubs`.
+        count: how many.
+    """
     ordered = people.sort("games", "subject_id", descending=[True, False])
     turn = pl.int_range(pl.len()).over("league", "gender")
     once = ordered.unique("player_id", keep="first", maintain_order=True)
-    return once.with_columns(turn=turn).sort("turn", "league").head(count)["subject_id"].to_list()
+    rows = (
+        once.with_columns(turn=turn)
+        .sort("turn", "league")
+        .join(teams, on="subject_id", how="left", maintain_order="left")
+        .select("subject_id", "team_id", "club")
+        .rows()
+    )
+    chosen: list[str] = []
+    while rows and len(chosen) < count:  # in each round, one of each club
+        seen: set[str] = set()
+        left = []
+        for row in rows:
+            subject, *club = row
+            if len(chosen) < count and seen.isdisjoint(club):
+                chosen.append(subject)
+                seen.update(name for name in club if name)
+            else:
+                left.append(row)
+        rows = left
+    return chosen

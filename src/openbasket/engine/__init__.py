@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from openbasket.engine.jobs import Done, Estimate, Outcome
 from openbasket.errors import ConfigError, UnknownNameError
+from openbasket.progress import bar
 
 __all__ = ["ENGINES", "Engine", "Outcome", "run", "stream"]
 
@@ -105,8 +106,8 @@ def stream(
     Args:
         function: a module-level function (it is sent to other processes by its name).
         items: its arguments, picklable.
-        describe: what the progress bar says.
-        quiet: show no progress bar.
+        describe: what the progress says.
+        quiet: show no progress.
         engine: where to run; this machine's cores by default.
         size: the work in an item, in any unit: large ones begin first, and the time that is left is told
             by the work that is left. Equal by default.
@@ -136,36 +137,16 @@ def stream(
             found = local.outcomes(function, ordered, at_once)
         stack.callback(cast("Any", found).close)
         estimate = Estimate([sizes[place] for place in order], at_once, time.monotonic())
-        shown = stack.enter_context(_progress(quiet))
-        bar = shown.add_task(describe, total=sum(sizes), jobs=0, of=len(jobs), estimate=estimate)
+        advance = stack.enter_context(
+            bar(
+                describe,
+                sum(sizes),
+                remaining_s=lambda: estimate.remaining_s(time.monotonic()),
+                quiet=quiet,
+            )
+        )
         for number, (place, done) in enumerate(found, start=1):
             estimate.finish(place, time.monotonic())
-            shown.update(bar, advance=sizes[order[place]], jobs=number)
+            advance(sizes[order[place]], f"{number:,}/{len(jobs):,}")
             result = cast("Result | None", done.result)
             yield order[place], Outcome(ordered[place], result, *done[1:])
-
-
-def _progress(quiet: bool) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-    from rich.text import Text
-
-    class Remaining(ProgressColumn):
-        """Time left, by the work that is left."""
-
-        def render(self, task: Task) -> Text:
-            left = task.fields["estimate"].remaining_s(time.monotonic())
-            if left is None:
-                return Text("-:--:--", style="progress.remaining")
-            minutes, seconds = divmod(round(left), 60)
-            clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-            return Text(clock, style="progress.remaining")
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[jobs]:,}/{task.fields[of]:,}"),
-        Remaining(),
-        console=Console(stderr=True),
-        disable=quiet,
-    )

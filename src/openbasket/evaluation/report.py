@@ -18,6 +18,7 @@ from openbasket.dataset.statistics import statistics
 from openbasket.evaluation import Evaluation, Result, dataset_levels, evaluate
 from openbasket.evaluation import tables as results
 from openbasket.evaluation.figures import interval_plot, level_bars, radar
+from openbasket.progress import status
 from openbasket.skills import CATEGORIES, SKILLS, level_names
 from openbasket.video.frames import read_frames, uniform_indices
 from openbasket.video.probe import probe
@@ -63,9 +64,7 @@ def write_report(
         evaluation: of these predictions, if it was made already.
         quiet: show no progress.
     """
-    from rich.console import Console
-
-    with Console(stderr=True, quiet=quiet).status("writing the report"):
+    with status("writing the report", quiet=quiet):
         root = workspace.root
         samples = {
             split: read_split(root, split, levels=dataset_levels(root))

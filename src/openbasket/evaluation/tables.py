@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from openbasket.evaluation import Evaluation, Result, Score
 from openbasket.skills import CATEGORIES, SKILLS
+from openbasket.wording import counted
 
 __all__ = ["breakdown_table", "markdown", "shown", "skill_table", "split_table"]
 
@@ -78,5 +79,6 @@ def _basis(results: Sequence[Result]) -> str:
     if not results:
         return "no results"
     return (
-        f"{results[0].subjects} subjects, {results[0].persons} persons; 95 % intervals over persons"
+        f"{counted(results[0].subjects, 'subject')}, {counted(results[0].persons, 'person')}; "
+        "95 % intervals over persons"
     )

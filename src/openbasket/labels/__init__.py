@@ -18,9 +18,13 @@ from openbasket.labels.statistics import season_statistics, subjects
 from openbasket.memory import seldom_collected
 from openbasket.progress import track
 from openbasket.skills import SKILL_KEYS, SKILLS
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, write_json
 
 __all__ = ["LabelReport", "LabelSettings", "SeasonTables", "label", "label_season"]
+
+#: Levels of fewer people say little.
+PEOPLE_PER_LEVEL = 4
 
 
 @dataclass
@@ -53,7 +57,7 @@ class LabelReport:
 
     @property
     def notes(self) -> list[str]:
-        """Which skills have no labels, and why."""
+        """Which seasons and skills have no labels, and why; which labels mean little, and why."""
         why: dict[str, list[str]] = {}
         for s in self.seasons:
             for skill, missing in s["not_recorded"].items():
@@ -61,11 +65,27 @@ class LabelReport:
                     f"{s['league']} {s['season']}"
                 )
         small = [
-            f"not labelled: {place}, {count} players with enough events for {self.settings.levels} levels"
+            f"not labelled: {place}, {counted(count, 'player')} with enough events "
+            f"for {self.settings.levels} levels"
             for place, count in self.too_small.items()
         ]
-        return small + [
-            f"not labelled: {text} in {', '.join(places)}" for text, places in why.items()
+        few = [
+            f"few people: {s['league']} {s['season']}, {counted(s['subjects'], 'player')} in "
+            f"{self.settings.levels} levels, fewer than {PEOPLE_PER_LEVEL} in each"
+            for s in self.seasons
+            if s["subjects"] < PEOPLE_PER_LEVEL * self.settings.levels
+        ]
+        schedules = [
+            f"one team's schedule: {s['league']} {s['season']}, {s['team_of_every_game']} plays in each of "
+            f"its {s['games']:,} games; ranks beside opponents seen once or twice mean little"
+            for s in self.seasons
+            if s["team_of_every_game"]
+        ]
+        return [
+            *small,
+            *(f"not labelled: {text} in {', '.join(places)}" for text, places in why.items()),
+            *few,
+            *schedules,
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -74,6 +94,7 @@ class LabelReport:
             "settings": asdict(self.settings),
             "seasons": self.seasons,
             "too_small": self.too_small,
+            "notes": self.notes,
             "openbasket": __version__,
         }
 
@@ -101,7 +122,10 @@ def label(
         people, levels, facts = label_season(read_season(workspace, league, season), settings)
         if people.height < settings.levels:
             allowed = f"at least {settings.levels}, one for each level"
-            given = f"{people.height} players with {settings.min_events} events or more"
+            given = (
+                f"{counted(people.height, 'player')} with "
+                f"{counted(settings.min_events, 'event')} or more"
+            )
             problems.append(Problem(f"{league} {season}", None, None, given, allowed))
             report.too_small[f"{league} {season}"] = people.height
             continue
@@ -144,10 +168,27 @@ def label_season(
         "subjects": people.height,
         "labels": int(levels["level"].count()),
         "contests": season.contests,
+        "team_of_every_game": _team_of_every_game(season.games),
         "not_recorded": not_recorded,
         "priors": priors,
     }
     return people, levels, facts
+
+
+def _team_of_every_game(games: pl.DataFrame) -> str | None:
+    """The name of the one team that plays in all games; ``None`` where there is none, or both do."""
+    teams = pl.concat(
+        games.select(team_id=f"{side}_team_id", name=f"{side}_team") for side in ("home", "away")
+    )
+    always = (
+        teams.group_by("team_id")
+        .agg(pl.len(), pl.col("name").drop_nulls().first())
+        .filter(pl.col("len") == games.height)
+    )
+    if always.height != 1:
+        return None
+    team, _, name = always.row(0)
+    return str(name or team)
 
 
 def _with_experts(

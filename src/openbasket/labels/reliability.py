@@ -22,6 +22,7 @@ from openbasket.labels.settings import LabelSettings
 from openbasket.labels.statistics import season_statistics, subjects
 from openbasket.progress import track
 from openbasket.skills import BY_KEY, SKILL_KEYS
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, write_json
 
 __all__ = ["NOISE", "ReliabilityReport", "reliability", "spearman_brown", "verdict"]
@@ -77,7 +78,8 @@ class ReliabilityReport:
     def notes(self) -> list[str]:
         """Which seasons were not measured, and why."""
         return [
-            f"not measured: {place}, {count} players with enough events; needed: {self.least_players}"
+            f"not measured: {place}, {counted(count, 'player')} with enough events; "
+            f"needed: {self.least_players}"
             for place, count in self.too_small.items()
         ]
 

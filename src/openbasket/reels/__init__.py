@@ -17,6 +17,7 @@ from openbasket.reels.cut import ClipSettings, clip_name
 from openbasket.reels.plan import filmed_games, one_row_a_clip, wanted_subjects
 from openbasket.reels.settings import ReelSettings
 from openbasket.storage import Folder, place
+from openbasket.wording import counted
 from openbasket.workspace import (
     REEL_FPS,
     Workspace,
@@ -115,7 +116,7 @@ def build(
             count = events.get(subject["subject_id"], 0)
             if count < settings.least:
                 told = (
-                    f"{count} filmed events; {settings.least} are needed "
+                    f"{counted(count, 'filmed event')}; needed: {settings.least} "
                     "(lower --events or --min-events, or --few keep)"
                 )
                 failures.append(("reel", subject["subject_id"], told))

@@ -30,6 +30,7 @@ from openbasket.simulation.drawing import Painter, Person, team_colours
 from openbasket.simulation.timeline import PeriodPlan, Plan, RenderSettings, plan
 from openbasket.simulation.troubles import Montage, broadcast_frames, montage
 from openbasket.video.write import FPS, VideoWriter
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, remove_leftovers, write_json
 
 __all__ = [
@@ -493,7 +494,7 @@ def _jobs(
                     None,
                     "game_id",
                     repr(game),
-                    f"one of {len(known)} games, such as {', '.join(known[:3]) or 'none'}",
+                    f"one of {counted(len(known), 'game')}, such as {', '.join(known[:3]) or 'none'}",
                 )
                 for game in missing
             ]

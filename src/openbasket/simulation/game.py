@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from openbasket import tables
 from openbasket.simulation.people import POSITIONS, Person
+from openbasket.wording import counted
 
 __all__ = ["RATES", "WEIGHTS", "GameRows", "GameRules", "Rates", "Weights", "simulate_game"]
 
@@ -184,7 +185,7 @@ def simulate_game(
     for team, players in ((home, home_players), (away, away_players)):
         if len(players) < FIVE:
             raise ValueError(
-                f"team {team} has {len(players)} players; a game needs at least {FIVE}"
+                f"team {team} has {counted(len(players), 'player')}; a game needs at least {FIVE}"
             )
     teams = {home: list(home_players), away: list(away_players)}
     return _Game(game_id, teams, settings, rng, date, weights, rates).play()

@@ -9,6 +9,7 @@ import polars as pl
 
 from openbasket.errors import SplitError, UnknownNameError
 from openbasket.tables import SPLITS
+from openbasket.wording import counted
 
 __all__ = ["IN_DOMAIN", "assign", "cell"]
 
@@ -85,8 +86,8 @@ def assign(
     wanted = [share for share in ratios if share > 0]
     if len(inside) < len(wanted):
         raise SplitError(
-            f"{len(inside)} persons play in the seen seasons and leagues; at least {len(wanted)} are "
-            "needed. Hold out less, or import more"
+            f"{counted(len(inside), 'person plays', 'persons play')} in the seen seasons and leagues; "
+            f"at least {len(wanted)} are needed. Hold out less, or import more"
         )
     of_person: dict[str, str] = {p: place for p, place in home.items() if place != "in_domain"}
     start = 0

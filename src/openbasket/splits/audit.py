@@ -14,6 +14,7 @@ import polars as pl
 from openbasket.errors import SplitError
 from openbasket.splits.assign import IN_DOMAIN, cell
 from openbasket.tables import SPLITS
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, sha256
 
 __all__ = ["AuditReport", "Evidence", "audit", "audit_workspace", "gather", "self_test"]
@@ -266,8 +267,8 @@ def _namesakes(e: Evidence) -> list[str]:
         return []
     told = ", ".join(same[:5])
     return [
-        f"{len(same)} names stand both in train and elsewhere, under different ids and without a "
-        f"birth date ({told}): the same person, or a namesake"
+        f"{counted(len(same), 'name stands', 'names stand')} both in train and elsewhere, "
+        f"under different ids and without a birth date ({told}): the same person, or a namesake"
     ]
 
 

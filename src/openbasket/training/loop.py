@@ -20,14 +20,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.utils.data import DataLoader
 
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
 from openbasket.models import create_model
+from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, EpochSampler, stable_rng
@@ -147,11 +146,11 @@ def train(
             DataLoader(val_set, batch, sampler=EpochSampler(len(val_samples), None)),
         )
         session = _Session(accelerator, recipe, prepared, stepper, train_loader, val_loader)
-        with _progress(quiet or not accelerator.is_main_process) as progress:
-            bar = progress.add_task(
-                "Training", total=recipe.train.epochs, completed=resumed_from, loss=""
-            )
-            for epoch in range(resumed_from, recipe.train.epochs):
+        epochs = recipe.train.epochs
+        with bar(
+            "Training", epochs, done=resumed_from, quiet=quiet or not accelerator.is_main_process
+        ) as advance:
+            for epoch in range(resumed_from, epochs):
                 sampler.epoch = epoch
                 line = session.epoch(epoch)
                 best = state["best_val_loss"] is None or line["val_loss"] < state["best_val_loss"]
@@ -164,7 +163,7 @@ def train(
                     checkpoint.save(out_dir / LAST, model, optimizer, state)
                     _write_metrics(out_dir, state["history"])
                 accelerator.wait_for_everyone()
-                progress.update(bar, advance=1, loss=f"val loss {line['val_loss']:.3f}")
+                advance(1, f"{epoch + 1}/{epochs} epochs, val loss {line['val_loss']:.3f}")
                 if on_epoch is not None:
                     on_epoch(line)
     elif accelerator.is_main_process:
@@ -410,16 +409,4 @@ def _finite(loss: float, which: str, epoch: int) -> float:
 def _write_metrics(out_dir: Path, history: Sequence[dict[str, Any]]) -> None:
     write_text(
         out_dir / METRICS, "".join(json.dumps(line, sort_keys=True) + "\n" for line in history)
-    )
-
-
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("epochs {task.fields[loss]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
     )

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 from openbasket import leagues
 from openbasket.errors import BadInputError, ConfigError, Problem
 from openbasket.memory import seldom_collected
+from openbasket.progress import status
 from openbasket.tables import GENDERS, ID_PATTERN, SEASON_PATTERN
 from openbasket.transcripts.formats import PROVIDERS
+from openbasket.wording import counted
 from openbasket.workspace import BY_SEASON
 
 if TYPE_CHECKING:
@@ -108,12 +110,49 @@ class Transcript:
     flags: pl.DataFrame | None = None
 
 
+#: A note's first number and the rest.
+_NUMBERED = re.compile(r"(\d[\d,]*(?= ))?(.*)", re.DOTALL)
+
+
 @dataclass
 class ImportReport:
-    """What an import wrote: one dictionary of counts for each league and season."""
+    """What an import wrote: one dictionary of counts for each league and season, and what was odd.
+
+    Args:
+        seasons: the counts.
+        remarks: (league and season, note) of each season; of all files together, with no name.
+    """
 
     seasons: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    remarks: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """Every note, with its league and season before it."""
+        return [f"{place}: {note}" if place else note for place, note in self.remarks]
+
+    def merged_notes(self) -> list[str]:
+        """Notes for printing: what several seasons share is told once, with the range of its first number."""
+        places: dict[str, dict[str, None]] = {}
+        numbers: dict[str, list[int]] = {}
+        for place, note in self.remarks:
+            number, text = _NUMBERED.fullmatch(note).groups()  # type: ignore[union-attr]
+            places.setdefault(text, {})[place] = None
+            if number:
+                numbers.setdefault(text, []).append(int(number.replace(",", "")))
+        found = []
+        for text, named in places.items():
+            said = text
+            if text in numbers:
+                low, high = min(numbers[text]), max(numbers[text])
+                said = f"{low:,}{text}" if low == high else f"{low:,} to {high:,}{text}"
+            where = [*named]
+            if len(where) > 1:
+                where = [
+                    f"{len(where)} seasons ({', '.join(where[:3])}{', ...' * (len(where) > 3)})"
+                ]
+            found.append(f"{where[0]}: {said}" if where[0] else said)
+        return found
 
     def rows(self) -> list[tuple[str, ...]]:
         """Rows for printing: league, season, games, players, events, stints, flagged games."""
@@ -155,9 +194,6 @@ def import_files(
         UnknownNameError: no such provider.
         BadInputError: files or rows that cannot be used.
     """
-    from rich.console import Console
-    from rich.markup import escape
-
     from openbasket.transcripts.formats import module, sort_files, unknown_file
     from openbasket.transcripts.inputs import staged
 
@@ -165,48 +201,55 @@ def import_files(
     if name != "auto":
         module(name)
     report = ImportReport()
-    console = Console(stderr=True, quiet=quiet)
     with (
         seldom_collected(),
         staged(inputs) as paths,
-        console.status(f"reading {name} files") as status,
+        status(f"reading {name} files", quiet=quiet) as tell,
     ):
         found, strange = sort_files(name, paths)
         named = [file for file in strange if file in paths]
         unread = named or ([] if found else strange)
         if unread:
             allowed = module(name).FILES if name != "auto" else "a file of a known provider"
-            more = "" if found else f"There are no games in {len(strange):,} files. "
+            more = "" if found else f"There are no games in {counted(len(strange), 'file')}. "
             raise BadInputError(
                 (unknown_file(file, allowed) for file in unread[:20]),
                 f"{more}Known providers: {', '.join(PROVIDERS)}. {HINT}",
             )
         if strange and found:
             some = ", ".join(file.name for file in strange[:5])
-            report.notes.append(f"{len(strange)} other files were not read: {some}")
+            others = counted(len(strange), "other file was", "other files were")
+            report.remarks.append(("", f"{others} not read: {some}"))
         with _writer() as writer:
             writing: list[tuple[str, Future[dict[str, Any]]]] = []
             for one, files in found.items():
                 for transcript in _of_one_season(module(one).read(files, options), options):
                     report.seasons += [{"provider": by} | done.result() for by, done in writing]
                     label = f"{transcript.league} {transcript.season}"
-                    status.update(escape(label))
+                    tell(f"importing {label}")
                     writing = [(one, writer.submit(_write, transcript, workspace))]
-                    report.notes += [f"{label}: {note}" for note in transcript.notes]
+                    report.remarks += [(label, note) for note in transcript.notes]
                     if options.season and (outside := _outside(transcript)):
-                        report.notes.append(f"{label}: {outside} games are dated in other years")
+                        dated = counted(outside, "game is dated", "games are dated")
+                        report.remarks.append((label, f"{dated} in other years"))
             report.seasons += [{"provider": by} | done.result() for by, done in writing]
-    report.notes += [
-        f"{s['league']} {s['season']}: {s['replaced']} games of another provider are replaced"
-        for s in report.seasons
-        if s["replaced"]
-    ]
-    report.notes += [
-        f"{s['league']} {s['season']}: {s['told_twice']} games were there already under another name; "
-        "they are flagged and do not count"
-        for s in report.seasons
-        if s["told_twice"]
-    ]
+    for told, one, many in (
+        (
+            "replaced",
+            "game of another provider is replaced",
+            "games of another provider are replaced",
+        ),
+        (
+            "told_twice",
+            "game was there already under another name; it is flagged and does not count",
+            "games were there already under another name; they are flagged and do not count",
+        ),
+    ):
+        report.remarks += [
+            (f"{s['league']} {s['season']}", counted(s[told], one, many))
+            for s in report.seasons
+            if s[told]
+        ]
     if not report.seasons:
         given = ", ".join(map(str, inputs))
         problems = [

@@ -19,6 +19,7 @@ from openbasket.transcripts import ImportOptions, Transcript, scraped
 from openbasket.transcripts.formats import Peek, peek
 from openbasket.transcripts.names import decimal, identifier, rounded, stat, text
 from openbasket.transcripts.plays import assemble
+from openbasket.wording import counted
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -288,7 +289,8 @@ def _values(plays: pl.DataFrame, box: pl.DataFrame, notes: list[str]) -> pl.Data
         _guessed=open_ & ~pl.col("made"),
     )
     notes.append(
-        f"{before} shots name no value: it was taken from the running score, the kind of shot or, for "
-        f"{plays['_guessed'].sum()} missed ones, the place and the box score's count of threes"
+        f"{counted(before, 'shot names', 'shots name')} no value: it was taken from the "
+        f"running score, the kind of shot or, for {counted(int(plays['_guessed'].sum()), 'missed one')}, "
+        "the place and the box score's count of threes"
     )
     return plays.drop("_total", "_gain", "_official", "_guessed", "_near")

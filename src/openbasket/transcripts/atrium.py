@@ -40,6 +40,7 @@ from openbasket.transcripts.plays import (
     season_name,
     sides_from_scores,
 )
+from openbasket.wording import counted
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -159,7 +160,15 @@ def read(files: Sequence[Path], options: ImportOptions) -> Iterator[Transcript]:
             cleaned.join(part.select("game_id"), on="game_id", how="semi", maintain_order="left"),
             gender=gender,
             region=region,
-            notes=[f"{empty} files have no events and are left out"] if empty else [],
+            notes=[
+                counted(
+                    empty,
+                    "file has no events and is left out",
+                    "files have no events and are left out",
+                )
+            ]
+            if empty
+            else [],
         )
 
 

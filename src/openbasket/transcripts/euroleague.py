@@ -35,6 +35,7 @@ from openbasket.transcripts.plays import (
     season_name,
     sides_from_scores,
 )
+from openbasket.wording import counted
 
 __all__ = ["FILES", "KINDS", "matches", "read"]
 
@@ -520,7 +521,10 @@ def _transcript(raw: _Raw, options: ImportOptions) -> Transcript:
     games, flags = _games(raw, plays)
     right = _overtime_minutes(box, plays)
     moved = int((right["seconds_played"] != box["seconds_played"]).sum())
-    notes = [f"official minutes of {moved} players in overtimes are set right"] if moved else []
+    one, many = (
+        f"{who} official minutes in overtimes are set right" for who in ("player's", "players'")
+    )
+    notes = [counted(moved, one, many)] if moved else []
     return assemble(
         "euroleague",
         league,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -11,9 +12,10 @@ from openbasket.tables import BOX_STATS
 from openbasket.transcripts.box import MINUTES_TOLERANCE_S, compare_with_box, right_scores
 from openbasket.transcripts.court import coded, off_court, possessions, team_acts
 from openbasket.transcripts.stints import ON_COURT
+from openbasket.wording import counted_expr
 from openbasket.workspace import Workspace
 
-__all__ = ["flags", "read_flags"]
+__all__ = ["flags", "read_flags", "with_names"]
 
 #: A game is left out if more than this share of its official numbers differs from our count.
 MANY_DIFFERENCES = 0.05
@@ -27,19 +29,27 @@ SHORT_PERIOD_S = 120.0
 OFF_COURT_SHARE = 0.02
 #: The checks made here; others come from providers.
 CHECKS = (
-    "periods", "final score", "no box score", "box score", "line-ups", "minutes", "off court",
-    "possessions",
+    "periods", "final score", "shot values", "no box score", "box score", "line-ups", "minutes",
+    "off court", "possessions",
 )  # fmt: skip
+
+#: Where a reason names a player: before seconds, a statistic, or "is not in the box score".
+_PLAYER = re.compile(
+    r"[A-Za-z0-9._-]+"
+    rf"(?= (?:-?\d+ s\b|(?:{'|'.join(BOX_STATS)}) -?\d+, box score|is not in the box score))"
+)
 
 
 def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.DataFrame:
     """Return table ``flags``: what of the games is not to be trusted, and why.
 
     The whole game: a period of regulation without plays, or plays that end before the game does; points
-    that do not add up to the final score; more than five per cent of the official numbers differ from our
-    count. Its line-ups: not five a side at every moment; minutes of a player more than five seconds off the
-    official ones; more than two per cent of the acts are of players who were not on court by them. A note:
-    single numbers that differ from the box score; a possession count far from the estimate.
+    that do not add up to the final score; made field goals of unknown value, where neither the final
+    score nor the box score shows that nothing is missing; more than five per cent of the official numbers
+    differ from our count. Its line-ups: not five a side at every moment; minutes of a player more than
+    five seconds off the official ones; more than two per cent of the acts are of players who were not on
+    court by them. A note: single numbers that differ from the box score; a possession count far from the
+    estimate.
 
     Args:
         frames: tables ``games, events, box_scores, stints`` of one league and season; events sorted by game
@@ -51,13 +61,15 @@ def flags(frames: Mapping[str, pl.DataFrame], given: pl.DataFrame | None) -> pl.
     )
     acts = team_acts(events)
     both = compare_with_box(events, acts, stints, box_scores)
+    scores = right_scores(games, events)
     found = [
         tables.empty("flags")
         if given is None
         else tables.validate("flags", given).filter(~pl.col("check").is_in(CHECKS)),
         _without_box(games, box_scores),
         _missing_periods(games, events),
-        _final_scores(games, events),
+        _final_scores(scores),
+        _without_value(events, scores, both),
         _differences(both),
         _not_five(stints),
         _minutes_off(both),
@@ -106,8 +118,8 @@ def _missing_periods(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _final_scores(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    wrong = right_scores(games, events).filter(~pl.col("right"))
+def _final_scores(scores: pl.DataFrame) -> pl.DataFrame:
+    wrong = scores.filter(~pl.col("right"))
     names = [
         pl.col(c).cast(pl.String).fill_null("?")
         for c in ("home_points", "away_points", "home_score", "away_score")
@@ -115,6 +127,27 @@ def _final_scores(games: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     return _flag(
         wrong, "final score", "game", pl.format("points add up to {}-{}, final score {}-{}", *names)
     )
+
+
+def _without_value(events: pl.DataFrame, scores: pl.DataFrame, both: pl.DataFrame) -> pl.DataFrame:
+    """Made field goals that count for no points, unless the final score or the box score agrees."""
+    shots = events.filter(
+        (pl.col("kind") == "field_goal") & pl.col("made") & pl.col("value").is_null()
+    ).select("game_id", "player_id")
+    counted = ("points", "field_goals_2_made", "field_goals_3_made")
+    same = pl.all_horizontal(pl.col(stat) == pl.col(f"{stat}_ours") for stat in counted)
+    lines = both.filter("listed").select("game_id", "player_id", same=same)
+    by_game = (
+        shots.join(lines, on=["game_id", "player_id"], how="left")
+        .group_by("game_id")
+        .agg(pl.len(), same=pl.col("same").fill_null(value=False).all())
+        .join(scores.select("game_id", "right"), on="game_id", how="left")
+    )
+    shown = pl.col("right").fill_null(value=False) | pl.col("same")
+    scope = pl.when(shown).then(pl.lit("note")).otherwise(pl.lit("game"))
+    one = "made field goal has no value and counts for no points"
+    many = "made field goals have no value and count for no points"
+    return _flag(by_game, "shot values", scope, counted_expr("len", one, many))
 
 
 def _without_box(games: pl.DataFrame, box_scores: pl.DataFrame) -> pl.DataFrame:
@@ -160,9 +193,8 @@ def _not_five(stints: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.len(), seconds=(pl.col("start_clock_s") - pl.col("end_clock_s")).sum().round(0))
     )
     seconds = pl.col("seconds").cast(pl.Int64)
-    return _flag(
-        wrong, "line-ups", "lineups", pl.format("{} stints without five ({} s)", "len", seconds)
-    )
+    reason = pl.format("{} without five ({} s)", counted_expr("len", "stint"), seconds)
+    return _flag(wrong, "line-ups", "lineups", reason)
 
 
 def _minutes_off(both: pl.DataFrame) -> pl.DataFrame:
@@ -175,9 +207,8 @@ def _minutes_off(both: pl.DataFrame) -> pl.DataFrame:
         .group_by("game_id")
         .agg(pl.len(), pl.col("what").head(6).str.join(", "))
     )
-    return _flag(
-        wrong, "minutes", "lineups", pl.format("{} players off the box score: {}", "len", "what")
-    )
+    reason = pl.format("{} off the box score: {}", counted_expr("len", "player"), "what")
+    return _flag(wrong, "minutes", "lineups", reason)
 
 
 def _off_court(events: pl.DataFrame, stints: pl.DataFrame) -> pl.DataFrame:
@@ -202,3 +233,18 @@ def read_flags(workspace: Workspace, league: str, season: str) -> pl.DataFrame:
     if workspace.has_season("flags", league, season):
         return workspace.read("flags", league, season)
     return tables.empty("flags")
+
+
+def with_names(reason: str, names: Mapping[str, str]) -> str:
+    """A reason with the name of each player whom it names by identifier.
+
+    Args:
+        reason: of table ``flags``.
+        names: ``player_id`` -> name.
+    """
+
+    def named(found: re.Match[str]) -> str:
+        player = found.group()
+        return f"{player} ({names[player]})" if player in names else player
+
+    return _PLAYER.sub(named, reason)

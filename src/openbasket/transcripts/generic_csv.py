@@ -186,6 +186,9 @@ def _events(events: pl.DataFrame, path: Path) -> pl.DataFrame:
         events = events.with_columns(event_id=pl.col("order").cast(pl.String))
     if "play_id" not in events.columns:
         events = events.with_columns(play_id=pl.col("order"))
+    if "kind" in events.columns and "value" in events.columns:
+        one = (pl.col("kind") == "free_throw") & pl.col("value").is_null()
+        events = events.with_columns(value=pl.when(one).then(pl.lit("1")).otherwise("value"))
     return events
 
 

@@ -22,6 +22,7 @@ from openbasket.transcripts import ImportOptions, Transcript, nba
 from openbasket.transcripts.formats import Peek, load_json, peek
 from openbasket.transcripts.names import identifier, text, whole
 from openbasket.transcripts.plays import clock_seconds, sides_from_scores
+from openbasket.wording import counted
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -107,7 +108,13 @@ def _tables(
     unlisted = names.filter(pl.col("game").is_null()).height
     notes = []
     if unlisted and tables["games"]:
-        notes.append(f"{unlisted} games are not in the list of games and have no box score")
+        notes.append(
+            counted(
+                unlisted,
+                "game is not in the list of games and has no box score",
+                "games are not in the list of games and have no box score",
+            )
+        )
     names = names.with_columns(
         game=pl.coalesce(
             "game", pl.format("{}{}{}", pl.col("date").dt.strftime("%Y%m%d"), "away", "home")
@@ -122,7 +129,11 @@ def _tables(
     games = names.join(sides, on="game_id", maintain_order="left")
     if games.height < names.height:
         notes.append(
-            f"{names.height - games.height} games without a score of both teams are left out"
+            counted(
+                names.height - games.height,
+                "game without a score of both teams is left out",
+                "games without a score of both teams are left out",
+            )
         )
     box = nba.box_lines(pl.concat(tables["box"])) if tables["box"] else None
     if box is not None:

@@ -17,6 +17,7 @@ from openbasket import tables
 from openbasket.tables import BOX_STATS, PLAYER_KINDS
 from openbasket.transcripts import Transcript
 from openbasket.transcripts.names import per_value, text
+from openbasket.wording import counted, counted_expr
 
 __all__ = [
     "LATE_CHANGES",
@@ -176,7 +177,13 @@ def assemble(
     played = plays.select(pl.col("game_id").unique().cast(pl.String))
     without = games.join(played, on="game_id", how="anti")
     if without.height:
-        said.append(f"{without.height} games have no plays and are left out")
+        said.append(
+            counted(
+                without.height,
+                "game has no plays and is left out",
+                "games have no plays and are left out",
+            )
+        )
     games = games.join(played, on="game_id", how="semi").sort("game_id")
     box = box.join(played, on="game_id", how="semi")
     lines = box.filter(pl.any_horizontal(pl.col(BOX_STATS).is_not_null()))
@@ -299,7 +306,8 @@ def _unknown(plays: pl.DataFrame, said: list[str]) -> pl.DataFrame:
     if odd.is_empty():
         return flag_frame()
     for what, count in odd["unknown"].value_counts().sort("unknown").head(20).rows():
-        said.append(f"{count} rows of unknown kind {what!r} are left out")
+        rows, are = counted(count, "row"), "is" if count == 1 else "are"
+        said.append(f"{rows} of unknown kind {what!r} {are} left out")
     return (
         odd.group_by("game_id")
         .agg(pl.len(), pl.col("unknown").unique().sort())
@@ -308,7 +316,9 @@ def _unknown(plays: pl.DataFrame, said: list[str]) -> pl.DataFrame:
             pl.lit("unknown plays").alias("check"),
             pl.lit("note").alias("scope"),
             pl.format(
-                "{} rows left out: {}", "len", pl.col("unknown").list.head(5).list.join(", ")
+                "{} left out: {}",
+                counted_expr("len", "row"),
+                pl.col("unknown").list.head(5).list.join(", "),
             ).alias("reason"),
         )
         .sort("game_id")
@@ -337,7 +347,13 @@ def _only_playing_teams(plays: pl.DataFrame, games: pl.DataFrame, said: list[str
     kept = _of_playing_teams(plays, games)
     if kept.height < plays.height:
         lost = plays.height - kept.height
-        said.append(f"{lost} rows name a team that does not play; they are left out")
+        said.append(
+            counted(
+                lost,
+                "row names a team that does not play; it is left out",
+                "rows name a team that does not play; they are left out",
+            )
+        )
     # A player without a team, or a kind that needs a player without one, stays as a team event.
     lone = pl.col("team_id").is_null() | pl.col("player_id").is_null()
     return kept.with_columns(player_id=pl.when(~lone).then(pl.col("player_id")))
@@ -394,8 +410,8 @@ def _clocks(
     bad = narrow.filter(pl.col("clock_s").is_null())
     if bad.height:
         said.append(
-            f"{bad.height} rows have no readable clock (or one beyond the period) and take that of "
-            "the row before"
+            counted(bad.height, "row without", "rows without")
+            + " a readable clock (or with one beyond the period): that of the row before is taken"
         )
         filled = pl.col("clock_s").forward_fill().over("game_id", "period")
         narrow = narrow.with_columns(clock_s=filled.fill_null(pl.col("length")))
@@ -520,13 +536,17 @@ def _settled(rows: pl.DataFrame, said: list[str]) -> tuple[pl.DataFrame, pl.Data
         _wrong=far & ~change,
     )
     for column, what in (
-        ("_late", "stand later than their clock says; they are put in order"),
-        ("_wrong", "have a clock that their place denies and take the nearest that it allows"),
+        ("_late", "later than the clock says; put in order"),
+        ("_wrong", "with a clock that their place denies; the nearest that it allows is taken"),
     ):
-        if count := rows[column].sum():
-            said.append(f"{count} rows {what}")
+        if count := int(rows[column].sum()):
+            said.append(f"{counted(count, 'row')} {what}")
     flags = rows.filter(change & pl.col("_late")).group_by("game_id").len()
-    reason = pl.format("{} changes stand later than their clock says", "len").alias("reason")
+    reason = counted_expr(
+        "len",
+        "change stands later than its clock says",
+        "changes stand later than their clock says",
+    ).alias("reason")
     check, scope = pl.lit(LATE_CHANGES).alias("check"), pl.lit("note").alias("scope")
     rows = rows.drop("_rise", "_late", "_wrong", "_right")
     return rows, flags.select(pl.col("game_id").cast(pl.String), check, scope, reason).sort(

@@ -26,6 +26,7 @@ from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, load_json, peek, read_table
 from openbasket.transcripts.names import decimal, initial_and_last, normal_name, slug, text, whole
 from openbasket.transcripts.plays import assemble, flag_frame, season_name
+from openbasket.wording import counted_expr
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -396,9 +397,9 @@ def _uneven_changes(plays: pl.DataFrame) -> pl.DataFrame:
         .sort("game_id")
     )
     reason = pl.format(
-        "at {} moments not as many come in as go out; {} changes do not say who",
-        "uneven",
-        "unnamed",
+        "at {} not as many come in as go out; {} not say who",
+        counted_expr("uneven", "moment"),
+        counted_expr("unnamed", "change does", "changes do"),
     )
     return uneven.select(
         "game_id", check=pl.lit("substitutions"), scope=pl.lit("note"), reason=reason

@@ -29,6 +29,7 @@ from openbasket.transcripts.names import (
     text,
 )
 from openbasket.transcripts.plays import assemble
+from openbasket.wording import counted
 
 __all__ = ["FILES", "matches", "read"]
 
@@ -300,7 +301,13 @@ def _box(
     lines = lines.with_columns(player_id=pl.coalesce("player_id", "_by_short", "_season"))
     lost = lines.filter(pl.col("player_id").is_null() & (rounded("MINUTES") > 0))
     if lost.height:
-        notes.append(f"{lost.height} lines of the box score name players who are in no play")
+        notes.append(
+            counted(
+                lost.height,
+                "line of the box score names a player who is in no play",
+                "lines of the box score name players who are in no play",
+            )
+        )
     starters = plays.filter(
         (text("PLAY_TYPE") == "prišel na igrišče")
         & (rounded("QUARTER") == 1)

@@ -22,6 +22,7 @@ from openbasket.storage import Place
 from openbasket.video.boxes import read_index
 from openbasket.video.frames import decode, presentation_times
 from openbasket.video.probe import Limits, open_video
+from openbasket.wording import counted
 
 __all__ = ["DEPTHS", "Depth", "count_frames", "faults"]
 
@@ -86,7 +87,9 @@ def count_frames(path: Place, limits: Limits | None = None) -> int:
             last = frame.pts
             count += 1
     if count != promised:
-        raise VideoError(f"'{path}' decodes to {count} frames; the container promises {promised}")
+        raise VideoError(
+            f"'{path}' decodes to {counted(count, 'frame')}; the container promises {promised}"
+        )
     return count
 
 

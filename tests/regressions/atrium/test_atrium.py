@@ -148,7 +148,7 @@ def test_unknown_subtypes_are_flagged_and_benches_are_nobody(fixture, tmp_path):
     workspace = imported(tmp_path, fixture)
     assert workspace.read("events").filter(kind="foul").height == fouls - 1
     reasons = workspace.read("flags").filter(check="unknown plays")["reason"].to_list()
-    assert reasons == ["1 rows left out: rebound/loose"]
+    assert reasons == ["1 row left out: rebound/loose"]
 
 
 def test_a_three_from_the_own_half_keeps_its_distance(fixture, tmp_path):

@@ -130,7 +130,7 @@ def test_dead_balls_benches_and_strangers(tmp_path):
 def test_what_is_not_known_is_flagged(tmp_path):
     plays = [*PLAYS, play(50, 4, "00:30:00", 1, 1, "rebound", "loose")]
     flags = imported(tmp_path, document(plays)).read("flags").filter(check="unknown plays")
-    assert flags["reason"].to_list() == ["1 rows left out: rebound loose"]
+    assert flags["reason"].to_list() == ["1 row left out: rebound loose"]
 
 
 def test_old_files_have_neither_numbers_nor_hundredths(tmp_path):
@@ -291,7 +291,7 @@ def test_a_shot_that_is_neither_made_nor_missed_is_flagged(tmp_path):
     ]
     workspace = imported(tmp_path, document(plays))
     flags = workspace.read("flags").filter(check="unknown plays")
-    assert flags["reason"].to_list() == ["1 rows left out: 2pt neither made nor missed"]
+    assert flags["reason"].to_list() == ["1 row left out: 2pt neither made nor missed"]
     late = workspace.read("events").sort("order").filter(pl.col("clock_s") <= 20, period=4)
     assert late["made"].to_list()[:2] == [True, False]
 

@@ -12,6 +12,7 @@ from openbasket import tables
 from openbasket.clock.fit import locate
 from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.transcripts.sportscode import GAME_CODE, Instance, to_xml
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, atomic_path
 
 __all__ = ["export_sportscode"]
@@ -44,7 +45,7 @@ def export_sportscode(
     game = games.filter(pl.col("game_id") == game_id).to_dicts()
     if not game:
         raise NotFoundError(
-            f"game '{game_id}' is not in {workspace.root}; it has {games.height} games, such as "
+            f"game '{game_id}' is not in {workspace.root}; it has {counted(games.height, 'game')}, such as "
             f"{games['game_id'].sort().first()!r}"
         )
     row = game[0]

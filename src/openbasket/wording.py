@@ -1,0 +1,29 @@
+"""Numbers in texts for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["counted", "counted_expr"]
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number and its noun: ``1 game``, ``2 games``, ``1,234 games``.
+
+    Args:
+        number: how many.
+        one: what follows the number 1.
+        many: what follows all other numbers; by default ``one`` and an s.
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def counted_expr(column: str, one: str, many: str | None = None) -> pl.Expr:
+    """The same of each number in a column (without commas)."""
+    import polars as pl
+
+    noun = pl.when(pl.col(column) == 1).then(pl.lit(one)).otherwise(pl.lit(many or f"{one}s"))
+    return pl.format("{} {}", column, noun)
