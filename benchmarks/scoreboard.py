@@ -45,26 +45,26 @@ NEAR_S, WRONG_S, BEFORE_S, AFTER_S = 0.5, 2.0, 6.0, 4.0
 Game = dict[str, Any]
 
 
-def games(folder: Path, period_s: float) -> list[tuple[Game, pl.DataFrame]]:
+def games(folder: Path, period_s: float, seed: int) -> list[tuple[Game, pl.DataFrame]]:
     workspace = Workspace(folder / f"league-{period_s:g}", create=True)
     league = LeagueSettings(
         "sim", "men", "Europe", teams=9, players_per_team=10, rounds=1, period_s=period_s, periods=4,
         overtime_s=period_s / 2,
     )  # fmt: skip
     if not workspace.has("games"):
-        simulate(workspace, [league], seed=3, quiet=True)
+        simulate(workspace, [league], seed=seed, quiet=True)
     events = workspace.read("events").partition_by("game_id", as_dict=True)
     rows = workspace.read("games").sort("game_id").iter_rows(named=True)
     return [(row, events[(row["game_id"],)]) for row in rows]
 
 
 def film(
-    game: Game, events: pl.DataFrame, path: Path, settings: RenderSettings, **more: Any
+    game: Game, events: pl.DataFrame, path: Path, settings: RenderSettings, seed: int, **more: Any
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Render a game unless it is there; its true anchors and event times."""
     truth = [path.with_suffix(f".{name}.parquet") for name in ("anchors", "times")]
     if not path.exists() or not all(p.exists() for p in truth):
-        done = render_boards(game, events, path, settings=settings, seed=1, **more)
+        done = render_boards(game, events, path, settings=settings, seed=seed, **more)
         done.anchors.write_parquet(truth[0])
         done.event_times.write_parquet(truth[1])
     return pl.read_parquet(truth[0]), pl.read_parquet(truth[1])
@@ -159,12 +159,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--games", type=int, default=36)
+    parser.add_argument("--seed", type=int, default=3, help="of the league and of its troubles")
     parser.add_argument("--render-only", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = given.folder or Path(scratch)
+        folder = (given.folder or Path(scratch)) / f"seed-{given.seed}"
         folder.mkdir(parents=True, exist_ok=True)
-        result = run(folder, given.games, given.long, given.render_only)
+        result = run(folder, given)
     print(json.dumps({k: v for k, v in result.items() if k != "games"}, indent=1))
     if given.out:
         given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -180,38 +181,41 @@ def cases() -> list[tuple[str, str]]:
     ]
 
 
-def run(folder: Path, count: int, long: bool, render_only: bool) -> dict[str, Any]:
-    short = games(folder, 120.0)
+def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    short = games(folder, 120.0, given.seed)
     rows = []
-    for number, (style, trouble) in enumerate(cases()[:count]):
+    for number, (style, trouble) in enumerate(cases()[: given.games]):
         game, events = short[number]
         settings = RenderSettings(
             board=style, preset="ultrafast", crf=28, gop=20, dead_time_s=6.0, max_dead_time_s=60.0,
             free_throw_s=13.0, period_break_s=10.0, trouble_s=20.0, **TROUBLES[trouble],
         )  # fmt: skip
         path = folder / f"{number:02d}-{style}-{trouble}.mp4"
-        truth = film(game, events, path, settings, size=(704, 400), fps=Fraction(10))
-        if render_only:
+        truth = film(game, events, path, settings, given.seed, size=(704, 400), fps=Fraction(10))
+        if given.render_only:
             continue
         row = {"style": style, "trouble": trouble} | measure(game, events, path, *truth)
         print(row, flush=True)
         rows.append(row)
-    result: dict[str, Any] = {"machine": platform.processor() or platform.machine()}
-    if long:
-        game, events = games(folder, 600.0)[0]
+    result: dict[str, Any] = {
+        "machine": platform.processor() or platform.machine(),
+        "seed": given.seed,
+    }
+    if given.long:
+        game, events = games(folder, 600.0, given.seed)[0]
         settings = RenderSettings(
             board="stack", preset="ultrafast", crf=28, gop=50, dead_time_s=25.0, timeout_s=120.0,
             free_throw_s=8.0, max_dead_time_s=150.0, period_break_s=300.0, replays=10, adverts=8,
             trouble_s=40.0,
         )  # fmt: skip
         path = folder / "long.mp4"
-        truth = film(game, events, path, settings)
-        if not render_only:
+        truth = film(game, events, path, settings, given.seed)
+        if not given.render_only:
             row = measure(game, events, path, *truth)
             row["hours"] = round(float(truth[0]["media_s"].max()) / 3600, 2)
             print(row, flush=True)
             result["two hours, 720p"] = row
-    if render_only:
+    if given.render_only:
         return result
     result["total"] = total(rows)
     result["wrong tables"] = wrong_games(short, folder / "00-corner-none.mp4")

@@ -13,7 +13,15 @@ import pytest
 from broadcast_games import PLAYS, events, game
 from typer.testing import CliRunner
 
-from openbasket.clock.chain import GameRules, Shown, heaviest_chain, stretches
+from openbasket.clock.chain import (
+    GameRules,
+    Shown,
+    heaviest_chain,
+    other_senses,
+    stretches,
+    undecided,
+    unexplained,
+)
 from openbasket.clock.emit import Anchor, anchors_of, wanted_clocks
 from openbasket.clock.fit import GameClock, locate
 from openbasket.clock.ocr import clock_readings, period_reading
@@ -217,6 +225,59 @@ def test_what_a_cut_left_out_is_not_proven_and_what_it_left_is() -> None:
     assert 500.0 not in off
 
 
+def test_a_reading_that_nothing_explains_leaves_what_is_beside_it_open() -> None:
+    # The clock stood at 36 to the last; minutes are missing, and the cut looks as if it had run.
+    rows = [(50.0, 50.0), (60.0, 40.0), (64.0, 36.0), (70.0, 36.0), (78.0, 36.0), (80.0, 36.0),
+            (90.0, 24.0), (100.0, 14.0), (106.0, 8.0)]  # fmt: skip
+    readings = shown(rows)
+    chain = heaviest_chain(readings, RULES)
+    assert [r.media_s for r in readings if r not in chain] == [80.0]
+    (doubted,) = unexplained(readings, chain)
+    assert (doubted.media_s, doubted.clock_s) == (80.0, 36.0)
+    wanted = wanted_clocks(
+        [{"period": 1, "clock_s": c, "kind": "rebound"} for c in (45.0, 36.0, 30.0, 12.0)]
+    )[1]
+    fitted = anchors_of(segments(stretches(chain, RULES)[0], RULES), wanted, 0.0, 200.0)
+    trusted, doubtful = (
+        {a.clock_s: a.residual_s for a in proven(fitted, chain, wanted, 600.0, open_)}
+        for open_ in ([], [doubted])
+    )
+    assert trusted[30.0] < 2.0 < doubtful[30.0]
+    assert doubtful[36.0] > 2.0
+    assert max(doubtful[45.0], doubtful[12.0]) < 2.0
+
+
+def test_replays_explain_old_clocks_that_move_and_none_that_stand() -> None:
+    before = [(0.0, 100.0), (10.0, 90.0), (20.0, 80.0)]
+    moving = shown([(22.0, 83.0), (24.0, 82.0), (26.0, 81.0)])
+    standing = shown([(24.0, 81.0), (26.0, 81.0), (30.0, 81.0)])
+    stood = shown([*before, (32.0, 80.0), (40.0, 80.0), (50.0, 71.0)])
+    assert unexplained([*stood, *moving], stood) == []
+    assert unexplained([*stood, *standing], stood) == standing
+
+
+def test_a_lost_leading_one_is_told_by_what_was_read_shortly_before() -> None:
+    def both(media: float, clock: float) -> list[Shown]:
+        return [Shown(media, c, 0.1, 1, 1.0) for c in (clock, 10.0 + clock)]
+
+    sure = [Shown(0.0, 26.0, 0.1, 1, 1.0), Shown(4.0, 22.0, 0.1, 1, 1.0)]
+    # It stood at 18.0 from 8 s on; ten seconds later it may be at 8.0 or have stood.
+    far = [*sure, *both(8.0, 8.0), *both(18.0, 8.0), Shown(40.0, 0.0, 0.1, 1, 1.0)]
+    chain = heaviest_chain(far, RULES)
+    open_ = undecided(chain, other_senses(far, chain))
+    assert {(s.media_s, s.clock_s) for s in open_} == {(18.0, 8.0), (18.0, 18.0)}
+    near = [*far, *both(13.0, 8.0)]
+    chain = heaviest_chain(near, RULES)
+    assert [s.clock_s for s in chain[2:5]] == [18.0, 18.0, 18.0]
+    others = other_senses(near, chain)
+    assert sorted(others) == [8.0, 13.0, 18.0]
+    assert undecided(chain, others) == []
+    # A whole end of a period may be ten seconds off, where nothing sure is near.
+    end = [*sure, *both(26.0, 4.0), *both(28.0, 2.0)]
+    chain = heaviest_chain(end, RULES)
+    assert {s.media_s for s in undecided(chain, other_senses(end, chain))} == {26.0, 28.0}
+
+
 def _cut(anchors: list[Anchor]) -> list[Anchor]:
     """The clock jumps where the third anchor is."""
     return [*anchors[:2], Anchor(anchors[1].clock_s, anchors[2].media_s, 0.0), *anchors[2:]]
@@ -238,6 +299,41 @@ def test_times_after_troubles_are_exact() -> None:
     assert [c for _, c in stops] == sorted((c for _, c in stops), reverse=True)
     jumps = [b[1] - a[1] for a, b in pairwise(stops) if a[0] == b[0]]
     assert min(jumps) == pytest.approx(-5.0)
+
+
+def test_what_is_put_in_waits_for_the_play_that_stopped_the_clock() -> None:
+    rows = [
+        (0, 1, 600, None, None, "period_start", {}),
+        (1, 1, 580, "HARBOUR", "a", "pass", {"made": False}),
+        (2, 1, 580, "HARBOUR", "a", "turnover", {}),
+        (3, 1, 580, "HARBOUR", None, "timeout", {}),
+        (4, 1, 0, None, None, "period_end", {}),
+    ]
+    laid = plan(game(), events(rows), RenderSettings(timeout_s=30.0), Fraction(25))
+    lost = laid.event_frames["e2"]
+    (period,) = laid.periods
+    assert lost > next(frame for frame, clock in period.stops if clock == 580.0)
+    cut = montage(laid, RenderSettings(timeout_s=30.0, adverts=1), np.random.default_rng(0))
+    assert min(cut.inserts) > lost
+
+
+def test_free_throws_before_a_cut_are_not_placed() -> None:
+    # The clock stands at 500; the video leaves out how long.
+    rows = [(600.0, 0.0), (500.0, 100.0), (500.0, 130.0), (450.0, 130.0), (400.0, 180.0)]
+    anchors = pl.DataFrame(
+        {"game_id": ["g1"] * 5, "period": [1] * 5, "clock_s": [r[0] for r in rows],
+         "media_s": [r[1] for r in rows]}
+    )  # fmt: skip
+    plays = [
+        (1, 1, 500, "HARBOUR", "a", "foul", {}),
+        (2, 1, 500, "NORTH", "b", "free_throw", {"made": True}),
+        (3, 1, 500, "NORTH", "b", "free_throw", {"made": True}),
+        (4, 1, 420, "NORTH", "b", "steal", {}),
+    ]
+    found = locate(events(plays), anchors)
+    assert dict(found.times.select("event_id", "media_s").iter_rows()) == {"e0": 100.0, "e3": 160.0}
+    assert [event for event, _ in found.refused] == ["e1", "e2"]
+    assert all("the video leaves out" in reason for _, reason in found.refused)
 
 
 def test_wrong_styles_and_counts_are_refused_together() -> None:
@@ -277,7 +373,7 @@ def test_a_small_game_is_synced(style: str, tmp_path: Path) -> None:
     true = dict(locate(table, done.anchors).times.select("event_id", "media_s").iter_rows())
     found = locate(table, report.anchors)
     off = [abs(m - true[e]) for e, m in found.times.select("event_id", "media_s").iter_rows()]
-    assert len(off) >= 0.8 * table.height  # what readings prove
+    assert len(off) >= (0.8 if style == "strip" else 0.5) * table.height  # what readings prove
     assert max(off) <= 0.75
     if style == "strip":  # the same video is not a game with longer periods
         wrong = read_scoreboard(done.path, row | {"period_s": 300.0}, table)

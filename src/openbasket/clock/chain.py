@@ -8,13 +8,22 @@ and numbers in adverts break these rules and fall out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GameRules", "Shown", "Stretch", "heaviest_chain", "stretches"]
+__all__ = [
+    "GameRules",
+    "Shown",
+    "Stretch",
+    "heaviest_chain",
+    "other_senses",
+    "stretches",
+    "undecided",
+    "unexplained",
+]
 
 #: What a jump of the clock costs, in readings: it takes several readings on either side to prove it.
 _JUMP_COST = 3.0
@@ -25,6 +34,8 @@ _NEAR_END_S = 30.0
 _WRONG_PERIOD_COST, _PERIOD_BACK_COST = 2.0, 3.0
 #: Replays show a clock of at most so many seconds ago; such readings count for little.
 _REPLAY_S, _OLD_WEIGHT = 20.0, 0.1
+#: No replay shows a clock for so long: one at half speed shows each second for two.
+_STOOD_S = 2.5
 #: Rounding of media times to frames.
 SLACK_S = 0.07
 
@@ -126,6 +137,76 @@ def _old_clocks(
         ran[j] = bool((fits & (gone > 0.5)).any())
         old[j] = bool((ran[i] & (-gone >= tick[i]) & (-gone < _REPLAY_S)).any())
     return old
+
+
+def unexplained(readings: Sequence[Shown], chain: Sequence[Shown]) -> list[Shown]:
+    """The readings beside the chain that no replay explains: the chain, or they, are wrong.
+
+    A replay shows a clock of shortly before, and none of its clocks for long.
+
+    Args:
+        readings: all of them, any order.
+        chain: those that were kept.
+    """
+    kept = {r.media_s for r in chain}
+    shown = sorted(readings, key=lambda r: r.media_s)
+    media = np.array([r.media_s for r in shown])
+    clock = np.array([r.clock_s for r in shown])
+    tick = np.array([r.tick_s for r in shown])
+    old = _old_clocks(media, clock, tick)
+    out = np.array([r.media_s not in kept for r in shown], bool)
+    same = np.abs(clock[:, None] - clock) < 1e-6
+    apart = np.abs(media[:, None] - media)
+    stood = out & (same & out & (apart > _STOOD_S) & (apart < _REPLAY_S)).any(axis=1)
+    return [r for r, doubted in zip(shown, out & (~old | stood), strict=True) if doubted]
+
+
+def other_senses(shown: Sequence[Shown], chain: Sequence[Shown]) -> dict[float, Shown]:
+    """The sense of each kept reading that was not taken, by media time; not of those that have one alone.
+
+    Args:
+        shown: all readings, any order.
+        chain: those that were kept.
+    """
+    kept = {s.media_s: s.clock_s for s in chain}
+    return {s.media_s: s for s in shown if kept.get(s.media_s, s.clock_s) != s.clock_s}
+
+
+def undecided(chain: Sequence[Shown], others: Mapping[float, Shown]) -> list[Shown]:
+    """Both senses of kept readings that fit in either one, alone or with their neighbours.
+
+    Args:
+        chain: the kept readings, in the order of the video.
+        others: their :func:`other_senses`.
+    """
+    open_before = _open_from(chain, others, follows=_can_follow)
+    open_after = _open_from(chain[::-1], others, follows=lambda b, a: _can_follow(a, b))[::-1]
+    found = [s for s, *open_ in zip(chain, open_before, open_after, strict=True) if all(open_)]
+    return [sense for s in found for sense in (s, others[s.media_s])]
+
+
+def _open_from(
+    chain: Sequence[Shown], others: Mapping[float, Shown], follows: Callable[[Shown, Shown], bool]
+) -> list[bool]:
+    """Whether a reading's other sense can follow what comes before it, or that one's other sense."""
+    open_: list[bool] = []
+    for before, now in zip([None, *chain], chain, strict=False):
+        other = others.get(now.media_s)
+        if other is None:
+            open_.append(False)
+        elif before is None or not follows(before, now):  # another period, or a cut
+            open_.append(True)
+        else:
+            both = open_[-1] and follows(others[before.media_s], other)
+            open_.append(both or follows(before, other))
+    return open_
+
+
+def _can_follow(before: Shown, after: Shown) -> bool:
+    """Whether one clock can show both without a jump."""
+    gone = before.clock_s - after.clock_s
+    passed = after.media_s - before.media_s
+    return -before.tick_s < gone < passed + SLACK_S + after.tick_s
 
 
 def stretches(chain: Sequence[Shown], rules: GameRules) -> list[Stretch] | str:

@@ -135,6 +135,11 @@ class GameClock:
             )
         return clock, media
 
+    def _cuts(self, period: int, i: int) -> bool:
+        """Whether the video leaves something out just before an anchor."""
+        clock, media = self._maps[period]
+        return bool(media[i] - media[i - 1] <= _CUT_S and clock[i - 1] - clock[i] > TOLERANCE_S)
+
     def span(self, period: int, clock_s: float) -> tuple[float, float]:
         """Media time from when the clock first shows a value to when it last does.
 
@@ -157,7 +162,7 @@ class GameClock:
         if i <= j:
             return float(media[i]), float(media[j])
         gone, passed = float(down[i] - down[j]), float(media[i] - media[j])
-        if passed <= _CUT_S and gone > TOLERANCE_S:
+        if self._cuts(period, i):
             raise NotFoundError(
                 f"game '{self.game_id}', period {period}: clock {clock_s:.1f} s is not in the video, "
                 f"which leaves out {clock[j]:.1f} s to {clock[i]:.1f} s"
@@ -192,13 +197,17 @@ class GameClock:
         return float(max((media[i] - media[i - 1]) - (clock[i - 1] - clock[i]), 0.0))
 
     def residuals_s(self, period: int, clock_s: float) -> tuple[float, float]:
-        """How far the two ends of a clock value's span may be off themselves; 0 where anchors do not say."""
+        """How far the two ends of a clock value's span may be off themselves; 0 where anchors do not say.
+
+        Infinite for an end at a cut, where the video leaves out when the clock started again.
+        """
         clock, _ = self._map(period, clock_s)
         residual = self._residuals[period]
         i = int(np.searchsorted(-clock, -clock_s - SAME_S, side="left"))
         j = int(np.searchsorted(-clock, -clock_s + SAME_S, side="right"))
         if i < j:
-            return float(residual[i]), float(residual[j - 1])
+            cut = j < len(clock) and self._cuts(period, j)
+            return float(residual[i]), np.inf if cut else float(residual[j - 1])
         beside = float(residual[max(i - 1, 0) : i + 1].max())
         return beside, beside
 
@@ -265,6 +274,10 @@ def locate(
             continue
         at, own = _in_stop(rows, index, (first, last), ends)
         off += own
+        if np.isinf(off):
+            place = f"period {row['period']}, clock {row['clock_s']:.1f} s"
+            refused.append((event, f"the video leaves out when the clock started again at {place}"))
+            continue
         if off > tolerance_s:
             refused.append(
                 (

@@ -117,7 +117,11 @@ class Proof:
 
 
 def proven(
-    anchors: Sequence[Anchor], shown: Sequence[Shown], wanted: Wanted, length_s: float
+    anchors: Sequence[Anchor],
+    shown: Sequence[Shown],
+    wanted: Wanted,
+    length_s: float,
+    doubted: Sequence[Shown] = (),
 ) -> list[Anchor]:
     """Add an anchor at each wanted clock value, with what the readings prove as its residual.
 
@@ -126,11 +130,13 @@ def proven(
         shown: the readings of the period.
         wanted: its events' clock values.
         length_s: of the period.
+        doubted: readings that contradict those of the period: nothing beside them is proven.
     """
     rows = [("", 1, a.clock_s, a.media_s, "scoreboard", a.residual_s) for a in anchors]
     clock = GameClock(pl.DataFrame(rows, schema=tables.dtypes("anchors"), orient="row"))
     added: list[Anchor] = []
     proofs = [Proof(part, length_s) for part in _uncut(shown)]
+    doubts = [_doubts(reading, shown) for reading in doubted]
     for value in wanted.all:
         try:
             first, last = clock.span(1, value)
@@ -139,9 +145,19 @@ def proven(
         proof = max(proofs, key=lambda p: p.covers(first, last))
         whole = value in wanted.throws
         off = proof.off_s(value, first, last, whole=whole, stops=wanted.stopping)
+        if any(low - SLACK_S <= value <= high + SLACK_S for low, high in doubts):
+            off = None
         off = UNPROVEN_S if off is None else max(off, 0.0)
         added += [Anchor(value, first, off), Anchor(value, last, off)]
     return _merged(anchors, added)
+
+
+def _doubts(reading: Shown, shown: Sequence[Shown]) -> tuple[float, float]:
+    """The clock values that a contradicting reading leaves open: its own, and those shown on either side."""
+    before = [s for s in shown if s.media_s < reading.media_s][-1:]
+    after = [s for s in shown if s.media_s > reading.media_s][:1]
+    around = [reading, *before, *after]
+    return min(s.clock_s for s in around), max(s.clock_s + s.tick_s for s in around)
 
 
 def _unbroken(agrees: NDArray[np.bool_], at: int) -> NDArray[np.bool_]:

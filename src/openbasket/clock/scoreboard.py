@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,16 @@ import polars as pl
 from openbasket import tables
 from openbasket.clock.anchors import format_time
 from openbasket.clock.board import Board, Seen, find_board
-from openbasket.clock.chain import GameRules, Shown, Stretch, heaviest_chain, stretches
+from openbasket.clock.chain import (
+    GameRules,
+    Shown,
+    Stretch,
+    heaviest_chain,
+    other_senses,
+    stretches,
+    undecided,
+    unexplained,
+)
 from openbasket.clock.emit import Wanted, anchors_of, wanted_clocks
 from openbasket.clock.fit import GameClock, locate
 from openbasket.clock.ocr import Box
@@ -31,6 +41,9 @@ from openbasket.video.glances import Glances
 from openbasket.wording import counted
 
 __all__ = ["ScanSettings", "ScoreboardReport", "read_scoreboard"]
+
+#: A reading of several senses (8.0 or, with a lost digit, 18.0) is told by another one so shortly before it.
+_SENSE_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,8 @@ class _Scan:
         self.sparse: set[float] = set()
         self.board: Board | None = None
         self.chain: list[Shown] = []
+        self.others: dict[float, Shown] = {}
+        self.doubted: list[Shown] = []
         self.found: list[Segments] = []
         self.kept: list[Stretch] = []
 
@@ -175,6 +190,9 @@ class _Scan:
             wanted, before, after = self.around(index)
             for wish in wishes(part, wanted.matters, wanted.stops, before, after):
                 looks += self._resolve(wish, known)
+        for last, now in pairwise(self.chain):
+            if now.media_s in self.others and now.media_s - last.media_s > _SENSE_S:
+                looks += self._resolve(Wish(None, last.media_s, now.media_s), known)
         fresh: dict[float, Wish] = {}
         for look in looks:
             if look.at is not None and 0 <= look.at <= self.duration_s:
@@ -225,6 +243,8 @@ class _Scan:
         if isinstance(parts, str):
             return f"{parts}: the video does not show this game as its table has it"
         kept = [p for p in parts if sum(s.weight for s in p.shown) >= 2.0 or len(parts) == 1]
+        self.others = other_senses(shown, self.chain)
+        self.doubted = [*unexplained(shown, self.chain), *undecided(self.chain, self.others)]
         used = {s.media_s for s in self.chain}
         other = [s.media_s for s in self.seen.values() if s.clocks and s.media_s not in used]
         self.kept = [part for part in kept if part.shown]
@@ -312,9 +332,10 @@ def _anchors(game_id: str, scan: _Scan) -> pl.DataFrame:
     for index, (part, read) in enumerate(zip(scan.found, scan.kept, strict=True)):
         wanted, before, after = scan.around(index)
         fitted = anchors_of(part, wanted, before, after)
+        doubted = [s for s in scan.doubted if before < s.media_s < after]
+        proved = proven(fitted, read.shown, wanted, part.length_s, doubted) if fitted else ()
         rows += [
-            (game_id, part.period, a.clock_s, a.media_s, "scoreboard", a.residual_s)
-            for a in (proven(fitted, read.shown, wanted, part.length_s) if fitted else ())
+            (game_id, part.period, a.clock_s, a.media_s, "scoreboard", a.residual_s) for a in proved
         ]
     frame = pl.DataFrame(rows, schema=tables.dtypes("anchors"), orient="row")
     return tables.validate("anchors", frame)

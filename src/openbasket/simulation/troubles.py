@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import cv2
 import numpy as np
@@ -83,12 +83,14 @@ def montage(laid: Plan, settings: RenderSettings, rng: np.random.Generator) -> M
         (period, a)
         for period in laid.periods
         for (a, clock), (b, after) in pairwise(period.stops)
-        if clock == after and 0 < clock < period.length_s and b - a > 2 * _AFTER_WHISTLE_S * fps
+        if clock == after
+        and 0 < clock < period.length_s
+        and b - _after_play(period, a) > 2 * _AFTER_WHISTLE_S * fps
     ]
     wanted = min(settings.replays + settings.adverts, len(stops))
     inserts: dict[int, Insert] = {}
     for number, index in enumerate(rng.permutation(len(stops))[:wanted]):
-        frame = stops[index][1] + round(_AFTER_WHISTLE_S * fps)
+        frame = _after_play(*stops[index]) + round(_AFTER_WHISTLE_S * fps)
         if number < settings.replays:
             inserts[frame] = Insert(False, 2 * round(_REPLAY_S * fps), bool(number % 2))
         else:
@@ -108,6 +110,14 @@ def montage(laid: Plan, settings: RenderSettings, rng: np.random.Generator) -> M
         added[frame] = insert.frames
     kept = np.concatenate([[0], np.cumsum(~missing)])
     return Montage(hidden, missing, inserts, kept + np.cumsum(added))
+
+
+def _after_play(period: PeriodPlan, stop: int) -> int:
+    """The frame in which the play that stopped the clock has been seen to its end."""
+    after = (moment for moment in period.moments if moment.frame >= stop)
+    play = takewhile(lambda moment: moment.live or moment.kind == "foul", after)
+    clock = min((c for frame, c in period.stops if frame == stop), default=0.0)
+    return max([stop, *(moment.frame for moment in play if moment.clock_s == clock)])
 
 
 def broadcast_frames(
