@@ -46,6 +46,24 @@ def test_a_coarse_clock_doubles_no_picture(tmp_path, suffix):
     assert cut(source, tmp_path, 60, 60) == list(range(60, 120))
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_pictures_last_no_longer_because_sound_does(tmp_path, suffix):
+    path = tmp_path / f"long-sound{suffix}"
+    with av.open(str(numbered(tmp_path / "a.mp4", 90))) as source, av.open(str(path), "w") as out:
+        video = out.add_stream_from_template(source.streams.video[0])
+        audio = out.add_stream("aac", rate=48_000, layout="mono")
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                out.mux(packet)
+        for i in range(6 * 48_000 // 1024):
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            sound.rate, sound.pts = 48_000, i * 1024
+            out.mux(audio.encode(sound))
+        out.mux(audio.encode(None))
+    assert abs(probe(path).duration_s - 3) < Fraction(1, 500)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".flv"])
 def test_sound_has_no_gaps(tmp_path, suffix):
     rate = 48_000

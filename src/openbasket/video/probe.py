@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from openbasket.errors import VideoError
 from openbasket.storage import Place, Url, open_ranges
 from openbasket.video.boxes import Index, index_of, read_index
 
+#: Of Matroska: hours, minutes, seconds.
+_DURATION_TAG = re.compile(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)")
 #: What is opened. Others (playlists, lists of files) can name further files to be read.
 _CONTAINERS = (
     "mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,live_flv,asf,ogg,mxf,nut,gxf,h264,hevc,mpegvideo"
@@ -187,6 +190,10 @@ def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
     """Seconds of the stream, or else of all streams, as the container states them."""
     if stream.duration is not None and stream.time_base is not None:
         return Fraction(stream.duration) * stream.time_base
+    # Matroska states a stream's in a tag; what it states of the file is that of the longest.
+    if told := _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = told.groups()
+        return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
     return Fraction(container.duration or 0, av.time_base)
 
 
