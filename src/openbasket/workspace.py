@@ -51,6 +51,7 @@ __all__ = [
     "remove_leftovers",
     "safe_join",
     "sha256",
+    "unwritable",
     "write_json",
     "write_text",
 ]
@@ -361,7 +362,7 @@ def _write_parquet(frame: pl.DataFrame, temporary: Path, path: Path) -> None:
         # Files are read whole: the least work to write, a tenth larger than with the most.
         frame.write_parquet(temporary, compression="zstd", compression_level=1, statistics=False)
     except (OSError, pl.exceptions.ComputeError) as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
 def reel_folder(draw: int) -> str:
@@ -382,7 +383,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=_temporary_of(), suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -394,7 +395,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and (error.errno in _FULL or _about(error, temporary)):
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -407,7 +408,8 @@ def _about(error: OSError, path: Path) -> bool:
     return str(path) in map(str, (error.filename, error.filename2))
 
 
-def _unwritable(path: Path, error: Exception) -> WorkspaceError:
+def unwritable(path: Path, error: Exception) -> WorkspaceError:
+    """What to raise where a file cannot be written."""
     reason = getattr(error, "strerror", None) or str(error)[:200]
     return WorkspaceError(f"'{path}' cannot be written: {reason}")
 

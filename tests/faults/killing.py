@@ -87,9 +87,11 @@ def videos(root: Path) -> dict[str, Path]:
 
 
 def sums(root: Path) -> dict[str, str]:
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in videos(root).items()
-    }
+    return {name: digest(path) for name, path in videos(root).items()}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def tables(root: Path) -> dict[str, pl.DataFrame]:

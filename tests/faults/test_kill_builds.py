@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,45 @@ def test_an_output_that_is_read_only_stops_the_build_until_it_is_mended(film):
     assert error["kind"] == "WorkspaceError"
     assert f"'{store}" in error["message"]
     assert limited(words, "true").returncode == 0
+    assert killing.sums(film) == wanted
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A file system of its own, of 256 KiB."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "mended", "says"),
+    [("size=64k", "size=64m", "No space left on device"), ("ro", "rw,size=64m", "Read-only file system")],
+)  # fmt: skip
+def test_a_file_system_that_is_full_or_read_only(film, disk, fault, mended, says):
+    wanted = whole(film)
+    words = [*killing.command(film, "local", None, 2), "--store", str(disk)]
+    subprocess.run(["mount", "-o", f"remount,{fault}", str(disk)], check=True)
+    stopped = limited(words, "true")
+    assert stopped.returncode == 2
+    error = json.loads(stopped.stdout)["error"]
+    assert error["kind"] == "WorkspaceError"
+    assert says in error["message"]
+    subprocess.run(["mount", "-o", f"remount,{mended}", str(disk)], check=True)
+    report = json.loads(limited(words, "true").stdout)
+    assert report["failures"] == []
+    made = {path.name: killing.digest(path) for path in disk.rglob("*.mp4")}
+    assert made == {name.rsplit("/", 1)[1]: digest for name, digest in wanted.items()}
+    assert not list(disk.rglob(".openbasket-tmp-*"))
+
+
+def test_one_worker_and_eight_make_the_same_bytes(film):
+    wanted = whole(film)
+    assert limited(killing.command(film, "local", None, 8), "true").returncode == 0
     assert killing.sums(film) == wanted
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from openbasket.video.sound import add_sound_stream, encode_sound, placed
-from openbasket.workspace import REEL_FPS, REEL_SIZE, atomic_path
+from openbasket.workspace import REEL_FPS, REEL_SIZE, atomic_path, unwritable
 
 __all__ = ["FPS", "HEIGHT", "WIDTH", "Colours", "VideoWriter"]
 
@@ -120,7 +122,7 @@ class VideoWriter:
         if self._sound is not None:
             packets = encode_sound(self._sound)
             track = add_sound_stream(self._container)
-            self._container.mux(list(placed(packets, range(-1, len(packets) - 1), track)))
+            self._mux(list(placed(packets, range(-1, len(packets) - 1), track)))
         return self
 
     def write(self, frame: np.ndarray, pixel_format: PixelFormat = "rgb24") -> None:
@@ -131,8 +133,17 @@ class VideoWriter:
         """Append a decoded picture of the file's size; its time and kind are set anew."""
         picture.pts, picture.time_base = self.frames, 1 / self._fps
         picture.pict_type = 0  # the encoder chooses
-        self._container.mux(self._stream.encode(picture))
+        self._mux(self._stream.encode(picture))
         self.frames += 1
+
+    def _mux(self, packets: Sequence[Packet[Any]]) -> None:
+        """Write packets; a full disk is no fault of the pictures, whoever watches for those."""
+        try:
+            self._container.mux(packets)
+        except OSError as error:
+            if isinstance(self.path, Path):
+                raise unwritable(self.path, error) from None
+            raise
 
     def __exit__(
         self,
@@ -141,5 +152,5 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            self._container.mux(self._stream.encode(None))
+            self._mux(self._stream.encode(None))
         self._stack.__exit__(kind, error, trace)
