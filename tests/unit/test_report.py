@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from openbasket.evaluation.figures import radar
 from openbasket.evaluation.report import write_report
 from openbasket.workspace import Workspace
 
@@ -57,3 +58,29 @@ def test_missing_parts_are_named_with_their_command(tmp_path):
     page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
     for command in ("import", "label", "split", "reels", "build", "predict"):
         assert f"openbasket {command}" in page
+
+
+def test_a_reel_that_is_gone_or_too_large_costs_no_page(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished / "ws", tmp_path / "ws")
+    ws = Workspace(tmp_path / "ws")
+    shown = sorted((tmp_path / "ws" / "BASKET").rglob("*.mp4"))
+    shown[0].unlink()
+    page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
+    assert 'src="data:video/mp4;base64,' in page
+    monkeypatch.setattr("openbasket.evaluation.report.MAX_REEL_BYTES", 100)
+    page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
+    assert 'src="data:video/mp4;base64,' not in page
+    assert "No reel is small enough to be part of this page" in page
+    assert "There is no reel to show" not in page
+    for path in shown[1:]:
+        path.unlink()
+    page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
+    assert "There is no reel to show" in page
+
+
+def test_a_category_without_labels_is_not_drawn_as_the_lowest():
+    whole = str(radar(["a", "b", "c"], [("label", [1.0, 2.0, 3.0])], 4))
+    assert whole.count('<polygon class="label"') == 1
+    part = str(radar(["a", "b", "c"], [("label", [1.0, None, 3.0])], 4))
+    assert '<polygon class="label"' not in part
+    assert (part.count('<circle class="label"'), part.count('<line class="label"')) == (2, 1)

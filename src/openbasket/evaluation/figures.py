@@ -17,7 +17,7 @@ def radar(
 
     Args:
         axes: names around the circle.
-        series: (CSS class, values) of each outline; a missing value is drawn at the centre.
+        series: (CSS class, values) of each outline; one with a missing value has dots, and no line to it.
         top: value of the outer ring.
     """
     width, height, radius = 440, 330, 120.0
@@ -45,8 +45,22 @@ def radar(
             f'<text x="{lx:.1f}" y="{ly + 4:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
         )
     for css, values in series:
-        shares = [0.0 if v is None else v / top for v in values]
-        parts.append(f'<polygon class="{escape(css)}" points="{outline(shares)}"/>')
+        known = [v / top for v in values if v is not None]
+        if len(known) == len(values):
+            parts.append(f'<polygon class="{escape(css)}" points="{outline(known)}"/>')
+            continue
+        shares = [None if v is None else v / top for v in values]
+        for index, (share, following) in enumerate(
+            zip(shares, [*shares[1:], shares[0]], strict=True)
+        ):
+            if share is None:
+                continue
+            x, y = place(index, share)
+            parts.append(f'<circle class="{escape(css)}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
+            if following is not None:
+                x2, y2 = place((index + 1) % len(axes), following)
+                ends = f'x1="{x:.1f}" y1="{y:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+                parts.append(f'<line class="{escape(css)}" {ends}/>')
     parts.append("</svg>")
     return Markup("".join(parts))  # noqa: S704 - every text in it is escaped above
 

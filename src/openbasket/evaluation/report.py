@@ -23,11 +23,12 @@ from openbasket.skills import CATEGORIES, SKILLS, level_names
 from openbasket.video.frames import read_frames, uniform_indices
 from openbasket.video.probe import probe
 from openbasket.video.still import jpeg
+from openbasket.wording import counted
 from openbasket.workspace import REEL_FPS, Workspace, write_text
 
 __all__ = ["write_report"]
 
-#: A reel is shown whole if it is no larger; the smallest reels come first.
+#: A reel is part of the page if it is no larger.
 MAX_REEL_BYTES = 24 << 20
 SNAPSHOTS = 8
 SNAPSHOT_REELS = 4
@@ -67,7 +68,7 @@ def write_report(
     with status("writing the report", quiet=quiet):
         root = workspace.root
         samples = {
-            split: read_split(root, split, levels=dataset_levels(root))
+            split: read_split(root, split, levels=dataset_levels(root), require_videos=False)
             for split in SPLIT_FILES
             if has_split(root, split)
         }
@@ -140,6 +141,11 @@ def _missing(
             missing.append((table, command))
     if not samples:
         missing.append(("the official CSVs", "openbasket build"))
+    gone = sum(not sample.video.is_file() for part in samples.values() for sample in part)
+    if gone:
+        missing.append(
+            (counted(gone, "reel of the splits", "reels of the splits"), "openbasket reels")
+        )
     if not predictions:
         missing.append(("predictions", "openbasket train, openbasket predict"))
     return missing
@@ -160,10 +166,11 @@ def _player(
         sample
         for split in ("test", "val", "train", *SPLIT_FILES)
         for sample in samples.get(split, [])
-        if sample.path in paths and sample.video.stat().st_size <= MAX_REEL_BYTES
+        if sample.path in paths and sample.video.is_file()
     ]
     if not shown:
         return None
+    shown = [s for s in shown if _fits(s)] or shown
     in_test = [s for s in shown if s in samples.get("test", [])] or shown
     sample = max(
         in_test, key=lambda s: (paths[s.path], sum(x is not None for x in s.levels), s.path)
@@ -192,13 +199,20 @@ def _player(
         "league": sample.league,
         "season": sample.season,
         "split": next(split for split, part in samples.items() if sample in part),
-        "video": _data_uri(sample.video.read_bytes(), "video/mp4"),
+        "video": _data_uri(sample.video.read_bytes(), "video/mp4") if _fits(sample) else None,
+        "path": sample.path,
+        "megabytes": f"{sample.video.stat().st_size / 1e6:.0f}",
         "clips": _clips(workspace, rows),
         "skills": skills,
         "has_prediction": len(outlines) > 1,
-        "radar": radar([c.capitalize() for c in CATEGORIES], outlines, levels - 1),
+        "radar": radar(_axes(sample.levels), outlines, levels - 1),
         "categories": CATEGORIES,
     }
+
+
+def _fits(sample: Sample) -> bool:
+    """Whether a reel is small enough to be part of the page."""
+    return sample.video.stat().st_size <= MAX_REEL_BYTES
 
 
 def _predicted(predictions: Sequence[Path], subject: str, levels: int) -> list[int | None]:
@@ -230,6 +244,11 @@ def _category_means(levels: Sequence[int | None]) -> list[float | None]:
         ]
         means.append(sum(known) / len(known) if known else None)
     return means
+
+
+def _axes(levels: Sequence[int | None]) -> list[str]:
+    means = zip(CATEGORIES, _category_means(levels), strict=True)
+    return [c.capitalize() + (" (no label)" if mean is None else "") for c, mean in means]
 
 
 def _clips(workspace: Workspace, rows: pl.DataFrame) -> list[dict[str, Any]]:
