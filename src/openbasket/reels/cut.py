@@ -28,7 +28,7 @@ __all__ = [
 
 
 #: Of the way clips are cut: another one gives other pictures from the same source.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -23,6 +23,9 @@ __all__ = ["copy_clip", "copyable"]
 
 #: Fewer frames than this are not worth a seam.
 _WORTH = 15
+#: Edges are few frames: at one crf, superfast gives better pictures than veryfast, in two thirds of the
+#: time, for more bytes.
+_EDGE_PRESET = "superfast"
 #: A group of pictures that is longer is not held in memory.
 _MOST_PACKETS = 3000
 
@@ -162,6 +165,8 @@ def _edges(
     """
     files = [io.BytesIO(), io.BytesIO()]
     lengths = [plan.head, span.frames - plan.tail]
+    if encoding.preset != "ultrafast":
+        encoding = replace(encoding, preset=_EDGE_PRESET)
     with ExitStack() as stack:
         writers = [
             stack.enter_context(source.writer(file, encoding)) if length else None

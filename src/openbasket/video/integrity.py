@@ -132,11 +132,10 @@ def _nal_fault(packet: bytes, prefix: int, codec: str) -> str | None:
         at = begin + int.from_bytes(packet[at:begin], "big")
         if at <= begin or at > len(packet):
             return "does not divide into NAL units"
-        unit = packet[begin:at]
-        kind = unit[0] & 31 if codec == "h264" else 1
-        if unit[0] & 128 or kind == 0:
+        first = packet[begin]
+        if first & 128 or (codec == "h264" and first & 31 == 0):
             return "holds a unit that is no NAL unit"
-        used = unit.rstrip(b"\0")
-        if len(unit) - len(used) > _ZEROS_BEHIND or _FORBIDDEN.search(used):
+        end = at if packet[at - 1] else begin + len(packet[begin:at].rstrip(b"\0"))
+        if at - end > _ZEROS_BEHIND or _FORBIDDEN.search(packet, begin, end):
             return "holds bytes that no encoder writes"
     return None

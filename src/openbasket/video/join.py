@@ -129,10 +129,11 @@ def mux(
         pictures.time_base = Fraction(1, FPS.numerator * 512)
         if mixed:
             pictures.codec_context.codec_tag = "avc3"  # parameter sets lie among the pictures
-        tracks: list[Iterator[Packet[Any]]] = [_pictures(parts, pictures, mixed)]
+        packets: Iterator[Packet[Any]] = _pictures(parts, pictures, mixed)
         if any(sound.packets for sound in sounds):
-            tracks.append(_sounds(sounds, add_sound_stream(output)))
-        for packet in heapq.merge(*tracks, key=lambda packet: (packet.dts or 0) * packet.time_base):
+            heard = _sounds(sounds, add_sound_stream(output))
+            packets = heapq.merge(packets, heard, key=lambda p: (p.dts or 0) * p.time_base)
+        for packet in packets:
             output.mux(packet)
 
 
