@@ -205,7 +205,7 @@ def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         game, events = games(folder, 600.0, given.seed)[0]
         settings = RenderSettings(
             board="stack", preset="ultrafast", crf=28, gop=50, dead_time_s=25.0, timeout_s=120.0,
-            free_throw_s=13.0, max_dead_time_s=150.0, period_break_s=300.0, replays=10, adverts=8,
+            free_throw_s=8.0, max_dead_time_s=150.0, period_break_s=300.0, replays=10, adverts=8,
             trouble_s=40.0,
         )  # fmt: skip
         path = folder / "long.mp4"
