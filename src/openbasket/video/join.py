@@ -93,7 +93,7 @@ def join(clips: Sequence[Path], path: Path) -> list[int]:
     form: tuple[int, int, Fraction | None] | None = None
     parts, sounds = [], []
     for clip in clips:
-        with open_video(clip) as (container, stream):
+        with open_video(clip, decodes=False) as (container, stream):
             mine = (stream.width, stream.height, stream.time_base)
             form = form or mine
             if mine != form:
@@ -101,7 +101,7 @@ def join(clips: Sequence[Path], path: Path) -> list[int]:
             part, sound = _read(clip, container, stream)
             parts.append(part)
             sounds.append(sound)
-    with open_video(clips[0]) as (_, stream):
+    with open_video(clips[0], decodes=False) as (_, stream):
         mux(path, parts, stream, sounds)
     return [part.frames for part in parts]
 
