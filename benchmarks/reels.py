@@ -35,7 +35,7 @@ import av
 import numpy as np
 import polars as pl
 
-SUBJECTS, EVENTS, DRAWS = 24, 6, 5
+SUBJECTS, EVENTS, DRAWS = 12, 6, 5
 PAPER_REELS, PAPER_CLIPS = 32_232, 50
 SIDES = ("openbasket", "ffmpeg", "moviepy", "graph")
 X264 = ["-c:v", "libx264", "-crf", "23", "-preset", "veryfast", "-g", "30", "-keyint_min", "30"]
@@ -46,7 +46,7 @@ X264 += ["-sc_threshold", "0", "-threads", "1"]
 
 
 def make(root: Path) -> None:
-    """Six games of a small league, rendered, and the two other forms of their videos."""
+    """Three games of a small league, rendered, and the two other forms of their videos."""
     from openbasket.labels import LabelSettings, label
     from openbasket.simulation.broadcast import RenderSettings, render_all
     from openbasket.simulation.league import LeagueSettings, simulate
@@ -54,7 +54,7 @@ def make(root: Path) -> None:
 
     workspace = Workspace(root / "gop30", create=True)
     league = LeagueSettings(
-        "bench", teams=4, players_per_team=7, rounds=1, seasons=("21-22",), period_s=100.0
+        "bench", teams=3, players_per_team=7, rounds=1, seasons=("21-22",), period_s=100.0
     )
     simulate(workspace, [league], quiet=True)
     render_all(workspace, settings=RenderSettings(crf=20, preset="veryfast"))
