@@ -10,6 +10,17 @@ from openbasket.errors import UnknownNameError
 from openbasket.models import MODELS, create_model, model_spec
 
 FRAMES, SIZE = 4, 64
+#: Options that make big models small.
+SMALL = {
+    "videomamba": {"width": 32, "depth": 3},
+    "videomamba-tiny": {"width": 32, "depth": 3},
+}
+#: Parameters that have no gradient, by design.
+NO_GRADIENT = {
+    # The class token comes first: what the last layer's forward scan hands on does not reach it.
+    "videomamba": ("layers.2.mixer.A_log",),
+    "videomamba-tiny": ("layers.2.mixer.A_log",),
+}
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -24,7 +35,7 @@ def clips():
 
 def make(name, **options):
     torch.manual_seed(0)
-    return create_model(name, num_frames=FRAMES, size=SIZE, **options)
+    return create_model(name, num_frames=FRAMES, size=SIZE, **SMALL.get(name, {}), **options)
 
 
 @pytest.mark.parametrize("levels", [5, 3])
@@ -42,6 +53,8 @@ def test_gradient_reaches_every_parameter(name, clips):
         logits * torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
     ).sum().backward()
     for key, parameter in model.named_parameters():
+        if key in NO_GRADIENT.get(name, ()):
+            continue
         assert parameter.grad is not None, key
         assert torch.isfinite(parameter.grad).all(), key
         assert parameter.grad.abs().sum() > 0, key
@@ -71,7 +84,7 @@ def test_weights_survive_safetensors(name, clips, tmp_path):
     model = make(name).eval()
     save_file(model.state_dict(), str(tmp_path / "w.safetensors"))
     torch.manual_seed(1)
-    other = create_model(name, num_frames=FRAMES, size=SIZE).eval()
+    other = create_model(name, num_frames=FRAMES, size=SIZE, **SMALL.get(name, {})).eval()
     other.load_state_dict(load_file(str(tmp_path / "w.safetensors")))
     with torch.no_grad():
         assert torch.equal(model(clips), other(clips))
@@ -79,7 +92,7 @@ def test_weights_survive_safetensors(name, clips, tmp_path):
 
 def test_can_be_built_without_memory(name):
     with torch.device("meta"):
-        model = create_model(name, num_frames=FRAMES, size=SIZE)
+        model = make(name)
     assert all(p.is_meta for p in model.parameters())
     assert {k: v.shape for k, v in model.state_dict().items()} == {
         k: v.shape for k, v in make(name).state_dict().items()

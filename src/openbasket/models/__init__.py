@@ -24,6 +24,8 @@ __all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
 #: Name of a model -> what builds it. A file of several sizes has one line each.
 MODELS: Mapping[str, str] = {
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
+    "videomamba": "openbasket.models.videomamba:VideoMamba",
+    "videomamba-tiny": "openbasket.models.videomamba:VideoMambaTiny",
 }
 
 
