@@ -10,6 +10,7 @@ from helpers import decoded, numbered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openbasket import reels as building
 from openbasket import tables
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, UnknownNameError
 from openbasket.reels import ClipSettings, ReelReport, ReelSettings, build
@@ -205,6 +206,21 @@ def test_a_second_run_makes_nothing_again(workspace):
     assert make(workspace).encoded == 0
     assert state(workspace) == before
     assert workspace.read("reels").equals(table)
+
+
+def test_what_a_process_left_that_died_meanwhile_is_removed(workspace, monkeypatch):
+    from openbasket.workspace import _TEMPORARY
+
+    write = building._write
+    left = workspace.root / "BASKET" / f"{_TEMPORARY}x.mp4"
+
+    def died(*given: object) -> None:
+        left.write_bytes(b"half a reel")
+        write(*given)
+
+    monkeypatch.setattr(building, "_write", died)
+    make(workspace)
+    assert not left.exists()
 
 
 def test_a_killed_run_continues_and_cleans_up(workspace):

@@ -26,6 +26,8 @@ MODELS: Mapping[str, str] = {
     "internvideo2": "openbasket.models.internvideo2:InternVideo2",
     "internvideo2-tiny": "openbasket.models.internvideo2:internvideo2_tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
+    "videomamba": "openbasket.models.videomamba:VideoMamba",
+    "videomamba-tiny": "openbasket.models.videomamba:VideoMambaTiny",
 }
 
 

@@ -71,7 +71,7 @@ def selective_scan(
         if value is not None and value.shape != shape:
             raise ValueError(f"{name} has shape {tuple(value.shape)}; must be {tuple(shape)}")
     if u.is_cuda and u.dtype != torch.float64 and (kernel := _kernel()):
-        return _by_kernel(kernel, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+        return _by_kernel(kernel, u, delta, A, B, C, D, z, delta_bias, softplus=delta_softplus)
     out: torch.Tensor = _Scan.apply(  # type: ignore[no-untyped-call]
         u, delta, A, B, C, D, z, delta_bias, delta_softplus
     )
@@ -91,13 +91,11 @@ def _by_kernel(
     kernel: Callable[..., torch.Tensor],
     u: torch.Tensor,
     *others: torch.Tensor | None,
-    delta_softplus: bool,
+    softplus: bool,
 ) -> torch.Tensor:
     """Call mamba-ssm's kernel: sequences of one data type, everything else in float32."""
-    given = (
-        x if x is None else x.to(u.dtype if x.ndim == 3 else torch.float32) for x in others
-    )
-    return kernel(u, *given, delta_softplus=delta_softplus)
+    given = (x if x is None else x.to(u.dtype if x.ndim == 3 else torch.float32) for x in others)
+    return kernel(u, *given, delta_softplus=softplus)
 
 
 class _Scan(torch.autograd.Function):
@@ -122,8 +120,8 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: torch.Tensor) -> Any:
-        *inputs, starts = ctx.saved_tensors
-        u, delta, A, B, C, D, z, delta_bias = inputs
+        u, delta, A, B, C, D, z, delta_bias, starts = ctx.saved_tensors
+        inputs = (u, delta, A, B, C, D, z, delta_bias, ctx.delta_softplus)
         exact = exact_dtype(u)
         d_u, d_delta, d_B, d_C = (torch.empty_like(x) for x in (u, delta, B, C))
         d_z = None if z is None else torch.empty_like(z)
@@ -132,9 +130,9 @@ class _Scan(torch.autograd.Function):
         carry = torch.zeros_like(starts[0])  # gradient of a chunk's last state, from later chunks
         with _no_autocast(u.device):
             for i, span in reversed(list(enumerate(_spans(u)))):
-                chunk = _chunk(span, starts[i], *inputs, ctx.delta_softplus)
+                chunk = _chunk(span, starts[i], *inputs)
                 grad = _steps(grad_out, span, exact)
-                if chunk.z is not None:
+                if chunk.z is not None and d_z is not None:
                     gate = chunk.z.sigmoid()
                     slope = gate * (1 + chunk.z * (1 - gate))
                     d_z[..., span] = (grad * chunk.y * slope).permute(1, 2, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +19,8 @@ _SOURCE = "VideoMamba: State Space Model for Efficient Video Understanding, arXi
 SPECS = {
     spec.name: spec
     for spec in (
-        ModelSpec("videomamba", 64, 224, 0, _SOURCE, "Apache-2.0"),
-        ModelSpec("videomamba-tiny", 16, 96, 0, _SOURCE, "Apache-2.0"),
+        ModelSpec("videomamba", 64, 224, 73_735_012, _SOURCE, "Apache-2.0"),
+        ModelSpec("videomamba-tiny", 16, 96, 1_869_796, _SOURCE, "Apache-2.0"),
     )
 }
 
@@ -86,8 +85,9 @@ class VideoMamba(VideoModel):
         residual = torch.zeros_like(hidden, dtype=exact_dtype(hidden))
         for layer in self.layers:
             if self.gradient_checkpointing and self.training:
-                layer = partial(checkpoint, layer, use_reentrant=False)
-            hidden, residual = layer(hidden, residual)
+                hidden, residual = checkpoint(layer, hidden, residual, use_reentrant=False)
+            else:
+                hidden, residual = layer(hidden, residual)
         features: torch.Tensor = self.norm_f((residual + self.drop_path(hidden))[:, 0])
         return features
 
@@ -97,10 +97,10 @@ class VideoMamba(VideoModel):
         Weights of the image model get a time axis for their patches.
         """
         if "pos_embed" in state:
-            start, table = state["pos_embed"].split((1, state["pos_embed"].shape[1] - 1), dim=1)
+            start, table = state["pos_embed"][:, :1], state["pos_embed"][:, 1:]
             old, new = (math.isqrt(n) for n in (table.shape[1], self.pos_embed.shape[1] - 1))
             if old != new:
-                table = table.float().transpose(1, 2).unflatten(2, (old, old))
+                table = table.float().transpose(1, 2).reshape(1, -1, old, old)
                 table = F.interpolate(table, (new, new), mode="bicubic", align_corners=False)
                 table = table.flatten(2).transpose(1, 2)
                 state["pos_embed"] = torch.cat((start, table.to(start.dtype)), dim=1)

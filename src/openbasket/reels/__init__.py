@@ -135,6 +135,7 @@ def build(
     ]
     reels = _reel_rows(shown.filter(pl.col("subject_id").is_in(list(made))), made, settings.draw)
     _write(workspace, places.reels, found.clips, reels, failures, settings, subject_ids)
+    places.tidy(workspace, settings.draw)
     return ReelReport(
         reels=len(made),
         clips=reels["clip_id"].n_unique(),
@@ -163,7 +164,7 @@ class _Places:
         return cls(whole.below("clips"), whole)
 
     def tidy(self, workspace: Workspace, draw: int) -> None:
-        """Remove what a killed run has left."""
+        """Remove what a killed run, or a process that died in this one, has left."""
         for folder in (self.clips, self.reels.below(reel_folder(draw))):
             if isinstance(folder.root, Path):
                 remove_leftovers(folder.root)
