@@ -23,7 +23,13 @@ __all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
 
 #: Name of a model -> what builds it. A file of several sizes has one line each.
 MODELS: Mapping[str, str] = {
+    "timesformer": "openbasket.models.timesformer:TimeSformer",
+    "timesformer-tiny": "openbasket.models.timesformer:tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
+    "umt": "openbasket.models.umt:UMT",
+    "umt-tiny": "openbasket.models.umt:tiny",
+    "videomae2": "openbasket.models.videomae2:VideoMAE2",
+    "videomae2-tiny": "openbasket.models.videomae2:tiny",
 }
 
 
