@@ -23,6 +23,13 @@ NO_GRADIENT = {
     "videomamba-tiny": ("layers.2.mixer.A_log",),
 }
 
+#: Options that make a model of paper size small enough for these tests.
+SMALL = {
+    "timesformer": {"width": 96, "depth": 2, "heads": 3},
+    "umt": {"width": 96, "depth": 2, "heads": 3},
+    "videomae2": {"width": 88, "depth": 2, "heads": 4, "patch": 16},
+}
+
 
 @pytest.fixture(params=sorted(MODELS))
 def name(request):

@@ -25,7 +25,13 @@ __all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
 MODELS: Mapping[str, str] = {
     "internvideo2": "openbasket.models.internvideo2:InternVideo2",
     "internvideo2-tiny": "openbasket.models.internvideo2:internvideo2_tiny",
+    "timesformer": "openbasket.models.timesformer:TimeSformer",
+    "timesformer-tiny": "openbasket.models.timesformer:tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
+    "umt": "openbasket.models.umt:UMT",
+    "umt-tiny": "openbasket.models.umt:tiny",
+    "videomae2": "openbasket.models.videomae2:VideoMAE2",
+    "videomae2-tiny": "openbasket.models.videomae2:tiny",
     "videomamba": "openbasket.models.videomamba:VideoMamba",
     "videomamba-tiny": "openbasket.models.videomamba:VideoMambaTiny",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import torch
 from openbasket.models.base import VideoModel
 from openbasket.skills import SKILLS
 
-__all__ = ["LoadReport", "load_official"]
+__all__ = ["LoadReport", "load_official", "renamed"]
 
 #: What wrappers put before names.
 _PREFIXES = ("module.", "_orig_mod.")
@@ -57,6 +58,21 @@ def load_official(model: VideoModel, state_dict: Mapping[str, torch.Tensor]) -> 
         tuple(sorted(state.keys() - own.keys())),
         tuple(sorted(n for n in state.keys() & own.keys() if n not in fits)),
     )
+
+
+def renamed(state: Mapping[str, torch.Tensor], names: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Give weights other names.
+
+    Args:
+        state: weights by name.
+        names: regular expression -> what replaces it, each applied to every name, in this order.
+    """
+    found = {}
+    for name, value in state.items():
+        for pattern, replacement in names.items():
+            name = re.sub(pattern, replacement, name)
+        found[name] = value
+    return found
 
 
 def _bare(name: str) -> str:
