@@ -13,6 +13,9 @@ FRAMES, SIZE = 4, 64
 #: Options that make big models small.
 SMALL = {
     "internvideo2": {"patch": 16, "width": 96, "depth": 2, "heads": 4, "clip_embed_dim": 48},
+    "timesformer": {"width": 96, "depth": 2, "heads": 3},
+    "umt": {"width": 96, "depth": 2, "heads": 3},
+    "videomae2": {"width": 88, "depth": 2, "heads": 4, "patch": 16},
     "videomamba": {"width": 32, "depth": 3},
     "videomamba-tiny": {"width": 32, "depth": 3},
 }
@@ -21,13 +24,6 @@ NO_GRADIENT = {
     # The class token comes first: what the last layer's forward scan hands on does not reach it.
     "videomamba": ("layers.2.mixer.A_log",),
     "videomamba-tiny": ("layers.2.mixer.A_log",),
-}
-
-#: Options that make a model of paper size small enough for these tests.
-SMALL = {
-    "timesformer": {"width": 96, "depth": 2, "heads": 3},
-    "umt": {"width": 96, "depth": 2, "heads": 3},
-    "videomae2": {"width": 88, "depth": 2, "heads": 4, "patch": 16},
 }
 
 
