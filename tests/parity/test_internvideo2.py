@@ -69,6 +69,7 @@ def table(frames, side, width=96):
         ((8, 16), (32, 16)),
         ((8, 16), (16, 4)),
         ((4, 16), (8, 8)),
+        ((4, 4), (8, 7)),
     ],
 )
 def test_a_position_table_of_other_frames_and_places_is_interpolated(old, new):
@@ -82,8 +83,9 @@ def test_a_position_table_of_other_frames_and_places_is_interpolated(old, new):
     torch.testing.assert_close(ours[0, inner], ideal[0, inner], rtol=0, atol=0.03)
 
 
-def test_a_position_table_of_no_known_size_is_a_misfit():
-    assert load_official(build(), {"pos_embed": torch.zeros(1, 78, 96)}).misfit == ("pos_embed",)
+@pytest.mark.parametrize("shape", [(1, 78, 96), (1, 1, 96), (2, 129, 96), (96,), (1, 65, 48)])
+def test_a_position_table_of_no_known_size_is_a_misfit(shape):
+    assert load_official(build(), {"pos_embed": torch.zeros(shape)}).misfit == ("pos_embed",)
 
 
 def test_paper_size_has_the_measured_number_of_weights():

@@ -24,7 +24,7 @@ __all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
 #: Name of a model -> what builds it. A file of several sizes has one line each.
 MODELS: Mapping[str, str] = {
     "internvideo2": "openbasket.models.internvideo2:InternVideo2",
-    "internvideo2-tiny": "openbasket.models.internvideo2:internvideo2_tiny",
+    "internvideo2-tiny": "openbasket.models.internvideo2:tiny",
     "timesformer": "openbasket.models.timesformer:TimeSformer",
     "timesformer-tiny": "openbasket.models.timesformer:tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from openbasket.models.base import VideoModel
 from openbasket.models.spec import ModelSpec
 
-__all__ = ["SPECS", "InternVideo2", "internvideo2_tiny"]
+__all__ = ["SPECS", "InternVideo2", "tiny"]
 
 SOURCE = "InternVideo2: Scaling Foundation Models for Multimodal Video Understanding (ECCV 2024)"
 SPEC = ModelSpec("internvideo2", 32, 224, 1_029_437_796, SOURCE, "Apache-2.0")
@@ -23,7 +23,7 @@ SPECS = {spec.name: spec for spec in (SPEC, TINY)}
 #: Places of a frame (16 x 16) in the position tables of all official checkpoints.
 _OFFICIAL_PLACES = 256
 #: Frames that checkpoints have, unless nothing else explains the length of their table.
-_USUAL_FRAMES = (4, 8, 16, 32, 64)
+_USUAL_FRAMES = (8, 4, 16, 32, 64)
 
 
 class InternVideo2(VideoModel):
@@ -119,16 +119,17 @@ class InternVideo2(VideoModel):
 
         A table does not say of how many frames it is. What explains its length is sought in this
         order: 4, 8, 16, 32 or 64 frames of 16 x 16 places (all official checkpoints), the same of
-        the model's own places, the model's own frames, any frames of its own places. A table that
-        none of these explains stays as it is.
+        the model's own places, the model's own frames, 8, 4, 16, 32 or 64 frames of a square, any
+        frames of the model's own places. A table that none of these explains stays as it is.
 
         Args:
             state: by official name, without what wrappers put before it; may be changed.
         """
         table = state.get("pos_embed")
-        if table is None or table.shape == self.pos_embed.shape or table.ndim != 3:
+        if table is None or table.shape == self.pos_embed.shape:
             return state
-        frames = self._frames(table.shape[1] - 1)
+        known = table.ndim == 3 and len(table) == 1 and table.shape[1] > 1
+        frames = self._frames(table.shape[1] - 1) if known else None
         if frames:
             state["pos_embed"] = _resized(table, frames, *self.grid)
         return state
@@ -139,8 +140,9 @@ class InternVideo2(VideoModel):
         for places in (_OFFICIAL_PLACES, side * side):
             if tokens % places == 0 and tokens // places in _USUAL_FRAMES:
                 return tokens // places
-        if own * isqrt(tokens // own) ** 2 == tokens:
-            return own
+        for frames in (own, *_USUAL_FRAMES):
+            if frames * isqrt(tokens // frames) ** 2 == tokens:
+                return frames
         return tokens // places if tokens % places == 0 else None
 
 
@@ -171,6 +173,12 @@ class _PatchEmbed(nn.Module):
         return tokens.flatten(3).permute(0, 2, 3, 1)
 
 
+class _RMSNorm(nn.RMSNorm):
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        weight = self.weight.to(tokens.dtype)  # of one type, else it is computed slowly
+        return F.rms_norm(tokens, self.normalized_shape, weight, self.eps)
+
+
 class _LayerScale(nn.Module):
     def __init__(self, width: int, value: float) -> None:
         super().__init__()
@@ -187,8 +195,8 @@ class _Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.q_norm = nn.RMSNorm(width, eps=1e-6)
-        self.k_norm = nn.RMSNorm(width, eps=1e-6)
+        self.q_norm = _RMSNorm(width, eps=1e-6)
+        self.k_norm = _RMSNorm(width, eps=1e-6)
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -214,10 +222,10 @@ class _Block(nn.Module):
     ) -> None:
         super().__init__()
         self.drop_path = drop_path
-        self.norm1 = nn.RMSNorm(width, eps=1e-6)
+        self.norm1 = _RMSNorm(width, eps=1e-6)
         self.attn = _Attention(width, heads)
         self.ls1 = _LayerScale(width, init_values)
-        self.norm2 = nn.RMSNorm(width, eps=1e-6)
+        self.norm2 = _RMSNorm(width, eps=1e-6)
         self.mlp = _Mlp(width, hidden)
         self.ls2 = _LayerScale(width, init_values)
 
@@ -273,7 +281,7 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, heads: int) -> to
 
 
 #: A small one, to learn and to test with: init_values larger, since it starts from nothing.
-internvideo2_tiny = partial(
+tiny = partial(
     InternVideo2,
     num_frames=TINY.frames,
     size=TINY.size,
