@@ -23,6 +23,10 @@ __all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
 
 #: Name of a model -> what builds it. A file of several sizes has one line each.
 MODELS: Mapping[str, str] = {
+    "memvit": "openbasket.models.memvit:MeMViT",
+    "memvit-16": "openbasket.models.memvit:memvit_16",
+    "memvit-24": "openbasket.models.memvit:memvit_24",
+    "memvit-tiny": "openbasket.models.memvit:memvit_tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
 }
 
