@@ -25,6 +25,10 @@ __all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
 MODELS: Mapping[str, str] = {
     "internvideo2": "openbasket.models.internvideo2:InternVideo2",
     "internvideo2-tiny": "openbasket.models.internvideo2:tiny",
+    "memvit": "openbasket.models.memvit:MeMViT",
+    "memvit-16": "openbasket.models.memvit:memvit_16",
+    "memvit-24": "openbasket.models.memvit:memvit_24",
+    "memvit-tiny": "openbasket.models.memvit:memvit_tiny",
     "timesformer": "openbasket.models.timesformer:TimeSformer",
     "timesformer-tiny": "openbasket.models.timesformer:tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
