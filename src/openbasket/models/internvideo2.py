@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.base import VideoModel
+from openbasket.models.positions import resize_space, resize_time
 from openbasket.models.spec import ModelSpec
 
 __all__ = ["SPECS", "InternVideo2", "tiny"]
@@ -148,17 +149,10 @@ class InternVideo2(VideoModel):
 
 def _resized(table: torch.Tensor, old: int, frames: int, side: int) -> torch.Tensor:
     """Interpolate ``(1, 1 + old * places, C)`` to ``(1, 1 + frames * side * side, C)``."""
-    cls, table = table[:, :1], table[0, 1:].float()
-    length = table.shape[-1]
-    table = table.view(old, -1, length)
-    places = table.shape[1]
-    if old != frames:
-        table = F.interpolate(table.permute(1, 2, 0), frames, mode="linear").permute(2, 0, 1)
-    if places != side * side:
-        pictures = table.transpose(1, 2).reshape(frames, length, isqrt(places), -1)
-        pictures = F.interpolate(pictures, (side, side), mode="bicubic")
-        table = pictures.flatten(2).transpose(1, 2)
-    return torch.cat([cls, table.reshape(1, -1, length).to(cls.dtype)], dim=1)
+    cls, pictures = table[:, :1], table[0, 1:].reshape(old, -1, table.shape[-1])
+    lines = resize_time(pictures.transpose(0, 1), frames)
+    pictures = resize_space(lines.transpose(0, 1), side)
+    return torch.cat([cls, pictures.flatten(0, 1)[None]], dim=1)
 
 
 class _PatchEmbed(nn.Module):

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.base import VideoModel
+from openbasket.models.positions import resize_time
 from openbasket.models.spec import ModelSpec
 
 __all__ = ["SPECS", "MeMViT", "memvit_16", "memvit_24", "memvit_tiny"]
@@ -204,8 +205,7 @@ class MeMViT(VideoModel):
         for name, own in self.state_dict().items():
             table = state.get(name)
             if ".rel_pos_" in name and table is not None and len(table) != len(own):
-                rows = F.interpolate(table.float().T[None], len(own), mode="linear")
-                state[name] = rows[0].T.to(table.dtype)
+                state[name] = resize_time(table[None], len(own))[0]
         for part in ("weight", "bias"):
             official, own = state.get(f"head.projection.{part}"), getattr(self.heads.linear, part)
             if official is not None and official.shape == own.shape:

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.nn.functional import interpolate, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import TimesformerConfig, TimesformerModel
 from transformers.models.timesformer.modeling_timesformer import TimesformerDropPath
 
 from openbasket.models.base import VideoModel
+from openbasket.models.positions import resize_space, resize_time
 from openbasket.models.spec import ModelSpec
 from openbasket.models.weights import renamed
 
@@ -142,13 +143,10 @@ class TimeSformer(VideoModel):
                 for name, value in own.items()
                 if ".temporal_dense." in name or name == _TIME
             }
-        time = state[_TIME].transpose(1, 2)
-        state[_TIME] = interpolate(time, own[_TIME].shape[1]).transpose(1, 2)
-        space = state[_SPACE]
-        old, new = (math.isqrt(table.shape[1] - 1) for table in (space, own[_SPACE]))
-        grid = space[:, 1:].transpose(1, 2).reshape(1, -1, old, old)
-        grid = interpolate(grid, (new, new)).flatten(2).transpose(1, 2)
-        state[_SPACE] = torch.cat([space[:, :1], grid], dim=1)
+        state[_TIME] = resize_time(state[_TIME], own[_TIME].shape[1], mode="nearest")
+        first, places = state[_SPACE][:, :1], state[_SPACE][:, 1:]
+        places = resize_space(places, math.isqrt(own[_SPACE].shape[1] - 1), mode="nearest")
+        state[_SPACE] = torch.cat([first, places], dim=1)
         return state
 
 

@@ -7,8 +7,8 @@ from functools import partial
 
 import torch
 from torch import nn
-from torch.nn.functional import interpolate
 
+from openbasket.models.positions import resize_space, resize_time
 from openbasket.models.spec import ModelSpec
 from openbasket.models.videomae2 import POSITIONS, VideoMAE2, sinusoids
 
@@ -99,11 +99,9 @@ def _resized(table: torch.Tensor, old: int, times: int, grid: int) -> torch.Tens
 
     Bicubic over space and linear over time, as officially.
     """
-    width = table.shape[2]
-    pictures = table.reshape(-1, old, old, width).permute(0, 3, 1, 2)
-    pictures = interpolate(pictures, (grid, grid), mode="bicubic")
-    lines = pictures.permute(2, 3, 1, 0).flatten(0, 1)
-    return interpolate(lines, times, mode="linear").permute(2, 0, 1).reshape(1, -1, width)
+    pictures = resize_space(table.reshape(-1, old * old, table.shape[2]), grid)
+    lines = resize_time(pictures.transpose(0, 1), times)
+    return lines.transpose(0, 1).flatten(0, 1)[None]
 
 
 tiny = partial(UMT, num_frames=8, size=112, width=192, depth=6, heads=3)

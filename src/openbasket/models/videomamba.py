@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.base import VideoModel
+from openbasket.models.positions import resize_space, resize_time
 from openbasket.models.scan import exact_dtype, selective_scan
 from openbasket.models.spec import ModelSpec
 
@@ -98,18 +99,11 @@ class VideoMamba(VideoModel):
         """
         if "pos_embed" in state:
             start, table = state["pos_embed"][:, :1], state["pos_embed"][:, 1:]
-            old, new = (math.isqrt(n) for n in (table.shape[1], self.pos_embed.shape[1] - 1))
-            if old != new:
-                table = table.float().transpose(1, 2).reshape(1, -1, old, old)
-                table = F.interpolate(table, (new, new), mode="bicubic", align_corners=False)
-                table = table.flatten(2).transpose(1, 2)
-                state["pos_embed"] = torch.cat((start, table.to(start.dtype)), dim=1)
+            table = resize_space(table, math.isqrt(self.pos_embed.shape[1] - 1))
+            state["pos_embed"] = torch.cat((start, table), dim=1)
         name = "temporal_pos_embedding"
-        frames = self.temporal_pos_embedding.shape[1]
-        if name in state and state[name].shape[1] != frames:
-            table = state[name].float().transpose(1, 2)
-            table = F.interpolate(table, frames, mode="linear", align_corners=False)
-            state[name] = table.transpose(1, 2).to(state[name].dtype)
+        if name in state:
+            state[name] = resize_time(state[name], self.temporal_pos_embedding.shape[1])
         name = "patch_embed.proj.weight"
         if name in state and state[name].ndim == 4:
             state[name] = state[name].unsqueeze(2)
