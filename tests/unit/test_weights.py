@@ -160,6 +160,13 @@ def test_converting_to_other_frames_and_size_interpolates_and_reports(tmp_path):
     assert all(torch.equal(one[name], two[name]) for name in one), "fresh weights differ"
 
 
+@pytest.mark.parametrize("name", ["umt-tiny", "videomae2-tiny", "timesformer-tiny", "memvit-tiny"])
+def test_tables_that_a_model_computes_do_not_count_as_loaded(tmp_path, name):
+    torch.save({"conv1.weight": torch.ones(3)}, tmp_path / "x.pt")
+    done = run(tmp_path / "x.pt", "--model", name)
+    assert done.exit_code == 1, done.output
+
+
 def test_a_checkpoint_of_another_model_writes_nothing(tmp_path):
     heads = {n: v for n, v in official().items() if n.startswith("head.")}
     for state in ({"conv1.weight": torch.ones(3)}, heads):

@@ -11,7 +11,7 @@ __all__ = ["resize_space", "resize_time"]
 
 
 def resize_space(tables: torch.Tensor, side: int, mode: str = "bicubic") -> torch.Tensor:
-    """Interpolate square grids of positions, row by row, ``(N, old * old, C)``, to ``(N, side * side, C)``."""
+    """Interpolate square grids of positions ``(N, old * old, C)``, row by row, to ``(N, side * side, C)``."""
     old = isqrt(tables.shape[1])
     if old == side:
         return tables

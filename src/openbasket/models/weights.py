@@ -33,7 +33,7 @@ class LoadReport:
     """What came of loading a checkpoint.
 
     Args:
-        loaded: names of our weights that were set.
+        loaded: names of our weights that were set; not tables that a model computes itself.
         missing: names of our weights that the checkpoint does not have; they stay as they were.
         unexpected: names of the checkpoint that have no place here.
         misfit: our names whose shape is another one in the checkpoint; they stay as they were.
@@ -68,8 +68,9 @@ def load_official(model: VideoModel, state_dict: Mapping[str, torch.Tensor]) -> 
     own = model.state_dict()
     fits = {n: v for n, v in state.items() if n in own and v.shape == own[n].shape}
     model.load_state_dict(fits, strict=False)
+    fixed = model.from_official({})  # tables that no checkpoint has
     return LoadReport(
-        tuple(sorted(fits)),
+        tuple(sorted(fits.keys() - fixed.keys())),
         tuple(sorted(own.keys() - state.keys())),
         tuple(sorted(state.keys() - own.keys())),
         tuple(sorted(n for n in state.keys() & own.keys() if n not in fits)),
