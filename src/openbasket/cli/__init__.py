@@ -24,6 +24,7 @@ EXTRAS = {
     "matplotlib": "figures",
     "safetensors": "train",
     "torch": "train",
+    "transformers": "train",
 }
 
 app = typer.Typer(
