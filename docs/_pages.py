@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,11 @@ def main() -> None:
 
 def commands_page() -> str:
     """Every verb with its arguments and options."""
-    root: Any = get_command(cli.app)
     parts = [
         "# Commands\n",
         "Exit codes: 0 all is well; 1 a check or an audit found faults; 2 bad usage or input.\n",
     ]
-    for name in root.commands:
-        command = root.commands[name]
+    for name, command in verbs(get_command(cli.app)):
         parts += [f"## `openbasket {name}`\n", f"{command.help}\n"]
         parts += ["| argument or option | meaning | default |", "|---|---|---|"]
         for parameter in command.params:
@@ -46,6 +44,15 @@ def commands_page() -> str:
             parts.append(f"| {words} | {parameter.help or ''} | {shown} |")
         parts.append("")
     return "\n".join(parts)
+
+
+def verbs(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command below a group, by the words that call it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
 
 
 def providers_page() -> str:

@@ -99,7 +99,7 @@ def test_the_generated_pages_name_every_table_verb_and_option():
     page = _pages.tables_page()
     assert [name for name in tables.TABLES if f"## {name}" not in page] == []
     commands = _pages.commands_page()
-    assert [verb for verb in VERBS if f"## `openbasket {verb}`" not in commands] == []
+    assert [verb for verb in VERBS if f"## `openbasket {verb}" not in commands] == []
     assert "`--unseen-season`" in commands
     without_help = re.findall(r"^\| (`[^|]+`) \|  \|", commands, re.MULTILINE)
     assert without_help == []

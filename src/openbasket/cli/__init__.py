@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from openbasket import __version__
-from openbasket.cli import data, demo, evaluation, simulation, training, transcripts
+from openbasket.cli import data, demo, evaluation, simulation, training, transcripts, weights
 from openbasket.errors import OpenBasketError, plain
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ EXTRAS = {
     "matplotlib": "figures",
     "safetensors": "train",
     "torch": "train",
+    "transformers": "train",
 }
 
 app = typer.Typer(
@@ -50,7 +51,7 @@ def _root(
     del version
 
 
-for module in (transcripts, data, simulation, training, evaluation, demo):
+for module in (transcripts, data, simulation, training, weights, evaluation, demo):
     module.register(app)
 
 

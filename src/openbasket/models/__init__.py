@@ -19,11 +19,40 @@ if TYPE_CHECKING:
 
     from openbasket.models.spec import ModelSpec
 
-__all__ = ["MODELS", "create_model", "model_spec"]
+__all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
 
-#: Name of a model -> where its class is.
+#: Name of a model -> what builds it. A file of several sizes has one line each.
 MODELS: Mapping[str, str] = {
+    "internvideo2": "openbasket.models.internvideo2:InternVideo2",
+    "internvideo2-tiny": "openbasket.models.internvideo2:tiny",
+    "memvit": "openbasket.models.memvit:MeMViT",
+    "memvit-16": "openbasket.models.memvit:memvit_16",
+    "memvit-24": "openbasket.models.memvit:memvit_24",
+    "memvit-tiny": "openbasket.models.memvit:memvit_tiny",
+    "timesformer": "openbasket.models.timesformer:TimeSformer",
+    "timesformer-tiny": "openbasket.models.timesformer:tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
+    "umt": "openbasket.models.umt:UMT",
+    "umt-tiny": "openbasket.models.umt:tiny",
+    "videomae2": "openbasket.models.videomae2:VideoMAE2",
+    "videomae2-tiny": "openbasket.models.videomae2:tiny",
+    "videomamba": "openbasket.models.videomamba:VideoMamba",
+    "videomamba-tiny": "openbasket.models.videomamba:VideoMambaTiny",
+}
+
+
+#: Names that official configurations have for our options.
+ALIASES: Mapping[str, str] = {
+    "all_frames": "num_frames",
+    "img_size": "size",
+    "image_size": "size",
+    "patch_size": "patch",
+    "embed_dim": "width",
+    "hidden_size": "width",
+    "num_layers": "depth",
+    "num_hidden_layers": "depth",
+    "num_heads": "heads",
+    "num_attention_heads": "heads",
 }
 
 
@@ -42,7 +71,7 @@ def create_model(
         num_frames: frames in a clip; the model's own default if ``None``.
         size: height and width of the picture in pixels; the model's own default if ``None``.
         levels: levels of a skill (5, or 3 as in the paper's human study).
-        overrides: further options of the model's constructor.
+        overrides: further options of the model's constructor; those of :data:`ALIASES` by either name.
 
     Returns:
         A module from float ``(B, 3, T, H, W)`` to logits ``(B, 20, levels)``, skills in the order
@@ -53,7 +82,8 @@ def create_model(
     """
     build = getattr(_module(name), MODELS[name].partition(":")[2])
     known = list(inspect.signature(build).parameters)
-    options: dict[str, Any] = {"levels": levels, **overrides}
+    options: dict[str, Any] = {"levels": levels}
+    options |= {ALIASES.get(name, name): value for name, value in overrides.items()}
     if num_frames is not None:
         options["num_frames"] = num_frames
     if size is not None:
@@ -70,7 +100,7 @@ def model_spec(name: str) -> ModelSpec:
     Raises:
         UnknownNameError: no such model.
     """
-    return cast("ModelSpec", _module(name).SPEC)
+    return cast("ModelSpec", _module(name).SPECS[name])
 
 
 def _module(name: str) -> ModuleType:

@@ -9,7 +9,7 @@ __all__ = ["ModelSpec"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Facts about an architecture; each model's file defines one as ``SPEC``.
+    """Facts about an architecture; each model's file has one a name in ``SPECS``.
 
     Args:
         name: its key in :data:`openbasket.models.MODELS`.

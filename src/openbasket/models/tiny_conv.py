@@ -8,7 +8,7 @@ from torch import nn
 from openbasket.models.heads import SkillHeads
 from openbasket.models.spec import ModelSpec
 
-__all__ = ["SPEC", "TinyConv"]
+__all__ = ["SPECS", "TinyConv"]
 
 SPEC = ModelSpec(
     name="tiny_conv",
@@ -18,6 +18,7 @@ SPEC = ModelSpec(
     source="own design",
     licence="MIT",
 )
+SPECS = {SPEC.name: SPEC}
 
 
 class TinyConv(nn.Module):
