@@ -29,6 +29,8 @@ MODELS: Mapping[str, str] = {
     "memvit-16": "openbasket.models.memvit:memvit_16",
     "memvit-24": "openbasket.models.memvit:memvit_24",
     "memvit-tiny": "openbasket.models.memvit:memvit_tiny",
+    "siglip": "openbasket.models.siglip:Siglip",
+    "siglip-tiny": "openbasket.models.siglip:siglip_tiny",
     "timesformer": "openbasket.models.timesformer:TimeSformer",
     "timesformer-tiny": "openbasket.models.timesformer:tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
@@ -38,6 +40,8 @@ MODELS: Mapping[str, str] = {
     "videomae2-tiny": "openbasket.models.videomae2:tiny",
     "videomamba": "openbasket.models.videomamba:VideoMamba",
     "videomamba-tiny": "openbasket.models.videomamba:VideoMambaTiny",
+    "xclip": "openbasket.models.xclip:XClip",
+    "xclip-tiny": "openbasket.models.xclip:xclip_tiny",
 }
 
 
