@@ -1,4 +1,4 @@
-"""Verb: weights convert."""
+"""Verbs: models, weights convert."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openbasket.cli.options import Json, print_json, say
+from openbasket.cli.options import Json, print_json, print_table, say
 from openbasket.wording import counted
 
 __all__ = ["register"]
@@ -18,9 +18,31 @@ SHOWN = 10
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
+    app.command("models")(list_models)
     weights = typer.Typer(no_args_is_help=True)
     weights.command()(convert)
     app.add_typer(weights, name="weights", help="Use the weights of official checkpoints.")
+
+
+def list_models(as_json: Json = False) -> None:
+    """List the models that a recipe can name: frames, picture size, number of weights, source, licence."""
+    from dataclasses import asdict
+
+    from openbasket.models import MODELS, model_spec
+
+    specs = [model_spec(name) for name in sorted(MODELS)]
+    if as_json:
+        print_json([asdict(spec) for spec in specs])
+        return
+    print_table(
+        "Models",
+        ("name", "frames", "size", "weights", "licence"),
+        [
+            (s.name, str(s.frames), str(s.size), f"{s.params / 1e6:,.1f} M", s.licence)
+            for s in specs
+        ],
+        "Where each comes from: --json",
+    )
 
 
 def convert(
