@@ -20,7 +20,9 @@ from openbasket.wording import counted, counted_expr
 from openbasket.workspace import Workspace
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-HEAVY = {"torch", "av", "polars", "pandera", "cv2", "matplotlib", "numpy", "accelerate"}
+HEAVY = {
+    "torch", "transformers", "av", "polars", "pandera", "cv2", "matplotlib", "numpy", "accelerate",
+}  # fmt: skip
 VERBS = list(get_command(cli.app).commands)  # type: ignore[attr-defined]
 
 
