@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     for verb in (
         label, players, reliability, agreement, split, reels, build, verify, statistics, figures,
-        export_sportscode,
+        export_sportscode, instructions,
     ):  # fmt: skip
         app.command()(verb)
 
@@ -553,3 +553,24 @@ def statistics(root: Root, as_json: Json = False) -> None:
         return
     for title, columns, rows in found.tables():
         print_table(title, columns, rows)
+
+
+def instructions(
+    root: Annotated[
+        Path, typer.Argument(metavar="ROOT", help="Dataset in the official layout, or a workspace.")
+    ],
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    split: Annotated[
+        str, typer.Option(help="Split, such as train, val, test or cross_season.")
+    ] = "train",
+    levels: Annotated[int, typer.Option(min=2, help="Levels that the labels have: 5, or 3.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Write a split as questions and answers, to fine-tune a model that answers in text (LLaVA)."""
+    from openbasket.dataset.export.instructions import write_instructions
+
+    count = write_instructions(root, out, split, levels=levels)
+    if as_json:
+        print_json({"path": str(out), "items": count})
+    else:
+        say(f"{counted(count, 'conversation')} written to {out}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from openbasket.errors import UnknownNameError
+from openbasket.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from openbasket.models.spec import ModelSpec
 
-__all__ = ["ALIASES", "MODELS", "create_model", "model_spec"]
+__all__ = ["ALIASES", "MODELS", "TEXT_MODELS", "create_model", "model_spec", "no_heads"]
 
 #: Name of a model -> what builds it. A file of several sizes has one line each.
 MODELS: Mapping[str, str] = {
@@ -44,6 +44,11 @@ MODELS: Mapping[str, str] = {
     "xclip-tiny": "openbasket.models.xclip:xclip_tiny",
 }
 
+#: Models that answer in text and have no heads: :func:`create_model` does not build them.
+TEXT_MODELS: Mapping[str, str] = {
+    "llava_onevision": "openbasket.models.llava_onevision:llava_onevision",
+    "llava_onevision-tiny": "openbasket.models.llava_onevision:tiny",
+}
 
 #: Names that official configurations have for our options.
 ALIASES: Mapping[str, str] = {
@@ -83,7 +88,10 @@ def create_model(
 
     Raises:
         UnknownNameError: no such model, or the model has no such option.
+        ConfigError: a model of :data:`TEXT_MODELS`.
     """
+    if name in TEXT_MODELS:
+        raise ConfigError(no_heads(name))
     build = getattr(_module(name), MODELS[name].partition(":")[2])
     known = list(inspect.signature(build).parameters)
     options: dict[str, Any] = {"levels": levels}
@@ -107,7 +115,18 @@ def model_spec(name: str) -> ModelSpec:
     return cast("ModelSpec", _module(name).SPECS[name])
 
 
+def no_heads(name: str) -> str:
+    """What to tell who wants a model of :data:`TEXT_MODELS` with heads."""
+    return (
+        f"'{name}' answers in text and has no skill heads. Build it with "
+        f"{TEXT_MODELS[name].replace(':', '.')}, train it with its 'loss' on the conversations "
+        "that 'openbasket instructions' writes, and read its answers with "
+        "openbasket.models.skill_text.parse"
+    )
+
+
 def _module(name: str) -> ModuleType:
-    if name not in MODELS:
-        raise UnknownNameError("model", name, sorted(MODELS))
-    return import_module(MODELS[name].partition(":")[0])
+    known = {**MODELS, **TEXT_MODELS}
+    if name not in known:
+        raise UnknownNameError("model", name, sorted(known))
+    return import_module(known[name].partition(":")[0])

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from openbasket.errors import ConfigError, suggest
-from openbasket.models import MODELS
+from openbasket.models import MODELS, TEXT_MODELS, no_heads
 
 __all__ = ["DataConfig", "ModelConfig", "Recipe", "TrainConfig", "load_recipe", "recipe_names"]
 
@@ -31,6 +31,8 @@ class ModelConfig(_Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
+        if name in TEXT_MODELS:
+            raise ValueError(no_heads(name))
         if name not in MODELS:
             known = sorted(MODELS)
             raise ValueError(f"unknown model.{suggest(name, known)} Known: {', '.join(known)}")
