@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from openbasket import cli
 from openbasket.errors import ConfigError, NotFoundError, OpenBasketError, UnknownNameError
-from openbasket.models import MODELS, create_model
+from openbasket.models import MODELS, TEXT_MODELS, create_model
 from openbasket.models.weights import convert, read_official
 from openbasket.training.checkpoint import load_weights
 
@@ -181,7 +181,7 @@ def test_a_checkpoint_of_another_model_writes_nothing(tmp_path):
 def test_models_are_listed_with_what_is_known_of_them():
     done = CliRunner().invoke(cli.app, ["models", "--json"])
     listed = {row["name"]: row for row in json.loads(done.stdout)}
-    assert set(listed) == set(MODELS)
+    assert set(listed) == {*MODELS, *TEXT_MODELS}
     assert listed["videomamba"]["params"] == 73_735_012
     assert (listed["videomamba"]["frames"], listed["videomamba"]["licence"]) == (64, "Apache-2.0")
     assert "internvideo2-tiny" in CliRunner().invoke(cli.app, ["models"]).stdout

@@ -22,6 +22,7 @@ EXTRAS = {
     "jinja2": "report",
     "markupsafe": "report",
     "matplotlib": "figures",
+    "peft": "train",
     "safetensors": "train",
     "torch": "train",
     "transformers": "train",

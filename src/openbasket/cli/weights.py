@@ -25,12 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(as_json: Json = False) -> None:
-    """List the models that a recipe can name: frames, picture size, number of weights, source, licence."""
+    """List the models: frames, picture size, number of weights, source, licence."""
     from dataclasses import asdict
 
-    from openbasket.models import MODELS, model_spec
+    from openbasket.models import MODELS, TEXT_MODELS, model_spec
 
-    specs = [model_spec(name) for name in sorted(MODELS)]
+    specs = [model_spec(name) for name in sorted([*MODELS, *TEXT_MODELS])]
     if as_json:
         print_json([asdict(spec) for spec in specs])
         return
