@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -12,7 +13,7 @@ from helpers import decoded, numbered
 
 from openbasket.errors import VideoError
 from openbasket.video.clip import Encoding, Span, cut_clips
-from openbasket.video.probe import probe
+from openbasket.video.probe import duration_s, probe
 from openbasket.video.sound import open_sound
 
 TICK = Fraction(1, 30)
@@ -62,6 +63,16 @@ def test_pictures_last_no_longer_because_sound_does(tmp_path, suffix):
             out.mux(audio.encode(sound))
         out.mux(audio.encode(None))
     assert abs(probe(path).duration_s - 3) < Fraction(1, 500)
+
+
+@pytest.mark.parametrize(
+    ("tag", "seconds"),
+    [("00:00:02.0", 2), ("05:59:59", 3), ("00:99:99", 3), ("00:00:00", 3), ("-1:00:00", 3)],
+)
+def test_a_tag_cannot_make_a_video_longer_than_its_file(tag, seconds):
+    stream = SimpleNamespace(duration=None, time_base=None, metadata={"DURATION": tag})
+    container = SimpleNamespace(duration=3_000_000)
+    assert duration_s(container, stream) == seconds
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".flv"])

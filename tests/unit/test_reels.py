@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import polars as pl
 import pytest
 from helpers import decoded, numbered
@@ -12,9 +13,17 @@ from hypothesis import strategies as st
 
 from openbasket import reels as building
 from openbasket import tables
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, UnknownNameError
+from openbasket.errors import (
+    BadInputError,
+    ConfigError,
+    NotFoundError,
+    UnknownNameError,
+    VideoError,
+)
 from openbasket.reels import ClipSettings, ReelReport, ReelSettings, build
+from openbasket.reels import cut as cutting
 from openbasket.reels.sample import sample
+from openbasket.video.join import join
 from openbasket.workspace import Workspace
 
 SHORT = ClipSettings(0.5, 0.5, crf=28, preset="ultrafast")
@@ -206,6 +215,39 @@ def test_a_second_run_makes_nothing_again(workspace):
     assert make(workspace).encoded == 0
     assert state(workspace) == before
     assert workspace.read("reels").equals(table)
+
+
+def test_a_video_that_is_exchanged_while_it_is_cut_leaves_no_clip_of_its_name(
+    workspace, videos, monkeypatch
+):
+    cut = cutting.cut_clips
+
+    def exchanged(source, *given):
+        source.write_bytes((videos / "g2.mp4").read_bytes())
+        return cut(source, *given)
+
+    monkeypatch.setattr(cutting, "cut_clips", exchanged)
+    report = make(workspace)
+    assert any("changed while it was cut" in failure[2] for failure in report.failures)
+    assert not list(workspace.clips.rglob("*.mp4"))
+
+
+def test_a_clip_that_became_something_else_goes_into_no_reel(workspace, tmp_path, capfd):
+    make(workspace)
+    clip = sorted(workspace.clips.rglob("*.mp4"))[0]
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "gap.mp4"), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            packet.stream = stream
+            if number > 10:
+                packet.pts += 15360
+                packet.dts += 15360
+            out.mux(packet)
+    with pytest.raises(VideoError, match="not as it was cut"):
+        join([tmp_path / "gap.mp4"], tmp_path / "reel.mp4")
+    capfd.readouterr()
+    join([clip], tmp_path / "reel.mp4")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_a_process_left_that_died_meanwhile_is_removed(workspace, monkeypatch):

@@ -185,3 +185,13 @@ def test_models_are_listed_with_what_is_known_of_them():
     assert listed["videomamba"]["params"] == 73_735_012
     assert (listed["videomamba"]["frames"], listed["videomamba"]["licence"]) == (64, "Apache-2.0")
     assert "internvideo2-tiny" in CliRunner().invoke(cli.app, ["models"]).stdout
+
+
+@pytest.mark.parametrize("name", ["timesformer-tiny", "memvit-tiny", "siglip-tiny", NAME])
+def test_weights_of_a_wrong_shape_are_refused_or_told(tmp_path, name):
+    state = {k: torch.ones(()) for k in create_model(name).state_dict()}
+    state |= {f"head.{i}.weight": torch.ones(1).expand(1000) for i in range(20)}
+    torch.save(state, tmp_path / "x.pt")
+    done = run(tmp_path / "x.pt", "--model", name)
+    assert done.exit_code in (1, 2), done.output
+    assert done.exception is None or isinstance(done.exception, (SystemExit, OpenBasketError))

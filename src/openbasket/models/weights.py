@@ -63,7 +63,9 @@ def load_official(model: VideoModel, state_dict: Mapping[str, torch.Tensor]) -> 
     state = model.from_official(state)
     for part in ("weight", "bias"):
         names = [f"head.{i}.{part}" for i in range(len(SKILLS))]
-        if all(name in state for name in names):
+        own = getattr(model.heads.linear, part)
+        heads = [state[name] for name in names if name in state]
+        if len(heads) == len(names) and sum(head.numel() for head in heads) == own.numel():
             state[f"heads.linear.{part}"] = torch.cat([state.pop(name) for name in names])
     own = model.state_dict()
     fits = {n: v for n, v in state.items() if n in own and v.shape == own[n].shape}
@@ -173,7 +175,7 @@ def convert(
         )
     try:
         return model, load_official(model, state)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise OpenBasketError(f"'{path}' is no checkpoint of '{name}': {error}") from None
 
 

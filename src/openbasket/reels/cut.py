@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from openbasket.errors import ConfigError
+from openbasket.errors import ConfigError, VideoError
 from openbasket.reels.footage import Footage
-from openbasket.storage import Folder, Place
+from openbasket.storage import Folder, Place, stamp
 from openbasket.video.clip import Encoding, Span, cut_clips
 from openbasket.video.write import FPS, HEIGHT, WIDTH
 
@@ -147,7 +147,7 @@ def cut_game(job: CutJob) -> CutResult:
     A stretch that does not decode costs only its own clip.
 
     Raises:
-        VideoError: the video cannot be opened at all.
+        VideoError: the video cannot be opened at all, or is not the one that was looked at.
     """
     clips: list[ClipRow] = []
     failures: list[tuple[str, str]] = []
@@ -164,6 +164,12 @@ def cut_game(job: CutJob) -> CutResult:
         encoding = job.settings.encoding(check=job.check)
         for path, error in cut_clips(job.source, spans, encoding) if spans else ():
             span = staged[path]
+            if stamp(job.source) not in (
+                None,
+                job.footage.stamp,
+            ):  # its clips would bear false names
+                path.unlink(missing_ok=True)
+                raise VideoError(f"'{job.source}' changed while it was cut; run again")
             if error is None:
                 job.store.put(path, span.path.as_posix())
                 encoded += 1

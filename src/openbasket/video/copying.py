@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from openbasket.video.join import Heard, Part, Placed, frame_step, is_instant, mux, places
-from openbasket.video.probe import NO_DECODER
+from openbasket.video.probe import without_decoder
 from openbasket.video.sound import encode_sound
 from openbasket.video.source import Encoding, Source, Span
 from openbasket.video.write import FPS, HEIGHT, WIDTH
@@ -96,7 +96,8 @@ def copy_clip(source: Source, span: Span, encoding: Encoding) -> bool:
 
 
 def _part_in(file: bytes, stack: ExitStack) -> tuple[Part, VideoStream]:
-    container = stack.enter_context(av.open(io.BytesIO(file), "r", options=NO_DECODER))
+    with without_decoder() as options:
+        container = stack.enter_context(av.open(io.BytesIO(file), "r", options=options))
     stream = container.streams.video[0]
     config = bytes(stream.codec_context.extradata or b"")
     return Part(config, list(places(container, stream))), stream

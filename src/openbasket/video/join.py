@@ -205,6 +205,9 @@ def _read(clip: Path, container: InputContainer, stream: VideoStream) -> tuple[P
     if not pictures:
         raise VideoError(f"'{clip}' holds no frames; cut it again")
     config = bytes(stream.codec_context.extradata or b"")
+    named = stream.codec_context.name == "h264" and config[:1] == b"\1" and config[4] & 3 == 3
+    if not named or sorted(place for place, _ in pictures) != list(range(len(pictures))):
+        raise VideoError(f"'{clip}' is not as it was cut; remove it, and it is cut again")
     return Part(config, pictures), Heard(len(pictures), sound)
 
 

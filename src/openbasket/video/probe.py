@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import IO
@@ -17,16 +17,14 @@ from openbasket.errors import VideoError
 from openbasket.storage import Place, Url, open_ranges
 from openbasket.video.boxes import Index, index_of, read_index
 
-#: Opens a file whose header tells all, such as an MP4, without decoding its first pictures.
-NO_DECODER = {"codec_whitelist": "none"}
 #: Of Matroska: hours, minutes, seconds.
-_DURATION_TAG = re.compile(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)")
+_DURATION_TAG = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d(?:\.\d{1,9})?)")
 #: What is opened. Others (playlists, lists of files) can name further files to be read.
 _CONTAINERS = (
     "mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,live_flv,asf,ogg,mxf,nut,gxf,h264,hevc,mpegvideo"
 )
 
-__all__ = ["NO_DECODER", "Limits", "VideoInfo", "duration_s", "open_video", "probe"]
+__all__ = ["Limits", "VideoInfo", "duration_s", "open_video", "probe", "without_decoder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +122,11 @@ def open_video(
                     raise VideoError(f"there is no video at '{path}'")
                 _refuse_size(path, path.stat().st_size, limits)
                 _refuse_index(path, read_index(path, limits.index_bytes), limits)
-            container = stack.enter_context(
-                av.open(
-                    source,
-                    mode="r",
-                    options=bound if decodes else NO_DECODER,
-                    container_options=most,
-                    metadata_errors="replace",
+            with nullcontext(bound) if decodes else without_decoder() as options:
+                opened = av.open(
+                    source, "r", options=options, container_options=most, metadata_errors="replace"
                 )
-            )
+            container = stack.enter_context(opened)
             if not container.streams.video:
                 raise VideoError(f"'{path}' holds no video stream; it is truncated or no video")
             stream = container.streams.video[0]
@@ -147,6 +141,20 @@ def open_video(
             f"'{path}' cannot be read as video ({error.strerror or error}). It may be truncated or "
             "no video at all; fetch or make it again"
         ) from None
+
+
+@contextmanager
+def without_decoder() -> Iterator[dict[str, str]]:
+    """Options that open a file whose header tells all, such as an MP4, without decoding its first pictures.
+
+    FFmpeg complains of what was asked for; inside, it is not heard.
+    """
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.FATAL)
+    try:
+        yield {"codec_whitelist": "none"}
+    finally:
+        av.logging.set_level(level)
 
 
 def _refuse_size(path: Place, size: int, limits: Limits) -> None:
@@ -199,10 +207,11 @@ def duration_s(container: InputContainer, stream: VideoStream) -> Fraction:
     if stream.duration is not None and stream.time_base is not None:
         return Fraction(stream.duration) * stream.time_base
     # Matroska states a stream's in a tag; what it states of the file is that of the longest.
+    whole = Fraction(container.duration or 0, av.time_base)
     if told := _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = told.groups()
-        return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
-    return Fraction(container.duration or 0, av.time_base)
+        return min(3600 * int(hours) + 60 * int(minutes) + Fraction(seconds), whole) or whole
+    return whole
 
 
 def _info(path: Place, container: InputContainer, stream: VideoStream) -> VideoInfo:
