@@ -250,6 +250,18 @@ def test_a_clip_that_became_something_else_goes_into_no_reel(workspace, tmp_path
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_table_from_elsewhere_removes_nothing_but_reels(workspace):
+    make(workspace)
+    foreign = (
+        workspace.read("reels")
+        .head(1)
+        .with_columns(path=pl.lit("openbasket/workspace.json"), subject_id=pl.lit("x"))
+    )
+    workspace.write("reels", pl.concat([workspace.read("reels"), foreign]))
+    make(workspace)
+    assert (workspace.root / "openbasket" / "workspace.json").exists()
+
+
 def test_what_a_process_left_that_died_meanwhile_is_removed(workspace, monkeypatch):
     from openbasket.workspace import _TEMPORARY
 

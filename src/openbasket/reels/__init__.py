@@ -194,7 +194,7 @@ def _join(
             made[job.subject_id] = job.name
             continue
         if written is not None:
-            receipt.unlink()  # before the reel changes
+            receipt.unlink(missing_ok=True)  # before the reel changes
         todo.append(job)
     for _, outcome in stream(
         assemble, todo, describe="joining reels", engine=engine, quiet=quiet, size=_clips_in
@@ -258,6 +258,7 @@ def _write(
             other = workspace.read("failures").filter(~pl.col("stage").is_in(_STAGES))
             mine = pl.concat([other, mine])
         write("failures", mine.sort("stage", "item", "reason"))
-    for path in sorted(gone):
-        place_of_reels.remove(path)  # not made any more
+    for path in sorted(gone):  # not made any more
+        if path.startswith(f"{reel_folder(settings.draw)}/") and path.endswith(".mp4"):
+            place_of_reels.remove(path)
     write_json(workspace.private / f"reels_draw{settings.draw}.json", asdict(settings))
