@@ -107,9 +107,9 @@ def test_dropped_paths_leave_the_expected_value_and_the_first_block():
     torch.manual_seed(0)
     first, last = build(drop_path_rate=0.5).train().blocks
     branch = torch.ones(400, 3, 96)
-    assert torch.equal(first._dropped(branch), branch)
-    dropped = last._dropped(branch)
+    assert torch.equal(first.drop_path(branch), branch)
+    dropped = last.drop_path(branch)
     assert torch.equal(dropped, dropped[:, :1, :1].expand_as(dropped))
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert 0.8 < dropped.mean() < 1.2
-    assert torch.equal(last.eval()._dropped(branch), branch)
+    assert torch.equal(last.eval().drop_path(branch), branch)

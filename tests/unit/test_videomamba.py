@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from openbasket.models import create_model
-from openbasket.models.videomamba import DropPath
+from openbasket.models.base import DropPath
 from openbasket.models.weights import load_official
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.heads import SkillHeads
 
-__all__ = ["VideoModel"]
+__all__ = ["DropPath", "VideoModel"]
 
 
 class VideoModel(nn.Module):
@@ -21,6 +24,7 @@ class VideoModel(nn.Module):
 
     def __init__(self, clip_shape: tuple[int, int, int, int], features: int, levels: int) -> None:
         super().__init__()
+        self.gradient_checkpointing = False
         self.clip_shape = clip_shape
         self.heads = SkillHeads(features, levels)
 
@@ -41,6 +45,12 @@ class VideoModel(nn.Module):
         logits: torch.Tensor = self.heads(self.features(clips))
         return logits
 
+    def through(self, layer: nn.Module, *given: Any) -> Any:
+        """What a layer makes of values; made again in the backward pass with ``gradient_checkpointing``."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(layer, *given, use_reentrant=False)
+        return layer(*given)
+
     def from_official(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Give the weights of an official checkpoint the names, and shapes, that they have here.
 
@@ -51,3 +61,18 @@ class VideoModel(nn.Module):
             state: by official name, without what wrappers put before it; may be changed.
         """
         return state
+
+
+class DropPath(nn.Module):
+    """In training, make some clips' values zero and the others' larger, so that the mean stays."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(B, ...)`` to the same."""
+        if not self.training or not self.rate:
+            return x
+        kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.rate
+        return x * kept / (1 - self.rate)

@@ -8,9 +8,8 @@ from math import isqrt
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
-from openbasket.models.base import VideoModel
+from openbasket.models.base import DropPath, VideoModel
 from openbasket.models.positions import resize_space, resize_time
 from openbasket.models.spec import ModelSpec
 
@@ -108,10 +107,7 @@ class InternVideo2(VideoModel):
         tokens = torch.cat([self.cls_token.expand(len(clips), -1, -1), tokens], dim=1)
         tokens = tokens + self.pos_embed
         for block in self.blocks:
-            if self.gradient_checkpointing and torch.is_grad_enabled():
-                tokens = checkpoint(block, tokens, use_reentrant=False)
-            else:
-                tokens = block(tokens)
+            tokens = self.through(block, tokens)
         features: torch.Tensor = self.fc_norm(self.clip_projector(tokens))
         return features
 
@@ -215,7 +211,7 @@ class _Block(nn.Module):
         self, width: int, heads: int, hidden: int, init_values: float, drop_path: float
     ) -> None:
         super().__init__()
-        self.drop_path = drop_path
+        self.drop_path = DropPath(drop_path)
         self.norm1 = _RMSNorm(width, eps=1e-6)
         self.attn = _Attention(width, heads)
         self.ls1 = _LayerScale(width, init_values)
@@ -224,14 +220,9 @@ class _Block(nn.Module):
         self.ls2 = _LayerScale(width, init_values)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        tokens = tokens + self._dropped(self.ls1(self.attn(self.norm1(tokens))))
-        return tokens + self._dropped(self.ls2(self.mlp(self.norm2(tokens))))
-
-    def _dropped(self, branch: torch.Tensor) -> torch.Tensor:
-        if not self.training or not self.drop_path:
-            return branch
-        kept = branch.new_empty(len(branch), 1, 1).bernoulli_(1 - self.drop_path)
-        return branch * kept / (1 - self.drop_path)
+        tokens = tokens + self.drop_path(self.ls1(self.attn(self.norm1(tokens))))
+        mixed: torch.Tensor = tokens + self.drop_path(self.ls2(self.mlp(self.norm2(tokens))))
+        return mixed
 
 
 class _CrossAttention(nn.Module):

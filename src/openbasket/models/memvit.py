@@ -14,9 +14,8 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
-from openbasket.models.base import VideoModel
+from openbasket.models.base import DropPath, VideoModel
 from openbasket.models.positions import resize_time
 from openbasket.models.spec import ModelSpec
 
@@ -174,10 +173,7 @@ class MeMViT(VideoModel):
         memory = []
         for i, block in enumerate(self.blocks):
             former = [(m[0][: len(clips)], m[1][: len(clips)]) for step in past if (m := step[i])]
-            if self.gradient_checkpointing and torch.is_grad_enabled():
-                tokens, own = checkpoint(block, tokens, former, kept, use_reentrant=False)
-            else:
-                tokens, own = block(tokens, former, kept)
+            tokens, own = self.through(block, tokens, former, kept)
             memory.append(own)
         return tokens, memory
 
@@ -278,7 +274,7 @@ class _Block(nn.Module):
         self.width = width
         self.grid = grid
         self.q_stride = q_stride
-        self.drop_path = drop_path
+        self.drop_path = DropPath(drop_path)
         self.norm1 = nn.LayerNorm(inputs, eps=1e-6)
         self.attn = _Attention(inputs, width, heads, grid, q_stride, kv_stride, memory)
         self.proj = nn.Linear(inputs, width) if inputs != width else None
@@ -298,14 +294,8 @@ class _Block(nn.Module):
             places = skipped[:, 1:].transpose(1, 2).unflatten(2, self.grid)
             places = F.max_pool3d(places, kernel, self.q_stride, padding)
             skipped = torch.cat([skipped[:, :1], places.flatten(2).transpose(1, 2)], dim=1)
-        tokens = skipped + self._dropped(attended)
-        return tokens + self._dropped(self.mlp(self.norm2(tokens))), memory
-
-    def _dropped(self, branch: torch.Tensor) -> torch.Tensor:
-        if not self.training or not self.drop_path:
-            return branch
-        kept = branch.new_empty(len(branch), 1, 1).bernoulli_(1 - self.drop_path)
-        return branch * kept / (1 - self.drop_path)
+        tokens = skipped + self.drop_path(attended)
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens))), memory
 
 
 class _Attention(nn.Module):

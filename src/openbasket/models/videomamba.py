@@ -7,9 +7,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
-from openbasket.models.base import VideoModel
+from openbasket.models.base import DropPath, VideoModel
 from openbasket.models.positions import resize_space, resize_time
 from openbasket.models.scan import exact_dtype, selective_scan
 from openbasket.models.spec import ModelSpec
@@ -85,10 +84,7 @@ class VideoMamba(VideoModel):
         # The sum of all layers' outputs, in float32 at least.
         residual = torch.zeros_like(hidden, dtype=exact_dtype(hidden))
         for layer in self.layers:
-            if self.gradient_checkpointing and self.training:
-                hidden, residual = checkpoint(layer, hidden, residual, use_reentrant=False)
-            else:
-                hidden, residual = layer(hidden, residual)
+            hidden, residual = self.through(layer, hidden, residual)
         features: torch.Tensor = self.norm_f((residual + self.drop_path(hidden))[:, 0])
         return features
 
@@ -231,18 +227,3 @@ class RMSNorm(nn.RMSNorm):
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps).to(
             self.weight.dtype
         )
-
-
-class DropPath(nn.Module):
-    """In training, make some clips' values zero and the others' larger, so that the mean stays."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map ``(B, ...)`` to the same."""
-        if not self.training or not self.rate:
-            return x
-        kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.rate
-        return x * kept / (1 - self.rate)
