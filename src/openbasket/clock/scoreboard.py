@@ -133,8 +133,8 @@ class _Scan:
         self.sparse: set[float] = set()
         self.board: Board | None = None
         self.chain: list[Shown] = []
+        self.shown: list[Shown] = []
         self.others: dict[float, Shown] = {}
-        self.doubted: list[Shown] = []
         self.found: list[Segments] = []
         self.kept: list[Stretch] = []
 
@@ -244,7 +244,7 @@ class _Scan:
             return f"{parts}: the video does not show this game as its table has it"
         kept = [p for p in parts if sum(s.weight for s in p.shown) >= 2.0 or len(parts) == 1]
         self.others = other_senses(shown, self.chain)
-        self.doubted = [*unexplained(shown, self.chain), *undecided(self.chain, self.others)]
+        self.shown = shown
         used = {s.media_s for s in self.chain}
         other = [s.media_s for s in self.seen.values() if s.clocks and s.media_s not in used]
         self.kept = [part for part in kept if part.shown]
@@ -329,10 +329,11 @@ class _Scan:
 
 def _anchors(game_id: str, scan: _Scan) -> pl.DataFrame:
     rows = []
+    doubts = [*unexplained(scan.shown, scan.chain), *undecided(scan.chain, scan.others)]
     for index, (part, read) in enumerate(zip(scan.found, scan.kept, strict=True)):
         wanted, before, after = scan.around(index)
         fitted = anchors_of(part, wanted, before, after)
-        doubted = [s for s in scan.doubted if before < s.media_s < after]
+        doubted = [s for s in doubts if before < s.media_s < after]
         proved = proven(fitted, read.shown, wanted, part.length_s, doubted) if fitted else ()
         rows += [
             (game_id, part.period, a.clock_s, a.media_s, "scoreboard", a.residual_s) for a in proved
