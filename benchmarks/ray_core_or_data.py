@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-import psutil
 import ray
 
 from openbasket.engine.jobs import attempt
@@ -61,19 +60,6 @@ def by_data(jobs: Sequence[Job]) -> int:
     return sum(row["error"] == "" for row in done.iter_rows())
 
 
-def resident_mib() -> float:
-    """Memory of Ray's processes on this machine."""
-    found = 0
-    for process in psutil.process_iter(["name", "cmdline"]):
-        words = " ".join(process.info["cmdline"] or [])
-        if "ray" in words or "raylet" in (process.info["name"] or ""):
-            try:
-                found += process.memory_info().rss
-            except psutil.Error:
-                continue
-    return found / 2**20
-
-
 def measure(
     side: Callable[[Sequence[Job]], int], jobs: Sequence[Job], rounds: int = ROUNDS
 ) -> dict[str, float]:
@@ -90,7 +76,6 @@ def measure(
         "wall_s": round(min(walls), 2),
         "over_least": round(min(walls) / least, 3),
         "ms_a_job_beside_its_work": round(1000 * CORES * (min(walls) - least) / len(jobs), 2),
-        "resident_mib": round(resident_mib()),
     }
 
 

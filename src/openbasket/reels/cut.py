@@ -39,7 +39,7 @@ class ClipSettings:
         before_s: seconds shown before the play's first event.
         after_s: seconds shown after it. With the defaults a clip lasts 10 s, more of it before.
         crf: x264 constant rate factor.
-        preset: x264 preset.
+        preset: x264 preset of what is encoded whole; see :class:`openbasket.video.source.Encoding`.
         gop: frames between key frames; short ones make reading of single frames cheap.
         sound: keep it (AAC, 48 kHz stereo).
         copy: copy whole groups of pictures out of sources that have a clip's size, rate and codec.

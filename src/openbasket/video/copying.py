@@ -24,8 +24,7 @@ __all__ = ["copy_clip", "copyable"]
 
 #: Fewer frames than this are not worth a seam.
 _WORTH = 15
-#: Edges are few frames: at one crf, superfast gives better pictures than veryfast, in two thirds of the
-#: time, for more bytes.
+#: Edges are few frames: they are encoded sooner, and take more bytes.
 _EDGE_PRESET = "superfast"
 #: A group of pictures that is longer is not held in memory.
 _MOST_PACKETS = 3000
