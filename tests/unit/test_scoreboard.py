@@ -247,6 +247,41 @@ def test_a_reading_that_nothing_explains_leaves_what_is_beside_it_open() -> None
     assert max(doubtful[45.0], doubtful[12.0]) < 2.0
 
 
+def test_one_misread_digit_leaves_only_its_own_value_and_its_moment_open() -> None:
+    rows = [(float(t), 600.0 - t) for t in range(0, 600, 5)]
+    chain = shown(rows)
+    misread = Shown(302.0, 98.0, 1.0, 1, 0.3)  # 298
+    wanted = wanted_clocks(
+        [{"period": 1, "clock_s": c, "kind": "rebound"} for c in (298.5, 250.5, 98.5, 50.5)]
+    )[1]
+    fitted = [Anchor(600.0, 0.0, 0.0), Anchor(0.0, 600.0, 0.0)]
+    off = {a.clock_s: a.residual_s for a in proven(fitted, chain, wanted, 600.0, [misread])}
+    assert min(off[298.5], off[98.5]) > 2.0 > max(off[250.5], off[50.5])
+
+
+def test_what_is_read_in_a_break_leaves_only_the_edge_of_a_period_open() -> None:
+    rows = [(float(t), 640.0 - t) for t in range(40, 640, 5)]
+    chain = shown(rows)
+    wanted = wanted_clocks(
+        [{"period": 1, "clock_s": c, "kind": "rebound"} for c in (600.0, 590.0, 450.0)]
+    )[1]
+    fitted = [Anchor(600.0, 40.0, 0.0), Anchor(0.0, 640.0, 0.0)]
+
+    def off(*doubted: Shown) -> dict[float, float]:
+        found = proven(fitted, chain, wanted, 600.0, doubted)
+        return {a.clock_s: a.residual_s for a in found if a.clock_s in wanted.all}
+
+    trusted = off()
+    assert max(trusted.values()) < 2.0
+    early = off(Shown(5.0, 450.0, 1.0, 1, 1.0))
+    assert early == trusted
+    beside = off(Shown(35.0, 6000.0, 1.0, 1, 1.0))  # a misread 600, that is, when it stood
+    assert beside[600.0] > 2.0
+    assert (beside[590.0], beside[450.0]) == (trusted[590.0], trusted[450.0])
+    beyond = off(Shown(200.0, 4400.0, 1.0, 1, 1.0))  # no clock of this period, but one was there
+    assert beyond == trusted
+
+
 def test_replays_explain_old_clocks_that_move_and_none_that_stand() -> None:
     before = [(0.0, 100.0), (10.0, 90.0), (20.0, 80.0)]
     moving = shown([(22.0, 83.0), (24.0, 82.0), (26.0, 81.0)])
@@ -373,7 +408,7 @@ def test_a_small_game_is_synced(style: str, tmp_path: Path) -> None:
     true = dict(locate(table, done.anchors).times.select("event_id", "media_s").iter_rows())
     found = locate(table, report.anchors)
     off = [abs(m - true[e]) for e, m in found.times.select("event_id", "media_s").iter_rows()]
-    assert len(off) >= (0.8 if style == "strip" else 0.5) * table.height  # what readings prove
+    assert len(off) >= (0.85 if style == "strip" else 0.5) * table.height  # what readings prove
     assert max(off) <= 0.75
     if style == "strip":  # the same video is not a game with longer periods
         wrong = read_scoreboard(done.path, row | {"period_s": 300.0}, table)

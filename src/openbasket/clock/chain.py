@@ -155,9 +155,11 @@ def unexplained(readings: Sequence[Shown], chain: Sequence[Shown]) -> list[Shown
     tick = np.array([r.tick_s for r in shown])
     old = _old_clocks(media, clock, tick)
     out = np.array([r.media_s not in kept for r in shown], bool)
-    same = np.abs(clock[:, None] - clock) < 1e-6
-    apart = np.abs(media[:, None] - media)
-    stood = out & (same & out & (apart > _STOOD_S) & (apart < _REPLAY_S)).any(axis=1)
+    stood = np.zeros(len(shown), bool)
+    for j in np.flatnonzero(out):
+        i = slice(*np.searchsorted(media, (media[j] - _REPLAY_S, media[j] + _REPLAY_S)))
+        same = out[i] & (np.abs(clock[i] - clock[j]) < 1e-6)
+        stood[j] = bool((same & (np.abs(media[i] - media[j]) > _STOOD_S)).any())
     return [r for r, doubted in zip(shown, out & (~old | stood), strict=True) if doubted]
 
 

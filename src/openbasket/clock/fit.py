@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from openbasket import tables
 from openbasket.errors import BadInputError, NotFoundError, Problem
 
-__all__ = ["GameClock", "Located", "locate"]
+__all__ = ["UNPROVEN_S", "GameClock", "Located", "locate"]
 
+#: The residual of an anchor at an event whose moment nothing proves: more than any tolerance.
+UNPROVEN_S = 600.0
 #: How far a clock read off a scoreboard may contradict its neighbours.
 TOLERANCE_S = 1.0
 #: Clock values this near are the same (times written as text keep microseconds).
@@ -279,14 +281,14 @@ def locate(
             refused.append((event, f"the video leaves out when the clock started again at {place}"))
             continue
         if off > tolerance_s:
-            refused.append(
-                (
-                    event,
-                    f"the anchors around period {row['period']}, clock {row['clock_s']:.1f} s leave "
-                    f"its media time open by +-{off:.1f} s; allowed: {tolerance_s:.1f} s. Add an "
-                    "anchor near it",
-                )
+            place = f"period {row['period']}, clock {row['clock_s']:.1f} s"
+            why = (
+                f"what was read around {place} does not prove when it was."
+                if off >= UNPROVEN_S
+                else f"the anchors around {place} leave its media time open by +-{off:.1f} s; "
+                f"allowed: {tolerance_s:.1f} s."
             )
+            refused.append((event, f"{why} Add an anchor near it"))
             continue
         found.append((game, event, at, off))
     frame = pl.DataFrame(

@@ -9,7 +9,8 @@ contradict each other (a cut), the event stays unplaced, whatever the fitted clo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,13 +20,11 @@ from numpy.typing import NDArray
 from openbasket import tables
 from openbasket.clock.chain import SLACK_S, Shown
 from openbasket.clock.emit import Anchor, Wanted
-from openbasket.clock.fit import GameClock
+from openbasket.clock.fit import UNPROVEN_S, GameClock
 from openbasket.errors import NotFoundError
 
-__all__ = ["UNPROVEN_S", "Proof", "proven"]
+__all__ = ["Proof", "proven"]
 
-#: The residual of an anchor at an event that is not proven: more than any tolerance.
-UNPROVEN_S = 600.0
 #: Two readings of one run are so far apart: at half speed they cannot agree to within a tick, and
 #: across a long silence they may agree by chance.
 _APART_S, _TOGETHER_S = 2.2, 15.0
@@ -136,7 +135,7 @@ def proven(
     clock = GameClock(pl.DataFrame(rows, schema=tables.dtypes("anchors"), orient="row"))
     added: list[Anchor] = []
     proofs = [Proof(part, length_s) for part in _uncut(shown)]
-    doubts = [_doubts(reading, shown) for reading in doubted]
+    doubts = [span for reading in doubted for span in _doubts(reading, shown, length_s)]
     for value in wanted.all:
         try:
             first, last = clock.span(1, value)
@@ -152,12 +151,26 @@ def proven(
     return _merged(anchors, added)
 
 
-def _doubts(reading: Shown, shown: Sequence[Shown]) -> tuple[float, float]:
-    """The clock values that a contradicting reading leaves open: its own, and those shown on either side."""
-    before = [s for s in shown if s.media_s < reading.media_s][-1:]
-    after = [s for s in shown if s.media_s > reading.media_s][:1]
-    around = [reading, *before, *after]
-    return min(s.clock_s for s in around), max(s.clock_s + s.tick_s for s in around)
+def _doubts(
+    reading: Shown, shown: Sequence[Shown], length_s: float
+) -> Iterator[tuple[float, float]]:
+    """The clock values that a contradicting reading leaves open: its own, and those shown around it.
+
+    Its own only where a clock of the period can show it in the period. Shortly before the first reading
+    of a period, or after the last, it leaves open when the period began or ended.
+    """
+    at = bisect_left(shown, reading.media_s, key=lambda s: s.media_s)
+    before, after = shown[max(at - 1, 0)], shown[min(at, len(shown) - 1)]
+    if at == 0:
+        if after.media_s - reading.media_s <= _GAP_S:
+            yield after.clock_s, length_s
+    elif at == len(shown):
+        if reading.media_s - before.media_s <= _GAP_S:
+            yield 0.0, before.clock_s + before.tick_s
+    else:
+        if reading.clock_s <= length_s:
+            yield reading.clock_s, reading.clock_s + reading.tick_s
+        yield after.clock_s, before.clock_s + before.tick_s
 
 
 def _unbroken(agrees: NDArray[np.bool_], at: int) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ refused with the reason; nothing is guessed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -30,8 +30,8 @@ from openbasket.clock.chain import (
     undecided,
     unexplained,
 )
-from openbasket.clock.emit import Wanted, anchors_of, wanted_clocks
-from openbasket.clock.fit import GameClock, locate
+from openbasket.clock.emit import Anchor, Wanted, anchors_of, wanted_clocks
+from openbasket.clock.fit import UNPROVEN_S, GameClock, locate
 from openbasket.clock.ocr import Box
 from openbasket.clock.proof import proven
 from openbasket.clock.segments import MOMENT_S, Run, Segments, Stand, Wish, segments, wishes
@@ -44,6 +44,8 @@ __all__ = ["ScanSettings", "ScoreboardReport", "read_scoreboard"]
 
 #: A reading of several senses (8.0 or, with a lost digit, 18.0) is told by another one so shortly before it.
 _SENSE_S = 6.0
+#: Where to look for what proves an event: so far from its moment, unless something so near was read.
+_BESIDE_S, _NEAR_S = (-3.4, -0.8, 0.8, 3.4), 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class _Scan:
         for _ in range(self.settings.rounds):
             if refused is not None or len(self.seen) >= self.settings.readings:
                 break
-            looks = self._choose()
+            looks = self._choose() or self._unproven()
             if not looks:
                 break
             for wish in looks:
@@ -198,6 +200,34 @@ class _Scan:
             if look.at is not None and 0 <= look.at <= self.duration_s:
                 fresh.setdefault(round(look.at, 2), look)
         return sorted(fresh.values(), key=lambda w: w.at or 0.0)
+
+    def _unproven(self) -> list[Wish]:
+        """Where more readings may prove what the clock map says of an event."""
+        looks: list[Wish] = []
+        known = [*self.seen, *self.tried]
+        try:
+            anchors = [anchor for _, anchor in self.anchors()]
+        except BadInputError:  # they contradict each other, which the report says
+            return []
+        for anchor in anchors:
+            if anchor.residual_s < UNPROVEN_S or anchor.clock_s <= 0:
+                continue
+            for away in _BESIDE_S:
+                at = round(anchor.media_s + away, 2)
+                if 0 <= at <= self.duration_s and all(abs(at - t) >= _NEAR_S for t in known):
+                    known.append(at)
+                    looks.append(Wish(at, at, at))
+        return sorted(looks, key=lambda w: w.low)
+
+    def anchors(self) -> Iterator[tuple[int, Anchor]]:
+        """The anchors of each period that was found, with what the readings prove of them."""
+        doubts = [*unexplained(self.shown, self.chain), *undecided(self.chain, self.others)]
+        for index, (part, read) in enumerate(zip(self.found, self.kept, strict=True)):
+            wanted, before, after = self.around(index)
+            fitted = anchors_of(part, wanted, before, after)
+            if fitted:
+                for anchor in proven(fitted, read.shown, wanted, part.length_s, doubts):
+                    yield part.period, anchor
 
     def _resolve(self, wish: Wish, known: Sequence[float]) -> list[Wish]:
         """Say exactly where to look: at the moment wished for, or beside what was looked at before."""
@@ -328,16 +358,10 @@ class _Scan:
 
 
 def _anchors(game_id: str, scan: _Scan) -> pl.DataFrame:
-    rows = []
-    doubts = [*unexplained(scan.shown, scan.chain), *undecided(scan.chain, scan.others)]
-    for index, (part, read) in enumerate(zip(scan.found, scan.kept, strict=True)):
-        wanted, before, after = scan.around(index)
-        fitted = anchors_of(part, wanted, before, after)
-        doubted = [s for s in doubts if before < s.media_s < after]
-        proved = proven(fitted, read.shown, wanted, part.length_s, doubted) if fitted else ()
-        rows += [
-            (game_id, part.period, a.clock_s, a.media_s, "scoreboard", a.residual_s) for a in proved
-        ]
+    rows = [
+        (game_id, period, a.clock_s, a.media_s, "scoreboard", a.residual_s)
+        for period, a in scan.anchors()
+    ]
     frame = pl.DataFrame(rows, schema=tables.dtypes("anchors"), orient="row")
     return tables.validate("anchors", frame)
 
