@@ -77,6 +77,7 @@ def test_what_looks_like_a_game_clock_anywhere(text: str, clocks: list[float]) -
         ("948", [588.0]),
         ("425", [265.0, 42.5]),
         ("8.3", [8.3, 18.3]),
+        ("18.3", [18.3, 8.3]),
     ],
 )
 def test_where_the_clock_is_known_to_stand_less_will_do(text: str, clocks: list[float]) -> None:

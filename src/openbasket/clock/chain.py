@@ -57,7 +57,8 @@ class GameRules:
 class Shown:
     """One sense of one reading: at ``media_s`` the clock was in ``[clock_s, clock_s + tick_s)``.
 
-    ``weight`` is less for readings that crowd around one moment.
+    ``weight`` is less for readings that crowd around one moment. A sense that is not ``as_read`` has a
+    digit more or less.
     """
 
     media_s: float
@@ -65,6 +66,7 @@ class Shown:
     tick_s: float
     period: int | None
     weight: float
+    as_read: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def heaviest_chain(readings: Sequence[Shown], rules: GameRules) -> list[Shown]:
     tick = np.array([r.tick_s for r in shown])
     period = np.array([r.period or 0 for r in shown])
     score = np.array([r.weight for r in shown])
-    score[_old_clocks(media, clock, tick)] *= _OLD_WEIGHT
+    score[_old_clocks(shown)] *= _OLD_WEIGHT
     before = np.full(len(shown), -1)
     lengths = np.array([rules.period_s, rules.overtime_s])
     for j in range(1, len(shown)):
@@ -124,17 +126,22 @@ def heaviest_chain(readings: Sequence[Shown], rules: GameRules) -> list[Shown]:
     return chain[::-1]
 
 
-def _old_clocks(
-    media: NDArray[np.float64], clock: NDArray[np.float64], tick: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Readings that a replay explains: a lower clock was shown shortly before, by a clock that ran."""
+def _old_clocks(shown: Sequence[Shown]) -> NDArray[np.bool_]:
+    """Readings that a replay explains: a lower clock was shown shortly before, by a clock that ran.
+
+    What was read proves that it was shown; what may have been meant does not.
+    """
+    media = np.array([r.media_s for r in shown])
+    clock = np.array([r.clock_s for r in shown])
+    tick = np.array([r.tick_s for r in shown])
+    as_read = np.array([r.as_read for r in shown], bool)
     ran = np.zeros(len(media), bool)
     old = np.zeros(len(media), bool)
     for j in range(len(media)):
         i = slice(int(np.searchsorted(media, media[j] - _REPLAY_S)), j)
         passed, gone = media[j] - media[i], clock[i] - clock[j]
         fits = (gone - tick[j] < passed) & (passed < gone + tick[i])
-        ran[j] = bool((fits & (gone > 0.5)).any())
+        ran[j] = as_read[j] and bool((fits & as_read[i] & (gone > 0.5)).any())
         old[j] = bool((ran[i] & (-gone >= tick[i]) & (-gone < _REPLAY_S)).any())
     return old
 
@@ -152,8 +159,7 @@ def unexplained(readings: Sequence[Shown], chain: Sequence[Shown]) -> list[Shown
     shown = sorted(readings, key=lambda r: r.media_s)
     media = np.array([r.media_s for r in shown])
     clock = np.array([r.clock_s for r in shown])
-    tick = np.array([r.tick_s for r in shown])
-    old = _old_clocks(media, clock, tick)
+    old = _old_clocks(shown)
     out = np.array([r.media_s not in kept for r in shown], bool)
     stood = np.zeros(len(shown), bool)
     for j in np.flatnonzero(out):

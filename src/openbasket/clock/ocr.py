@@ -110,8 +110,8 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
 
     Args:
         text: as read.
-        sure: the text stands where the clock is, so that what a lost colon, point or leading 1 leaves
-            (``948``, ``483``, ``8.3``) counts, too, in each possible sense.
+        sure: the text stands where the clock is, so that what a lost colon, point or leading 1 leaves, or
+            an added 1 makes (``948``, ``483``, ``8.3``, ``18.3``), counts, too, in each possible sense.
 
     Example:
         >>> [r.clock_s for r in clock_readings("9:48")], clock_readings("21-19")
@@ -130,6 +130,8 @@ def clock_readings(text: str, *, sure: bool = False) -> list[Reading]:
             found.append(Reading(shown, 0.1))
             if len(seconds) == 1:  # the lamps of a leading 1 are thin, and easily lost
                 found.append(Reading(10 + shown, 0.1))
+            elif seconds[0] == "1":  # and what stands beside the clock may end in one
+                found.append(Reading(shown - 10, 0.1))
     if found or not sure:
         return found
     digits = re.sub(r"[\s.:]", "", plain)

@@ -256,7 +256,12 @@ class _Scan:
     def _fit(self) -> str | None:
         shown = [
             Shown(
-                s.media_s, r.clock_s, r.tick_s, s.period, 1.0 if s.media_s in self.sparse else 0.3
+                s.media_s,
+                r.clock_s,
+                r.tick_s,
+                s.period,
+                1.0 if s.media_s in self.sparse else 0.3,
+                as_read=r is s.clocks[0],
             )
             for s in self.seen.values()
             for r in s.clocks
