@@ -2,7 +2,7 @@
 
 A clock goes down no faster than the video. So a reading above a value says that the value came no
 earlier than so many seconds later; a reading below it, that it was left so many seconds before. A
-bound counts only if two readings more than two seconds apart agree on it, and all between them, which
+bound counts only if two readings some seconds apart agree on it, and all between them, which
 neither one misreading nor a replay in slow motion can bring about. Where the bounds leave much open, or
 contradict each other (a cut), the event stays unplaced, whatever the fitted clock map says.
 """
@@ -25,9 +25,9 @@ from openbasket.errors import NotFoundError
 
 __all__ = ["Proof", "proven"]
 
-#: Two readings of one run are so far apart: at half speed they cannot agree to within a tick, and
-#: across a long silence they may agree by chance.
-_APART_S, _TOGETHER_S = 2.2, 15.0
+#: Two readings of one run are so far apart, in seconds and in ticks: at half speed they cannot agree to
+#: within a tick; and across a long silence they may agree by chance.
+_APART_S, _APART_TICKS, _TOGETHER_S = 2.2, 4.2, 15.0
 #: How wide the bounds may be, and how far the clock map may leave them.
 _WIDTH_S, _OUTSIDE_S = 2.0, 0.4
 #: Without a reading for so many seconds, only bounds this narrow prove a run.
@@ -40,9 +40,12 @@ class Proof:
     Args:
         shown: the readings that the chain kept, in the order of the video.
         length_s: of the period.
+        doubted: readings that contradict them: two readings do not agree across one that says otherwise.
     """
 
-    def __init__(self, shown: Sequence[Shown], length_s: float) -> None:
+    def __init__(
+        self, shown: Sequence[Shown], length_s: float, doubted: Sequence[Shown] = ()
+    ) -> None:
         self.length_s = length_s
         self._media = np.array([s.media_s for s in shown])
         self._low = np.array([s.clock_s for s in shown])
@@ -51,12 +54,29 @@ class Proof:
         self._sum = self._media + self._low
         between = np.abs(self._media[:, None] - self._media)
         ran = self._low > self._tick / 2  # at zero, the clock stands for good
-        apart = (between >= _APART_S) & (between <= _TOGETHER_S) & ran & ran[:, None]
-        agree = (self._sum[:, None] < self._sum + self._tick + SLACK_S) & (
-            self._sum < self._sum[:, None] + self._tick[:, None] + SLACK_S
+        least = np.maximum(_APART_S, _APART_TICKS * np.maximum(self._tick[:, None], self._tick))
+        apart = (between >= least) & (between <= _TOGETHER_S) & ran & ran[:, None]
+        moments, agree = self._agreement([*shown, *doubted])
+        places = np.searchsorted(moments, self._media)
+        one_run = np.array(
+            [_unbroken(row, at)[places] for row, at in zip(agree, places, strict=True)]
         )
-        one_run = np.array([_unbroken(row, i) for i, row in enumerate(agree)])
         self._held = (apart & one_run).any(axis=1)
+
+    def _agreement(
+        self, readings: Sequence[Shown]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Media times of readings, and for each one of the period whether they agree with it in any sense."""
+        total = np.array([s.media_s + s.clock_s for s in readings])
+        tick = np.array([s.tick_s for s in readings])
+        agree = (self._sum[:, None] < total + tick + SLACK_S) & (
+            total < self._sum[:, None] + self._tick[:, None] + SLACK_S
+        )
+        moments, which = np.unique([s.media_s for s in readings], return_inverse=True)
+        at_moment = np.zeros((len(self._sum), len(moments)), bool)
+        for column, moment in zip(agree.T, which, strict=True):
+            at_moment[:, moment] |= column
+        return moments, at_moment
 
     def covers(self, first: float, last: float) -> float:
         """Seconds by which a stretch of media time lies inside the readings; negative outside."""
@@ -134,7 +154,7 @@ def proven(
     rows = [("", 1, a.clock_s, a.media_s, "scoreboard", a.residual_s) for a in anchors]
     clock = GameClock(pl.DataFrame(rows, schema=tables.dtypes("anchors"), orient="row"))
     added: list[Anchor] = []
-    proofs = [Proof(part, length_s) for part in _uncut(shown)]
+    proofs = [Proof(part, length_s, doubted) for part in _uncut(shown)]
     doubts = [span for reading in doubted for span in _doubts(reading, shown, length_s)]
     for value in wanted.all:
         try:
@@ -143,7 +163,7 @@ def proven(
             continue
         proof = max(proofs, key=lambda p: p.covers(first, last))
         whole = value in wanted.throws
-        off = proof.off_s(value, first, last, whole=whole, stops=wanted.stopping)
+        off = proof.off_s(value, first, last, whole=whole, stops=wanted.all)
         if any(low - SLACK_S <= value <= high + SLACK_S for low, high in doubts):
             off = None
         off = UNPROVEN_S if off is None else max(off, 0.0)

@@ -45,7 +45,7 @@ __all__ = ["ScanSettings", "ScoreboardReport", "read_scoreboard"]
 #: A reading of several senses (8.0 or, with a lost digit, 18.0) is told by another one so shortly before it.
 _SENSE_S = 6.0
 #: Where to look for what proves an event: so far from its moment, unless something so near was read.
-_BESIDE_S, _NEAR_S = (-3.4, -0.8, 0.8, 3.4), 0.4
+_BESIDE_S, _NEAR_S = (-5.2, -0.8, 0.8, 5.2), 0.4
 
 
 @dataclass(frozen=True, slots=True)
