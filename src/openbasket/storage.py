@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import IO, Any
 
 from openbasket.errors import ConfigError, DependencyError, VideoError, WorkspaceError
@@ -197,32 +198,33 @@ class Folder:
             return Folder(self.root / name)
         return Folder(Url(f"{self.root.text.rstrip('/')}/{name}"))
 
-    def names(self, suffix: str) -> set[str]:
-        """The files in it and below, relative to it, by one listing.
+    def sizes(self, suffix: str) -> dict[str, int]:
+        """The files in it and below, relative to it, and their bytes, by one listing.
+
+        What is empty, or no file (a link to nothing, a folder), is not there.
 
         Raises:
             WorkspaceError: it cannot be listed.
         """
         if isinstance(self.root, Path):
-            found = self.root.rglob(f"[!.]*{suffix}")
-            return {path.relative_to(self.root).as_posix() for path in found}
+            found = {
+                path.relative_to(self.root).as_posix(): _bytes_of(path)
+                for path in self.root.rglob(f"[!.]*{suffix}")
+            }
+            return {name: size for name, size in found.items() if size}
         system, path = file_system(self.root)
         with _told(self.root, "listed"):
             system.invalidate_cache(path)
             try:
-                found = system.find(path)
+                listed = system.find(path, detail=True)
             except FileNotFoundError:
-                return set()
+                return {}
         start = len(path.rstrip("/")) + 1
-        return {name[start:] for name in found if name.endswith(suffix)}
-
-    def which(self, names: Sequence[str]) -> frozenset[str]:
-        """Those of the names that are here; for a few."""
-        if isinstance(self.root, Path):
-            return frozenset(name for name in names if (self.root / name).exists())
-        system, path = file_system(self.root)
-        with _told(self.root, "listed"):
-            return frozenset(n for n in names if system.exists(f"{path.rstrip('/')}/{n}"))
+        return {
+            name[start:]: int(facts["size"])
+            for name, facts in listed.items()
+            if name.endswith(suffix) and facts.get("size")
+        }
 
     @contextmanager
     def staged(self) -> Iterator[Path]:
@@ -279,6 +281,15 @@ class Folder:
                 system.rm_file(f"{path.rstrip('/')}/{name}")
             except FileNotFoundError:
                 return
+
+
+def _bytes_of(path: Path) -> int:
+    """Bytes of a file; 0 if it is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return 0
+    return facts.st_size if S_ISREG(facts.st_mode) else 0
 
 
 @contextmanager

@@ -317,6 +317,30 @@ class Workspace:
             yield
 
     @contextmanager
+    def alone(self, doing: str) -> Iterator[None]:
+        """Do something that no other process may do here until the block ends.
+
+        Args:
+            doing: what it is, such as ``makes reels of draw 0``.
+
+        Raises:
+            WorkspaceError: another process does it. One that was killed holds nothing.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.private / f"{_LOCK}-{doing.replace(' ', '-')}", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise WorkspaceError(
+                f"another process {doing} in '{self.root}'; wait until it has ended, and run again"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
     def together(self) -> Iterator[Callable[..., None]]:
         """Yield a :meth:`write` whose tables get their names when the block ends well: all of them, or none.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from openbasket.storage import Folder
 from openbasket.video.join import join
+from openbasket.workspace import sha256
 
 __all__ = ["ReelJob", "assemble"]
 
@@ -36,8 +37,11 @@ class ReelJob:
         return hashlib.sha256("\n".join(stems).encode()).hexdigest()
 
 
-def assemble(job: ReelJob) -> None:
+def assemble(job: ReelJob) -> tuple[int, str]:
     """Join the clips of a reel and put it in its place.
+
+    Returns:
+        Its bytes: how many, and their SHA-256.
 
     Raises:
         VideoError: a clip that cannot be read.
@@ -46,4 +50,6 @@ def assemble(job: ReelJob) -> None:
     with job.store.local(job.clips) as clips, job.place.staged() as folder:
         path = folder / job.name
         join(clips, path)
+        made = path.stat().st_size, sha256(path)
         job.place.put(path, job.name)
+    return made

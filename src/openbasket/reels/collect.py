@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -110,10 +110,10 @@ class _State:
     made: list[tuple[Any, ...]] = field(default_factory=list)
     encoded: int = 0
     failures: list[Failure] = field(default_factory=list)
-    stored: set[str] = field(init=False)
+    stored: Collection[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stored = self.store.names(".mp4")
+        self.stored = self.store.sizes(".mp4")
 
     def clips(self) -> pl.DataFrame:
         """Table ``clips`` of what was cut or found."""
@@ -238,7 +238,7 @@ class _State:
             frozenset(),
         )
         names = {span.path.as_posix() for span, _ in clips_of(job)}
-        return replace(job, stored=frozenset(names & self.stored))
+        return replace(job, stored=frozenset(names.intersection(self.stored)))
 
 
 def _left_to_cut(job: CutJob) -> float:
