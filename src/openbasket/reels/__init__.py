@@ -135,10 +135,7 @@ def _build(
         for subject in subjects.sort("subject_id").iter_rows(named=True):
             count = events.get(subject["subject_id"], 0)
             if count < settings.least:
-                told = (
-                    f"{counted(count, 'filmed event')}; needed: {settings.least} "
-                    "(lower --events or --min-events, or --few keep)"
-                )
+                told = _too_few(count, settings, found.without.get(subject["subject_id"], []))
                 failures.append(("reel", subject["subject_id"], told))
                 continue
             path = workspace.reel_path(
@@ -167,6 +164,19 @@ def _build(
         few=len(few),
         failures=failures,
     )
+
+
+def _too_few(count: int, settings: ReelSettings, lost: Sequence[str]) -> str:
+    """Why a subject has no reel, and what would give him one."""
+    told = f"{counted(count, 'filmed event')}; needed: {settings.least}"
+    if lost:
+        named = ", ".join(f"'{video}'" for video in lost[:3])
+        more = f" and {len(lost) - 3:,} more" if len(lost) > 3 else ""
+        told += f"; others are in videos that cannot be used: {named}{more}"
+    if count:
+        keep = "" if settings.min_events else ", or --few keep"
+        told += f" (a reel of fewer: --min-events {count}{keep})"
+    return told
 
 
 @dataclass(frozen=True)
