@@ -18,7 +18,7 @@ from stat import S_ISREG
 from typing import IO, Any
 
 from openbasket.errors import ConfigError, DependencyError, VideoError, WorkspaceError
-from openbasket.workspace import lives, safe_join
+from openbasket.workspace import lives, refuse_way_out, safe_join, unwritable
 
 __all__ = ["Folder", "Place", "Url", "file_system", "open_binary", "open_ranges", "place", "stamp"]
 
@@ -198,6 +198,19 @@ class Folder:
             return Folder(self.root / name)
         return Folder(Url(f"{self.root.text.rstrip('/')}/{name}"))
 
+    def refuse_file(self) -> None:
+        """Refuse a place where no folder can be.
+
+        Raises:
+            WorkspaceError: it, or something above it, is a file.
+        """
+        if isinstance(self.root, Path):
+            nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
+            if not nearest.is_dir():
+                raise WorkspaceError(
+                    f"'{nearest}' is a file; clips and reels are kept in a folder. Give another place"
+                )
+
     def sizes(self, suffix: str) -> dict[str, int]:
         """The files in it and below, relative to it, and their bytes, by one listing.
 
@@ -271,9 +284,17 @@ class Folder:
             yield [folder / name for name in names]
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it is there.
+
+        Raises:
+            WorkspaceError: a name that leads out of the folder, or the file cannot be removed.
+        """
+        refuse_way_out(self.root, name)
         if isinstance(self.root, Path):
-            safe_join(self.root, name).unlink(missing_ok=True)
+            try:
+                safe_join(self.root, name).unlink(missing_ok=True)
+            except OSError as error:
+                raise unwritable(self.root / name, error) from None
             return
         system, path = file_system(self.root)
         with _told(self.root, "changed"):

@@ -48,6 +48,7 @@ __all__ = [
     "atomic_path",
     "lives",
     "reel_folder",
+    "refuse_way_out",
     "remove_leftovers",
     "safe_join",
     "sha256",
@@ -456,7 +457,7 @@ def remove_leftovers(folder: Path, *, deep: bool = True) -> int:
     Those of processes that live stay; of another machine, which cannot be asked, those of the last day.
     """
     found = (folder.rglob if deep else folder.glob)(f"{_TEMPORARY}*")
-    leftovers = [path for path in found if not _in_use(path)]
+    leftovers = [path for path in found if not path.is_dir() and not _in_use(path)]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
@@ -505,15 +506,24 @@ def safe_join(root: Path, *parts: str) -> Path:
         WorkspaceError: an absolute path, ``..``, a drive letter, a control character.
     """
     for part in parts:
-        pure = PurePosixPath(part)
-        if pure.is_absolute() or ".." in pure.parts or re.search(r"[\x00-\x1f\\]|^[A-Za-z]:", part):
-            raise WorkspaceError(
-                f"'{part!r}' would lead out of '{root}'; give a relative path inside it"
-            )
+        refuse_way_out(root, part)
     joined = root.joinpath(*parts)
     if not joined.resolve().is_relative_to(root.resolve()):
         raise WorkspaceError(f"'{'/'.join(parts)}' leads out of '{root}' through a link")
     return joined
+
+
+def refuse_way_out(root: object, part: str) -> None:
+    """Refuse a name that would lead out of a folder or URL.
+
+    Raises:
+        WorkspaceError: an absolute path, ``..``, a drive letter, a control character.
+    """
+    pure = PurePosixPath(part)
+    if pure.is_absolute() or ".." in pure.parts or re.search(r"[\x00-\x1f\\]|^[A-Za-z]:", part):
+        raise WorkspaceError(
+            f"'{part!r}' would lead out of '{root}'; give a relative path inside it"
+        )
 
 
 def _umask() -> int:

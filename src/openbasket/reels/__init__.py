@@ -100,14 +100,16 @@ def build(
         NotFoundError: no labels yet, or no game has a video.
         BadInputError: a game has two videos.
         UnknownNameError: a subject that is not there.
-        WorkspaceError: another process makes reels of this draw; or clips, reels or tables cannot be
-            written. What is whole stays; run again when it is mended.
+        WorkspaceError: another process makes reels of this draw; a file lies where clips or reels go; or
+            clips, reels or tables cannot be written. What is whole stays; run again when it is mended.
     """
     settings = settings or ReelSettings()
     subjects = wanted_subjects(workspace, subject_ids)
     filmed = filmed_games(workspace)
     engine = engine or Engine(workers=workers)
     places = _Places.of(workspace, store)
+    for folder in (places.clips, places.reels.below(reel_folder(settings.draw))):
+        folder.refuse_file()
     with workspace.alone(f"makes reels of draw {settings.draw}"):
         return _build(workspace, settings, subjects, filmed, subject_ids, engine, places, quiet)
 
@@ -142,8 +144,17 @@ def _build(
                 subject["player_id"], subject["league"], subject["season"], settings.draw
             )
             name = path.relative_to(workspace.root).as_posix()
-            files = tuple(clip_name(c) for c in by_subject[(subject["subject_id"],)]["clip_id"])
-            jobs.append(ReelJob(subject["subject_id"], places.reels, name, places.clips, files))
+            clips = by_subject[(subject["subject_id"],)]
+            jobs.append(
+                ReelJob(
+                    subject["subject_id"],
+                    places.reels,
+                    name,
+                    places.clips,
+                    tuple(map(clip_name, clips["clip_id"])),
+                    tuple(clips["frames"]),
+                )
+            )
         made, lost = _join(workspace, jobs, settings.draw, engine, quiet)
         failures += lost
     few = [subject for subject in sorted(made) if events[subject] < settings.events]

@@ -157,21 +157,31 @@ def cut_game(job: CutJob) -> CutResult:
         staged = {folder / span.path: span for span in rows}
         spans = [Span(path, span.start_s, span.frames) for path, span in staged.items()]
         encoding = job.settings.encoding(check=job.check)
+        near = isinstance(job.source, Path)
+        changed = f"'{job.source}' changed while it was cut; run again"
+        if _is_another(job):
+            raise VideoError(changed)
         for path, error in cut_clips(job.source, spans, encoding):
             span = staged[path]
-            if stamp(job.source) not in (
-                None,
-                job.footage.stamp,
-            ):  # its clips would bear false names
+            if near and _is_another(job):  # its clips would bear false names
                 path.unlink(missing_ok=True)
-                raise VideoError(f"'{job.source}' changed while it was cut; run again")
+                raise VideoError(changed)
             if error is None:
                 job.store.put(path, span.path.as_posix())
                 encoded += 1
                 clips += rows[span]
             else:
                 failures += [(row[2], error) for row in rows[span]]
+    if not near and _is_another(job):  # a server is asked twice, not at each clip
+        for span in rows:
+            job.store.remove(span.path.as_posix())
+        raise VideoError(changed)
     return CutResult(sorted(clips), sorted(failures), encoded)
+
+
+def _is_another(job: CutJob) -> bool:
+    """Whether the video is not the one that was looked at."""
+    return stamp(job.source) not in (None, job.footage.stamp)
 
 
 def span(

@@ -26,7 +26,8 @@ class ReelSettings:
         seed: of the draws.
         clip: how clips are cut.
         few: subjects with fewer than ``events`` filmed events: ``leave_out`` (the paper), or ``keep`` them
-            with fewer clips: ``min_events`` of 1, in place of which it stands. A reel with fewer is named in table ``failures``, stage ``few``.
+            with fewer clips, which is ``min_events`` of 1. A reel with fewer is named in table
+            ``failures``, stage ``few``.
         overlap: clips of one reel that show the same moments: kept ``apart`` (the paper), or ``merge`` into
             one longer clip. The events are drawn alike; a reel then has fewer and longer clips.
         replace: draw another event, the next in the seeded order, for one that cannot be shown.
