@@ -341,15 +341,26 @@ def compare(games: Path, run: Path, subjects: int) -> dict[str, Any]:
 
 
 def join_stored(root: Path) -> dict[str, float]:
-    """Join fifty clips that are in the store."""
-    from openbasket.video.join import join
+    """Make a reel of fifty clips that are in the store: check them, join them, hash the reel."""
+    from openbasket.reels.assemble import ReelJob, assemble
+    from openbasket.reels.cut import clip_name
+    from openbasket.storage import Folder
     from openbasket.workspace import Workspace
 
-    clips = sorted(Workspace(root).clips.rglob("*.mp4"))
-    chosen = [clips[i % len(clips)] for i in range(PAPER_CLIPS)]
+    workspace = Workspace(root)
+    rows = workspace.read("clips").unique("clip_id").sort("clip_id")
+    chosen = [rows.row(i % rows.height, named=True) for i in range(PAPER_CLIPS)]
+    job = ReelJob(
+        "joined",
+        Folder(root),
+        "joined.mp4",
+        Folder(workspace.clips),
+        tuple(clip_name(row["clip_id"]) for row in chosen),
+        tuple(row["frames"] for row in chosen),
+    )
     before = cpu_s()
     begun = time.perf_counter()
-    join(chosen, root / "joined.mp4")
+    assemble(job)
     return {"wall_s": time.perf_counter() - begun, "cpu_s": cpu_s() - before}
 
 

@@ -49,6 +49,7 @@ class Problem:
         field: column or key, or ``None``.
         given: the offending value, as text.
         allowed: what would have been right.
+        line: of a text file, counted from 1, header and all; told in place of the row where it is known.
     """
 
     file: str
@@ -56,10 +57,13 @@ class Problem:
     field: str | None
     given: str
     allowed: str
+    line: int | None = None
 
     def __str__(self) -> str:
         place = self.file
-        if self.row is not None:
+        if self.line is not None:
+            place += f", line {self.line}"
+        elif self.row is not None:
             place += f", row {self.row}"
         if self.field is not None:
             place += f", field '{self.field}'"

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import IO, Any
 
 from openbasket.errors import ConfigError, DependencyError, VideoError, WorkspaceError
-from openbasket.workspace import lives, safe_join
+from openbasket.workspace import lives, refuse_way_out, safe_join, unwritable
 
 __all__ = ["Folder", "Place", "Url", "file_system", "open_binary", "open_ranges", "place", "stamp"]
 
@@ -197,32 +198,46 @@ class Folder:
             return Folder(self.root / name)
         return Folder(Url(f"{self.root.text.rstrip('/')}/{name}"))
 
-    def names(self, suffix: str) -> set[str]:
-        """The files in it and below, relative to it, by one listing.
+    def refuse_file(self) -> None:
+        """Refuse a place where no folder can be.
+
+        Raises:
+            WorkspaceError: it, or something above it, is a file.
+        """
+        if isinstance(self.root, Path):
+            nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
+            if not nearest.is_dir():
+                raise WorkspaceError(
+                    f"'{nearest}' is a file; clips and reels are kept in a folder. Give another place"
+                )
+
+    def sizes(self, suffix: str) -> dict[str, int]:
+        """The files in it and below, relative to it, and their bytes, by one listing.
+
+        What is empty, or no file (a link to nothing, a folder), is not there.
 
         Raises:
             WorkspaceError: it cannot be listed.
         """
         if isinstance(self.root, Path):
-            found = self.root.rglob(f"[!.]*{suffix}")
-            return {path.relative_to(self.root).as_posix() for path in found}
+            found = {
+                path.relative_to(self.root).as_posix(): _bytes_of(path)
+                for path in self.root.rglob(f"[!.]*{suffix}")
+            }
+            return {name: size for name, size in found.items() if size}
         system, path = file_system(self.root)
         with _told(self.root, "listed"):
             system.invalidate_cache(path)
             try:
-                found = system.find(path)
+                listed = system.find(path, detail=True)
             except FileNotFoundError:
-                return set()
+                return {}
         start = len(path.rstrip("/")) + 1
-        return {name[start:] for name in found if name.endswith(suffix)}
-
-    def which(self, names: Sequence[str]) -> frozenset[str]:
-        """Those of the names that are here; for a few."""
-        if isinstance(self.root, Path):
-            return frozenset(name for name in names if (self.root / name).exists())
-        system, path = file_system(self.root)
-        with _told(self.root, "listed"):
-            return frozenset(n for n in names if system.exists(f"{path.rstrip('/')}/{n}"))
+        return {
+            name[start:]: int(facts["size"])
+            for name, facts in listed.items()
+            if name.endswith(suffix) and facts.get("size")
+        }
 
     @contextmanager
     def staged(self) -> Iterator[Path]:
@@ -269,9 +284,17 @@ class Folder:
             yield [folder / name for name in names]
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it is there.
+
+        Raises:
+            WorkspaceError: a name that leads out of the folder, or the file cannot be removed.
+        """
+        refuse_way_out(self.root, name)
         if isinstance(self.root, Path):
-            safe_join(self.root, name).unlink(missing_ok=True)
+            try:
+                safe_join(self.root, name).unlink(missing_ok=True)
+            except OSError as error:
+                raise unwritable(self.root / name, error) from None
             return
         system, path = file_system(self.root)
         with _told(self.root, "changed"):
@@ -279,6 +302,15 @@ class Folder:
                 system.rm_file(f"{path.rstrip('/')}/{name}")
             except FileNotFoundError:
                 return
+
+
+def _bytes_of(path: Path) -> int:
+    """Bytes of a file; 0 if it is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return 0
+    return facts.st_size if S_ISREG(facts.st_mode) else 0
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["counted", "counted_expr"]
+__all__ = ["counted", "counted_expr", "numberless"]
+
+_ONE = {"are": "is", "have": "has", "were": "was", "do": "does", "they": "it", "a": "", "an": ""}
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -19,6 +22,17 @@ def counted(number: int, one: str, many: str | None = None) -> str:
         many: what follows all other numbers; by default ``one`` and an s.
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def numberless(text: str) -> str:
+    """A key that is equal for the forms of a text that :func:`counted` uses for one and for many.
+
+    Example:
+        >>> numberless("game is left out"), numberless("games are left out")
+        ('game i left out', 'game i left out')
+    """
+    words = (_ONE.get(word, word) for word in text.split())
+    return " ".join(re.sub(r"s\b", "", word) for word in words if word)
 
 
 def counted_expr(column: str, one: str, many: str | None = None) -> pl.Expr:

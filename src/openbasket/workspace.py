@@ -48,6 +48,7 @@ __all__ = [
     "atomic_path",
     "lives",
     "reel_folder",
+    "refuse_way_out",
     "remove_leftovers",
     "safe_join",
     "sha256",
@@ -317,6 +318,30 @@ class Workspace:
             yield
 
     @contextmanager
+    def alone(self, doing: str) -> Iterator[None]:
+        """Do something that no other process may do here until the block ends.
+
+        Args:
+            doing: what it is, such as ``makes reels of draw 0``.
+
+        Raises:
+            WorkspaceError: another process does it. One that was killed holds nothing.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.private / f"{_LOCK}-{doing.replace(' ', '-')}", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise WorkspaceError(
+                f"another process {doing} in '{self.root}'; wait until it has ended, and run again"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
     def together(self) -> Iterator[Callable[..., None]]:
         """Yield a :meth:`write` whose tables get their names when the block ends well: all of them, or none.
 
@@ -432,7 +457,7 @@ def remove_leftovers(folder: Path, *, deep: bool = True) -> int:
     Those of processes that live stay; of another machine, which cannot be asked, those of the last day.
     """
     found = (folder.rglob if deep else folder.glob)(f"{_TEMPORARY}*")
-    leftovers = [path for path in found if not _in_use(path)]
+    leftovers = [path for path in found if not path.is_dir() and not _in_use(path)]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
@@ -481,15 +506,24 @@ def safe_join(root: Path, *parts: str) -> Path:
         WorkspaceError: an absolute path, ``..``, a drive letter, a control character.
     """
     for part in parts:
-        pure = PurePosixPath(part)
-        if pure.is_absolute() or ".." in pure.parts or re.search(r"[\x00-\x1f\\]|^[A-Za-z]:", part):
-            raise WorkspaceError(
-                f"'{part!r}' would lead out of '{root}'; give a relative path inside it"
-            )
+        refuse_way_out(root, part)
     joined = root.joinpath(*parts)
     if not joined.resolve().is_relative_to(root.resolve()):
         raise WorkspaceError(f"'{'/'.join(parts)}' leads out of '{root}' through a link")
     return joined
+
+
+def refuse_way_out(root: object, part: str) -> None:
+    """Refuse a name that would lead out of a folder or URL.
+
+    Raises:
+        WorkspaceError: an absolute path, ``..``, a drive letter, a control character.
+    """
+    pure = PurePosixPath(part)
+    if pure.is_absolute() or ".." in pure.parts or re.search(r"[\x00-\x1f\\]|^[A-Za-z]:", part):
+        raise WorkspaceError(
+            f"'{part!r}' would lead out of '{root}'; give a relative path inside it"
+        )
 
 
 def _umask() -> int:

@@ -60,7 +60,7 @@ def test_all_bad_rows_are_reported_together(tmp_path: Path) -> None:
         read_anchors(path, games=["g1"])
     fields = [(p.row, p.field) for p in caught.value.problems]
     assert fields == [(0, "period"), (1, "clock"), (2, "game_id"), (2, "media")]
-    assert "8:99" in str(caught.value)
+    assert "a.csv, line 3, field 'clock': got '8:99'" in str(caught.value)
 
 
 def test_missing_columns_empty_files_and_no_file(tmp_path: Path) -> None:

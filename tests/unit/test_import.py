@@ -109,6 +109,8 @@ def test_notes_that_seasons_share_are_told_once_and_kept_whole_in_json():
             ("cup 21-22", "game 3 has no boxscore file"),
             ("cup 21-22", "1 row without a clock"),
             ("cup 22-23", "1 row without a clock"),
+            ("cup 22-23", "1 row names a team that does not play; it is left out"),
+            ("cup 21-22", "12 rows name a team that does not play; they are left out"),
         ]
     )
     assert report.merged_notes() == [
@@ -117,6 +119,7 @@ def test_notes_that_seasons_share_are_told_once_and_kept_whole_in_json():
         "2 seasons (cup 20-21, cup 21-22): 7 to 1,005 rows later than the clock says; put in order",
         "cup 21-22: game 3 has no boxscore file",
         "2 seasons (cup 21-22, cup 22-23): 1 row without a clock",
+        "2 seasons (cup 22-23, cup 21-22): 1 to 12 rows name a team that does not play; they are left out",
     ]
     assert len(report.to_json()["notes"]) == len(report.remarks)
     assert report.to_json()["notes"][1] == "cup 20-21: the files have no dates"

@@ -89,6 +89,20 @@ def test_the_list_the_ranking_and_the_card_are_printed(ws):
     )
 
 
+def test_small_estimates_are_told_apart_and_none_is_minus_nought():
+    from openbasket.cli.data import _estimate
+
+    assert [_estimate(score, "impact") for score in (0.04, 0.06, -0.001, -1.5)] == [
+        "0.04 per 100 poss.", "0.06 per 100 poss.", "0.00 per 100 poss.", "-1.50 per 100 poss.",
+    ]  # fmt: skip
+    assert _estimate(-0.01, "free_throw") == "0.0%"
+
+
+def test_a_card_has_no_top(ws):
+    with pytest.raises(ConfigError, match="--player and --top"):
+        told(ws, "--player", "anyone", "--top", "3")
+
+
 def test_a_person_has_a_card_for_each_league_and_season(ws):
     twice = ws.read("subjects").group_by("player_id").len().filter(pl.col("len") > 1)
     person = twice["player_id"].sort()[0]

@@ -148,10 +148,17 @@ def test_a_play_counts_once_for_a_player_and_passes_never():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"events": 0}, {"events": 5, "min_events": 6}, {"min_events": 0}, {"draw": 100}]
+    "wrong",
+    [
+        {"events": 0},
+        {"events": 5, "min_events": 6},
+        {"min_events": 0},
+        {"draw": 100},
+        {"min_events": 2, "few": "keep"},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong):
-    with pytest.raises(ConfigError, match="allowed"):
+    with pytest.raises(ConfigError, match=r"allowed|give one of them"):
         ReelSettings(**wrong)
 
 
@@ -195,13 +202,18 @@ def test_what_is_left_out_is_named(workspace):
     failures = failed(make(workspace))
     assert set(failures) == {"g2/e3", "p1_L_21_22", "p2_L_21_22", "p3_L_21_22"}
     assert failures["g2/e3"] == "'videos/g2.mp4' ends at 5.0 s, the event is at 9.0 s"
-    assert failures["p3_L_21_22"].startswith("1 filmed event; needed: 2")
+    assert failures["p3_L_21_22"] == "1 filmed event; needed: 2 (a reel of fewer: --min-events 1)"
     assert workspace.read("failures").select("stage", "item").rows() == [
         ("few", "p1_L_21_22"),
         ("few", "p2_L_21_22"),
         ("locate", "g2/e3"),
         ("reel", "p3_L_21_22"),
     ]
+
+
+def test_who_was_never_filmed_is_not_told_to_lower_the_number(workspace):
+    workspace.write("subjects", subject_rows("p1", "p9"))
+    assert failed(built(workspace, few="keep"))["p9_L_21_22"] == "0 filmed events; needed: 1"
 
 
 def state(ws: Workspace) -> dict[str, tuple[int, bytes]]:

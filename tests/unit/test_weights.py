@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import os
+import zipfile
 from argparse import Namespace
 
 import pytest
@@ -101,6 +102,25 @@ def test_a_file_without_weights_is_refused(tmp_path, held):
     torch.save(held, tmp_path / "x.pt")
     with pytest.raises(OpenBasketError, match="holds no weights"):
         read_official(tmp_path / "x.pt")
+
+
+def test_a_checkpoint_that_would_fill_the_memory_is_refused_before_it_is_read(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "a.pt"
+    torch.save({"w": torch.zeros(20 << 20)}, path)  # 80 MiB
+    assert read_official(path)["w"].numel() == 20 << 20
+    with zipfile.ZipFile(path) as stored, zipfile.ZipFile(tmp_path / "b.pt", "w") as bomb:
+        for name in stored.namelist():
+            bomb.writestr(name, stored.read(name), zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(
+        OpenBasketError, match=r"has \d{2},\d{3} bytes and would become 83,\d{3},\d{3}"
+    ):
+        read_official(tmp_path / "b.pt")
+    (tmp_path / "c.pt").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(OpenBasketError, match="no whole checkpoint"):
+        read_official(tmp_path / "c.pt")
 
 
 def test_what_cannot_be_converted_is_told(tmp_path):

@@ -78,7 +78,12 @@ def players(
     player: Annotated[
         str | None, typer.Option(help="Show the card of this player_id or subject_id.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Players of each league and season.")] = 10,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Players of each league and season. By default, 10.", show_default=False
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the labelled players, the best of a skill, or a player's 20 skills."""
@@ -89,6 +94,9 @@ def players(
 
     if skill is not None and player is not None:
         raise ConfigError("players was given --skill and --player; give one of them")
+    if top is not None and player is not None:
+        raise ConfigError("players was given --player and --top, which is of lists; leave one out")
+    top = top or 10
     workspace = Workspace(root)
     if player is not None:
         cards = listing.card(workspace, player, league=league, season=season)
@@ -173,7 +181,7 @@ def _estimate(score: float | None, skill: str) -> str:
         return "-"
     formula = FORMULAS[skill]
     space = "" if formula.unit.startswith("%") else " "
-    return f"{score:.{1 if formula.scale == 100 else 2}f}{space}{formula.unit}"
+    return f"{score:z.{1 if formula.unit.startswith('%') else 2}f}{space}{formula.unit}"
 
 
 def reliability(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -212,16 +213,35 @@ def sync(
 def _sync_csv(workspace: Workspace, file: Path, as_json: bool) -> None:
     from openbasket.clock.anchors import read_anchors, store_anchors
     from openbasket.clock.fit import GameClock
+    from openbasket.clock.sync import periods_played
 
-    given = read_anchors(file, workspace.read("games")["game_id"].to_list())
+    games = workspace.read("games")["game_id"].to_list()
+    given = read_anchors(file, games, periods_played(workspace))
     for part in given.partition_by("game_id"):
         GameClock(part)  # refuses anchors that contradict each other
     store_anchors(workspace, given)
-    games = given["game_id"].n_unique()
+    count, timed = given["game_id"].n_unique(), _timed(workspace, given["game_id"].unique())
     if as_json:
-        print_json({"games": games, "anchors": given.height})
+        print_json({"games": count, "anchors": given.height, "games_with_event_times": timed})
         return
-    say(f"{counted(given.height, 'anchor')} for {counted(games, 'game')}")
+    say(f"{counted(given.height, 'anchor')} for {counted(count, 'game')}")
+    _tell_timed(timed)
+
+
+def _timed(workspace: Workspace, games: Iterable[str]) -> list[str]:
+    """Those of the games that have event times, which win over anchors."""
+    if not workspace.has("event_times"):
+        return []
+    return sorted(set(workspace.read("event_times")["game_id"]) & set(games))
+
+
+def _tell_timed(games: list[str]) -> None:
+    if games:
+        told = counted(len(games), "game has", "games have")
+        say(
+            f"note: {told} event times, as rendered videos do ({', '.join(games[:3])}"
+            f"{', ...' * (len(games) > 3)}); those win over anchors"
+        )
 
 
 def _sync_scoreboard(
@@ -264,6 +284,7 @@ def _sync_scoreboard(
         for o in refused:
             say(f"refused: {o.game_id}: {o.refused}")
         say(f"accepted {counted(len(outcomes) - len(refused), 'game')}, refused {len(refused)}")
+        _tell_timed(_timed(workspace, [o.game_id for o in outcomes if o.refused is None]))
     if refused:
         raise typer.Exit(1)
 
@@ -322,5 +343,6 @@ def _sync_wall_clock(
             for reason in o.left_out:
                 say(f"left out: {o.game_id}: {reason}")
         say(f"accepted {counted(len(outcomes) - len(refused), 'game')}, refused {len(refused)}")
+        _tell_timed(_timed(workspace, [o.game_id for o in outcomes if o.refused is None]))
     if refused:
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -72,8 +72,11 @@ def format_time(seconds: float) -> str:
     return text + (f".{fraction:06d}".rstrip("0") if fraction else "")
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """The cells of a CSV's named columns, without blanks around them; other columns are left out.
+
+    Returns:
+        (line of the file, counted from 1, at which the row ends; its cells).
 
     Raises:
         NotFoundError: there is no such file.
@@ -98,10 +101,10 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
         header = tuple((name or "").strip() for name in reader.fieldnames or ())
         reader.fieldnames = list(header)
-        cells = list(reader)
+        cells = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        place = max(reader.line_num - 2, 0)
-        raise BadInputError([Problem(str(path), place, None, str(error), "a CSV")]) from None
+        fault = Problem(str(path), None, None, str(error), "a CSV", reader.line_num)
+        raise BadInputError([fault]) from None
     missing = [name for name in columns if name not in header]
     if missing:
         raise BadInputError(
@@ -116,24 +119,33 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             Problem(str(path), None, name, f"{header.count(name)} columns of this name", "one")
             for name in twice
         )
-    return [{name: (row.get(name) or "").strip() for name in columns} for row in cells]
+    return [
+        (line, {name: (row.get(name) or "").strip() for name in columns}) for line, row in cells
+    ]
 
 
-def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFrame:
+def read_anchors(
+    path: Path,
+    games: Collection[str] | None = None,
+    periods: Mapping[str, Collection[int]] | None = None,
+) -> pl.DataFrame:
     """Read an anchors CSV into the ``anchors`` table, ``how="given"``.
 
     Args:
         path: the CSV, with a header row.
         games: the games it may name; any by default.
+        periods: the periods of games; any of those that are not named.
 
     Raises:
         NotFoundError: there is no such file.
-        BadInputError: every wrong row, with file, row, field and what is allowed.
+        BadInputError: every wrong row, with file, line, field and what is allowed.
     """
     cells = read_rows(path, COLUMNS)
     problems: list[Problem] = []
     rows: list[dict[str, object]] = []
-    for number, values in enumerate(cells):
+    for number, (line, values) in enumerate(cells):
+        played = sorted((periods or {}).get(values["game_id"], ()))
+        numbered = re.fullmatch("0{0,2}[1-9][0-9]?", values["period"])
         clock, media = parse_time(values["clock"]), parse_time(values["media"])
         faults = [
             ("game_id", not re.fullmatch(tables.ID_PATTERN, values["game_id"]), "a game id"),
@@ -144,14 +156,14 @@ def read_anchors(path: Path, games: Collection[str] | None = None) -> pl.DataFra
             ),
             (
                 "period",
-                not re.fullmatch("0{0,2}[1-9][0-9]?", values["period"]),
-                "1, 2, 3, ...",
+                not numbered or (played and int(values["period"]) not in played),
+                f"a period of the game: {', '.join(map(str, played)) or '1, 2, 3, ...'}",
             ),
             ("clock", clock is None, _TIME_RULE),
             ("media", media is None, _TIME_RULE),
         ]
         wrong = [
-            Problem(str(path), number, name, repr(values[name][:80]), allowed)
+            Problem(str(path), number, name, repr(values[name][:80]), allowed, line)
             for name, bad, allowed in faults
             if bad
         ]

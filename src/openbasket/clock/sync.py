@@ -25,10 +25,15 @@ __all__ = [
     "Synced",
     "WallSynced",
     "moments_of_anchors",
+    "periods_played",
     "starts_of_recordings",
     "sync_scoreboards",
     "sync_wall_clocks",
 ]
+
+
+#: A clock that never shows a minute is not told from other numbers of the picture.
+_SHORTEST_S = 60
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,15 @@ class _Job:
 def _work(job: _Job) -> tuple[Synced, pl.DataFrame]:
     events = job.events if job.events.height else None
     report = read_scoreboard(job.video, job.game, events)
+    refused = report.refused
+    if refused is not None and job.game["period_s"] < _SHORTEST_S:
+        refused = (
+            f"its periods last {job.game['period_s']:g} s; a scoreboard can be read where they last at least "
+            f"{_SHORTEST_S} s. Sync it by hand, with a CSV of anchors"
+        )
     synced = Synced(
         report.game_id,
-        report.refused,
+        refused,
         report.anchors.height,
         len(report.readings),
         report.rejected,
@@ -85,6 +96,19 @@ def _games(
     if wanted is not None:
         rows = rows.filter(pl.col("game_id").is_in(list(wanted)))
     return rows
+
+
+def periods_played(workspace: Workspace) -> dict[str, set[int]]:
+    """The periods of each game: those of regulation, and those in which it has events.
+
+    Games without events are left out: nobody knows of their overtimes.
+    """
+    regulation = dict(workspace.read("games").select("game_id", "periods").iter_rows())
+    events = workspace.read("events") if workspace.has("events") else tables.empty("events")
+    found: dict[str, set[int]] = {}
+    for game, period in events.select("game_id", "period").unique().iter_rows():
+        found.setdefault(game, set(range(1, regulation.get(game, 0) + 1))).add(period)
+    return found
 
 
 def sync_scoreboards(

@@ -175,7 +175,7 @@ def read_given(path: Path, games: Collection[str] | None = None) -> dict[str, Gi
         }
     problems: list[Problem] = []
     found: dict[str, Given] = {}
-    for number, row in enumerate(cells):
+    for number, (line, row) in enumerate(cells):
         game, start = row["game_id"], parse_instant(row["start"])
         faults = [
             (
@@ -188,7 +188,7 @@ def read_given(path: Path, games: Collection[str] | None = None) -> dict[str, Gi
             ("start", start is None, "a wall time such as 2023-10-05T18:58:12Z"),
         ]
         wrong = [
-            Problem(str(path), number, name, repr(row[name][:80]), allowed)
+            Problem(str(path), number, name, repr(row[name][:80]), allowed, line)
             for name, bad, allowed in faults
             if bad
         ]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from zipfile import ZipFile
 
 import torch
 from safetensors.torch import load_file
@@ -24,6 +25,8 @@ SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 #: Where checkpoints keep the weights, if not at the top.
 _NESTS = ("model", "module", "model_state", "state_dict")
 
+#: Bytes that any file may become.
+_HARMLESS = 64 << 20
 #: What wrappers put before names.
 _PREFIXES = ("module.", "_orig_mod.")
 
@@ -113,6 +116,8 @@ def read_official(path: Path) -> dict[str, torch.Tensor]:
         raise NotFoundError(f"there is no checkpoint at '{path}'")
     try:
         found = _unpickled(path) if path.suffix != ".safetensors" else load_file(path)
+    except OpenBasketError:
+        raise
     except UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         fault = f"asks for {named[1]}" if named else "is damaged, or holds more than weights"
@@ -138,8 +143,28 @@ def read_official(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _unpickled(path: Path) -> object:
+    _refuse_bomb(path)
     with torch.serialization.safe_globals([Namespace]):  # options of a run; it runs no code
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a zip file that grows when it is read: ``torch.save`` writes bytes as they are.
+
+    Raises:
+        OpenBasketError: its directory tells of more than twice the bytes of the file, and of 64 MiB.
+        BadZipFile: it begins like a zip file and is none.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":  # as older versions of torch.save write
+            return
+    with ZipFile(path) as packed:
+        told, size = sum(part.file_size for part in packed.infolist()), path.stat().st_size
+    if told > max(2 * size, _HARMLESS):
+        raise OpenBasketError(
+            f"'{path}' has {size:,} bytes and would become {told:,} in memory; a checkpoint is not "
+            "compressed. Get it from its makers, or save it again with torch.save"
+        )
 
 
 def convert(

@@ -14,7 +14,14 @@ from openbasket.engine import Engine, stream
 from openbasket.reels.assemble import ReelJob, assemble
 from openbasket.reels.collect import collect, refuse_to_go_on
 from openbasket.reels.cut import ClipSettings, clip_name
-from openbasket.reels.plan import filmed_games, one_row_a_clip, wanted_subjects
+from openbasket.reels.plan import Filmed, filmed_games, one_row_a_clip, wanted_subjects
+from openbasket.reels.receipts import (
+    Receipt,
+    name_of_place,
+    read_receipt,
+    receipt_path,
+    write_receipt,
+)
 from openbasket.reels.settings import ReelSettings
 from openbasket.storage import Folder, place
 from openbasket.wording import counted
@@ -24,7 +31,6 @@ from openbasket.workspace import (
     reel_folder,
     remove_leftovers,
     write_json,
-    write_text,
 )
 
 __all__ = ["ClipSettings", "ReelReport", "ReelSettings", "build"]
@@ -94,14 +100,30 @@ def build(
         NotFoundError: no labels yet, or no game has a video.
         BadInputError: a game has two videos.
         UnknownNameError: a subject that is not there.
-        WorkspaceError: clips, reels or tables cannot be written. What is whole stays; run again when it
-            is mended.
+        WorkspaceError: another process makes reels of this draw; a file lies where clips or reels go; or
+            clips, reels or tables cannot be written. What is whole stays; run again when it is mended.
     """
     settings = settings or ReelSettings()
     subjects = wanted_subjects(workspace, subject_ids)
     filmed = filmed_games(workspace)
     engine = engine or Engine(workers=workers)
     places = _Places.of(workspace, store)
+    for folder in (places.clips, places.reels.below(reel_folder(settings.draw))):
+        folder.refuse_file()
+    with workspace.alone(f"makes reels of draw {settings.draw}"):
+        return _build(workspace, settings, subjects, filmed, subject_ids, engine, places, quiet)
+
+
+def _build(
+    workspace: Workspace,
+    settings: ReelSettings,
+    subjects: pl.DataFrame,
+    filmed: Filmed,
+    subject_ids: Sequence[str] | None,
+    engine: Engine,
+    places: _Places,
+    quiet: bool,
+) -> ReelReport:
     places.tidy(workspace, settings.draw)
     with engine.ready():
         found = collect(
@@ -115,18 +137,24 @@ def build(
         for subject in subjects.sort("subject_id").iter_rows(named=True):
             count = events.get(subject["subject_id"], 0)
             if count < settings.least:
-                told = (
-                    f"{counted(count, 'filmed event')}; needed: {settings.least} "
-                    "(lower --events or --min-events, or --few keep)"
-                )
+                told = _too_few(count, settings, found.without.get(subject["subject_id"], []))
                 failures.append(("reel", subject["subject_id"], told))
                 continue
             path = workspace.reel_path(
                 subject["player_id"], subject["league"], subject["season"], settings.draw
             )
             name = path.relative_to(workspace.root).as_posix()
-            files = tuple(clip_name(c) for c in by_subject[(subject["subject_id"],)]["clip_id"])
-            jobs.append(ReelJob(subject["subject_id"], places.reels, name, places.clips, files))
+            clips = by_subject[(subject["subject_id"],)]
+            jobs.append(
+                ReelJob(
+                    subject["subject_id"],
+                    places.reels,
+                    name,
+                    places.clips,
+                    tuple(map(clip_name, clips["clip_id"])),
+                    tuple(clips["frames"]),
+                )
+            )
         made, lost = _join(workspace, jobs, settings.draw, engine, quiet)
         failures += lost
     few = [subject for subject in sorted(made) if events[subject] < settings.events]
@@ -147,6 +175,19 @@ def build(
         few=len(few),
         failures=failures,
     )
+
+
+def _too_few(count: int, settings: ReelSettings, lost: Sequence[str]) -> str:
+    """Why a subject has no reel, and what would give him one."""
+    told = f"{counted(count, 'filmed event')}; needed: {settings.least}"
+    if lost:
+        named = ", ".join(f"'{video}'" for video in lost[:3])
+        more = f" and {len(lost) - 3:,} more" if len(lost) > 3 else ""
+        told += f"; others are in videos that cannot be used: {named}{more}"
+    if count:
+        keep = "" if settings.min_events else ", or --few keep"
+        told += f" (a reel of fewer: --min-events {count}{keep})"
+    return told
 
 
 @dataclass(frozen=True)
@@ -178,33 +219,32 @@ def _join(
     workspace: Workspace, jobs: list[ReelJob], draw: int, engine: Engine, quiet: bool
 ) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
     """Path of each subject's reel, and failures. A reel that is there, made of the same clips, stays."""
-    there = jobs[0].place.below(reel_folder(draw)).names(".mp4") if jobs else set()
-    receipts = {
-        job.subject_id: workspace.private / "receipts" / f"{job.subject_id}_draw{draw}.txt"
-        for job in jobs
-    }
-    contents = {job.subject_id: f"{job.made_of} {job.place.root}\n" for job in jobs}
+    if not jobs:
+        return {}, []
+    there = jobs[0].place.below(reel_folder(draw)).sizes(".mp4")
+    where = name_of_place(workspace, jobs[0].place)
     made: dict[str, str] = {}
     failures: list[tuple[str, str, str]] = []
     todo = []
     for job in jobs:
-        receipt = receipts[job.subject_id]
-        written = receipt.read_text() if receipt.exists() else None
-        if written == contents[job.subject_id] and job.name.split("/", 1)[1] in there:
+        path = receipt_path(workspace, job.subject_id, draw)
+        known = read_receipt(path)
+        size = there.get(job.name.split("/", 1)[1])
+        if known and (known.made_of, known.place, known.size) == (job.made_of, where, size):
             made[job.subject_id] = job.name
             continue
-        if written is not None:
-            receipt.unlink(missing_ok=True)  # before the reel changes
+        path.unlink(missing_ok=True)  # before the reel changes
         todo.append(job)
     for _, outcome in stream(
         assemble, todo, describe="joining reels", engine=engine, quiet=quiet, size=_clips_in
     ):
         job = outcome.item
-        if outcome.error is not None:
+        if outcome.result is None:
             refuse_to_go_on(outcome)
-            failures.append(("reel", job.subject_id, outcome.error))
+            failures.append(("reel", job.subject_id, outcome.error or ""))
             continue
-        write_text(receipts[job.subject_id], contents[job.subject_id])
+        path = receipt_path(workspace, job.subject_id, draw)
+        write_receipt(path, Receipt(job.made_of, where, *outcome.result))
         made[job.subject_id] = job.name
     return made, failures
 

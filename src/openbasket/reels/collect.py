@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -46,6 +46,7 @@ class Collected:
         encoded: clips that were encoded now.
         replaced: plays shown in place of lost ones.
         failures: (stage, item, reason).
+        without: subject -> videos that could not be used and that show plays of his.
     """
 
     shown: pl.DataFrame
@@ -53,6 +54,7 @@ class Collected:
     encoded: int
     replaced: int
     failures: list[Failure]
+    without: dict[str, list[str]]
 
 
 def collect(
@@ -91,6 +93,7 @@ def collect(
         state.encoded,
         new.height,
         state.failures,
+        state.lost_with_videos(),
     )
 
 
@@ -110,10 +113,11 @@ class _State:
     made: list[tuple[Any, ...]] = field(default_factory=list)
     encoded: int = 0
     failures: list[Failure] = field(default_factory=list)
-    stored: set[str] = field(init=False)
+    unusable: set[str] = field(default_factory=set)
+    stored: Collection[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stored = self.store.names(".mp4")
+        self.stored = self.store.sizes(".mp4")
 
     def clips(self) -> pl.DataFrame:
         """Table ``clips`` of what was cut or found."""
@@ -157,7 +161,7 @@ class _State:
         notes = self.workspace.private / "sources"
         todo = []
         for game in games:
-            job = LookJob.of(game, self._source(game), whole=whole)
+            job = LookJob.of(game, self.filmed.videos[game], self._source(game), whole=whole)
             known = recall(notes / f"{game}.json", job)
             if known is None:
                 todo.append(job)
@@ -206,17 +210,31 @@ class _State:
                 jobs.setdefault(game, []).append(Wanted(event, at, until if until > at else None))
         todo = []
         for game, wanted in sorted(jobs.items()):
-            job = self._cut_job(game, tuple(wanted))
-            spans = clips_of(job)
-            if all(span.path.as_posix() in job.stored for span, _ in spans):
-                self.made += [row for _, row in spans]
-            else:
-                todo.append(job)
-        for _, outcome in self.run(cut_game, todo, describe="cutting clips", size=_left_to_cut):
+            footage = self.footage[game]
+            assert footage is not None
+            job = CutJob(
+                game,
+                self._source(game),
+                footage,
+                self.store,
+                tuple(wanted),
+                self.settings.clip,
+                self.settings.check != "bytes",
+            )
+            left = []
+            for part, (span, row) in zip(job.wanted, clips_of(job), strict=True):
+                if span.path.as_posix() in self.stored:
+                    self.made.append(row)
+                else:
+                    left.append(part)
+            if left:
+                todo.append(replace(job, wanted=tuple(left)))
+        for _, outcome in self.run(cut_game, todo, describe="cutting clips", size=_clips_in):
             game, result = outcome.item.game_id, outcome.result
             if result is None:
                 refuse_to_go_on(outcome)
                 self.failures.append(("cut", game, outcome.error or ""))
+                self.unusable.add(game)
                 continue
             self.made += result.clips
             self.encoded += result.encoded
@@ -224,26 +242,22 @@ class _State:
                 ("cut", f"{game}/{event}", reason) for event, reason in result.failures
             ]
 
-    def _cut_job(self, game: str, wanted: tuple[Wanted, ...]) -> CutJob:
-        footage = self.footage[game]
-        assert footage is not None
-        job = CutJob(
-            game,
-            self._source(game),
-            footage,
-            self.store,
-            wanted,
-            self.settings.clip,
-            self.settings.check != "bytes",
-            frozenset(),
+    def lost_with_videos(self) -> dict[str, list[str]]:
+        """Subject -> the videos that could not be used and that show plays of his."""
+        bad = self.unusable | {game for game, footage in self.footage.items() if footage is None}
+        pairs = (
+            self.ranked.filter(pl.col("game_id").is_in(bad))
+            .select("subject_id", "game_id")
+            .unique()
         )
-        names = {span.path.as_posix() for span, _ in clips_of(job)}
-        return replace(job, stored=frozenset(names & self.stored))
+        found: dict[str, list[str]] = {}
+        for subject, game in sorted(pairs.iter_rows()):
+            found.setdefault(subject, []).append(self.filmed.videos[game])
+        return found
 
 
-def _left_to_cut(job: CutJob) -> float:
-    """Clips that are not in the store: the work in a job."""
-    return len(job.wanted) - len(job.stored)
+def _clips_in(job: CutJob) -> float:
+    return len(job.wanted)
 
 
 def refuse_to_go_on(outcome: Outcome[Any, Any]) -> None:

@@ -93,10 +93,9 @@ class CutJob:
         source: its video.
         footage: what that is.
         store: where clips are kept.
-        wanted: the plays.
+        wanted: the plays, in order of their media times.
         settings: of the clips.
         check: decode what is copied.
-        stored: names of clips that the store has.
     """
 
     game_id: str
@@ -106,7 +105,6 @@ class CutJob:
     wanted: tuple[Wanted, ...]
     settings: ClipSettings
     check: bool
-    stored: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ class CutResult:
     Args:
         clips: rows of table ``clips``.
         failures: (event, reason) of clips that could not be cut.
-        encoded: clips that were made now, not found in the store.
+        encoded: files that were written; plays may share one.
     """
 
     clips: list[ClipRow]
@@ -132,7 +130,7 @@ def clip_name(clip_id: str) -> str:
 def clips_of(job: CutJob) -> list[tuple[Span, ClipRow]]:
     """The clip of each play: (where in the store and which part of the video, row of table ``clips``)."""
     clips: list[tuple[Span, ClipRow]] = []
-    for wanted in sorted(job.wanted, key=lambda w: (w.at_s, w.event_id)):
+    for wanted in job.wanted:
         start, frames = span(wanted.at_s, wanted.until_s, job.settings, job.footage.duration_s)
         clip_id = _clip_id(job, start, frames)
         end_s = float(start + frames / FPS)
@@ -142,7 +140,7 @@ def clips_of(job: CutJob) -> list[tuple[Span, ClipRow]]:
 
 
 def cut_game(job: CutJob) -> CutResult:
-    """Cut the clips of a game that the store does not have, in one forward pass through its video.
+    """Cut clips of a game in one forward pass through its video.
 
     A stretch that does not decode costs only its own clip.
 
@@ -153,30 +151,37 @@ def cut_game(job: CutJob) -> CutResult:
     failures: list[tuple[str, str]] = []
     rows: dict[Span, list[ClipRow]] = {}
     for span, row in clips_of(job):
-        if span.path.as_posix() in job.stored:
-            clips.append(row)
-        else:
-            rows.setdefault(span, []).append(row)
+        rows.setdefault(span, []).append(row)
     encoded = 0
     with job.store.staged() as folder:
         staged = {folder / span.path: span for span in rows}
         spans = [Span(path, span.start_s, span.frames) for path, span in staged.items()]
         encoding = job.settings.encoding(check=job.check)
-        for path, error in cut_clips(job.source, spans, encoding) if spans else ():
+        near = isinstance(job.source, Path)
+        changed = f"'{job.source}' changed while it was cut; run again"
+        if _is_another(job):
+            raise VideoError(changed)
+        for path, error in cut_clips(job.source, spans, encoding):
             span = staged[path]
-            if stamp(job.source) not in (
-                None,
-                job.footage.stamp,
-            ):  # its clips would bear false names
+            if near and _is_another(job):  # its clips would bear false names
                 path.unlink(missing_ok=True)
-                raise VideoError(f"'{job.source}' changed while it was cut; run again")
+                raise VideoError(changed)
             if error is None:
                 job.store.put(path, span.path.as_posix())
                 encoded += 1
                 clips += rows[span]
             else:
                 failures += [(row[2], error) for row in rows[span]]
+    if not near and _is_another(job):  # a server is asked twice, not at each clip
+        for span in rows:
+            job.store.remove(span.path.as_posix())
+        raise VideoError(changed)
     return CutResult(sorted(clips), sorted(failures), encoded)
+
+
+def _is_another(job: CutJob) -> bool:
+    """Whether the video is not the one that was looked at."""
+    return stamp(job.source) not in (None, job.footage.stamp)
 
 
 def span(

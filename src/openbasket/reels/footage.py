@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,18 +19,19 @@ __all__ = ["Footage", "LookJob", "look", "recall", "remember", "source_key"]
 
 @dataclass(frozen=True)
 class LookJob:
-    """A game's video, and how far to look."""
+    """A game's video, as table ``games`` gives it and where that is, and how far to look."""
 
     game_id: str
+    given: str
     source: Place
     depth: Depth
 
     @classmethod
-    def of(cls, game_id: str, source: Place, *, whole: bool) -> LookJob:
+    def of(cls, game_id: str, given: str, source: Place, *, whole: bool) -> LookJob:
         """Look at every picture, or at all bytes; behind a URL, whose bytes are dear, at the index."""
         if whole:
-            return cls(game_id, source, "frames")
-        return cls(game_id, source, "index" if isinstance(source, Url) else "packets")
+            return cls(game_id, given, source, "frames")
+        return cls(game_id, given, source, "index" if isinstance(source, Url) else "packets")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Footage:
     """What a video is, so that it need not be opened again to know the names of its clips.
 
     Args:
-        source: path or URL.
+        source: path or URL, as table ``games`` gives it: the same wherever the workspace is moved to.
         stamp: see :func:`openbasket.storage.stamp`.
         key: see :func:`source_key`.
         duration: seconds, a rational number as text.
@@ -68,7 +70,7 @@ def look(job: LookJob) -> Footage:
     info = probe(job.source)
     found = faults(job.source, job.depth)
     key = source_key(job.source)
-    return Footage(str(job.source), seen or [], key, str(info.duration_s), job.depth, found)
+    return Footage(job.given, seen or [], key, str(info.duration_s), job.depth, found)
 
 
 def source_key(source: Place) -> str:
@@ -85,13 +87,25 @@ def recall(path: Path, job: LookJob) -> Footage | None:
     """What was remembered of a job's video, if it was looked at as far, and is as it was or is no more."""
     try:
         known = Footage(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):  # never looked at, or by another version
+    except (OSError, ValueError, TypeError, RecursionError):  # never looked at, or damaged
         return None
-    if known.source != str(job.source) or known.depth not in DEPTHS:
+    if known.source != job.given or not _is_whole(known):
         return None
     if DEPTHS.index(known.depth) < DEPTHS.index(job.depth):
         return None
     return known if stamp(job.source) in (None, known.stamp) else None
+
+
+def _is_whole(known: Footage) -> bool:
+    """Whether what was read is what :func:`look` can have seen."""
+    texts = (known.source, known.key, known.duration)
+    lists = (known.stamp, known.faults)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(part, list) and all(isinstance(t, str) for t in part) for part in lists)
+        and known.depth in DEPTHS
+        and re.fullmatch("0*[1-9][0-9]{0,17}(/[1-9][0-9]{0,17})?", known.duration) is not None
+    )
 
 
 def remember(path: Path, footage: Footage) -> None:

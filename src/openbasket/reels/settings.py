@@ -21,13 +21,13 @@ class ReelSettings:
 
     Args:
         events: events in a reel (the paper: 50).
-        min_events: a subject with fewer filmed events gets no reel; by default as many as ``events``, or 1
-            where ``few`` is ``keep``.
+        min_events: a subject with fewer filmed events gets no reel; by default as many as ``events``.
         draw: which of the independent draws; 0 is the dataset, 1 to 4 the paper's resampling study.
         seed: of the draws.
         clip: how clips are cut.
         few: subjects with fewer than ``events`` filmed events: ``leave_out`` (the paper), or ``keep`` them
-            with fewer clips. A reel with fewer is named in table ``failures``, stage ``few``.
+            with fewer clips, which is ``min_events`` of 1. A reel with fewer is named in table
+            ``failures``, stage ``few``.
         overlap: clips of one reel that show the same moments: kept ``apart`` (the paper), or ``merge`` into
             one longer clip. The events are drawn alike; a reel then has fewer and longer clips.
         replace: draw another event, the next in the seeded order, for one that cannot be shown.
@@ -53,6 +53,11 @@ class ReelSettings:
             raise ConfigError(f"events: got {self.events}; allowed: at least 1")
         if self.min_events is not None and not 1 <= self.min_events <= self.events:
             raise ConfigError(f"min_events: got {self.min_events}; allowed: 1 to {self.events}")
+        if self.min_events is not None and self.few == "keep":
+            raise ConfigError(
+                f"min_events: got {self.min_events}, with few 'keep', which means 1; give one of them: "
+                "min_events for reels from so many events on, 'keep' for every subject with any"
+            )
         if not 0 <= self.draw <= 99:
             raise ConfigError(f"draw: got {self.draw}; allowed: 0 to 99")
         for name, kind in (("few", Few), ("overlap", Overlap), ("check", Check)):

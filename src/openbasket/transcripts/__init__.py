@@ -16,7 +16,7 @@ from openbasket.memory import seldom_collected
 from openbasket.progress import status
 from openbasket.tables import GENDERS, ID_PATTERN, SEASON_PATTERN
 from openbasket.transcripts.formats import PROVIDERS
-from openbasket.wording import counted
+from openbasket.wording import counted, numberless
 from openbasket.workspace import BY_SEASON
 
 if TYPE_CHECKING:
@@ -133,19 +133,18 @@ class ImportReport:
 
     def merged_notes(self) -> list[str]:
         """Notes for printing: what several seasons share is told once, with the range of its first number."""
-        places: dict[str, dict[str, None]] = {}
-        numbers: dict[str, list[int]] = {}
+        places: dict[tuple[bool, str], dict[str, None]] = {}
+        told: dict[tuple[bool, str], list[tuple[int, str]]] = {}
         for place, note in self.remarks:
             number, text = _NUMBERED.fullmatch(note).groups()  # type: ignore[union-attr]
-            places.setdefault(text, {})[place] = None
-            if number:
-                numbers.setdefault(text, []).append(int(number.replace(",", "")))
+            key = (number is not None, numberless(text) if number else text)
+            places.setdefault(key, {})[place] = None
+            told.setdefault(key, []).append((int((number or "0").replace(",", "")), text))
         found = []
-        for text, named in places.items():
-            said = text
-            if text in numbers:
-                low, high = min(numbers[text]), max(numbers[text])
-                said = f"{low:,}{text}" if low == high else f"{low:,} to {high:,}{text}"
+        for key, named in places.items():
+            (low, _), (high, said) = min(told[key]), max(told[key])  # many, if there are
+            if key[0]:
+                said = f"{low:,}{said}" if low == high else f"{low:,} to {high:,}{said}"
             where = [*named]
             if len(where) > 1:
                 where = [

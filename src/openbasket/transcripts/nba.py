@@ -24,6 +24,7 @@ from openbasket.transcripts import ImportOptions, Transcript
 from openbasket.transcripts.formats import Peek, find_columns, load_json, read_table
 from openbasket.transcripts.names import decimal, identifier, per_value, rounded, text
 from openbasket.transcripts.plays import SLACK_S, assemble, season_name
+from openbasket.wording import counted_expr
 
 __all__ = [
     "ACTIONS", "FEET_TENTH_M", "box_lines", "coded_plays", "game_key", "in_order", "is_box", "person",
@@ -469,7 +470,11 @@ def _fouls_of_nobody(plays: pl.DataFrame) -> pl.DataFrame:
             "game_id",
             pl.lit("fouls drawn").alias("check"),
             pl.lit("note").alias("scope"),
-            pl.format("{} personal fouls do not tell who was fouled", "alone").alias("reason"),
+            counted_expr(
+                "alone",
+                "personal foul does not tell who was fouled",
+                "personal fouls do not tell who was fouled",
+            ).alias("reason"),
         )
         .sort("game_id")
     )

@@ -424,7 +424,9 @@ def _clocks(
             pl.col("game_id").cast(pl.String),
             pl.lit("clock").alias("check"),
             pl.lit("lineups").alias("scope"),
-            pl.format("{} rows without a readable clock", "len").alias("reason"),
+            counted_expr(
+                "len", "row without a readable clock", "rows without a readable clock"
+            ).alias("reason"),
         )
         .sort("game_id")
     )

@@ -90,7 +90,7 @@ def copy_clip(source: Source, span: Span, encoding: Encoding) -> bool:
             parts.append(_part_in(after, stack)[0])
         heard = source.heard(span)
         sound = encode_sound(heard) if heard is not None else []
-        mux(span.path, parts, template, [Heard(span.frames, sound)])
+        mux(span.path, parts, template, [Heard(span.frames, sound)], sealed=True)
     return True
 
 

@@ -18,11 +18,22 @@ from av.video.stream import VideoStream
 
 from openbasket.errors import VideoError
 from openbasket.video.probe import open_video
+from openbasket.video.seal import is_intact, seal
 from openbasket.video.sound import PACKET, RATE, add_sound_stream, placed, silent_packets
 from openbasket.video.write import FPS
 from openbasket.workspace import atomic_path
 
-__all__ = ["Heard", "Part", "Placed", "frame_step", "is_instant", "join", "mux", "places"]
+__all__ = [
+    "BadClipError",
+    "Heard",
+    "Part",
+    "Placed",
+    "frame_step",
+    "is_instant",
+    "join",
+    "mux",
+    "places",
+]
 
 Placed: TypeAlias = "tuple[int, Packet[VideoStream]]"
 
@@ -71,7 +82,20 @@ class Heard:
     packets: Sequence[bytes] = ()
 
 
-def join(clips: Sequence[Path], path: Path) -> list[int]:
+class BadClipError(VideoError):
+    """A clip that does not go into a reel.
+
+    Args:
+        clip: its file.
+        fault: what is wrong with it.
+    """
+
+    def __init__(self, clip: Path, fault: str) -> None:
+        super().__init__(f"'{clip}' {fault}")
+        self.clip = clip
+
+
+def join(clips: Sequence[Path], path: Path, *, frames: Sequence[int] | None = None) -> list[int]:
     """Join clips by copying their packets.
 
     Clips whose encodings differ (stretches copied from other sources) get their parameter sets at every
@@ -81,26 +105,40 @@ def join(clips: Sequence[Path], path: Path) -> list[int]:
     Args:
         clips: in order; all 30 FPS and of one picture size, as ``cut_clips`` writes them.
         path: the reel.
+        frames: of each clip, where they are known; such clips are compared with their seals, too.
 
     Returns:
         Frames of each clip.
 
     Raises:
-        VideoError: no clips; one that cannot be read, or of another size or rate than the first one.
+        BadClipError: a clip that cannot be read, is not as it was cut, or is of another size or rate than
+            the first one.
+        VideoError: no clips.
     """
     if not clips:
         raise VideoError(f"there are no clips to join to '{path}'")
     form: tuple[int, int, Fraction | None] | None = None
     parts, sounds = [], []
-    for clip in clips:
-        with open_video(clip, decodes=False) as (container, stream):
-            mine = (stream.width, stream.height, stream.time_base)
-            form = form or mine
-            if mine != form:
-                raise VideoError(f"'{clip}' is encoded otherwise than '{clips[0]}'; cut it again")
-            part, sound = _read(clip, container, stream)
-            parts.append(part)
-            sounds.append(sound)
+    for number, clip in enumerate(clips):
+        if frames is not None and clip.is_file() and not is_intact(clip):
+            raise BadClipError(clip, "is not as it was cut: its bytes have changed")
+        try:
+            with open_video(clip, decodes=False) as (container, stream):
+                mine = (stream.width, stream.height, stream.time_base)
+                form = form or mine
+                if mine != form:
+                    raise BadClipError(
+                        clip, f"is encoded otherwise than '{clips[0]}'; cut it again"
+                    )
+                part, sound = _read(clip, container, stream)
+        except BadClipError:
+            raise
+        except VideoError as error:
+            raise BadClipError(clip, f"is no clip: {error}") from None
+        if frames is not None and part.frames != frames[number]:
+            raise BadClipError(clip, f"has {part.frames} frames; cut were {frames[number]}")
+        parts.append(part)
+        sounds.append(sound)
     with open_video(clips[0], decodes=False) as (_, stream):
         mux(path, parts, stream, sounds)
     return [part.frames for part in parts]
@@ -111,6 +149,8 @@ def mux(
     parts: Sequence[Part],
     template: VideoStream,
     sounds: Sequence[Heard],
+    *,
+    sealed: bool = False,
 ) -> None:
     """Write parts one after the other.
 
@@ -119,12 +159,24 @@ def mux(
         parts: in order.
         template: the stream whose parameters the file states; the first part's.
         sounds: in order; the file has sound if any of them is not silent.
+        sealed: the file ends with a checksum, see :mod:`openbasket.video.seal`.
     """
     mixed = any(part.repeats or part.config != parts[0].config for part in parts)
-    with (
-        atomic_path(path) as temporary,
-        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as output,
-    ):
+    with atomic_path(path) as temporary:
+        _write(temporary, parts, template, sounds, mixed=mixed)
+        if sealed:
+            seal(temporary)
+
+
+def _write(
+    path: Path,
+    parts: Sequence[Part],
+    template: VideoStream,
+    sounds: Sequence[Heard],
+    *,
+    mixed: bool,
+) -> None:
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
         pictures = output.add_stream_from_template(template)
         pictures.time_base = Fraction(1, FPS.numerator * 512)
         if mixed:
@@ -194,7 +246,7 @@ def _read(clip: Path, container: InputContainer, stream: VideoStream) -> tuple[P
     """A clip, in one pass."""
     step = frame_step(stream.time_base)
     if not step:
-        raise VideoError(f"'{clip}' is no clip of {FPS} FPS; cut it again")
+        raise BadClipError(clip, f"is no clip of {FPS} FPS; cut it again")
     pictures: list[Placed] = []
     sound: list[bytes] = []
     for packet in container.demux(stream, *container.streams.audio[:1]):
@@ -203,11 +255,11 @@ def _read(clip: Path, container: InputContainer, stream: VideoStream) -> tuple[P
         elif packet.pts is not None:
             pictures.append((packet.pts // step, cast("Packet[VideoStream]", packet)))
     if not pictures:
-        raise VideoError(f"'{clip}' holds no frames; cut it again")
+        raise BadClipError(clip, "holds no frames; cut it again")
     config = bytes(stream.codec_context.extradata or b"")
     named = stream.codec_context.name == "h264" and config[:1] == b"\1" and config[4] & 3 == 3
     if not named or sorted(place for place, _ in pictures) != list(range(len(pictures))):
-        raise VideoError(f"'{clip}' is not as it was cut; remove it, and it is cut again")
+        raise BadClipError(clip, "is not as it was cut; remove it, and it is cut again")
     return Part(config, pictures), Heard(len(pictures), sound)
 
 

@@ -107,7 +107,7 @@ class Source:
     def writer(
         self, target: Path | io.BytesIO, encoding: Encoding, sound: np.ndarray | None = None
     ) -> VideoWriter:
-        """A writer of frames of this source, as clips are encoded."""
+        """A writer of frames of this source, as clips are encoded; a file is sealed."""
         return VideoWriter(
             target,
             crf=encoding.crf,
@@ -115,6 +115,7 @@ class Source:
             gop=encoding.gop,
             colours=Colours.of(self.stream),
             sound=sound,
+            sealed=isinstance(target, Path),
         )
 
     def packets(self, start_s: Fraction) -> Iterator[Packet[VideoStream]]:

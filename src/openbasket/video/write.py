@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from openbasket.video.seal import seal
 from openbasket.video.sound import add_sound_stream, encode_sound, placed
 from openbasket.workspace import REEL_FPS, REEL_SIZE, atomic_path, unwritable
 
@@ -59,6 +60,7 @@ class VideoWriter:
         gop: frames between key frames.
         colours: what the file says about them.
         sound: float32 ``(2, n)`` at 48 kHz, written as AAC.
+        sealed: the file ends with a checksum, see :mod:`openbasket.video.seal`.
 
     Example:
         >>> import numpy as np, tempfile
@@ -79,6 +81,7 @@ class VideoWriter:
         gop: int = 30,
         colours: Colours | None = None,
         sound: np.ndarray | None = None,
+        sealed: bool = False,
     ) -> None:
         self.path = path
         self.frames = 0
@@ -86,6 +89,7 @@ class VideoWriter:
         self._fps = fps
         self._colours = colours
         self._sound = sound
+        self._sealed = sealed
         self._options = {
             "crf": str(crf),
             "preset": preset,
@@ -101,7 +105,7 @@ class VideoWriter:
             av.open(self.path, "w", format="mp4")
             if isinstance(self.path, io.BytesIO)
             else av.open(
-                str(self._stack.enter_context(atomic_path(self.path))),
+                str(self._stack.enter_context(self._file(self.path))),
                 "w",
                 format="mp4",
                 options={"movflags": "+faststart"},
@@ -124,6 +128,13 @@ class VideoWriter:
             track = add_sound_stream(self._container)
             self._mux(list(placed(packets, range(-1, len(packets) - 1), track)))
         return self
+
+    @contextmanager
+    def _file(self, path: Path) -> Iterator[Path]:
+        with atomic_path(path) as temporary:
+            yield temporary
+            if self._sealed:
+                seal(temporary)
 
     def write(self, frame: np.ndarray, pixel_format: PixelFormat = "rgb24") -> None:
         """Append a frame: ``(height, width, 3)`` uint8, or planar ``(height * 3 / 2, width)`` for yuv420p."""

@@ -321,7 +321,7 @@ def test_a_foul_of_which_nobody_says_who_was_fouled_is_flagged(tmp_path):
         imported(tmp_path / "short", path).read("flags").filter(pl.col("check") == "fouls drawn")
     )
     assert flags.select("scope", "reason").rows() == [
-        ("note", "1 personal fouls do not tell who was fouled")
+        ("note", "1 personal foul does not tell who was fouled")
     ]
     # Where a provider never tells it, there is nothing to say.
     for foul in fouls:
