@@ -108,7 +108,10 @@ def train(
     train_samples = _split(data_root, "train", recipe)
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)
-    run = {"data": _fingerprint([*train_samples, *val_samples]), "recipe": recipe.model_dump()}
+    run = {
+        "data": _fingerprint([*train_samples, *val_samples]),
+        "recipe": recipe.model_dump(mode="json"),
+    }
     with accelerator.main_process_first():
         if accelerator.is_main_process:
             _claim(out_dir, run, resume)
