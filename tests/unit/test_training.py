@@ -13,8 +13,8 @@ from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoEr
 from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS, SKILLS, official_level
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
-from openbasket.training.data import MISSING, ClipDataset, EpochSampler
-from openbasket.training.frame_cache import cache_frames
+from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
+from openbasket.training.frame_cache import cache_frames, load_entry
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.video.frames import read_frames
 from openbasket.video.write import VideoWriter
@@ -91,7 +91,14 @@ def test_resume_is_exact_bit_for_bit(samples, tmp_path):
     resumed = run(recipe, tmp_path, "stopped")
     assert resumed.resumed_from == 2
     assert resumed.history == straight.history
-    for name in ("last.safetensors", "best.safetensors", "metrics.jsonl", "recipe.json"):
+    for name in (
+        "last.safetensors",
+        "best.safetensors",
+        "metrics.csv",
+        "steps.csv",
+        "recipe.json",
+        "MODEL_CARD.md",
+    ):
         assert (tmp_path / "stopped" / name).read_bytes() == (
             tmp_path / "straight" / name
         ).read_bytes(), name
@@ -123,7 +130,7 @@ def test_overfits_a_few_reels_and_predicts_them(samples, tmp_path):
     report = run(recipe, tmp_path, "run")
     assert report.best_val_loss < 0.1 < 1 < report.history[0]["val_loss"]
     out = tmp_path / "predictions.parquet"
-    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1)
+    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1).frame
     assert frame.equals(Workspace.read_file("predictions", out))
     assert frame.height == 6 * 20
     assert frame["run"].unique().to_list() == ["run"]
@@ -147,7 +154,7 @@ def test_three_levels_leave_two_columns_null(reels, tmp_path, levels):
     write_splits(tmp_path, levels, 3)
     run(recipe, tmp_path, "run")
     out = tmp_path / "p.parquet"
-    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1)
+    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1).frame
     assert frame["p3"].null_count() == frame["p4"].null_count() == frame.height
     np.testing.assert_allclose(frame.select("p0", "p1", "p2").sum_horizontal(), 1, atol=1e-12)
 
@@ -204,13 +211,13 @@ def test_an_empty_split_and_a_missing_run_are_refused(samples, tmp_path):
 def test_frames_come_from_the_cache_until_the_video_changes(tmp_path):
     video = reel(tmp_path / "a.mp4", 1, frames=9)
     wanted = {"frames": 3, "short_side": 32, "workers": 1, "quiet": True}
-    [path] = cache_frames([video], tmp_path / "cache", **wanted)
-    np.testing.assert_array_equal(np.load(path), read_frames(video, [0, 4, 8], short_side=32))
-    before = path.stat().st_mtime_ns
-    assert cache_frames([video], tmp_path / "cache", **wanted) == [path]
-    assert path.stat().st_mtime_ns == before
+    [entry] = cache_frames([video], tmp_path / "cache", **wanted)
+    np.testing.assert_array_equal(load_entry(entry), read_frames(video, [0, 4, 8], short_side=32))
+    before = entry.path.stat().st_mtime_ns
+    assert cache_frames([video], tmp_path / "cache", **wanted) == [entry]
+    assert entry.path.stat().st_mtime_ns == before
     reel(video, 2, frames=9)
-    assert cache_frames([video], tmp_path / "cache", **wanted) != [path]
+    assert cache_frames([video], tmp_path / "cache", **wanted) != [entry]
 
 
 def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
@@ -218,11 +225,12 @@ def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
     videos = [s.video for s in samples]
     cached = cache_frames(videos, tmp_path / "c", frames=3, short_side=48, workers=1, quiet=True)
     noise = np.random.default_rng(0).integers(0, 256, (3, 48, 72, 3), dtype=np.uint8)
-    for path in cached:
-        np.save(path, noise)
+    for entry in cached:
+        np.save(entry.path, noise)
     forward = ClipDataset(samples, cached, config, seed=1, augment=True)
     backward = ClipDataset(samples[::-1], cached[::-1], config, seed=1, augment=True)
-    clip, labels = forward[3, 0]
+    clip, labels, subject = forward[3, 0]
+    assert subject == 0
     assert clip.shape == (3, 3, 32, 32)
     assert clip.dtype == torch.float32
     assert [None if x == MISSING else x for x in labels.tolist()] == list(samples[0].levels)
@@ -233,15 +241,36 @@ def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
     assert torch.equal(centre[0, 0][0], centre[9, 0][0])
 
 
-def test_order_depends_on_the_epoch_and_holds_each_subject_once():
-    sampler = EpochSampler(50, seed=0)
-    first = list(sampler)
-    sampler.epoch = 1
-    second = list(sampler)
-    assert sorted(i for _, i in first) == sorted(i for _, i in second) == list(range(50))
-    assert [i for _, i in first] != [i for _, i in second]
-    assert {e for e, _ in second} == {1}
-    assert list(EpochSampler(3, None)) == [(0, 0), (0, 1), (0, 2)]
+@pytest.mark.parametrize(("batch", "accumulate", "processes"), [(8, 1, 1), (4, 3, 1), (3, 2, 4)])
+def test_order_depends_on_the_epoch_and_holds_each_subject_once(batch, accumulate, processes):
+    plans = [
+        EpochPlan(53, 0, batch, accumulate, rank=rank, processes=processes)
+        for rank in range(processes)
+    ]
+    orders = []
+    for epoch in (0, 1):
+        updates = [plan.epoch(epoch) for plan in plans]
+        assert {len(own) for own in updates} == {plans[0].updates}
+        assert len({tuple(len(u.batches) for u in own) for own in updates}) == 1
+        keys = [key for own in updates for u in own for b in u.batches for key in b]
+        assert {e for e, _ in keys} == {epoch}
+        assert sorted(i for _, i in keys if i != MISSING) == list(range(53))
+        assert all(len(b) <= batch for own in updates for u in own for b in u.batches)
+        orders.append([i for u in updates[0] for i in u.subjects.tolist()])
+        assert sorted(orders[-1]) == list(range(53))
+    assert orders[0] != orders[1]
+
+
+def test_a_process_without_subjects_left_gets_a_clip_without_labels():
+    batches = [EpochPlan(5, 0, 2, rank=rank, processes=2).epoch(3)[-1].batches for rank in range(2)]
+    assert [[i for _, i in b] for (b,) in batches if b[0][1] == MISSING] == [[MISSING]]
+
+
+def test_what_is_not_learned_is_shared_out_without_repeats():
+    keys = [(0, i) for i in range(11)]
+    parts = [shares(keys, 2, rank, 3) for rank in range(3)]
+    assert sorted(key for part in parts for batch in part for key in batch) == keys
+    assert shares(keys[:1], 2, 1, 2) == []
 
 
 def test_all_faults_of_a_recipe_are_told_at_once(tmp_path):
