@@ -104,7 +104,7 @@ def train(
         TrainingError: the loss is no number, memory ran out, or a loader process died.
     """
     began = time.monotonic()
-    accelerator = make_accelerator()
+    accelerator = make_accelerator(recipe)
     train_samples = _split(data_root, "train", recipe)
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)

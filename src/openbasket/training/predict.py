@@ -105,7 +105,7 @@ def predict(
     recipe = read_recipe(run_dir)
     data = recipe.data
     test = recipe.test if views is None else _views(*views)
-    accelerator = make_accelerator()
+    accelerator = make_accelerator(recipe)
     samples = [
         sample
         for split in splits

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar, cast
 
+import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from accelerate.utils import DistributedType, broadcast_object_list
 
 from openbasket.errors import ConfigError, OpenBasketError
+from openbasket.training.config import Recipe
 
 __all__ = ["make_accelerator", "on_main"]
 
@@ -19,26 +21,27 @@ PATIENCE = timedelta(days=2)
 _OTHERS = (DistributedType.DEEPSPEED, DistributedType.FSDP, DistributedType.MEGATRON_LM)
 
 
-def make_accelerator() -> Accelerator:
+def make_accelerator(recipe: Recipe) -> Accelerator:
     """Find this process's device, and its peers.
 
     The recipe alone decides on precision and accumulation; what ``accelerate config`` says of them is not
-    heeded. Weights that a model does not use are allowed.
+    heeded. A model of the user's own may leave weights unused; ours do not.
 
     Raises:
         ConfigError: launched with DeepSpeed, FSDP or Megatron.
     """
     accelerator = Accelerator(
+        cpu=not torch.accelerator.is_available(),
         mixed_precision="no",
         kwargs_handlers=[
             InitProcessGroupKwargs(timeout=PATIENCE),
-            DistributedDataParallelKwargs(find_unused_parameters=True),
+            DistributedDataParallelKwargs(find_unused_parameters=":" in recipe.model.name),
         ],
     )
     if accelerator.distributed_type in _OTHERS:
         raise ConfigError(
             f"launched with {accelerator.distributed_type.value}; allowed: one process, or several with "
-            "'accelerate launch --multi_gpu' or '--cpu --num_processes N'"
+            "'accelerate launch --multi_gpu --num_processes N'"
         )
     return accelerator
 
