@@ -66,5 +66,7 @@ def test_a_model_of_ones_own_may_number_its_weights():
 
     assert set(layer_depths(Own(nn.Linear(2, 2))).values()) == {7}
     assert set(layer_depths(nn.Linear(2, 2)).values()) == {1}
-    stack = nn.ModuleDict({"a": nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "b": nn.Linear(2, 2)})
+    stack = nn.ModuleDict(
+        {"a": nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "b": nn.Linear(2, 2)}
+    )
     assert list(layer_depths(stack).values()) == [1, 1, 2, 2, 3, 3]

@@ -7,65 +7,29 @@ import json
 import numpy as np
 import pytest
 import torch
+from training_data import SMALL, reel, some_levels, write_dataset, write_splits
 
-from openbasket.dataset.reader import SPLIT_FILES, read_split
+from openbasket.dataset.reader import read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoError
-from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS, SKILLS, official_level
+from openbasket.skills import SKILL_KEYS
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.frame_cache import cache_frames, load_entry
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.video.frames import read_frames
-from openbasket.video.write import VideoWriter
 from openbasket.workspace import Workspace, write_text
-
-SMALL = [
-    "data.frames=3",
-    "data.size=32",
-    "data.short_side=32",
-    "train.batch_size=4",
-    "model.options.width=8",
-    "model.options.dim=32",
-    "model.options.depth=1",
-]
-
-
-def reel(path, colour, frames=6):
-    with VideoWriter(path, width=96, height=64) as writer:
-        for i in range(frames):
-            frame = np.full((64, 96, 3), 40, np.uint8)
-            frame[:, :, colour % 3] = 100 + 20 * (colour // 3) + 5 * i
-            writer.write(frame)
-    return path
-
-
-def write_splits(root, levels, count=5):
-    """Write the split files: reel ``i`` has ``levels[i]``, in the order of SKILLS; ``count`` levels."""
-    lines = [",".join(["path", *(skill.name for skill in OFFICIAL_ORDER)])]
-    for i, row in enumerate(levels):
-        by_skill = dict(zip(SKILLS, row, strict=True))
-        cells = [
-            "" if by_skill[s] is None else str(official_level(s, by_skill[s], count))
-            for s in OFFICIAL_ORDER
-        ]
-        lines.append(",".join([f"BASKET/21-22/L/s{i}_21_22.mp4", *cells]))
-    for split in ("train", "val", "test"):
-        write_text(root / SPLIT_FILES[split], "\n".join(lines) + "\n")
 
 
 @pytest.fixture
 def levels():
-    """Six subjects; the level is the reel's colour, and some labels are not known."""
-    return [tuple(None if (i + k) % 7 == 0 else i % 3 for k in range(20)) for i in range(6)]
+    return some_levels(6)
 
 
 @pytest.fixture
-def reels(tmp_path, levels):
+def reels(tmp_path):
     """A dataset in the official layout; returns the reels' paths."""
-    write_splits(tmp_path, levels)
-    folder = tmp_path / "BASKET" / "21-22" / "L"
-    return [reel(folder / f"s{i}_21_22.mp4", i) for i in range(6)]
+    return write_dataset(tmp_path, 6)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from openbasket.errors import ConfigError, NotFoundError
+from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.models import create_model
 from openbasket.skills import SKILLS
 from openbasket.training.config import Recipe
@@ -58,18 +58,25 @@ def build_model(recipe: Recipe) -> nn.Module:
     """
     name, data = recipe.model.name, recipe.data
     options: dict[str, Any] = dict(recipe.model.options)
+    if recipe.model.checkpointing:
+        options["gradient_checkpointing"] = True
     try:
         model = create_model(
             name, num_frames=data.frames, size=data.size, levels=data.levels, **options
         )
+    except UnknownNameError as error:
+        if error.given != "gradient_checkpointing":
+            raise
+        raise ConfigError(
+            f"model.checkpointing is on, but model '{name}' has no such switch. Give what builds it a "
+            "parameter 'gradient_checkpointing', or set model.checkpointing = false"
+        ) from None
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"recipe '{recipe.name}': model '{name}' cannot be built: {error}"
         ) from None
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model '{name}' gave a {type(model).__name__}; allowed: an nn.Module")
-    if recipe.model.checkpointing:
-        _checkpoint(model, name)
     if recipe.model.compile:
         model.compile()
     return model
@@ -148,21 +155,3 @@ def check_logits(logits: object, clips: torch.Tensor, recipe: Recipe) -> torch.T
 
 def _is_head(name: str) -> bool:
     return name.startswith("heads.")
-
-
-def _checkpoint(model: nn.Module, name: str) -> None:
-    """Switch gradient checkpointing on, in the ways of our models and of transformers."""
-    found = False
-    for part in model.modules():
-        enable = getattr(part, "gradient_checkpointing_enable", None)
-        if callable(enable):
-            enable({"use_reentrant": False})
-            found = True
-        elif isinstance(getattr(part, "gradient_checkpointing", None), bool):
-            part.gradient_checkpointing = True  # type: ignore[assignment]
-            found = True
-    if not found:
-        raise ConfigError(
-            f"model.checkpointing is on, but model '{name}' has no such switch. Give it an attribute "
-            "'gradient_checkpointing' that it heeds, or set model.checkpointing = false"
-        )
