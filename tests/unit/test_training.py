@@ -15,7 +15,7 @@ from openbasket.skills import SKILL_KEYS
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
-from openbasket.training.frame_cache import cache_frames, load_entry
+from openbasket.training.frame_cache import cache_frames
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.video.frames import read_frames
 from openbasket.workspace import Workspace, write_text
@@ -176,7 +176,7 @@ def test_frames_come_from_the_cache_until_the_video_changes(tmp_path):
     video = reel(tmp_path / "a.mp4", 1, frames=9)
     wanted = {"frames": 3, "short_side": 32, "workers": 1, "quiet": True}
     [entry] = cache_frames([video], tmp_path / "cache", **wanted)
-    np.testing.assert_array_equal(load_entry(entry), read_frames(video, [0, 4, 8], short_side=32))
+    np.testing.assert_array_equal(entry.read(), read_frames(video, [0, 4, 8], short_side=32))
     before = entry.path.stat().st_mtime_ns
     assert cache_frames([video], tmp_path / "cache", **wanted) == [entry]
     assert entry.path.stat().st_mtime_ns == before

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from openbasket.dataset.reader import Sample
 from openbasket.training.config import DataConfig, TestConfig
-from openbasket.training.frame_cache import Entry, load_entry
+from openbasket.training.frame_cache import Entry
 
 if TYPE_CHECKING:
     from openbasket.training.augment import Augmentation
@@ -91,14 +91,15 @@ class ClipDataset(Dataset[Item]):
         """Return the clip and the labels of subject ``index`` in epoch or view ``turn``."""
         turn, index = key
         sample = self._samples[max(index, 0)]
-        entry = load_entry(self._cached[max(index, 0)])
+        entry = self._cached[max(index, 0)]
         if self._augment:
             rng = stable_rng("augment", self._seed, turn, sample.subject_id)
+            places = None
             if self._config.sampling == "interval":
-                entry = _stretch(entry, self._config.frames, rng.random())
-            clip = self._resized(
-                entry, *_random_box(entry.shape[1], entry.shape[2], self._config, rng)
-            )
+                places = _stretch(len(entry), self._config.frames, rng.random())
+            frames = entry.read(places)
+            box = _random_box(frames.shape[1], frames.shape[2], self._config, rng)
+            clip = self._resized(frames, *box)
             if self._change is None:
                 clip = self._normalised(clip)
             else:
@@ -109,18 +110,18 @@ class ClipDataset(Dataset[Item]):
         labels = torch.tensor([MISSING if level is None else level for level in known])
         return clip.transpose(0, 1).contiguous(), labels, index
 
-    def _view(self, entry: NDArray[np.uint8], view: int) -> torch.Tensor:
+    def _view(self, entry: Entry, view: int) -> torch.Tensor:
         """One of the temporal x spatial views; the spatial ones of the same frames follow each other."""
         times, places = self._views.temporal_views, self._views.spatial_views
         time, place = divmod(view % (times * places), places)
         if self._config.sampling == "interval":
-            entry = _stretch(entry, self._config.frames, _spread(time, times))
+            frames = entry.read(_stretch(len(entry), self._config.frames, _spread(time, times)))
         else:
-            entry = entry[time::times]
-        height, width = entry.shape[1:3]
+            frames = entry.read(range(time, len(entry), times))
+        height, width = frames.shape[1:3]
         side, along = min(height, width), _spread(place, places)
         top, left = int((height - side) * along), int((width - side) * along)
-        return self._resized(entry, top, left, side, side)
+        return self._resized(frames, top, left, side, side)
 
     def _resized(
         self, frames: NDArray[np.uint8], top: int, left: int, tall: int, wide: int
@@ -130,8 +131,8 @@ class ClipDataset(Dataset[Item]):
         Averaged where it shrinks (antialiased), which kornia's crops are not.
         """
         size = self._config.size
-        pixels = np.array(frames[:, top : top + tall, left : left + wide])
-        clip = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        clip = torch.from_numpy(frames[:, top : top + tall, left : left + wide])
+        clip = clip.permute(0, 3, 1, 2).float()
         if (tall, wide) != (size, size):
             clip = F.interpolate(
                 clip, (size, size), mode="bilinear", align_corners=False, antialias=True
@@ -233,10 +234,10 @@ def _augmentation(config: DataConfig) -> Augmentation | None:
     return Augmentation(config)
 
 
-def _stretch(entry: NDArray[np.uint8], frames: int, where: float) -> NDArray[np.uint8]:
-    """So many frames in a row: 0 the first ones, 1 the last; the last one is repeated if need be."""
-    begin = round(max(0, len(entry) - frames) * where)
-    return entry[np.minimum(np.arange(begin, begin + frames), len(entry) - 1)]
+def _stretch(held: int, frames: int, where: float) -> list[int]:
+    """Places of so many frames in a row, 0 the first ones, 1 the last; the last is repeated if need be."""
+    begin = round(max(0, held - frames) * where)
+    return [min(place, held - 1) for place in range(begin, begin + frames)]
 
 
 def _spread(number: int, count: int) -> float:

@@ -18,7 +18,7 @@ from openbasket.video.frames import read_frames, uniform_indices
 from openbasket.video.probe import probe
 from openbasket.workspace import atomic_path
 
-__all__ = ["Entry", "cache_frames", "load_entry"]
+__all__ = ["Entry", "cache_frames"]
 
 MAX_FAULTS_SHOWN = 20
 
@@ -34,6 +34,34 @@ class Entry:
 
     path: Path
     largest_error_s: float = 0.0
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self._array())
+
+    def read(self, places: Sequence[int] | None = None) -> NDArray[np.uint8]:
+        """Read frames, and no others.
+
+        Args:
+            places: which of those that are held; by default all.
+
+        Returns:
+            uint8 ``(len(places), height, width, 3)``, RGB.
+
+        Raises:
+            VideoError: the entry is gone or damaged.
+        """
+        frames = self._array()
+        return np.array(frames if places is None else frames[list(places)])
+
+    def _array(self) -> NDArray[np.uint8]:
+        try:
+            frames: NDArray[np.uint8] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise VideoError(
+                f"'{self.path}' cannot be read ({error}). Remove it and run the same command again"
+            ) from None
+        return frames
 
 
 def cache_frames(
@@ -90,21 +118,6 @@ def cache_frames(
             + "\nMake or fetch them again, or take their subjects out of the split files."
         )
     return [o.result for o in outcomes if o.result is not None]
-
-
-def load_entry(entry: Entry) -> NDArray[np.uint8]:
-    """The frames of an entry, uint8 ``(frames, height, width, 3)``, RGB, read where they are used.
-
-    Raises:
-        VideoError: the entry is gone or damaged.
-    """
-    try:
-        frames: NDArray[np.uint8] = np.load(entry.path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise VideoError(
-            f"'{entry.path}' cannot be read ({error}). Remove it and run the same command again"
-        ) from None
-    return frames
 
 
 def _cache_one(
