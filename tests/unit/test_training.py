@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import SPLIT_FILES, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoError
 from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS, SKILLS, official_level
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochSampler
-from openbasket.training.frame_cache import cache_frames
 from openbasket.training.losses import head_sums, skill_loss
-from openbasket.video.frames import read_frames
 from openbasket.video.write import VideoWriter
 from openbasket.workspace import Workspace, write_text
 
@@ -204,13 +203,20 @@ def test_an_empty_split_and_a_missing_run_are_refused(samples, tmp_path):
 def test_frames_come_from_the_cache_until_the_video_changes(tmp_path):
     video = reel(tmp_path / "a.mp4", 1, frames=9)
     wanted = {"frames": 3, "short_side": 32, "workers": 1, "quiet": True}
-    [path] = cache_frames([video], tmp_path / "cache", **wanted)
-    np.testing.assert_array_equal(np.load(path), read_frames(video, [0, 4, 8], short_side=32))
-    before = path.stat().st_mtime_ns
-    assert cache_frames([video], tmp_path / "cache", **wanted) == [path]
-    assert path.stat().st_mtime_ns == before
+    [entry] = cache_frames([video], tmp_path / "cache", **wanted)
+    assert entry.recording.indices == (0, 4, 8)
+    before = entry.path.stat().st_mtime_ns
+    assert cache_frames([video], tmp_path / "cache", **wanted) == [entry]
+    assert entry.path.stat().st_mtime_ns == before
     reel(video, 2, frames=9)
-    assert cache_frames([video], tmp_path / "cache", **wanted) != [path]
+    assert cache_frames([video], tmp_path / "cache", **wanted) != [entry]
+
+
+class Held:
+    """Frames that are at hand."""
+
+    def __init__(self, pixels):
+        self.read = pixels.copy
 
 
 def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
@@ -218,8 +224,7 @@ def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
     videos = [s.video for s in samples]
     cached = cache_frames(videos, tmp_path / "c", frames=3, short_side=48, workers=1, quiet=True)
     noise = np.random.default_rng(0).integers(0, 256, (3, 48, 72, 3), dtype=np.uint8)
-    for path in cached:
-        np.save(path, noise)
+    cached = [Held(noise)] * len(cached)
     forward = ClipDataset(samples, cached, config, seed=1, augment=True)
     backward = ClipDataset(samples[::-1], cached[::-1], config, seed=1, augment=True)
     clip, labels = forward[3, 0]

@@ -24,6 +24,7 @@ EXTRAS = {
     "matplotlib": "figures",
     "peft": "train",
     "safetensors": "train",
+    "simplejpeg": "video",
     "torch": "train",
     "transformers": "train",
 }

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from openbasket.errors import ConfigError, suggest
 from openbasket.models import MODELS, TEXT_MODELS, no_heads
+from openbasket.video.frames import Sampling
 
 __all__ = ["DataConfig", "ModelConfig", "Recipe", "TrainConfig", "load_recipe", "recipe_names"]
 
@@ -46,6 +47,10 @@ class DataConfig(_Section):
     size: int = Field(ge=16, le=1024, description="Height and width of the picture, pixels.")
     short_side: int = Field(
         default=224, ge=16, le=1024, description="Short side of a decoded frame, pixels."
+    )
+    sampling: Sampling = Field(
+        default="exact",
+        description="Frames: 'exact', or 'keyframe', the nearest that decode by themselves.",
     )
     levels: int = Field(default=5, ge=2, le=5, description="Levels of a skill: 5, or 3.")
     crop_scale_min: float = Field(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset, Sampler
 
 from openbasket.dataset.reader import Sample
 from openbasket.training.config import DataConfig
+from openbasket.video.cache import CachedFrames
 
 __all__ = ["MISSING", "ClipDataset", "EpochSampler", "stable_rng"]
 
@@ -31,7 +31,7 @@ class ClipDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     Args:
         samples: subjects of a split.
-        cached: each subject's frames, from :func:`openbasket.training.frame_cache.cache_frames`.
+        cached: each subject's frames, from :func:`openbasket.dataset.frame_cache.cache_frames`.
         config: what the model sees.
         seed: of the augmentation.
         augment: random resized crop (and flip) for training; centre crop otherwise.
@@ -40,7 +40,7 @@ class ClipDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __init__(
         self,
         samples: Sequence[Sample],
-        cached: Sequence[Path],
+        cached: Sequence[CachedFrames],
         config: DataConfig,
         *,
         seed: int = 0,
@@ -60,7 +60,7 @@ class ClipDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         """Return the clip and the labels of subject ``index`` in ``epoch``."""
         epoch, index = key
         sample = self._samples[index]
-        frames = torch.from_numpy(np.load(self._cached[index], allow_pickle=False))
+        frames = torch.from_numpy(self._cached[index].read())
         rng = stable_rng("augment", self._seed, epoch, sample.subject_id)
         clip = self._crop(frames.permute(0, 3, 1, 2), rng)
         labels = torch.tensor([MISSING if level is None else level for level in sample.levels])

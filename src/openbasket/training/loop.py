@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.utils.data import DataLoader
 
+from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
 from openbasket.models import create_model
@@ -30,7 +31,6 @@ from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, EpochSampler, stable_rng
-from openbasket.training.frame_cache import cache_frames
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.workspace import write_json, write_text
 
@@ -38,6 +38,8 @@ __all__ = ["BEST", "CACHE", "LAST", "RECIPE", "TrainReport", "read_recipe", "tra
 
 #: Files of a run's folder.
 RECIPE, LAST, BEST, METRICS = "recipe.json", "last.safetensors", "best.safetensors", "metrics.jsonl"
+#: What the run sees: how frames were sampled, and the largest error in time.
+FRAMES = "frames.json"
 CACHE = "frame_cache"
 
 Clips = DataLoader[tuple[torch.Tensor, torch.Tensor]]
@@ -129,12 +131,15 @@ def train(
         with accelerator.main_process_first():
             cached = cache_frames(
                 [s.video for s in (*train_samples, *val_samples)],
-                out_dir / CACHE,
+                cache_folder(data_root, out_dir / CACHE),
                 frames=recipe.data.frames,
                 short_side=recipe.data.short_side,
+                sampling=recipe.data.sampling,
                 workers=workers,
                 quiet=quiet or not accelerator.is_main_process,
             )
+            if accelerator.is_main_process:
+                write_json(out_dir / FRAMES, sampling_facts(cached))
         count, batch = len(train_samples), recipe.train.batch_size
         sampler = EpochSampler(count, seed)
         train_set = ClipDataset(train_samples, cached[:count], recipe.data, seed=seed, augment=True)

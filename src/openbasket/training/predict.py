@@ -10,14 +10,15 @@ import polars as pl
 import torch
 from torch.utils.data import DataLoader
 
+from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import read_split
 from openbasket.errors import NotFoundError
 from openbasket.models import create_model
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import checkpoint
 from openbasket.training.data import ClipDataset, EpochSampler
-from openbasket.training.frame_cache import cache_frames
 from openbasket.training.loop import BEST, CACHE, read_recipe
+from openbasket.video.frames import Sampling
 from openbasket.workspace import Workspace
 
 __all__ = ["predict"]
@@ -29,6 +30,7 @@ def predict(
     out_path: Path,
     *,
     splits: Sequence[str] = ("test",),
+    sampling: Sampling | None = None,
     quiet: bool = False,
     workers: int | None = None,
 ) -> pl.DataFrame:
@@ -41,6 +43,7 @@ def predict(
         data_root: a dataset in the official layout.
         out_path: the predictions file to write, atomically.
         splits: names of splits.
+        sampling: how frames are chosen; by default as the run was trained.
         quiet: show no progress.
         workers: processes that decode videos; all cores by default.
 
@@ -69,9 +72,10 @@ def predict(
         raise NotFoundError(f"the splits {', '.join(splits)} of '{data_root}' have no subjects")
     cached = cache_frames(
         [s.video for s in samples],
-        run_dir / CACHE,
+        cache_folder(data_root, run_dir / CACHE),
         frames=data.frames,
         short_side=data.short_side,
+        sampling=sampling or data.sampling,
         workers=workers,
         quiet=quiet,
     )
