@@ -20,7 +20,7 @@ from pathlib import Path
 from openbasket.simulation.broadcast import RenderSettings, render_all
 from openbasket.simulation.league import LeagueSettings, simulate
 from openbasket.video.clip import Encoding, Span, cut_clips
-from openbasket.video.frames import read_frames, uniform_indices
+from openbasket.video.frames import frames_at, uniform_indices
 from openbasket.video.join import join
 from openbasket.workspace import Workspace
 
@@ -62,7 +62,7 @@ def main() -> None:
                 frames = sum(join([span.path for span in spans] * 5, reel))
                 row["reel_mb"] = reel.stat().st_size / 1e6
                 begun = time.process_time()
-                read_frames(reel, uniform_indices(frames, READ))
+                frames_at(reel, uniform_indices(frames, READ))
                 row["read_cpu_s"] = min(row["read_cpu_s"], time.process_time() - begun)
     print(f"{'GOP':>5}{'reel MB':>10}{'cut CPU s':>11}{'read CPU s':>12}")
     for length, row in found.items():

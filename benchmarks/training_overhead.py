@@ -33,31 +33,43 @@ from openbasket.progress import bar
 from openbasket.training.building import build_model
 from openbasket.training.config import Recipe, load_recipe
 from openbasket.training.data import ClipDataset, EpochPlan, seed_of
-from openbasket.training.frame_cache import Entry
 from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
 from openbasket.training.session import Session
 
 SUBJECTS, BAR = 24, 0.03
 
 
-def make_data(folder: Path, recipe: Recipe) -> tuple[list[Sample], list[Entry]]:
+class Held:
+    """Frames in memory: what reading them costs is another benchmark."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def read(self, places: Any = None) -> np.ndarray:
+        """Return frames, or those at some places."""
+        return np.array(self._pixels if places is None else self._pixels[list(places)])
+
+
+def make_data(folder: Path, recipe: Recipe) -> tuple[list[Sample], list[Any]]:
     """Noise as frames, and random levels."""
     rng = np.random.default_rng(0)
     samples, entries = [], []
     shape = (recipe.data.frames, recipe.data.short_side, recipe.data.short_side * 7 // 4, 3)
     for i in range(SUBJECTS):
-        path = folder / f"{i}.npy"
-        np.save(path, rng.integers(0, 256, shape, dtype=np.uint8))
+        path = folder / f"{i}.mp4"
         levels = tuple(int(level) for level in rng.integers(0, 5, 20))
         samples.append(Sample(f"s{i}", f"s{i}", "L", "21-22", str(path), path, levels))
-        entries.append(Entry(path))
+        entries.append(Held(rng.integers(0, 256, shape, dtype=np.uint8)))
     return samples, entries
 
 
 class Bare:
     """A loop that does the same steps, and nothing else."""
 
-    def __init__(self, recipe: Recipe, samples: list[Sample], entries: list[Entry]) -> None:
+    def __init__(self, recipe: Recipe, samples: list[Sample], entries: list[Any]) -> None:
         self.recipe = recipe
         set_seed(seed_of("weights", recipe.train.seed))
         self.model = build_model(recipe)
@@ -90,7 +102,7 @@ class Bare:
 class Ours(Bare):
     """The loop of ``openbasket train``, with its progress; the epoch without its validation."""
 
-    def __init__(self, recipe: Recipe, samples: list[Sample], entries: list[Entry]) -> None:
+    def __init__(self, recipe: Recipe, samples: list[Sample], entries: list[Any]) -> None:
         super().__init__(recipe, samples, entries)
         self.session = Session(
             Accelerator(cpu=True), recipe, self.model, self.model, self.optimizer, None,

@@ -15,7 +15,7 @@ import pytest
 from helpers import numbered
 
 from openbasket.errors import VideoError
-from openbasket.video.frames import read_frames
+from openbasket.video.frames import frames_at
 from openbasket.video.integrity import faults
 from openbasket.video.probe import Limits, probe
 
@@ -207,7 +207,7 @@ CHILD = """
 import json, resource, sys
 import av
 from openbasket.errors import VideoError
-from openbasket.video.frames import read_frames
+from openbasket.video.frames import frames_at
 from openbasket.video.probe import open_video
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
@@ -217,7 +217,7 @@ told = []
 for path in sys.argv[1:]:
     from pathlib import Path
     try:
-        read_frames(Path(path), [0])
+        frames_at(Path(path), [0])
         told.append("decoded")
     except VideoError as error:
         told.append(str(error))
@@ -249,5 +249,5 @@ def test_a_picture_that_grows_inside_the_video_is_bounded(small, tmp_path):
     path = Film(small[0], [*small[1], inline + samples[0], *samples[1:]]).write(tmp_path / "a.mp4")
     assert "frame 30 has 320x192 pixels, not 96x64" in faults(path)[0]
     with pytest.raises(VideoError):
-        read_frames(path, [30], limits=Limits(pixels=96 * 64 * 2))
-    assert read_frames(path, [29], limits=Limits(pixels=96 * 64 * 2)).shape[0] == 1
+        frames_at(path, [30], limits=Limits(pixels=96 * 64 * 2))
+    assert frames_at(path, [29], limits=Limits(pixels=96 * 64 * 2)).pixels.shape[0] == 1

@@ -13,7 +13,7 @@ import pytest
 from helpers import decoded, number, numbered
 
 from openbasket.video.clip import Encoding, Span, cut_clips
-from openbasket.video.frames import read_frames
+from openbasket.video.frames import frames_at
 from openbasket.video.join import join
 from openbasket.video.probe import probe
 
@@ -91,7 +91,7 @@ def test_a_reel_of_clips_copied_from_several_encodings(tmp_path, sources):
     assert moments == [k * TICK for k in range(sum(lengths))]
     # Jumping anywhere decodes as reading on does: each key frame brings its parameter sets.
     places = [len(wanted) - 1, 5, 130, 0, 201, 299, 350]
-    shown = read_frames(reel, places, short_side=None)
+    shown = frames_at(reel, places).pixels
     numbers = [number(picture) for picture in shown]
     in_order = [n for clip in clips for n in decoded(clip)[0]]
     assert numbers == [in_order[i] for i in places]

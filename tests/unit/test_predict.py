@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from training_data import SMALL, reel, write_dataset
+from training_data import SMALL, Held, reel, write_dataset
 
+from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
 from openbasket.errors import ConfigError, VideoError
 from openbasket.training import loop, predict
@@ -20,7 +21,6 @@ from openbasket.training.checkpoint import load_weights
 from openbasket.training.config import TestConfig as Views
 from openbasket.training.config import load_recipe
 from openbasket.training.data import ClipDataset
-from openbasket.training.frame_cache import Entry, cache_frames
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +54,12 @@ def test_views_are_averaged_after_the_softmax(trained, tmp_path):
     assert not torch.equal(clips[0, 2][0], clips[3, 2][0])
 
 
-def entry_of_numbers(path, frames, width):
+def entry_of_numbers(frames, width):
     """Frames whose red is the number of the frame and whose green is the column."""
     pixels = np.zeros((frames, 32, width, 3), np.uint8)
     pixels[..., 0] = np.arange(frames)[:, None, None]
     pixels[..., 1] = np.arange(width)
-    np.save(path, pixels)
-    return [Entry(path)]
+    return [Held(pixels)]
 
 
 def seen(dataset, view, mean=0.5):
@@ -74,19 +73,19 @@ SETTINGS = [*SMALL, "data.normalise=half"]
 
 def test_temporal_views_interleave_and_spatial_ones_go_from_end_to_end(trained, tmp_path):
     samples = read_split(trained[0], "test")[:1]
-    cached = entry_of_numbers(tmp_path / "a.npy", 6, 64)
+    cached = entry_of_numbers(6, 64)
     config = load_recipe("tiny", SETTINGS).data
     views = ClipDataset(samples, cached, config, views=Views(temporal_views=2, spatial_views=3))
     assert [seen(views, v) for v in range(6)] == [
         ([0, 2, 4], 0), ([0, 2, 4], 16), ([0, 2, 4], 32), ([1, 3, 5], 0), ([1, 3, 5], 16), ([1, 3, 5], 32),
     ]  # fmt: skip
-    cached = entry_of_numbers(tmp_path / "b.npy", 3, 64)
+    cached = entry_of_numbers(3, 64)
     assert seen(ClipDataset(samples, cached, config), 0) == ([0, 1, 2], 16)
 
 
 def test_stretches_begin_anywhere_in_training_and_are_spread_in_the_test(trained, tmp_path):
     samples = read_split(trained[0], "test")[:1]
-    cached = entry_of_numbers(tmp_path / "a.npy", 11, 32)
+    cached = entry_of_numbers(11, 32)
     config = load_recipe(
         "tiny",
         [
@@ -104,16 +103,16 @@ def test_stretches_begin_anywhere_in_training_and_are_spread_in_the_test(trained
     begun = [seen(random, epoch)[0] for epoch in range(40)]
     assert all(numbers == [numbers[0] + i for i in range(3)] for numbers in begun)
     assert {numbers[0] for numbers in begun} == set(range(9))
-    short = ClipDataset(samples, entry_of_numbers(tmp_path / "b.npy", 2, 32), config)
+    short = ClipDataset(samples, entry_of_numbers(2, 32), config)
     assert seen(short, 0)[0] == [0, 1, 1]
 
 
 def test_the_interval_is_one_of_frames_of_the_video(tmp_path):
     video = reel(tmp_path / "a.mp4", 1, frames=9)
     [entry] = cache_frames(
-        [video], tmp_path / "c", frames=3, short_side=32, interval=4, workers=1, quiet=True
+        [video], tmp_path / "c", frames=3, short_side=32, every=4, workers=1, quiet=True
     )
-    assert len(np.load(entry.path)) == 3
+    assert entry.recording.indices == (0, 4, 8)
 
 
 def test_a_run_on_stretches_predicts(trained, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from openbasket.errors import VideoError
-from openbasket.video.frames import read_frames, uniform_indices
+from openbasket.video.frames import frames_at, uniform_indices
 from openbasket.video.integrity import count_frames, faults
 from openbasket.video.probe import Limits, probe
 from openbasket.video.write import VideoWriter
@@ -41,7 +41,7 @@ def number(frame: np.ndarray) -> int:
 def test_frames_are_exact_in_any_order_and_repeated(tmp_path):
     path = numbered(tmp_path / "a.mp4", 100)
     wanted = [99, 0, 31, 30, 29, 31, 64]
-    got = read_frames(path, wanted, short_side=None)
+    got = frames_at(path, wanted).pixels
     assert got.shape == (7, 64, 96, 3)
     assert got.dtype == np.uint8
     assert [number(f) for f in got] == wanted
@@ -56,7 +56,7 @@ def test_rates_are_rational_and_frames_exact(tmp_path, fps):
     assert info.fps == fps
     assert (info.width, info.height, info.frames, info.codec) == (96, 64, 70, "h264")
     assert abs(info.duration_s - 70 / fps) < Fraction(1, 1000)
-    assert [number(f) for f in read_frames(path, range(70), short_side=None)] == list(range(70))
+    assert [number(f) for f in frames_at(path, range(70)).pixels] == list(range(70))
 
 
 def test_equal_to_a_full_sequential_decode(tmp_path):
@@ -64,12 +64,12 @@ def test_equal_to_a_full_sequential_decode(tmp_path):
     with av.open(str(path)) as container:
         reference = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
     picked = uniform_indices(80, 9)
-    np.testing.assert_array_equal(read_frames(path, picked, short_side=None), reference[picked])
+    np.testing.assert_array_equal(frames_at(path, picked).pixels, reference[picked])
 
 
 def test_short_side_keeps_the_aspect_ratio(tmp_path):
     path = numbered(tmp_path / "a.mp4", 5)
-    assert read_frames(path, [0], short_side=32).shape == (1, 32, 48, 3)
+    assert frames_at(path, [0], size=32).pixels.shape == (1, 32, 48, 3)
 
 
 @pytest.mark.parametrize(("frames", "count"), [(15000, 64), (10, 64), (1, 3), (33, 2)])
@@ -86,7 +86,7 @@ def test_no_frames_is_an_error():
 def test_a_frame_beyond_the_end_is_refused(tmp_path):
     path = numbered(tmp_path / "a.mp4", 10)
     with pytest.raises(VideoError, match=r"a\.mp4' has 10 frames; asked for number 10"):
-        read_frames(path, [0, 10])
+        frames_at(path, [0, 10])
 
 
 def test_a_truncated_file_is_an_error_that_names_it(tmp_path):
@@ -102,7 +102,7 @@ def test_a_file_cut_behind_its_index_does_not_pass_for_whole(tmp_path):
     path.write_bytes(data[: len(data) * 2 // 3])
     assert probe(path).frames == 200  # the container still promises them
     with pytest.raises(VideoError):
-        read_frames(path, [0, 199])
+        frames_at(path, [0, 199])
 
 
 def test_text_is_no_video(tmp_path):
@@ -117,7 +117,7 @@ def test_text_is_no_video(tmp_path):
 def test_limits_are_checked_before_decoding(tmp_path):
     path = numbered(tmp_path / "a.mp4", 60)
     with pytest.raises(VideoError, match="declares 6,144 pixels; allowed: 1,000"):
-        read_frames(path, [0], limits=Limits(pixels=1000))
+        frames_at(path, [0], limits=Limits(pixels=1000))
     with pytest.raises(VideoError, match="declares 2 s; allowed: 1"):
         probe(path, Limits(duration_s=1))
     with pytest.raises(VideoError, match="bytes; allowed: 10"):
@@ -164,7 +164,7 @@ def test_frames_behind_a_key_frame_in_an_open_group_are_exact(tmp_path):
     path = open_groups(tmp_path / "a.mp4")
     assert faults(path) == []
     for wanted in range(0, 60, 7):
-        [got] = read_frames(path, [wanted], short_side=None)
+        [got] = frames_at(path, [wanted]).pixels
         assert abs(float(got.mean()) - 3 * wanted) < 4
 
 
@@ -180,7 +180,7 @@ def test_the_depths_of_the_checks(tmp_path):
     [told] = faults(path, "frames")
     assert str(path) in told
     with pytest.raises(VideoError):
-        read_frames(path, [0])
+        frames_at(path, [0])
     data[at + size - 60 : at + size - 40] = bytes(20)
     path.write_bytes(data)
     assert faults(path, "packets") == ["the packet at 0.00 s holds bytes that no encoder writes"]

@@ -22,6 +22,19 @@ SMALL = [
 OWN = [*SMALL[:4], "train.epochs=2"]
 
 
+class Held:
+    """Frames that are at hand."""
+
+    def __init__(self, pixels):
+        self._pixels = pixels
+
+    def __len__(self):
+        return len(self._pixels)
+
+    def read(self, places=None):
+        return self._pixels.copy() if places is None else self._pixels[list(places)]
+
+
 def reel(path, colour, frames=6):
     with VideoWriter(path, width=96, height=64) as writer:
         for i in range(frames):

@@ -25,6 +25,7 @@ EXTRAS = {
     "matplotlib": "figures",
     "peft": "train",
     "safetensors": "train",
+    "simplejpeg": "video",
     "torch": "train",
     "transformers": "train",
 }

@@ -1,9 +1,9 @@
-"""Verbs: train, predict."""
+"""Verbs: cache, train, predict."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -20,8 +20,93 @@ Data = Annotated[Path, typer.Option(help="Dataset in the official layout.")]
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
+    app.command()(cache)
     app.command()(train)
     app.command()(predict)
+
+
+def cache(
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Dataset in the official layout.")],
+    frames: Annotated[int, typer.Option(help="Frames of each reel, spread evenly.")] = 64,
+    size: Annotated[int, typer.Option(help="Shorter side of a frame, pixels.")] = 224,
+    file_format: Annotated[
+        str, typer.Option("--format", help="jpeg (small) or raw (large, read without decoding).")
+    ] = "jpeg",
+    sampling: Annotated[
+        str,
+        typer.Option(help="exact, or keyframe: the nearest frames that decode by themselves."),
+    ] = "exact",
+    split: Annotated[
+        list[str] | None, typer.Option(help="Split to read; may be repeated. By default all.")
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the cache; by default openbasket/frame_cache in the dataset."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check all that is cached; make damaged entries again.")
+    ] = False,
+    webdataset: Annotated[
+        Path | None, typer.Option(help="Write each split's frames and labels into shards here.")
+    ] = None,
+    shards: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Shard to take frames from first; may be repeated."),
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Keep the frames of every reel on disk, so that training does not decode videos again."""
+    from openbasket.dataset.export.webdataset import import_shards, write_shards
+    from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts, verified
+    from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.errors import NotFoundError
+    from openbasket.video.cache import FrameCache
+
+    names = split or [name for name in SPLIT_FILES if has_split(root, name)]
+    parts = {name: read_split(root, name) for name in names}
+    samples = [sample for part in parts.values() for sample in part]
+    if not samples:
+        raise NotFoundError(f"the splits of '{root}' have no subjects")
+    folder = into or cache_folder(root)
+    store = FrameCache(folder)
+    imported = import_shards(shards or (), store)
+    damaged = verified(store, workers=workers, quiet=quiet) if verify else []
+    videos = list(dict.fromkeys(sample.video for sample in samples))
+    entries = cache_frames(
+        videos, folder, frames=frames, short_side=size, sampling=cast("Any", sampling),
+        format=cast("Any", file_format), workers=workers, quiet=quiet,
+    )  # fmt: skip
+    held = dict(zip(videos, entries, strict=True))
+    written: list[Path] = []
+    if webdataset is not None:
+        for name, part in parts.items():
+            mine = [held[sample.video] for sample in part]
+            written += write_shards(part, mine, webdataset, name=name) if part else []
+    size_bytes = sum({entry.path: entry.path.stat().st_size for entry in entries}.values())
+    facts = sampling_facts(entries)
+    if as_json:
+        print_json(
+            {
+                **facts,
+                "folder": str(folder),
+                "reels": len(videos),
+                "bytes": size_bytes,
+                "imported": len(imported),
+                "damaged": damaged,
+                "shards": [str(path) for path in written],
+            }
+        )
+        return
+    for fault in damaged:
+        say(f"made again: {fault}")
+    say(
+        f"{counted(len(videos), 'reel')}, {frames} frames each, {size_bytes / 1e6:,.1f} MB in {folder}; "
+        f"sampling {facts['sampling']}, at most {facts['largest_error_s']:.2f} s off"
+    )
+    for path in written:
+        say(f"wrote {path}")
 
 
 def train(
@@ -77,6 +162,12 @@ def predict(
             help="Temporal and spatial views whose probabilities are averaged; by default the recipe's.",
         ),
     ] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            help="exact or keyframe; by default as the run was trained.", show_default=False
+        ),
+    ] = None,
     allow_failures: Annotated[
         bool, typer.Option("--allow-failures", help="Exit with 0 though videos could not be used.")
     ] = False,
@@ -101,7 +192,11 @@ def predict(
         and has_split(data, name)
         and read_split(data, name, require_videos=False)
     ]
-    done = run_prediction(run, data, out, splits=splits, views=views, quiet=quiet, workers=workers)
+    done = run_prediction(
+        run, data, out, splits=splits, views=views, reader=cast("Any", reader), quiet=quiet,
+        workers=workers,
+    )  # fmt: skip
+
     if not done.is_main:
         return
     subjects, failed = done.frame["subject_id"].n_unique(), len(done.failures)

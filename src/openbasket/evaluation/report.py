@@ -20,8 +20,7 @@ from openbasket.evaluation import tables as results
 from openbasket.evaluation.figures import interval_plot, level_bars, radar
 from openbasket.progress import status
 from openbasket.skills import CATEGORIES, SKILLS, level_names
-from openbasket.video.frames import read_frames, uniform_indices
-from openbasket.video.probe import probe
+from openbasket.video.frames import Uniform, frames_at
 from openbasket.video.still import jpeg
 from openbasket.wording import counted
 from openbasket.workspace import REEL_FPS, Workspace, write_text
@@ -290,9 +289,7 @@ def _snapshots(workspace: Workspace, samples: dict[str, list[Sample]]) -> list[d
         names = dict(workspace.read("players").select("player_id", "name").rows())
     rows = []
     for sample in picked:
-        frames = read_frames(
-            sample.video, uniform_indices(probe(sample.video).frames, SNAPSHOTS), short_side=124
-        )
+        frames = frames_at(sample.video, Uniform(SNAPSHOTS), 124).pixels
         height, width = (side - side % 2 for side in frames.shape[1:3])
         images = [
             _data_uri(jpeg(np.ascontiguousarray(f[:height, :width])), "image/jpeg") for f in frames

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from openbasket.dataset.reader import Sample
 from openbasket.training.config import DataConfig, TestConfig
-from openbasket.training.frame_cache import Entry
+from openbasket.video.cache import CachedFrames
 
 if TYPE_CHECKING:
     from openbasket.training.augment import Augmentation
@@ -55,7 +55,7 @@ class ClipDataset(Dataset[Item]):
 
     Args:
         samples: subjects of a split.
-        cached: each subject's frames, from :func:`openbasket.training.frame_cache.cache_frames`.
+        cached: each subject's frames, from :func:`openbasket.dataset.frame_cache.cache_frames`.
         config: what the model sees.
         seed: of the augmentation.
         augment: random stretch, crop, and what the recipe asks for, for training; views otherwise.
@@ -65,7 +65,7 @@ class ClipDataset(Dataset[Item]):
     def __init__(
         self,
         samples: Sequence[Sample],
-        cached: Sequence[Entry],
+        cached: Sequence[CachedFrames],
         config: DataConfig,
         *,
         seed: int = 0,
@@ -110,7 +110,7 @@ class ClipDataset(Dataset[Item]):
         labels = torch.tensor([MISSING if level is None else level for level in known])
         return clip.transpose(0, 1).contiguous(), labels, index
 
-    def _view(self, entry: Entry, view: int) -> torch.Tensor:
+    def _view(self, entry: CachedFrames, view: int) -> torch.Tensor:
         """One of the temporal x spatial views; the spatial ones of the same frames follow each other."""
         times, places = self._views.temporal_views, self._views.spatial_views
         time, place = divmod(view % (times * places), places)

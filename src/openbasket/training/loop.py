@@ -17,6 +17,7 @@ from typing import Any
 
 from accelerate.utils import set_seed
 
+from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
 from openbasket.progress import bar
@@ -25,12 +26,12 @@ from openbasket.training.building import Start, build_model, load_start
 from openbasket.training.config import Recipe
 from openbasket.training.data import seed_of
 from openbasket.training.faults import explained
-from openbasket.training.frame_cache import Entry, cache_frames
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.run import BEST, CACHE, LAST, Folder, fingerprint
 from openbasket.training.session import Session
 from openbasket.training.trackers import tracker
+from openbasket.video.cache import CachedFrames
 
 __all__ = ["TrainReport", "train"]
 
@@ -129,9 +130,16 @@ def train(
 
     if resumed_from < recipe.train.epochs:
 
-        def read() -> list[Entry]:
+        def read() -> list[CachedFrames]:
             return _read_frames(
-                folder, recipe, train_samples, val_samples, start, workers, quiet or not main
+                data_root,
+                folder,
+                recipe,
+                train_samples,
+                val_samples,
+                start,
+                workers,
+                quiet or not main,
             )
 
         cached = on_main(accelerator, read)
@@ -229,6 +237,7 @@ def _check_levels(root: Path, recipe: Recipe) -> None:
 
 
 def _read_frames(
+    data_root: Path,
     folder: Folder,
     recipe: Recipe,
     train_samples: Sequence[Sample],
@@ -236,22 +245,21 @@ def _read_frames(
     start: Start | None,
     workers: int | None,
     quiet: bool,
-) -> list[Entry]:
+) -> list[CachedFrames]:
     """Read the frames of all videos, and write down what the run is made of."""
     data = recipe.data
     cached = cache_frames(
         [s.video for s in (*train_samples, *val_samples)],
-        folder.path / CACHE,
+        cache_folder(data_root, folder.path / CACHE),
         frames=data.frames,
         short_side=data.short_side,
-        interval=data.interval if data.sampling == "interval" else None,
-        reader=data.reader,
+        sampling=data.reader,
+        every=data.interval if data.sampling == "interval" else 0,
         workers=workers,
         quiet=quiet,
     )
-    error = max(entry.largest_error_s for entry in cached)
     facts: dict[str, Any] = {
-        "reading": {"sampling": data.sampling, "reader": data.reader, "largest_error_s": error},
+        "reading": sampling_facts(cached),
         "train_samples": len(train_samples),
         "val_samples": len(val_samples),
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
+from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError, VideoError
 from openbasket.progress import bar
@@ -25,9 +26,10 @@ from openbasket.training.building import build_model, check_logits
 from openbasket.training.config import Recipe, TestConfig
 from openbasket.training.data import ClipDataset, Item, shares
 from openbasket.training.faults import explained
-from openbasket.training.frame_cache import Entry, cache_frames
 from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.run import BEST, CACHE, read_recipe
+from openbasket.video.cache import CachedFrames
+from openbasket.video.frames import Sampling
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, write_json
 
@@ -76,6 +78,7 @@ def predict(
     *,
     splits: Sequence[str] = ("test",),
     views: tuple[int, int] | None = None,
+    reader: Sampling | None = None,
     quiet: bool = False,
     workers: int | None = None,
 ) -> Predicted:
@@ -92,6 +95,7 @@ def predict(
         out_path: the predictions file to write, atomically.
         splits: names of splits.
         views: temporal and spatial ones; those of the recipe by default.
+        reader: ``exact`` or ``keyframe`` frames; as the run was trained by default.
         quiet: show no progress.
         workers: processes that decode videos; all cores by default.
 
@@ -117,15 +121,15 @@ def predict(
     checkpoint.load_weights(run_dir / BEST, model)
     quiet = quiet or not accelerator.is_main_process
 
-    def read() -> tuple[list[Entry], dict[Path, str]]:
+    def read() -> tuple[list[CachedFrames], dict[Path, str]]:
         failures: dict[Path, str] = {}
         entries = cache_frames(
             [s.video for s in samples],
-            run_dir / CACHE,
+            cache_folder(data_root, run_dir / CACHE),
             frames=data.frames * (test.temporal_views if data.sampling == "uniform" else 1),
             short_side=data.short_side,
-            interval=data.interval if data.sampling == "interval" else None,
-            reader=data.reader,
+            sampling=reader or data.reader,
+            every=data.interval if data.sampling == "interval" else 0,
             workers=workers,
             quiet=quiet,
             failures=failures,

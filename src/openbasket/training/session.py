@@ -19,9 +19,9 @@ from openbasket.training.building import check_logits
 from openbasket.training.config import Recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, Item, seed_of, shares
 from openbasket.training.faults import diverged
-from openbasket.training.frame_cache import Entry
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.training.optim import Average, learning_rate, set_learning_rate
+from openbasket.video.cache import CachedFrames
 
 __all__ = ["Session"]
 
@@ -57,7 +57,7 @@ class Session:
         average: Average | None,
         train_samples: Sequence[Sample],
         val_samples: Sequence[Sample],
-        cached: Sequence[Entry],
+        cached: Sequence[CachedFrames],
     ) -> None:
         self.accelerator = accelerator
         self.recipe = recipe

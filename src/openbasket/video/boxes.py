@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 from openbasket.errors import VideoError
 from openbasket.storage import Place, open_binary
 
-__all__ = ["Index", "Track", "index_of", "read_index"]
+__all__ = [
+    "Box",
+    "DamagedError",
+    "Index",
+    "Track",
+    "index_of",
+    "inner_boxes",
+    "outer_boxes",
+    "read_index",
+    "table",
+    "track_boxes",
+]
 
 #: Boxes that may stand outside of all others.
 _OUTER = frozenset(
@@ -71,13 +82,15 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class Box:
+    """A box: its kind, and where in the file (or in what holds it) its content begins and ends."""
+
     kind: bytes
     start: int
     end: int
 
 
-class _DamagedError(ValueError):
+class DamagedError(ValueError):
     """A contradiction that ends the reading of what holds it."""
 
 
@@ -102,7 +115,7 @@ def index_of(file: IO[bytes], size: int, name: str, max_size: int) -> Index | No
     Raises:
         VideoError: the index is cut off or does not divide into boxes, so that nobody knows what it holds.
     """
-    boxes, faults = _outer(file, size)
+    boxes, faults = outer_boxes(file, size)
     if not any(box.kind in _OUTER for box in boxes):
         return None
     place = next((box for box in boxes if box.kind == b"moov"), None)
@@ -118,19 +131,19 @@ def index_of(file: IO[bytes], size: int, name: str, max_size: int) -> Index | No
     media = [(box.start, box.end) for box in boxes if box.kind == b"mdat"]
     tracks: list[Track] = []
     try:
-        for box in _inner(content, 0, length):
+        for box in inner_boxes(content, 0, length):
             if box.kind == b"trak":
                 track, fault = _track(content, box, media)
                 tracks.append(track)
                 faults += [f"stream '{track.kind}': {fault}"] if fault else []
-    except _DamagedError as error:
+    except DamagedError as error:
         raise VideoError(f"'{name}' has a damaged index: {error}; fetch or make it again") from None
     return Index(length, tuple(tracks), tuple(faults))
 
 
-def _outer(file: IO[bytes], size: int) -> tuple[list[_Box], list[str]]:
+def outer_boxes(file: IO[bytes], size: int) -> tuple[list[Box], list[str]]:
     """The outermost boxes, as far as one leads to the next, and the first thing that is wrong with them."""
-    boxes: list[_Box] = []
+    boxes: list[Box] = []
     faults: list[str] = []
     at = 0
     while at < size:
@@ -151,17 +164,22 @@ def _outer(file: IO[bytes], size: int) -> tuple[list[_Box], list[str]]:
     return boxes, faults[:1]
 
 
-def _inner(content: bytes, start: int, end: int) -> Iterator[_Box]:
+def inner_boxes(content: bytes, start: int, end: int) -> Iterator[Box]:
+    """The boxes that fill a stretch.
+
+    Raises:
+        DamagedError: it does not divide into boxes.
+    """
     at = start
     while at < end:
         box = _head(content[at : at + 16], at, end)
         if box is None or box.end > end:
-            raise _DamagedError(f"no whole box at byte {at:,} of it")
+            raise DamagedError(f"no whole box at byte {at:,} of it")
         yield box
         at = box.end
 
 
-def _head(head: bytes, at: int, end: int) -> _Box | None:
+def _head(head: bytes, at: int, end: int) -> Box | None:
     """The box whose first 16 bytes these are; ``None`` if it cannot be one."""
     if len(head) < 8:
         return None
@@ -170,36 +188,46 @@ def _head(head: bytes, at: int, end: int) -> _Box | None:
         length, begin = int.from_bytes(head[8:16], "big"), 16
     elif length == 0:  # up to the end
         length = end - at
-    return None if length < begin else _Box(head[4:8], at + begin, at + length)
+    return None if length < begin else Box(head[4:8], at + begin, at + length)
 
 
-def _track(content: bytes, track: _Box, media: list[tuple[int, int]]) -> tuple[Track, str | None]:
-    """A stream's facts, and the first contradiction in its tables.
+def track_boxes(content: bytes, track: Box) -> dict[bytes, Box]:
+    """The boxes of a stream, by kind, as deep as its sample tables.
 
     Raises:
-        _DamagedError: the facts cannot be read.
+        DamagedError: one that there can be only one of stands twice.
     """
     found = {track.kind: track}
     waiting = [track]
     while waiting:
         outer = waiting.pop()
-        for box in _inner(content, outer.start, outer.end):
+        for box in inner_boxes(content, outer.start, outer.end):
             if box.kind == b"hdlr" and outer.kind != b"mdia":
                 continue  # QuickTime has one for the way the data are kept
             if box.kind in found and (box.kind in _ONCE or box.kind in _INNER):
-                raise _DamagedError(f"box '{box.kind.decode()}' stands twice in one stream")
+                raise DamagedError(f"box '{box.kind.decode()}' stands twice in one stream")
             found[box.kind] = box
             if box.kind in _INNER:
                 waiting.append(box)
+    return found
+
+
+def _track(content: bytes, track: Box, media: list[tuple[int, int]]) -> tuple[Track, str | None]:
+    """A stream's facts, and the first contradiction in its tables.
+
+    Raises:
+        DamagedError: the facts cannot be read.
+    """
+    found = track_boxes(content, track)
     lost = [kind.decode() for kind in _ONCE if kind not in found]
     if b"stz2" in found or (lost and "stsz" not in lost):
-        raise _DamagedError(f"box '{(lost or ['stsz'])[0]}' of a stream is not there")
+        raise DamagedError(f"box '{(lost or ['stsz'])[0]}' of a stream is not there")
     if lost:
         return Track("", 0), f"it has no box '{lost[0]}'"
     place = found[b"hdlr"].start
     kind = content[place + 8 : place + 12].decode("latin-1")
     sizes = _Sizes(content, found[b"stsz"])
-    steps = _table(content, found, b"stts", 2)
+    steps = table(content, found, b"stts", 2)
     scale, stated = _clock(content, found[b"mdhd"])
     ticks = int((steps[:, 0] * steps[:, 1]).sum())
     facts = Track(
@@ -213,28 +241,28 @@ def _track(content: bytes, track: _Box, media: list[tuple[int, int]]) -> tuple[T
         if facts.listed and sizes.count:
             if not scale or abs(stated - ticks) > _SLACK_S * scale:
                 told = f"{stated:,} ticks of {scale:,} a second"
-                raise _DamagedError(f"{told}, but samples of {ticks:,}")
+                raise DamagedError(f"{told}, but samples of {ticks:,}")
             sizes.check()
             _check(content, found, steps, sizes, media)
-    except _DamagedError as error:
+    except DamagedError as error:
         return facts, str(error)
     return facts, None
 
 
-def _clock(content: bytes, box: _Box) -> tuple[int, int]:
+def _clock(content: bytes, box: Box) -> tuple[int, int]:
     """Box ``mdhd``: ticks a second, and in all."""
     wide = content[box.start] == 1
     at = box.start + (20 if wide else 12)
     if at + 12 > box.end:
-        raise _DamagedError("box 'mdhd' is too short")
+        raise DamagedError("box 'mdhd' is too short")
     end = at + (12 if wide else 8)
     return int.from_bytes(content[at : at + 4], "big"), int.from_bytes(content[at + 4 : end], "big")
 
 
-def _size(content: bytes, box: _Box) -> tuple[int, int]:
+def _size(content: bytes, box: Box) -> tuple[int, int]:
     """Box ``stsd``: the largest picture of its descriptions."""
     sizes = [(0, 0)]
-    for entry in _inner(content, box.start + 8, box.end):
+    for entry in inner_boxes(content, box.start + 8, box.end):
         at = entry.start + 24
         sides = (int.from_bytes(content[i : i + 2], "big") for i in (at, at + 2))
         sizes.append((next(sides), next(sides)))
@@ -244,7 +272,7 @@ def _size(content: bytes, box: _Box) -> tuple[int, int]:
 class _Sizes:
     """Box ``stsz``: how many samples, and the bytes of each."""
 
-    def __init__(self, content: bytes, box: _Box) -> None:
+    def __init__(self, content: bytes, box: Box) -> None:
         self.box = box
         head = content[box.start : box.start + 12]
         self.fixed, self.count = (int.from_bytes(head[i : i + 4], "big") for i in (4, 8))
@@ -253,7 +281,7 @@ class _Sizes:
     def check(self) -> None:
         room = (self.box.end - self.box.start - 12) // 4
         if not self.fixed and self.count != room:
-            raise _DamagedError(f"{self.count:,} samples, but sizes of {room:,}")
+            raise DamagedError(f"{self.count:,} samples, but sizes of {room:,}")
 
     def of_chunks(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Bytes of each chunk, from the samples in it."""
@@ -265,25 +293,29 @@ class _Sizes:
         return np.asarray(sums[ends] - sums[ends - samples])
 
 
-def _table(
-    content: bytes, found: dict[bytes, _Box], kind: bytes, columns: int, width: int = 4
+def table(
+    content: bytes, found: dict[bytes, Box], kind: bytes, columns: int, width: int = 4
 ) -> NDArray[np.int64]:
-    """A table of a sample table box, ``(rows, columns)``."""
+    """A table of a sample table box, ``(rows, columns)``.
+
+    Raises:
+        DamagedError: it is not there, or not as long as it states.
+    """
     if kind not in found:
-        raise _DamagedError(f"no table '{kind.decode()}'")
+        raise DamagedError(f"no table '{kind.decode()}'")
     box = found[kind]
     rows = int.from_bytes(content[box.start + 4 : box.start + 8], "big")
     if content[box.start : box.start + 4] not in (bytes(4), b"\1\0\0\0"):
-        raise _DamagedError(f"table '{kind.decode()}' is of an unknown version")
+        raise DamagedError(f"table '{kind.decode()}' is of an unknown version")
     if box.end - box.start - 8 != rows * columns * width:
-        raise _DamagedError(f"table '{kind.decode()}' has not the {rows:,} rows that it states")
+        raise DamagedError(f"table '{kind.decode()}' has not the {rows:,} rows that it states")
     values = np.frombuffer(content, f">u{width}", rows * columns, box.start + 8)
     return values.astype(np.int64).reshape(rows, columns)
 
 
 def _check(
     content: bytes,
-    found: dict[bytes, _Box],
+    found: dict[bytes, Box],
     steps: NDArray[np.int64],
     sizes: _Sizes,
     media: list[tuple[int, int]],
@@ -291,31 +323,31 @@ def _check(
     """Compare a stream's tables with each other and with the file.
 
     Raises:
-        _DamagedError: the first contradiction.
+        DamagedError: the first contradiction.
     """
     timed = int(steps[:, 0].sum())
     if timed != sizes.count:
-        raise _DamagedError(f"{sizes.count:,} samples, but durations of {timed:,}")
+        raise DamagedError(f"{sizes.count:,} samples, but durations of {timed:,}")
     if b"ctts" in found:
-        shifted = int(_table(content, found, b"ctts", 2)[:, 0].sum())
+        shifted = int(table(content, found, b"ctts", 2)[:, 0].sum())
         if shifted != sizes.count:
-            raise _DamagedError(f"{sizes.count:,} samples, but offsets in time of {shifted:,}")
+            raise DamagedError(f"{sizes.count:,} samples, but offsets in time of {shifted:,}")
     if b"stss" in found:
-        keys = _table(content, found, b"stss", 1)[:, 0]
+        keys = table(content, found, b"stss", 1)[:, 0]
         if len(keys) and (keys[0] < 1 or keys[-1] > sizes.count or (np.diff(keys) <= 0).any()):
-            raise _DamagedError("its key frames are not in order")
+            raise DamagedError("its key frames are not in order")
     wide = b"co64" in found
-    starts = _table(content, found, b"co64" if wide else b"stco", 1, 8 if wide else 4)[:, 0]
-    runs = _table(content, found, b"stsc", 3)
+    starts = table(content, found, b"co64" if wide else b"stco", 1, 8 if wide else 4)[:, 0]
+    runs = table(content, found, b"stsc", 3)
     firsts = np.append(runs[:, 0], len(starts) + 1)
     if firsts[0] != 1 or (np.diff(firsts) <= 0).any():
-        raise _DamagedError("its chunks are not in order")
+        raise DamagedError("its chunks are not in order")
     samples = np.repeat(runs[:, 1], np.diff(firsts))
     if samples.sum() != sizes.count or (samples < 0).any():
-        raise _DamagedError(f"{sizes.count:,} samples, but chunks of {samples.sum():,}")
+        raise DamagedError(f"{sizes.count:,} samples, but chunks of {samples.sum():,}")
     ends = starts + sizes.of_chunks(samples)
     inside = np.zeros(len(starts), bool)
     for begin, end in media:
         inside |= (starts >= begin) & (ends <= end)
     if not inside.all():
-        raise _DamagedError(f"{(~inside).sum():,} of {len(starts):,} chunks lie outside the media")
+        raise DamagedError(f"{(~inside).sum():,} of {len(starts):,} chunks lie outside the media")

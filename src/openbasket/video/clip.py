@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 from openbasket.errors import VideoError
 from openbasket.storage import Place
 from openbasket.video.copying import copy_clip, copyable
+from openbasket.video.decoding import whole_frames
 from openbasket.video.fit import Fitter
-from openbasket.video.frames import whole_frames
 from openbasket.video.source import Encoding, Source, Span, open_source
 from openbasket.video.write import FPS, VideoWriter
 

@@ -1,27 +1,96 @@
-"""Read exact frames."""
+"""Read single frames of a video: exactly those that are wanted, and of the others as little as can be.
+
+Two ways lead to the same pictures. An MP4 with H.264 is read by its own index: of each group of pictures the
+bytes up to the last wanted one, without those that no other refers to. All else, and whatever the first way
+finds not to be whole, goes through FFmpeg's demuxer (:mod:`openbasket.video.groups` holds both). How long
+each takes, beside other readers, is measured by ``benchmarks/reading.py``.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from itertools import pairwise
+from threading import Lock
+from typing import Literal, TypeAlias, get_args
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
-from openbasket.errors import VideoError
-from openbasket.video.probe import Limits, open_video
+from openbasket.errors import ConfigError, VideoError
+from openbasket.storage import Place
+from openbasket.video.groups import Group, Groups, open_groups
+from openbasket.video.pictures import Scaler, Size
+from openbasket.video.probe import Limits
+from openbasket.wording import counted
 
-__all__ = ["decode", "presentation_times", "read_frames", "uniform_indices", "whole_frames"]
+__all__ = [
+    "SAMPLINGS",
+    "Every",
+    "Frames",
+    "Sampling",
+    "Uniform",
+    "Wanted",
+    "frames_at",
+    "uniform_indices",
+]
+
+#: ``exact``: the frames that are wanted. ``keyframe``: to each the nearest that decodes by itself.
+Sampling = Literal["exact", "keyframe"]
+SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 
-#: Frames that H.264 and HEVC can hold back at most.
-_MAX_HELD = 16
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """So many frames spread evenly over a video, as :func:`uniform_indices` does.
+
+    Args:
+        count: frames.
+    """
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Every so many-th frame of a video, from the first on.
+
+    Args:
+        step: frames from one to the next.
+    """
+
+    step: int
+
+
+#: Places in the order of showing (whole numbers), or seconds from the first frame, or a rule.
+Wanted: TypeAlias = Sequence[int] | Sequence[float] | Sequence[Fraction] | Uniform | Every
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Frames of one video.
+
+    Args:
+        pixels: uint8 ``(T, height, width, 3)``, RGB.
+        indices: each frame's place in the order of showing, int64 ``(T,)``.
+        times_s: when each is shown, seconds from the first frame of the video, float64 ``(T,)``.
+        errors_s: how much later than wanted (below 0: earlier), float64 ``(T,)``; all 0 where places were
+            wanted and the sampling is ``exact``.
+        sampling: how frames were chosen.
+    """
+
+    pixels: NDArray[np.uint8]
+    indices: NDArray[np.int64]
+    times_s: NDArray[np.float64]
+    errors_s: NDArray[np.float64]
+    sampling: Sampling
+
+    @property
+    def largest_error_s(self) -> float:
+        """How far a frame lies from the wanted moment at most, in seconds."""
+        return float(np.abs(self.errors_s).max(initial=0.0))
 
 
 def uniform_indices(frames: int, count: int) -> list[int]:
@@ -37,157 +106,131 @@ def uniform_indices(frames: int, count: int) -> list[int]:
     return [int(i) for i in np.linspace(0, frames - 1, count)]
 
 
-def presentation_times(
-    container: InputContainer, stream: VideoStream
-) -> tuple[list[int], list[int]]:
-    """Read all packets, decode none: sorted ``pts`` of the frames, and those of the key frames."""
-    shown: list[int] = []
-    keys: list[int] = []
-    for packet in container.demux(stream):
-        if packet.pts is None or packet.is_discard:
-            continue
-        shown.append(packet.pts)
-        if packet.is_keyframe:
-            keys.append(packet.pts)
-    return sorted(shown), sorted(keys)
-
-
-def read_frames(
-    path: Path,
-    indices: Sequence[int],
+def frames_at(
+    path: Place,
+    wanted: Wanted,
+    size: Size = None,
     *,
-    short_side: int | None = 224,
+    sampling: Sampling = "exact",
+    threads: int = 1,
     limits: Limits | None = None,
-) -> np.ndarray:
-    """Read frames by their place in presentation order, exactly.
+) -> Frames:
+    """Read frames of a video: equal to those of a full sequential decode, through the same scaler.
 
     Args:
-        path: the video.
-        indices: zero-based, in any order, repeats allowed.
-        short_side: scale the picture so that its shorter side has this many pixels (bicubic), keeping
-            the aspect ratio; ``None`` keeps the size.
+        path: the file, or its URL.
+        wanted: zero-based places in the order of showing; or seconds from the first frame (each gives the
+            frame that is shown then); or :class:`Uniform` or
+            :class:`Every`. In any order, repeats allowed.
+        size: pixels of the shorter side, which keeps the aspect ratio; or ``(width, height)``; or ``None``:
+            as the video is. Bicubic. A video that states a quarter turn or a mirror image is shown so.
+        sampling: ``keyframe`` gives to each wanted frame the nearest one that decodes by itself (the earlier
+            of two): another picture, many times faster where such frames are rare.
+        threads: threads that decode; two pay where a video is long and cores are idle.
         limits: what to refuse before decoding.
 
     Returns:
-        uint8 ``(len(indices), height, width, 3)``, RGB.
+        The frames, in the order of ``wanted``.
 
     Raises:
         VideoError: the video has no such frame or does not decode; nothing is substituted.
+        ConfigError: an unknown sampling, or no thread.
     """
-    with open_video(path, limits) as (container, stream):
-        shown, keys = presentation_times(container, stream)
-        beyond = sorted({i for i in indices if not 0 <= i < len(shown)})
-        if beyond:
-            raise VideoError(f"'{path}' has {len(shown)} frames; asked for number {beyond[0]}")
-        wanted = {shown[i] for i in indices}
-        found: dict[int, np.ndarray] = {}
-        size = _size(stream, short_side)
-        for start, targets in _groups(sorted(wanted), keys):
-            for frame in decode(container, stream, start):
-                if frame.pts in targets:
-                    found[frame.pts] = frame.to_ndarray(
-                        format="rgb24", width=size[0], height=size[1], interpolation="BICUBIC"
-                    )
-                    if len(targets & found.keys()) == len(targets):
-                        break
-        lost = sorted(wanted - found.keys())
-        if lost:
-            numbers = [i for i in sorted(set(indices)) if shown[i] in lost]
-            raise VideoError(
-                f"'{path}': frame {numbers[0]} does not decode ({len(lost)} such frames)"
-            )
-    return np.stack([found[shown[i]] for i in indices])
+    if sampling not in SAMPLINGS:
+        raise ConfigError(f"sampling: got {sampling!r}; allowed: {', '.join(SAMPLINGS)}")
+    if threads < 1:
+        raise ConfigError(f"threads: got {threads}; allowed: at least 1")
+    groups = open_groups(path, limits)
+    times = groups.times_s
+    places, moments = _chosen(path, wanted, times)
+    if sampling == "keyframe":
+        places = _nearest(groups.keys, times, moments)
+    pixels = _pixels(path, groups, places, size, threads)
+    shown = times[places]
+    return Frames(pixels, places, shown, shown - moments, sampling)
 
 
-def decode(
-    container: InputContainer, stream: VideoStream, start_pts: int | None = None
-) -> Iterator[VideoFrame]:
-    """Decode frames in presentation order, from the key frame at or before ``start_pts``.
-
-    Frames that are stored behind that key frame and shown before it (an open group of pictures) need what
-    lies before it, and are left out.
-
-    Raises:
-        av.InvalidDataError: a frame is damaged, see :func:`whole_frames`.
-    """
-    stream.codec_context.flush_buffers()
-    return whole_frames(_packets_from(container, stream, start_pts))
-
-
-def whole_frames(packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
-    """Decode packets, from a key frame on, as far as all frames are whole.
-
-    FFmpeg marks a frame that it had to make up in part, but not the frames that are made of it. So a frame is
-    yielded only when those that it may be made of, all that are stored before it, came out whole.
-
-    Args:
-        packets: of a stream of :func:`openbasket.video.probe.open_video`.
-
-    Raises:
-        av.InvalidDataError: a frame is damaged.
-    """
-    places: dict[int, int] = {}  # in the order of storing
-    ended = 0  # all frames stored before this place came out
-    out: set[int] = set()
-    held: deque[tuple[int, VideoFrame]] = deque()
-    for packet in packets:
-        if packet.pts is not None:
-            places[packet.pts] = len(places)
-        for frame in packet.decode():
-            if frame.is_corrupt:
-                raise av.InvalidDataError(0, f"a damaged frame at {frame.time or 0.0:.2f} s")
-            place = places.get(-1 if frame.pts is None else frame.pts, -1)
-            out.add(place)
-            while ended in out:
-                out.remove(ended)
-                ended += 1
-            held.append((place, frame))
-            while held and (held[0][0] < ended or len(held) > _MAX_HELD):
-                yield held.popleft()[1]
-    for _, frame in held:
-        yield frame
+def _chosen(
+    path: Place, wanted: Wanted, times: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places of the frames that are wanted, and the moments, in seconds."""
+    if isinstance(wanted, Uniform):
+        wanted = uniform_indices(len(times), wanted.count)
+    elif isinstance(wanted, Every):
+        wanted = range(0, len(times), wanted.step)
+    if not len(wanted):
+        raise VideoError(f"'{path}': no frames are asked for; ask for at least one")
+    if all(isinstance(one, int | np.integer) for one in wanted):
+        places = np.array([int(one) for one in wanted], np.int64)
+        beyond = places[(places < 0) | (places >= len(times))]
+        if len(beyond):
+            told = counted(len(times), "frame")
+            raise VideoError(f"'{path}' has {told}; asked for number {beyond.min()}")
+        return places, times[places]
+    moments = np.array([float(one) for one in wanted])
+    step = times[-1] - times[-2] if len(times) > 1 else np.inf
+    outside = moments[~((moments >= 0) & (moments < times[-1] + step))]
+    if len(outside):
+        raise VideoError(
+            f"'{path}' is shown for {times[-1] + step:.3f} s; asked for {outside[0]:.3f} s"
+        )
+    # A moment that was rounded to a float may lie a hair before the frame that begins at it.
+    return np.searchsorted(times, moments + 1e-9, side="right") - 1, moments
 
 
-def _packets_from(
-    container: InputContainer, stream: VideoStream, start_pts: int | None
-) -> Iterator[Packet[VideoStream]]:
-    """Packets from the last key frame that is shown at or before a moment."""
-    if start_pts is None:
-        container.seek(0, stream=stream, backward=True)
-        yield from container.demux(stream)
-        return
-    sought, first = start_pts, None
-    while True:  # FFmpeg looks for the time of decoding, which comes before that of showing
-        container.seek(sought, stream=stream, backward=True)
-        packets = container.demux(stream)
-        packet = next(packets)
-        if packet.pts is None or packet.dts is None or packet.pts <= start_pts:
-            break
-        if first is not None and packet.dts >= first:
-            break  # the first of all
-        first = packet.dts
-        sought = packet.dts - 1
-    shown = packet.pts
-    yield packet
-    for packet in packets:
-        if shown is None or packet.pts is None or packet.pts >= shown:
-            yield packet
+def _nearest(
+    keys: NDArray[np.int64], times: NDArray[np.float64], moments: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """The key frame nearest to each moment; the earlier of two."""
+    at = times[keys]
+    after = np.searchsorted(at, moments).clip(1, max(len(keys) - 1, 1))
+    if len(keys) == 1:
+        return np.repeat(keys, len(moments))
+    nearer = moments - at[after - 1] <= at[after] - moments
+    return np.asarray(keys[np.where(nearer, after - 1, after)])
 
 
-def _groups(wanted: list[int], keys: list[int]) -> Iterator[tuple[int, set[int]]]:
-    """Split targets by the key frame from which each is decoded."""
+def _pixels(
+    path: Place, groups: Groups, places: NDArray[np.int64], size: Size, threads: int
+) -> NDArray[np.uint8]:
+    """Decode and scale frames, group by group."""
+    work = _groups(groups.keys, places)
+    made: list[NDArray[np.uint8]] = []
+    lacking = set(places.tolist())
+    lock = Lock()
+
+    def read(part: Sequence[Group]) -> None:
+        scaler = Scaler(size)
+        with groups.reader() as frames:
+            for group in part:
+                for place, frame in frames(group):
+                    picture = scaler.scale(frame)
+                    with lock:
+                        if not made:
+                            made.append(np.empty((len(places), *picture.shape), np.uint8))
+                    if picture.shape != made[0].shape[1:]:
+                        raise VideoError(
+                            f"'{path}' changes the size of its picture; give a size (width, height)"
+                        )
+                    made[0][places == place] = picture
+                    lacking.discard(place)
+
+    if threads == 1 or len(work) == 1:
+        read(work)
+    else:
+        edges = np.linspace(0, len(work), min(threads, len(work)) + 1).astype(int)
+        with ThreadPoolExecutor(len(edges) - 1) as pool:
+            list(pool.map(read, [work[a:b] for a, b in pairwise(edges)]))
+    if lacking:
+        raise VideoError(f"'{path}': frame {min(lacking)} does not decode")
+    return made[0]
+
+
+def _groups(keys: NDArray[np.int64], places: NDArray[np.int64]) -> list[Group]:
+    """Split the wanted frames by the one from which each is decoded."""
+    wanted = np.unique(places)
     edges = np.searchsorted(keys, wanted, side="right") - 1
-    for edge in np.unique(edges):
-        targets = {pts for pts, e in zip(wanted, edges, strict=True) if e == edge}
-        yield (keys[edge] if edge >= 0 else wanted[0]), targets
-
-
-def _size(stream: VideoStream, short_side: int | None) -> tuple[int, int]:
-    width, height = stream.width, stream.height
-    if short_side is None:
-        return width, height
-    scale = Fraction(short_side, min(width, height))
-    return max(1, int(width * scale + Fraction(1, 2))), max(1, int(height * scale + Fraction(1, 2)))
-
-
-av.logging.set_level(av.logging.ERROR)
+    return [
+        Group(int(keys[edge]) if edge >= 0 else 0, frozenset(wanted[edges == edge].tolist()))
+        for edge in np.unique(edges)
+    ]

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from openbasket.errors import VideoError
 from openbasket.storage import Place
 from openbasket.video.boxes import read_index
-from openbasket.video.frames import decode, presentation_times
+from openbasket.video.decoding import decode, presentation_times
 from openbasket.video.probe import Limits, open_video
 from openbasket.wording import counted
 

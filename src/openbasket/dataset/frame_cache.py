@@ -1,0 +1,125 @@
+"""Fill a cache of frames, many videos at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from openbasket.engine import run
+from openbasket.errors import VideoError
+from openbasket.video.cache import CachedFrames, Format, FrameCache, Taking
+from openbasket.video.frames import Sampling
+from openbasket.wording import counted
+
+__all__ = ["cache_folder", "cache_frames", "sampling_facts", "verified"]
+
+MAX_FAULTS_SHOWN = 20
+
+
+def cache_folder(root: Path, otherwise: Path | None = None) -> Path:
+    """Where the frames of a dataset are cached for all runs; ``otherwise`` if nothing is cached there."""
+    shared = Path(root) / "openbasket" / "frame_cache"
+    return shared if otherwise is None or shared.is_dir() else otherwise
+
+
+def cache_frames(
+    videos: Sequence[Path],
+    folder: Path,
+    *,
+    frames: int,
+    short_side: int,
+    sampling: Sampling = "exact",
+    format: Format = "jpeg",
+    every: int = 0,
+    workers: int | None = None,
+    quiet: bool = False,
+    failures: dict[Path, str] | None = None,
+) -> list[CachedFrames]:
+    """Take frames of each video, unless an earlier run did.
+
+    Args:
+        videos: the files.
+        folder: where the cache lies.
+        frames: frames taken from each video, spread evenly.
+        short_side: short side of a frame, pixels.
+        sampling: ``exact``, or ``keyframe``: the nearest frame that decodes by itself.
+        format: ``jpeg``, or ``raw``.
+        every: take every so many-th frame of a video instead of ``frames`` even ones; 0: don't.
+        workers: processes; all cores by default.
+        quiet: show no progress bar.
+        failures: filled with what is wrong with videos, which are then left out of what is returned.
+
+    Returns:
+        The entry of each video, in their order.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+        VideoError: videos that are missing or do not decode; all of them in one message. The others are kept.
+    """
+    taking = Taking(frames, short_side, sampling, format, every=every)
+    cache = FrameCache(folder)
+    if cache.folder.is_dir():
+        cache.remove_leftovers()
+    job = partial(_add, folder=folder, taking=taking)
+    outcomes = run(job, videos, describe="Reading frames", workers=workers, quiet=quiet)
+    found = [(o.item, o.error) for o in outcomes if o.error is not None]
+    if failures is not None:
+        failures.update(found)
+    elif found:
+        faults = [f"{video}: {error}" for video, error in found]
+        shown = "\n".join(f"  - {fault}" for fault in faults[:MAX_FAULTS_SHOWN])
+        more = len(faults) - MAX_FAULTS_SHOWN
+        raise VideoError(
+            f"{len(faults)} of {counted(len(videos), 'video')} cannot be used:\n{shown}"
+            + (f"\n  - and {more} more" if more > 0 else "")
+            + "\nMake or fetch them again, or take their subjects out of the split files."
+        )
+    return [o.result for o in outcomes if o.result is not None]
+
+
+def verified(cache: FrameCache, *, workers: int | None = None, quiet: bool = False) -> list[str]:
+    """Check every entry of a cache and remove those that are damaged, so that they are made again.
+
+    Args:
+        cache: the cache.
+        workers: processes; all cores by default.
+        quiet: show no progress bar.
+
+    Returns:
+        What was wrong.
+    """
+    entries = cache.entries()
+    outcomes = run(_fault, entries, describe="Checking frames", workers=workers, quiet=quiet)
+    faults = []
+    for outcome in outcomes:
+        fault = outcome.error or outcome.result
+        if fault:
+            outcome.item.path.unlink(missing_ok=True)
+            faults.append(fault)
+    return faults
+
+
+def sampling_facts(entries: Sequence[CachedFrames]) -> dict[str, Any]:
+    """What a run should record of the frames it sees: the sampling's name, and its largest error in seconds.
+
+    Args:
+        entries: of one taking; at least one.
+    """
+    taking = entries[0].recording.taking
+    return {
+        "sampling": taking.sampling,
+        "largest_error_s": max(entry.recording.largest_error_s for entry in entries),
+        **({"every": taking.every} if taking.every else {"frames": taking.frames}),
+        "short_side": taking.size,
+        "format": taking.format,
+    }
+
+
+def _add(video: Path, *, folder: Path, taking: Taking) -> CachedFrames:
+    return FrameCache(folder).add(video, taking)
+
+
+def _fault(entry: CachedFrames) -> str | None:
+    return entry.verify()
