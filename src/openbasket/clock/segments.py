@@ -125,7 +125,7 @@ def _runs(
                 continue  # misread by one: what comes before and after it agrees
         long = now.readings and reading.media_s - now.last > _DOUBT_S
         doubt = bool(long) and any(now.last < r < reading.media_s for r in rejected)
-        if a > b + SLACK_S or doubt:
+        if a > b - _OVERLAP_S or doubt:
             runs.append(now)
             a, b = at, at + reading.tick_s
             now = Run(a, b, 1e9, -1e9, doubt=doubt)
