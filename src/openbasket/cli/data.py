@@ -487,7 +487,7 @@ def reels(
     say(
         f"{counted(report.reels, 'reel')} of {counted(report.clips, 'clip')}, "
         f"{report.seconds / 3600:.2f} hours; "
-        f"{counted(report.encoded, 'clip was', 'clips were')} encoded now"
+        f"{counted(report.encoded, 'clip was', 'clips were')} encoded now. They lie in {report.place}"
     )
     if report.without_video:
         say(
@@ -510,7 +510,7 @@ def reels(
 
 
 def build(root: Root, as_json: Json = False) -> None:
-    """Write the official CSVs and a manifest for the reels."""
+    """Write the official CSVs and a manifest for the reels of draw 0."""
     from openbasket.dataset.build import build as build_dataset
     from openbasket.workspace import Workspace
 
@@ -522,10 +522,20 @@ def build(root: Root, as_json: Json = False) -> None:
     if report.left_out:
         told = counted(report.left_out, "reel belongs", "reels belong")
         say(f"{told} to no split (the person is in another one)")
+    if report.other_draws:
+        say(f"note: these are of draw 0; {_reels_of(report.other_draws)} in no CSV and no manifest")
+
+
+def _reels_of(draws: list[int]) -> str:
+    named = ", ".join(map(str, draws))
+    return f"reels of {'draw' if len(draws) == 1 else 'draws'} {named} (BASKET_draw{draws[0]}/ ...) are"
 
 
 def verify(
     root: Root,
+    draw: Annotated[
+        int, typer.Option(min=0, max=99, help="Which draw's reels: 0 is the dataset.")
+    ] = 0,
     deep: Annotated[
         bool, typer.Option("--deep", help="Decode every reel and compare its hash.")
     ] = False,
@@ -536,7 +546,7 @@ def verify(
     from openbasket.dataset.verify import verify as verify_dataset
     from openbasket.workspace import Workspace
 
-    report = verify_dataset(Workspace(root), deep=deep, quiet=quiet)
+    report = verify_dataset(Workspace(root), draw=draw, deep=deep, quiet=quiet)
     if as_json:
         print_json(report.to_json())
     else:
@@ -546,6 +556,9 @@ def verify(
             f"{counted(report.rows, 'row')}, {counted(report.videos, 'reel')}, "
             f"{report.decoded:,} decoded whole: {counted(len(report.faults), 'fault')}"
         )
+        if report.other_draws:
+            told = _reels_of(report.other_draws)
+            say(f"note: these are of draw {draw}; {told} looked at with --draw")
     if report.faults:
         raise typer.Exit(1)
 

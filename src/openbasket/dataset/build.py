@@ -11,8 +11,7 @@ import polars as pl
 from openbasket import __version__
 from openbasket.dataset.export.official import write_official
 from openbasket.errors import NotFoundError, VideoError, WorkspaceError
-from openbasket.reels.receipts import read_receipt, receipt_path
-from openbasket.video.probe import probe
+from openbasket.receipts import read_receipt, receipt_path
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, sha256, write_json
 
@@ -27,11 +26,13 @@ class BuildReport:
         rows: rows of each split's CSV.
         reels: reels of draw 0.
         left_out: reels whose subject is in no split.
+        other_draws: draws that have reels, too; the dataset is draw 0.
     """
 
     rows: dict[str, int]
     reels: int
     left_out: int
+    other_draws: list[int]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -39,7 +40,7 @@ class BuildReport:
 
 
 def build(workspace: Workspace) -> BuildReport:
-    """Write the official CSVs and ``manifest.json`` (clips, SHA-256 and bytes of each reel).
+    """Write the official CSVs and ``manifest.json`` (clips, SHA-256 and bytes of each reel) of draw 0.
 
     Raises:
         NotFoundError: labels, splits or reels are missing; says which command makes them, or where the
@@ -48,7 +49,9 @@ def build(workspace: Workspace) -> BuildReport:
     """
     levels = workspace.read("levels")
     splits = workspace.read("splits")
-    reels = workspace.read("reels").filter(pl.col("draw") == 0)
+    every = workspace.read("reels")
+    reels = every.filter(pl.col("draw") == 0)
+    others = sorted(set(every["draw"]) - {0})
     if reels.is_empty():
         raise NotFoundError(
             "there is no reel in this workspace: no subject had enough filmed events. See table "
@@ -70,7 +73,7 @@ def build(workspace: Workspace) -> BuildReport:
         workspace.private / "manifest.json",
         {"openbasket": __version__, "levels": count, "reels": manifest},
     )
-    return BuildReport(rows, len(hashes), len(hashes) - sum(rows.values()))
+    return BuildReport(rows, len(hashes), len(hashes) - sum(rows.values()), others)
 
 
 def _hashes(workspace: Workspace, reels: pl.DataFrame) -> dict[str, str]:
@@ -107,6 +110,8 @@ def _hashes(workspace: Workspace, reels: pl.DataFrame) -> dict[str, str]:
 
 
 def _frames(file: Path) -> int:
+    from openbasket.video.probe import probe
+
     try:
         return probe(file).frames
     except VideoError:

@@ -7,13 +7,15 @@ from typing import Any
 
 import polars as pl
 
+from openbasket import tables
 from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
-from openbasket.errors import BadInputError, VideoError
+from openbasket.errors import BadInputError, NotFoundError, VideoError
 from openbasket.progress import track
+from openbasket.receipts import read_receipt, receipt_path
 from openbasket.video.integrity import faults as damage
 from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
-from openbasket.workspace import Workspace, sha256
+from openbasket.workspace import Workspace, reel_folder, sha256
 
 __all__ = ["VerifyReport", "verify"]
 
@@ -27,12 +29,16 @@ class VerifyReport:
         videos: reels looked at.
         decoded: reels decoded whole (``deep``).
         faults: (what, fault), none if all is well.
+        draw: whose reels were looked at.
+        other_draws: draws that have reels, too.
     """
 
     rows: int
     videos: int
     decoded: int
     faults: list[tuple[str, str]]
+    draw: int
+    other_draws: list[int]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -40,21 +46,74 @@ class VerifyReport:
             "rows": self.rows,
             "videos": self.videos,
             "decoded": self.decoded,
+            "draw": self.draw,
+            "other_draws": self.other_draws,
             "faults": [{"what": what, "fault": fault} for what, fault in self.faults],
         }
 
 
-def verify(workspace: Workspace, *, deep: bool = False, quiet: bool = False) -> VerifyReport:
+def verify(
+    workspace: Workspace, *, draw: int = 0, deep: bool = False, quiet: bool = False
+) -> VerifyReport:
     """Read every CSV; look at every reel: 704x400, 30 FPS, H.264, frames as table ``reels`` says.
+
+    Reels of other draws are in no CSV and no manifest; they are compared with what was noted when they
+    were made.
 
     Works on the official download, too, where there is no table and no manifest to compare with.
 
     Args:
         workspace: the dataset.
+        draw: whose reels are looked at; 0 is the dataset.
         deep: decode every reel and compare its hash with the manifest.
         quiet: show no progress bar.
+
+    Raises:
+        NotFoundError: a draw beyond the first that has no reels.
     """
+    table = workspace.read("reels") if workspace.has("reels") else tables.empty("reels")
+    draws = sorted(set(table["draw"]))
+    mine = table.filter(pl.col("draw") == draw)
+    if draw and mine.is_empty():
+        raise NotFoundError(
+            f"there are no reels of draw {draw} (of {', '.join(map(str, draws)) or 'no draw'} there are). "
+            f"Make them with 'openbasket reels --draw {draw}'"
+        )
     faults: list[tuple[str, str]] = []
+    rows, listed, manifest = _noted(workspace, mine) if draw else _written(workspace, faults)
+    expected = dict(mine.group_by("path").agg(pl.col("frames").sum()).rows())
+    paths = sorted(listed | set(expected))
+    for path in track(paths, "verifying reels", quiet=quiet):
+        faults += [
+            (path, fault)
+            for fault in _faults(workspace, path, expected.get(path), manifest.get(path), deep)
+        ]
+    on_disk = {
+        file.relative_to(workspace.root).as_posix()
+        for file in (workspace.root / reel_folder(draw)).rglob("*.mp4")
+    }
+    if expected:
+        faults += [(path, "a reel that no table knows") for path in sorted(on_disk - set(expected))]
+    others = [other for other in draws if other != draw]
+    return VerifyReport(rows, len(paths), len(paths) if deep else 0, faults, draw, others)
+
+
+def _noted(
+    workspace: Workspace, reels: pl.DataFrame
+) -> tuple[int, set[str], dict[str, dict[str, Any]]]:
+    """What the receipts of reels say, as a manifest would; there are no CSVs of them."""
+    noted = {}
+    for path, subject, draw in reels.select("path", "subject_id", "draw").unique().iter_rows():
+        receipt = read_receipt(receipt_path(workspace, subject, draw))
+        if receipt is not None:
+            noted[path] = {"bytes": receipt.size, "sha256": receipt.sha256}
+    return 0, set(), noted
+
+
+def _written(
+    workspace: Workspace, faults: list[tuple[str, str]]
+) -> tuple[int, set[str], dict[str, dict[str, Any]]]:
+    """Rows and paths of the CSVs, and the manifest; what is wrong with them is added to the faults."""
     rows = 0
     listed: set[str] = set()
     levels = 5
@@ -79,22 +138,7 @@ def verify(workspace: Workspace, *, deep: bool = False, quiet: bool = False) -> 
             if sample.path in listed:
                 faults.append((sample.path, f"listed in '{split}' and in another split"))
             listed.add(sample.path)
-    expected: dict[str, int] = {}
-    if workspace.has("reels"):
-        table = workspace.read("reels").filter(pl.col("draw") == 0)
-        expected = dict(table.group_by("path").agg(pl.col("frames").sum()).rows())
-    paths = sorted(listed | set(expected))
-    for path in track(paths, "verifying reels", quiet=quiet):
-        faults += [
-            (path, fault)
-            for fault in _faults(workspace, path, expected.get(path), manifest.get(path), deep)
-        ]
-    on_disk = {
-        file.relative_to(workspace.root).as_posix() for file in workspace.reels.rglob("*.mp4")
-    }
-    if expected:
-        faults += [(path, "a reel that no table knows") for path in sorted(on_disk - set(expected))]
-    return VerifyReport(rows, len(paths), len(paths) if deep else 0, faults)
+    return rows, listed, manifest
 
 
 def _faults(

@@ -11,17 +11,17 @@ import polars as pl
 
 from openbasket import tables
 from openbasket.engine import Engine, stream
-from openbasket.reels.assemble import ReelJob, assemble
-from openbasket.reels.collect import collect, refuse_to_go_on
-from openbasket.reels.cut import ClipSettings, clip_name
-from openbasket.reels.plan import Filmed, filmed_games, one_row_a_clip, wanted_subjects
-from openbasket.reels.receipts import (
+from openbasket.receipts import (
+    HERE,
     Receipt,
-    name_of_place,
     read_receipt,
     receipt_path,
     write_receipt,
 )
+from openbasket.reels.assemble import ReelJob, assemble
+from openbasket.reels.collect import collect, refuse_to_go_on
+from openbasket.reels.cut import ClipSettings, clip_name
+from openbasket.reels.plan import Filmed, filmed_games, one_row_a_clip, wanted_subjects
 from openbasket.reels.settings import ReelSettings
 from openbasket.storage import Folder, place
 from openbasket.wording import counted
@@ -53,6 +53,7 @@ class ReelReport:
         replaced: events shown in place of drawn ones that could not be.
         few: reels with fewer events than asked for.
         failures: rows of table ``failures`` of this run.
+        place: folder or URL that the reels lie in.
     """
 
     reels: int
@@ -64,6 +65,7 @@ class ReelReport:
     replaced: int
     few: int
     failures: list[tuple[str, str, str]]
+    place: str
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -174,6 +176,7 @@ def _build(
         replaced=found.replaced,
         few=len(few),
         failures=failures,
+        place=str(places.reels.below(reel_folder(settings.draw)).root),
     )
 
 
@@ -222,7 +225,8 @@ def _join(
     if not jobs:
         return {}, []
     there = jobs[0].place.below(reel_folder(draw)).sizes(".mp4")
-    where = name_of_place(workspace, jobs[0].place)
+    root = jobs[0].place.root
+    where = HERE if root == workspace.root.absolute() else str(root)
     made: dict[str, str] = {}
     failures: list[tuple[str, str, str]] = []
     todo = []

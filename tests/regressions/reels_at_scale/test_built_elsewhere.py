@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from faults import killing
+from typer.testing import CliRunner
 
 from openbasket import tables
+from openbasket.cli import app
 from openbasket.dataset.build import build as build_dataset
+from openbasket.dataset.verify import verify
 from openbasket.errors import NotFoundError, WorkspaceError
+from openbasket.receipts import read_receipt, receipt_path
 from openbasket.reels import ClipSettings, ReelSettings, build
-from openbasket.reels.receipts import read_receipt, receipt_path
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import Workspace, write_json
 
@@ -104,3 +108,26 @@ def test_a_damaged_receipt_is_none(tmp_path):
         assert read_receipt(path) is None
     path.write_text(good)
     assert read_receipt(path) is not None
+
+
+def test_other_draws_are_told_of_and_verified_by_their_number(copied):
+    workspace, store = copied
+    shutil.copytree(store / "BASKET", workspace.reels, dirs_exist_ok=True)
+    other = replace(SETTINGS, draw=1)
+    assert build(workspace, other, workers=1, quiet=True).place == str(
+        workspace.root / "BASKET_draw1"
+    )
+    assert build_dataset(workspace).other_draws == [1]
+    told = CliRunner().invoke(app, ["verify", str(workspace.root), "--quiet"]).stdout
+    assert "reels of draw 1 (BASKET_draw1/ ...) are looked at with --draw" in told
+    report = verify(workspace, draw=1, deep=True, quiet=True)
+    assert (report.videos, report.faults, report.other_draws) == (killing.PLAYERS, [], [0])
+    reel = sorted((workspace.root / "BASKET_draw1").rglob("*.mp4"))[0]
+    content = bytearray(reel.read_bytes())
+    content[-1] ^= 1
+    reel.write_bytes(content)
+    assert verify(workspace, quiet=True).faults == []
+    (fault, *_) = verify(workspace, draw=1, deep=True, quiet=True).faults
+    assert fault[0] == reel.relative_to(workspace.root).as_posix()
+    with pytest.raises(NotFoundError, match=r"no reels of draw 2 .of 0, 1 there are"):
+        verify(workspace, draw=2, quiet=True)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from openbasket.storage import Folder
 from openbasket.workspace import Workspace, write_json
 
-__all__ = ["Receipt", "name_of_place", "read_receipt", "receipt_path", "write_receipt"]
+__all__ = ["HERE", "Receipt", "read_receipt", "receipt_path", "write_receipt"]
 
-_HERE = "."
+#: What receipts call the workspace, wherever it is moved to.
+HERE = "."
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,7 @@ class Receipt:
     @property
     def elsewhere(self) -> bool:
         """Whether it was put outside of the workspace."""
-        return self.place != _HERE
-
-
-def name_of_place(workspace: Workspace, folder: Folder) -> str:
-    """What receipts call a place; the workspace has the same name wherever it is moved to."""
-    return _HERE if folder.root == workspace.root.absolute() else str(folder.root)
+        return self.place != HERE
 
 
 def receipt_path(workspace: Workspace, subject_id: str, draw: int) -> Path:
