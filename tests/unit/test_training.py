@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochSampler
 from openbasket.training.losses import head_sums, skill_loss
+from openbasket.training.sampling import record_effect
 from openbasket.video.write import VideoWriter
 from openbasket.workspace import Workspace, write_text
 
@@ -303,3 +305,29 @@ def test_a_dataset_with_another_number_of_levels_is_refused(reels, tmp_path, lev
     write_text(tmp_path / "openbasket" / "manifest.json", "{")
     with pytest.raises(BadInputError, match=r"manifest\.json"):
         run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, "other")
+
+
+def test_the_sampling_its_error_and_its_effect_are_recorded(reels, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", "data.sampling=keyframe"])
+    run(recipe, tmp_path, "run")
+    record = json.loads((tmp_path / "run" / "frames.json").read_text())
+    assert record["sampling"] == "keyframe"
+    assert record["largest_error_s"] > 0
+    effect = record_effect(tmp_path / "run", tmp_path, workers=1, quiet=True)
+    assert set(effect["accuracy"]) == {"exact", "keyframe"}
+    assert effect["labels"] > 0
+    for sampling, share in effect["accuracy"].items():
+        made = pl.read_parquet(tmp_path / "run" / f"predictions-val-{sampling}.parquet")
+        levels = {s.subject_id: s.levels for s in read_split(tmp_path, "val")}
+        hits = [
+            max(range(5), key=lambda level: row[f"p{level}"])
+            == levels[row["subject_id"]][SKILL_KEYS.index(row["skill"])]
+            for row in made.iter_rows(named=True)
+            if levels[row["subject_id"]][SKILL_KEYS.index(row["skill"])] is not None
+        ]
+        assert share == pytest.approx(sum(hits) / len(hits))
+    assert json.loads((tmp_path / "run" / "frames.json").read_text())["effect"] == effect
+    exact = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    run(exact, tmp_path, "exact")
+    record = json.loads((tmp_path / "exact" / "frames.json").read_text())
+    assert (record["sampling"], record["largest_error_s"]) == ("exact", 0)
