@@ -7,6 +7,7 @@ import json
 from importlib import metadata
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -28,6 +29,7 @@ from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.losses import head_sums, skill_loss
+from openbasket.training.sampling import record_effect
 from openbasket.workspace import Workspace, write_text
 
 
@@ -404,3 +406,29 @@ def test_a_compiled_model_learns_the_same(samples, tmp_path):
     assert fast.history[0]["val_loss"] == pytest.approx(plain.history[0]["val_loss"], abs=0.05)
     weights = [load_file(tmp_path / name / "best.safetensors") for name in ("plain", "fast")]
     assert weights[0].keys() == weights[1].keys()
+
+
+def test_the_sampling_its_error_and_its_effect_are_recorded(reels, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", "data.reader=keyframe"])
+    run(recipe, tmp_path, "run")
+    record = json.loads((tmp_path / "run" / "recipe.json").read_text())["reading"]
+    assert record["sampling"] == "keyframe"
+    assert record["largest_error_s"] > 0
+    effect = record_effect(tmp_path / "run", tmp_path, workers=1, quiet=True)
+    assert set(effect["accuracy"]) == {"exact", "keyframe"}
+    assert effect["labels"] > 0
+    for sampling, share in effect["accuracy"].items():
+        made = pl.read_parquet(tmp_path / "run" / f"predictions-val-{sampling}.parquet")
+        levels = {s.subject_id: s.levels for s in read_split(tmp_path, "val")}
+        hits = [
+            max(range(5), key=lambda level: row[f"p{level}"])
+            == levels[row["subject_id"]][SKILL_KEYS.index(row["skill"])]
+            for row in made.iter_rows(named=True)
+            if levels[row["subject_id"]][SKILL_KEYS.index(row["skill"])] is not None
+        ]
+        assert share == pytest.approx(sum(hits) / len(hits))
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["reading"]["effect"] == effect
+    exact = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    run(exact, tmp_path, "exact")
+    record = json.loads((tmp_path / "exact" / "recipe.json").read_text())["reading"]
+    assert (record["sampling"], record["largest_error_s"]) == ("exact", 0)

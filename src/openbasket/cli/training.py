@@ -137,14 +137,25 @@ def train(
     report = run_training(config, data, out, resume=resume, quiet=quiet, workers=workers)
     if not report.is_main:
         return
+    effect = None
+    if config.data.reader != "exact":
+        from openbasket.training.sampling import record_effect
+
+        effect = record_effect(out, data, workers=workers, quiet=quiet)
     if as_json:
-        print_json(asdict(report))
+        print_json(asdict(report) | ({"sampling_effect": effect} if effect else {}))
         return
     say(
         f"{counted(report.epochs, 'epoch')} on {counted(report.train_samples, 'reel')} "
         f"({report.val_samples} to validate), {report.parameters:,} parameters, "
         f"{report.seconds:.0f} s; best epoch {report.best_epoch}"
     )
+    if effect:
+        exact, near = effect["accuracy"]["exact"], effect["accuracy"]["keyframe"]
+        say(
+            f"accuracy on {counted(effect['labels'], 'label')} of '{effect['split']}': "
+            f"{100 * near:.1f} % with key frames, {100 * exact:.1f} % with exact frames"
+        )
 
 
 def predict(

@@ -31,6 +31,7 @@ __all__ = [
     "STEPS",
     "Folder",
     "fingerprint",
+    "read_facts",
     "read_recipe",
 ]
 
@@ -76,7 +77,7 @@ class Folder:
             return
         if not (path / RECIPE).exists():
             raise ConfigError(f"'{path}' holds weights without '{RECIPE}'; give another folder")
-        found = _read(path)
+        found = read_facts(path)
         way_out = "Give another folder, or start anew over this run (resume off)"
         changed = _differences(found["recipe"], settings)
         if changed:
@@ -97,7 +98,7 @@ class Folder:
 
     def record(self, **facts: Any) -> None:
         """Add facts to ``recipe.json``."""
-        write_json(self.path / RECIPE, _read(self.path) | facts)
+        write_json(self.path / RECIPE, read_facts(self.path) | facts)
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Write ``metrics.csv``: a row an epoch."""
@@ -122,7 +123,7 @@ class Folder:
 
     def write_card(self, parameters: int, state: Mapping[str, Any]) -> None:
         """Write ``MODEL_CARD.md``."""
-        write_text(self.path / CARD, _card(_read(self.path), parameters, state))
+        write_text(self.path / CARD, _card(read_facts(self.path), parameters, state))
 
     def tell(self, text: str) -> None:
         """Add a line to ``train.log``."""
@@ -139,7 +140,7 @@ def read_recipe(run_dir: Path) -> Recipe:
         NotFoundError: ``run_dir`` holds no run.
         ConfigError: its ``recipe.json`` is damaged.
     """
-    return Recipe.model_validate(_read(run_dir)["recipe"])
+    return Recipe.model_validate(read_facts(run_dir)["recipe"])
 
 
 def fingerprint(samples: Sequence[Sample]) -> str:
@@ -151,7 +152,13 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _read(run_dir: Path) -> dict[str, Any]:
+def read_facts(run_dir: Path) -> dict[str, Any]:
+    """What ``recipe.json`` holds: the recipe, the hash of the data, versions, and how frames were read.
+
+    Raises:
+        NotFoundError: ``run_dir`` holds no run.
+        ConfigError: its ``recipe.json`` is damaged.
+    """
     path = run_dir / RECIPE
     if not path.is_file():
         raise NotFoundError(f"there is no run at '{run_dir}'. Make one with 'openbasket train'")
