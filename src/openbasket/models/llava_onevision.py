@@ -14,11 +14,14 @@ from transformers import (
     AutoTokenizer,
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
+    LogitsProcessor,
+    LogitsProcessorList,
     PreTrainedTokenizerFast,
     Qwen2Config,
     SiglipVisionConfig,
 )
 
+from openbasket.models.ratings import Rater, Rating
 from openbasket.models.skill_text import VIDEO, answer, prompt
 from openbasket.models.spec import ModelSpec
 from openbasket.skills import SKILLS
@@ -150,6 +153,40 @@ class LlavaOneVision(nn.Module):
         Raises:
             ValueError: as of :meth:`loss`.
         """
+        found = self._answer(videos, prompts, max_new_tokens)
+        return cast("list[str]", self.tokenizer.batch_decode(found, skip_special_tokens=True))
+
+    @torch.no_grad()
+    def rate(
+        self,
+        videos: torch.Tensor,
+        prompts: Sequence[str],
+        *,
+        levels: int = 5,
+        max_new_tokens: int = 256,
+    ) -> list[Rating]:
+        """Answer each question as :meth:`generate` does, and read the levels from the answers.
+
+        Args:
+            videos: ``(B, 3, T, H, W)``.
+            prompts: B questions, each with ``<video>`` once, where the video comes.
+            levels: levels of a skill.
+            max_new_tokens: where an answer is cut off; twenty skills take fewer than 200.
+
+        Raises:
+            ValueError: as of :meth:`loss`.
+        """
+        rater = Rater(self.tokenizer, levels)
+        return rater.rate(self._answer(videos, prompts, max_new_tokens, [rater]))
+
+    def _answer(
+        self,
+        videos: torch.Tensor,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        processors: Sequence[LogitsProcessor] = (),
+    ) -> torch.Tensor:
+        """Tokens of the answers ``(B, steps)``, ends of turns included."""
         inputs = self._inputs(videos, self._questions(videos, prompts), left=True)
         end = self.tokenizer.convert_tokens_to_ids(_END)
         was_training = self.training
@@ -159,13 +196,14 @@ class LlavaOneVision(nn.Module):
                 **inputs,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
+                repetition_penalty=1.0,  # a level that was given before is as likely as another
+                logits_processor=LogitsProcessorList(processors),
                 eos_token_id=end,
                 pad_token_id=end,
             )
         finally:
             self.train(was_training)
-        new = found[:, inputs["input_ids"].shape[1] :]
-        return cast("list[str]", self.tokenizer.batch_decode(new, skip_special_tokens=True))
+        return cast("torch.Tensor", found[:, inputs["input_ids"].shape[1] :])
 
     def _questions(self, videos: torch.Tensor, prompts: Sequence[str]) -> list[list[int]]:
         """Tokens of each question, up to where its answer begins."""
@@ -220,15 +258,16 @@ def llava_onevision(tokenizer: Any, **options: Any) -> LlavaOneVision:
     )
 
 
-def tiny(**options: Any) -> LlavaOneVision:
+def tiny(*, size: int = 56, **options: Any) -> LlavaOneVision:
     """A small model with fresh weights and a tokenizer of its own, to try the way from end to end.
 
     Args:
+        size: height and width of the picture in pixels.
         options: of :class:`LlavaOneVision`.
     """
     tokenizer = tiny_tokenizer()
     return LlavaOneVision(
-        LlavaOnevisionForConditionalGeneration(tiny_config(tokenizer)), tokenizer, **options
+        LlavaOnevisionForConditionalGeneration(tiny_config(tokenizer, size)), tokenizer, **options
     )
 
 
@@ -257,14 +296,14 @@ def paper_config() -> LlavaOnevisionConfig:
     )
 
 
-def tiny_config(tokenizer: Any) -> LlavaOnevisionConfig:
-    """Sizes for a laptop, with this tokenizer's tokens; frames of 56 pixels."""
+def tiny_config(tokenizer: Any, size: int = 56) -> LlavaOnevisionConfig:
+    """Sizes for a laptop, with this tokenizer's tokens."""
     return LlavaOnevisionConfig(
         vision_config=SiglipVisionConfig(
             hidden_size=64,
             intermediate_size=128,
             patch_size=14,
-            image_size=56,
+            image_size=size,
             num_hidden_layers=2,
             num_attention_heads=2,
             vision_use_head=False,

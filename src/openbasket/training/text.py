@@ -1,0 +1,214 @@
+"""Models that answer in text: what the loop trains, and levels from their answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.utils import logging
+
+from openbasket.errors import ConfigError
+from openbasket.models import TEXT_MODELS
+from openbasket.models.llava_onevision import LlavaOneVision
+from openbasket.models.ratings import Rating
+from openbasket.models.skill_text import FAULTS, VIDEO, answer, prompt
+from openbasket.progress import bar
+from openbasket.skills import SKILL_KEYS
+from openbasket.training.config import Recipe
+from openbasket.training.data import MISSING
+from openbasket.workspace import write_json
+
+__all__ = ["AnswerReport", "TextLearner", "answers_path", "build_text_model", "rate"]
+
+
+class TextLearner(nn.Module):
+    """A model that answers in text, asked for the levels of a clip.
+
+    Its ``state_dict`` has the weights that are trained and no others: with LoRA, the adapters alone.
+
+    Args:
+        model: the model.
+        levels: levels of a skill.
+    """
+
+    def __init__(self, model: LlavaOneVision, levels: int) -> None:
+        super().__init__()
+        self.model = model
+        self.levels = levels
+        self._question = f"{VIDEO}\n{prompt(levels)}"
+        self._frozen = {n for n, p in self.named_parameters() if not p.requires_grad}
+        self.register_state_dict_post_hook(_drop_frozen)
+        self.register_load_state_dict_post_hook(_expect_no_frozen)
+
+    def forward(
+        self, clips: torch.Tensor, labels: torch.Tensor, *, each: bool = False
+    ) -> torch.Tensor:
+        """Mean cross-entropy in nats of the tokens of the answers that are right.
+
+        A skill without a label has no line in the answer; a clip without any label counts nowhere.
+
+        Args:
+            clips: ``(B, 3, T, H, W)``.
+            labels: int64 ``(B, 20)``, ``MISSING`` where not known.
+            each: give ``(B,)``, the mean of each clip (NaN without labels), not that of all tokens.
+        """
+        known = (labels != MISSING).any(dim=1)
+        if each:
+            losses = [
+                self._loss(clips[i : i + 1], labels[i : i + 1]) if known[i] else clips.new_tensor(torch.nan)
+                for i in range(len(clips))
+            ]  # fmt: skip
+            return torch.stack(losses)
+        if not known.any():
+            # Every process of a distributed run takes part in every backward pass.
+            return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
+        return self._loss(clips[known], labels[known])
+
+    def _loss(self, clips: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        right = [answer([None if n == MISSING else n for n in row]) for row in labels.tolist()]
+        return self.model.loss(clips, [self._question] * len(clips), right)
+
+    def rate(self, clips: torch.Tensor) -> list[Rating]:
+        """Answer for each of the clips ``(B, 3, T, H, W)``."""
+        return self.model.rate(clips, [self._question] * len(clips), levels=self.levels)
+
+
+def _drop_frozen(
+    module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]
+) -> None:
+    del metadata
+    for name in cast("TextLearner", module)._frozen:
+        state.pop(prefix + name, None)
+
+
+def _expect_no_frozen(module: nn.Module, keys: Any) -> None:
+    frozen = cast("TextLearner", module)._frozen
+    keys.missing_keys[:] = [key for key in keys.missing_keys if key not in frozen]
+
+
+def build_text_model(recipe: Recipe) -> TextLearner:
+    """Build a recipe's model: official weights, or, of the small one, weights from the recipe's seed.
+
+    Raises:
+        ConfigError: weights that are missing, do not read or are of another picture size.
+    """
+    name, weights = recipe.model.name, recipe.model.weights
+    options: dict[str, Any] = dict(recipe.model.options)
+    options["gradient_checkpointing"] = recipe.model.checkpointing
+    if weights is not None:
+        try:
+            model = LlavaOneVision.read(Path(weights), **options)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"model.weights = '{weights}' cannot be read ({error}). Give a folder in transformers' "
+                "format: config.json, *.safetensors and the tokenizer's files"
+            ) from None
+    elif name == "llava_onevision":
+        raise ConfigError(
+            "'llava_onevision' needs the folder of official weights and their tokenizer, in "
+            "transformers' format: --set model.weights=FOLDER. To try the way: 'llava_onevision-tiny'"
+        )
+    else:
+        module, _, build = TEXT_MODELS[name].partition(":")
+        model = getattr(import_module(module), build)(size=recipe.data.size, **options)
+    size = cast("Any", model.config.vision_config).image_size
+    if size != recipe.data.size:
+        raise ConfigError(
+            f"recipe '{recipe.name}' has data.size = {recipe.data.size}; the model's tower takes {size} "
+            f"pixels. Set it with --set data.size={size}"
+        )
+    for parameter in model.parameters():  # small steps are lost in bf16
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return TextLearner(model, recipe.data.levels)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReport:
+    """What answers were like.
+
+    Args:
+        answers: how many there are, one a subject.
+        whole: answers without any fault.
+        levels: skills with a level.
+        cells: skills that were asked for: 20 a subject.
+        faults: how many there are of each kind (:class:`openbasket.models.skill_text.Parsed`).
+        unanswered: subjects without a level, by skill.
+    """
+
+    answers: int
+    whole: int
+    levels: int
+    cells: int
+    faults: dict[str, int]
+    unanswered: dict[str, int]
+
+
+def rate(
+    learner: TextLearner,
+    batches: Iterable[torch.Tensor],
+    subjects: Sequence[str],
+    out_path: Path,
+    *,
+    quiet: bool = False,
+) -> np.ndarray:
+    """Answer for each clip; write counts of faults, and all answers, beside the predictions.
+
+    Args:
+        learner: the model.
+        batches: clips ``(B, 3, T, H, W)``, in the order of ``subjects``.
+        subjects: whom the clips show.
+        out_path: the file of predictions; the answers go to :func:`answers_path`.
+        quiet: show no progress.
+
+    Returns:
+        float64 ``(len(subjects), 20, levels)``; NaN where an answer gives no level.
+    """
+    logging.set_verbosity_error()
+    ratings: list[Rating] = []
+    with bar("Answering", len(subjects), quiet=quiet) as advance:
+        for clips in batches:
+            ratings += learner.rate(clips)
+            advance(len(clips), "")
+    report = _report(ratings)
+    write_json(
+        answers_path(out_path),
+        asdict(report)
+        | {
+            "texts": {
+                subject: {"answer": r.text, "faults": r.parsed.faults}
+                for subject, r in zip(subjects, ratings, strict=True)
+            }
+        },
+    )
+    return torch.stack([rating.probabilities for rating in ratings]).numpy()
+
+
+def answers_path(predictions: Path) -> Path:
+    """Where the answers behind a file of predictions are: ``predictions.answers.json``."""
+    return predictions.with_suffix(".answers.json")
+
+
+def _report(ratings: Sequence[Rating]) -> AnswerReport:
+    faults: Counter[str] = Counter(dict.fromkeys(FAULTS, 0))
+    unanswered: Counter[str] = Counter(dict.fromkeys(SKILL_KEYS, 0))
+    for rating in ratings:
+        faults.update(rating.parsed.faults)
+        levels = zip(SKILL_KEYS, rating.parsed.levels, strict=True)
+        unanswered.update(key for key, level in levels if level is None)
+    cells = len(ratings) * len(SKILL_KEYS)
+    return AnswerReport(
+        answers=len(ratings),
+        whole=sum(not any(r.parsed.faults.values()) for r in ratings),
+        levels=cells - sum(unanswered.values()),
+        cells=cells,
+        faults=dict(faults),
+        unanswered=dict(unanswered),
+    )
