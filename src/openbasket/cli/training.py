@@ -67,8 +67,11 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict the levels of every subject of a split with a trained run."""
+    from dataclasses import asdict
+
     from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
     from openbasket.training.predict import predict as run_prediction
+    from openbasket.training.text import answer_report, answers_path
 
     splits = split or [
         name
@@ -77,7 +80,15 @@ def predict(
     ]
     frame = run_prediction(run, data, out, splits=splits, quiet=quiet, workers=workers)
     subjects = frame["subject_id"].n_unique()
+    answers = answer_report(out)
     if as_json:
-        print_json({"path": str(out), "subjects": subjects, "rows": frame.height, "splits": splits})
+        told = {"path": str(out), "subjects": subjects, "rows": frame.height, "splits": splits}
+        print_json(told | ({} if answers is None else {"answers": asdict(answers)}))
         return
     say(f"{counted(subjects, 'subject')} of {', '.join(splits)} predicted into {out}")
+    if answers is not None:
+        faults = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in answers.faults.items())
+        say(
+            f"{counted(answers.answers, 'answer')}, {answers.whole} without a fault; "
+            f"{answers.levels} of {answers.cells} levels; faults: {faults} ({answers_path(out)})"
+        )

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from openbasket.errors import ConfigError, suggest
-from openbasket.models import MODELS, TEXT_MODELS, no_heads
+from openbasket.models import MODELS, TEXT_MODELS
 
-__all__ = ["DataConfig", "ModelConfig", "Recipe", "TrainConfig", "load_recipe", "recipe_names"]
+__all__ = [
+    "DataConfig",
+    "LogConfig",
+    "ModelConfig",
+    "RandAugmentConfig",
+    "Recipe",
+    "TestConfig",
+    "TrainConfig",
+    "load_recipe",
+    "recipe_names",
+]
+
+#: Two numbers; TOML and JSON write them as a list.
+Pair = Annotated[tuple[float, float], Field(strict=False)]
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 class _Section(BaseModel):
@@ -23,37 +38,86 @@ class _Section(BaseModel):
 class ModelConfig(_Section):
     """Which model."""
 
-    name: str = Field(description="A name in openbasket.models.MODELS.")
+    name: str = Field(
+        description="A name that 'openbasket models' lists, or package.module:attribute of your own."
+    )
     options: dict[str, int | float | str | bool] = Field(
         default_factory=dict, description="Further options of the model's constructor."
     )
+    weights: str | None = Field(
+        default=None,
+        description="A safetensors file to begin with ('openbasket weights convert' makes it); of a "
+        "model that answers in text, a folder in transformers' format.",
+    )
+    checkpointing: bool = Field(
+        default=False,
+        description="Make activations again in the backward pass: less memory, more time.",
+    )
+    compile: bool = Field(default=False, description="Compile the model with torch.compile.")
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name in TEXT_MODELS:
-            raise ValueError(no_heads(name))
-        if name not in MODELS:
-            known = sorted(MODELS)
-            raise ValueError(f"unknown model.{suggest(name, known)} Known: {', '.join(known)}")
+        if name not in {**MODELS, **TEXT_MODELS} and not _IMPORT_PATH.fullmatch(name):
+            known = sorted([*MODELS, *TEXT_MODELS])
+            raise ValueError(
+                f"unknown model.{suggest(name, known)} Known: {', '.join(known)}; "
+                "or package.module:attribute of your own"
+            )
         return name
+
+
+class RandAugmentConfig(_Section):
+    """RandAugment (Cubuk et al., 2020): the same random operations for all frames of a clip."""
+
+    operations: int = Field(default=0, ge=0, le=16, description="Operations on a clip; 0 is off.")
+    magnitude: int = Field(default=9, ge=0, le=30, description="Their strength, of 30.")
 
 
 class DataConfig(_Section):
     """What the model sees."""
 
-    frames: int = Field(ge=1, le=4096, description="Frames taken uniformly from a video.")
+    frames: int = Field(ge=1, le=4096, description="Frames taken from a video.")
     size: int = Field(ge=16, le=1024, description="Height and width of the picture, pixels.")
     short_side: int = Field(
         default=224, ge=16, le=1024, description="Short side of a decoded frame, pixels."
     )
     levels: int = Field(default=5, ge=2, le=5, description="Levels of a skill: 5, or 3.")
+    sampling: Literal["uniform", "interval"] = Field(
+        default="uniform",
+        description="uniform: frames over the whole video; interval: one stretch, every N-th frame.",
+    )
+    interval: int = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        description="Frames from one to the next where sampling is interval.",
+    )
+    reader: Literal["exact", "keyframe"] = Field(
+        default="exact",
+        description="exact: the very frames; keyframe: the nearest keyframes, quicker to read.",
+    )
+    normalise: Literal["imagenet", "half", "clip"] = Field(
+        default="imagenet", description="Mean and deviation of colours that the model was made for."
+    )
     crop_scale_min: float = Field(
         default=0.6, gt=0, le=1, description="Least share of the area kept by the random crop."
+    )
+    crop_aspect: Pair = Field(
+        default=(3 / 4, 4 / 3), description="Least and greatest width / height of the random crop."
     )
     flip: bool = Field(
         default=False,
         description="Mirror half of the training videos. Off: it mirrors the numbers on the jerseys.",
+    )
+    randaugment: RandAugmentConfig = Field(
+        default=RandAugmentConfig(), description="Random operations on colours and geometry."
+    )
+    erasing: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability that a box of the clip is filled with noise.",
     )
 
     @field_validator("levels")
@@ -63,6 +127,13 @@ class DataConfig(_Section):
             raise ValueError("levels are 3 or 5")
         return levels
 
+    @field_validator("crop_aspect")
+    @classmethod
+    def _ordered(cls, aspect: tuple[float, float]) -> tuple[float, float]:
+        if not 0.1 <= aspect[0] <= aspect[1] <= 10:
+            raise ValueError("two numbers from 0.1 to 10, the lesser first")
+        return aspect
+
     @model_validator(mode="after")
     def _size_fits(self) -> DataConfig:
         if self.short_side < self.size:
@@ -71,22 +142,106 @@ class DataConfig(_Section):
 
 
 class TrainConfig(_Section):
-    """How it learns."""
+    """How it learns. Schedules count updates of the weights, not batches."""
 
     epochs: int = Field(ge=1, description="Passes over the training split.")
     batch_size: int = Field(ge=1, description="Videos in a batch, on each device.")
-    learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
-    weight_decay: float = Field(default=0.05, ge=0, description="Weight decay of AdamW.")
-    warmup_epochs: float = Field(
-        default=0.0, ge=0, description="Epochs of linear warm-up; then cosine decay to zero."
-    )
-    grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
     accumulate: int = Field(default=1, ge=1, description="Batches added up for one update.")
+    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="Rule of the updates.")
+    learning_rate: float = Field(gt=0, description="Peak learning rate.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of SGD.")
+    nesterov: bool = Field(default=False, description="Nesterov's momentum in SGD.")
+    betas: Pair = Field(default=(0.9, 0.999), description="Decay of AdamW's two averages.")
+    weight_decay: float = Field(
+        default=0.05, ge=0, description="Weight decay of matrices; biases and norms have none."
+    )
+    schedule: Literal["cosine", "step", "constant"] = Field(
+        default="cosine", description="Course of the learning rate after the warm-up."
+    )
+    warmup_epochs: float = Field(default=0.0, ge=0, description="Epochs of linear warm-up.")
+    warmup_start: float = Field(
+        default=0.0, ge=0, description="Learning rate from which the warm-up rises."
+    )
+    min_learning_rate: float = Field(
+        default=0.0, ge=0, description="Learning rate at which the cosine ends."
+    )
+    step_epochs: Annotated[tuple[float, ...], Field(strict=False)] = Field(
+        default=(), description="Epochs after which schedule step lowers the learning rate."
+    )
+    step_factor: float = Field(
+        default=0.1, gt=0, lt=1, description="What each step multiplies the learning rate by."
+    )
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Learning rate of a layer by that of the layer above it; 1 is off.",
+    )
+    ema: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Decay of a moving average of the weights, which is validated and kept; 0 is off.",
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of a label spread over all levels, in training."
+    )
+    grad_clip: float = Field(
+        default=1.0, ge=0, description="Largest norm of the gradient; 0 is no limit."
+    )
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="Arithmetic of the forward pass; weights are always fp32."
     )
     seed: int = Field(
         default=0, ge=0, description="Seed of weights, order, augmentation and dropout."
+    )
+    loader_workers: int = Field(
+        default=0, ge=0, le=256, description="Processes that prepare batches; 0 is the main one."
+    )
+
+    @field_validator("betas")
+    @classmethod
+    def _below_one(cls, betas: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError("two numbers from 0, below 1")
+        return betas
+
+    @model_validator(mode="after")
+    def _agree(self) -> TrainConfig:
+        faults = []
+        if self.nesterov and not self.momentum:
+            faults.append("nesterov needs momentum above 0")
+        if self.warmup_start > self.learning_rate:
+            faults.append("warmup_start is above learning_rate")
+        if self.min_learning_rate > self.learning_rate:
+            faults.append("min_learning_rate is above learning_rate")
+        if (self.schedule == "step") != bool(self.step_epochs):
+            faults.append("step_epochs and schedule = 'step' go together")
+        if list(self.step_epochs) != sorted(set(self.step_epochs)):
+            faults.append("step_epochs must rise")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+class TestConfig(_Section):
+    """Views of a video whose probabilities are averaged when predicting."""
+
+    __test__: ClassVar[bool] = False
+
+    temporal_views: int = Field(
+        default=1, ge=1, le=64, description="Sets of frames: interleaved, or one stretch each."
+    )
+    spatial_views: int = Field(
+        default=1, ge=1, le=16, description="Crops along the longer side of the picture."
+    )
+
+
+class LogConfig(_Section):
+    """Where else the metrics go; ``metrics.csv`` is always written."""
+
+    tracker: Literal["none", "tensorboard", "trackio", "wandb"] = Field(
+        default="none", description="A tracker of experiments; it must be installed."
     )
 
 
@@ -98,6 +253,8 @@ class Recipe(_Section):
     model: ModelConfig
     data: DataConfig
     train: TrainConfig
+    test: TestConfig = TestConfig()
+    log: LogConfig = LogConfig()
 
 
 def recipe_names() -> list[str]:
@@ -191,10 +348,9 @@ def _fault(error: dict[str, Any]) -> str:
 
 
 def _known_keys(place: Sequence[str | int]) -> list[str]:
-    sections: dict[str, type[_Section]] = {
-        "model": ModelConfig,
-        "data": DataConfig,
-        "train": TrainConfig,
-    }
-    section = sections.get(str(place[0]), Recipe) if place else Recipe
+    section: type[BaseModel] = Recipe
+    for name in place:
+        inner = section.model_fields[str(name)].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            section = inner
     return list(section.model_fields)

@@ -25,16 +25,17 @@ from torch.utils.data import DataLoader
 
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
-from openbasket.models import create_model
+from openbasket.models import TEXT_MODELS, create_model
 from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, EpochSampler, stable_rng
 from openbasket.training.frame_cache import cache_frames
 from openbasket.training.losses import head_sums, skill_loss
+from openbasket.training.text import UNLABELLED, build_text_model
 from openbasket.workspace import write_json, write_text
 
-__all__ = ["BEST", "CACHE", "LAST", "RECIPE", "TrainReport", "read_recipe", "train"]
+__all__ = ["BEST", "CACHE", "LAST", "RECIPE", "TrainReport", "build_model", "read_recipe", "train"]
 
 #: Files of a run's folder.
 RECIPE, LAST, BEST, METRICS = "recipe.json", "last.safetensors", "best.safetensors", "metrics.jsonl"
@@ -108,14 +109,17 @@ def train(
     train_samples = _split(data_root, "train", recipe)
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)
-    run = {"data": _fingerprint([*train_samples, *val_samples]), "recipe": recipe.model_dump()}
+    run = {
+        "data": _fingerprint([*train_samples, *val_samples]),
+        "recipe": recipe.model_dump(mode="json"),
+    }
     with accelerator.main_process_first():
         if accelerator.is_main_process:
             _claim(out_dir, run, resume)
 
     seed = recipe.train.seed
     torch.manual_seed(_torch_seed("weights", seed))
-    model = _model(recipe).to(accelerator.device)
+    model = build_model(recipe).to(accelerator.device)
     parameters = sum(p.numel() for p in model.parameters())
     optimizer = torch.optim.AdamW(
         _groups(model, recipe.train.weight_decay), lr=recipe.train.learning_rate
@@ -145,7 +149,8 @@ def train(
             DataLoader(train_set, batch, sampler=sampler),
             DataLoader(val_set, batch, sampler=EpochSampler(len(val_samples), None)),
         )
-        session = _Session(accelerator, recipe, prepared, stepper, train_loader, val_loader)
+        kind = _TextSession if recipe.model.name in TEXT_MODELS else _Session
+        session = kind(accelerator, recipe, prepared, stepper, train_loader, val_loader)
         epochs = recipe.train.epochs
         with bar(
             "Training", epochs, done=resumed_from, quiet=quiet or not accelerator.is_main_process
@@ -219,7 +224,7 @@ class _Session:
                 rate = _learning_rate(update, per_epoch, self.recipe)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-                loss = skill_loss(*head_sums(self._logits(clips), labels))
+                loss = self._loss(clips, labels)
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients:
                     self.accelerator.clip_grad_norm_(self.model.parameters(), settings.grad_clip)
@@ -234,6 +239,9 @@ class _Session:
             "train_loss": _finite(float(mean), "training", epoch),
             **self._validate(epoch),
         }
+
+    def _loss(self, clips: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return skill_loss(*head_sums(self._logits(clips), labels))
 
     def _validate(self, epoch: int) -> dict[str, Any]:
         """Loss and accuracy on the validation split, with the number of labels behind them."""
@@ -257,10 +265,37 @@ class _Session:
         }
 
     def _logits(self, clips: torch.Tensor) -> torch.Tensor:
-        bf16 = self.recipe.train.precision == "bf16"
-        with torch.autocast(clips.device.type, torch.bfloat16, enabled=bf16):
+        with self._arithmetic():
             logits: torch.Tensor = self.model(clips)
         return logits.float()
+
+    def _arithmetic(self) -> torch.autocast:
+        bf16 = self.recipe.train.precision == "bf16"
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16)
+
+
+class _TextSession(_Session):
+    """The same for a :class:`openbasket.training.text.TextLearner`, whose loss is that of answers."""
+
+    def _loss(self, clips: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        with self._arithmetic():
+            loss: torch.Tensor = self.model(clips, labels)
+        return loss
+
+    def _validate(self, epoch: int) -> dict[str, Any]:
+        """Loss on the validation split, a mean over its subjects; accuracies need answers."""
+        losses = []
+        self.model.eval()
+        with torch.no_grad(), self._arithmetic():
+            for clips, labels in self.val_loader:
+                each = self.model(clips, labels, each=True)
+                losses.append(self.accelerator.gather_for_metrics(each))
+        known = torch.cat(losses)
+        known = known[known != UNLABELLED]
+        return {
+            "val_loss": _finite(float(known.mean()), "validation", epoch),
+            "val_answers": len(known),
+        }
 
 
 def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
@@ -297,9 +332,16 @@ def _check_levels(root: Path, recipe: Recipe) -> None:
         )
 
 
-def _model(recipe: Recipe) -> nn.Module:
+def build_model(recipe: Recipe) -> nn.Module:
+    """Build a recipe's model, with fresh weights unless the recipe tells where weights are.
+
+    Raises:
+        ConfigError: it cannot be built.
+    """
     data = recipe.data
     try:
+        if recipe.model.name in TEXT_MODELS:
+            return build_text_model(recipe)
         return create_model(
             recipe.model.name,
             num_frames=data.frames,

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import torch
 from torch.utils.data import DataLoader
 
 from openbasket.dataset.reader import read_split
 from openbasket.errors import NotFoundError
-from openbasket.models import create_model
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import checkpoint
 from openbasket.training.data import ClipDataset, EpochSampler
 from openbasket.training.frame_cache import cache_frames
-from openbasket.training.loop import BEST, CACHE, read_recipe
+from openbasket.training.loop import BEST, CACHE, build_model, read_recipe
+from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.workspace import Workspace
 
 __all__ = ["predict"]
@@ -45,7 +44,9 @@ def predict(
         workers: processes that decode videos; all cores by default.
 
     Returns:
-        The ``predictions`` table, 20 rows a subject; ``p3`` and ``p4`` are null with three levels.
+        The ``predictions`` table, 20 rows a subject; ``p3`` and ``p4`` are null with three levels, and all
+        of a row are null where a model that answers in text gave no level. Its answers, and counts of
+        what is wrong with them, are in :func:`openbasket.training.text.answers_path`.
 
     Raises:
         NotFoundError: there is no such run, or the splits have no subjects.
@@ -54,13 +55,7 @@ def predict(
     """
     recipe = read_recipe(run_dir)
     data = recipe.data
-    model = create_model(
-        recipe.model.name,
-        num_frames=data.frames,
-        size=data.size,
-        levels=data.levels,
-        **recipe.model.options,
-    )
+    model = build_model(recipe)
     checkpoint.load_weights(run_dir / BEST, model)
     samples = [
         sample for split in splits for sample in read_split(data_root, split, levels=data.levels)
@@ -82,11 +77,15 @@ def predict(
         recipe.train.batch_size,
         sampler=EpochSampler(len(samples), None),
     )
-    batches = []
+    batches = (clips.to(device) for clips, _ in loader)
     with torch.no_grad():
-        for clips, _ in loader:
-            batches.append(model(clips.to(device)).double().softmax(dim=2).cpu().numpy())
-    probabilities = np.concatenate(batches)
+        if isinstance(model, TextLearner):
+            names = [s.subject_id for s in samples]
+            probabilities = rate(model, batches, names, out_path, quiet=quiet)
+        else:
+            answers_path(out_path).unlink(missing_ok=True)  # of another model, before
+            logits = [model(clips).double().cpu() for clips in batches]
+            probabilities = torch.cat(logits).softmax(dim=2).numpy()
     probabilities /= probabilities.sum(axis=2, keepdims=True)
 
     rows = len(samples) * len(SKILL_KEYS)
@@ -94,6 +93,7 @@ def predict(
         f"p{level}": pl.Series(
             probabilities[:, :, level].ravel() if level < data.levels else [None] * rows,
             dtype=pl.Float64,
+            nan_to_null=True,
         )
         for level in range(5)
     }

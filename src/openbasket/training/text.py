@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import nn
-from transformers.utils import logging
 
 from openbasket.errors import ConfigError
 from openbasket.models import TEXT_MODELS
-from openbasket.models.llava_onevision import LlavaOneVision
-from openbasket.models.ratings import Rating
 from openbasket.models.skill_text import FAULTS, VIDEO, answer, prompt
 from openbasket.progress import bar
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.config import Recipe
-from openbasket.training.data import MISSING
+from openbasket.training.data import MISSING, stable_rng
 from openbasket.workspace import write_json
 
-__all__ = ["AnswerReport", "TextLearner", "answers_path", "build_text_model", "rate"]
+if TYPE_CHECKING:
+    from openbasket.models.llava_onevision import LlavaOneVision
+    from openbasket.models.ratings import Rating
+
+__all__ = [
+    "UNLABELLED",
+    "AnswerReport",
+    "TextLearner",
+    "answer_report",
+    "answers_path",
+    "build_text_model",
+    "rate",
+]
+
+
+#: Stands for the loss of a clip without labels; no loss is below zero.
+UNLABELLED = -1.0
 
 
 class TextLearner(nn.Module):
@@ -44,8 +58,8 @@ class TextLearner(nn.Module):
         self.levels = levels
         self._question = f"{VIDEO}\n{prompt(levels)}"
         self._frozen = {n for n, p in self.named_parameters() if not p.requires_grad}
-        self.register_state_dict_post_hook(_drop_frozen)
-        self.register_load_state_dict_post_hook(_expect_no_frozen)
+        self.register_state_dict_post_hook(_drop_frozen)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_expect_no_frozen)  # type: ignore[no-untyped-call]
 
     def forward(
         self, clips: torch.Tensor, labels: torch.Tensor, *, each: bool = False
@@ -57,14 +71,16 @@ class TextLearner(nn.Module):
         Args:
             clips: ``(B, 3, T, H, W)``.
             labels: int64 ``(B, 20)``, ``MISSING`` where not known.
-            each: give ``(B,)``, the mean of each clip (NaN without labels), not that of all tokens.
+            each: give ``(B,)``, the mean of each clip (``UNLABELLED`` without labels), not that of all
+                tokens.
         """
         known = (labels != MISSING).any(dim=1)
         if each:
+            nothing = clips.new_tensor(UNLABELLED)
             losses = [
-                self._loss(clips[i : i + 1], labels[i : i + 1]) if known[i] else clips.new_tensor(torch.nan)
+                self._loss(clips[[i]], labels[[i]]).float() if known[i] else nothing
                 for i in range(len(clips))
-            ]  # fmt: skip
+            ]
             return torch.stack(losses)
         if not known.any():
             # Every process of a distributed run takes part in every backward pass.
@@ -99,11 +115,15 @@ def build_text_model(recipe: Recipe) -> TextLearner:
     Raises:
         ConfigError: weights that are missing, do not read or are of another picture size.
     """
+    from openbasket.models.llava_onevision import LlavaOneVision
+
     name, weights = recipe.model.name, recipe.model.weights
     options: dict[str, Any] = dict(recipe.model.options)
     options["gradient_checkpointing"] = recipe.model.checkpointing
     if weights is not None:
         try:
+            if not Path(weights).is_dir():
+                raise FileNotFoundError("there is no such folder")
             model = LlavaOneVision.read(Path(weights), **options)
         except (OSError, ValueError) as error:
             raise ConfigError(
@@ -117,7 +137,11 @@ def build_text_model(recipe: Recipe) -> TextLearner:
         )
     else:
         module, _, build = TEXT_MODELS[name].partition(":")
-        model = getattr(import_module(module), build)(size=recipe.data.size, **options)
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # adapters alone are saved: these come again by the seed
+            torch.manual_seed(int(stable_rng("weights", recipe.train.seed).integers(2**63)))
+            model = getattr(import_module(module), build)(size=recipe.data.size, **options)
     size = cast("Any", model.config.vision_config).image_size
     if size != recipe.data.size:
         raise ConfigError(
@@ -171,7 +195,6 @@ def rate(
     Returns:
         float64 ``(len(subjects), 20, levels)``; NaN where an answer gives no level.
     """
-    logging.set_verbosity_error()
     ratings: list[Rating] = []
     with bar("Answering", len(subjects), quiet=quiet) as advance:
         for clips in batches:
@@ -194,6 +217,15 @@ def rate(
 def answers_path(predictions: Path) -> Path:
     """Where the answers behind a file of predictions are: ``predictions.answers.json``."""
     return predictions.with_suffix(".answers.json")
+
+
+def answer_report(predictions: Path) -> AnswerReport | None:
+    """What the answers behind a file of predictions were like; ``None`` for models with heads."""
+    path = answers_path(predictions)
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return AnswerReport(**{key: content[key] for key in AnswerReport.__slots__})
 
 
 def _report(ratings: Sequence[Rating]) -> AnswerReport:
