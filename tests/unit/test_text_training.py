@@ -70,7 +70,7 @@ def whole(root, tmp_path_factory):
     """A run of all weights that knows the three reels by heart."""
     out = tmp_path_factory.mktemp("runs") / "whole"
     report = train(
-        root, out, "train.epochs=30", "train.learning_rate=3e-3", "train.warmup_epochs=4",
+        root, out, "train.epochs=60", "train.learning_rate=3e-3", "train.warmup_epochs=4",
         "train.weight_decay=0.0", "data.crop_scale_min=1.0",
     )  # fmt: skip
     return out, report
