@@ -7,65 +7,29 @@ import json
 import numpy as np
 import pytest
 import torch
+from training_data import SMALL, reel, some_levels, write_dataset, write_splits
 
-from openbasket.dataset.reader import SPLIT_FILES, read_split
+from openbasket.dataset.reader import read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoError
-from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS, SKILLS, official_level
+from openbasket.skills import SKILL_KEYS
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
-from openbasket.training.data import MISSING, ClipDataset, EpochSampler
+from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.frame_cache import cache_frames
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.video.frames import read_frames
-from openbasket.video.write import VideoWriter
 from openbasket.workspace import Workspace, write_text
-
-SMALL = [
-    "data.frames=3",
-    "data.size=32",
-    "data.short_side=32",
-    "train.batch_size=4",
-    "model.options.width=8",
-    "model.options.dim=32",
-    "model.options.depth=1",
-]
-
-
-def reel(path, colour, frames=6):
-    with VideoWriter(path, width=96, height=64) as writer:
-        for i in range(frames):
-            frame = np.full((64, 96, 3), 40, np.uint8)
-            frame[:, :, colour % 3] = 100 + 20 * (colour // 3) + 5 * i
-            writer.write(frame)
-    return path
-
-
-def write_splits(root, levels, count=5):
-    """Write the split files: reel ``i`` has ``levels[i]``, in the order of SKILLS; ``count`` levels."""
-    lines = [",".join(["path", *(skill.name for skill in OFFICIAL_ORDER)])]
-    for i, row in enumerate(levels):
-        by_skill = dict(zip(SKILLS, row, strict=True))
-        cells = [
-            "" if by_skill[s] is None else str(official_level(s, by_skill[s], count))
-            for s in OFFICIAL_ORDER
-        ]
-        lines.append(",".join([f"BASKET/21-22/L/s{i}_21_22.mp4", *cells]))
-    for split in ("train", "val", "test"):
-        write_text(root / SPLIT_FILES[split], "\n".join(lines) + "\n")
 
 
 @pytest.fixture
 def levels():
-    """Six subjects; the level is the reel's colour, and some labels are not known."""
-    return [tuple(None if (i + k) % 7 == 0 else i % 3 for k in range(20)) for i in range(6)]
+    return some_levels(6)
 
 
 @pytest.fixture
-def reels(tmp_path, levels):
+def reels(tmp_path):
     """A dataset in the official layout; returns the reels' paths."""
-    write_splits(tmp_path, levels)
-    folder = tmp_path / "BASKET" / "21-22" / "L"
-    return [reel(folder / f"s{i}_21_22.mp4", i) for i in range(6)]
+    return write_dataset(tmp_path, 6)
 
 
 @pytest.fixture
@@ -91,7 +55,14 @@ def test_resume_is_exact_bit_for_bit(samples, tmp_path):
     resumed = run(recipe, tmp_path, "stopped")
     assert resumed.resumed_from == 2
     assert resumed.history == straight.history
-    for name in ("last.safetensors", "best.safetensors", "metrics.jsonl", "recipe.json"):
+    for name in (
+        "last.safetensors",
+        "best.safetensors",
+        "metrics.csv",
+        "steps.csv",
+        "recipe.json",
+        "MODEL_CARD.md",
+    ):
         assert (tmp_path / "stopped" / name).read_bytes() == (
             tmp_path / "straight" / name
         ).read_bytes(), name
@@ -123,7 +94,7 @@ def test_overfits_a_few_reels_and_predicts_them(samples, tmp_path):
     report = run(recipe, tmp_path, "run")
     assert report.best_val_loss < 0.1 < 1 < report.history[0]["val_loss"]
     out = tmp_path / "predictions.parquet"
-    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1)
+    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1).frame
     assert frame.equals(Workspace.read_file("predictions", out))
     assert frame.height == 6 * 20
     assert frame["run"].unique().to_list() == ["run"]
@@ -147,7 +118,7 @@ def test_three_levels_leave_two_columns_null(reels, tmp_path, levels):
     write_splits(tmp_path, levels, 3)
     run(recipe, tmp_path, "run")
     out = tmp_path / "p.parquet"
-    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1)
+    frame = predict.predict(tmp_path / "run", tmp_path, out, quiet=True, workers=1).frame
     assert frame["p3"].null_count() == frame["p4"].null_count() == frame.height
     np.testing.assert_allclose(frame.select("p0", "p1", "p2").sum_horizontal(), 1, atol=1e-12)
 
@@ -204,13 +175,13 @@ def test_an_empty_split_and_a_missing_run_are_refused(samples, tmp_path):
 def test_frames_come_from_the_cache_until_the_video_changes(tmp_path):
     video = reel(tmp_path / "a.mp4", 1, frames=9)
     wanted = {"frames": 3, "short_side": 32, "workers": 1, "quiet": True}
-    [path] = cache_frames([video], tmp_path / "cache", **wanted)
-    np.testing.assert_array_equal(np.load(path), read_frames(video, [0, 4, 8], short_side=32))
-    before = path.stat().st_mtime_ns
-    assert cache_frames([video], tmp_path / "cache", **wanted) == [path]
-    assert path.stat().st_mtime_ns == before
+    [entry] = cache_frames([video], tmp_path / "cache", **wanted)
+    np.testing.assert_array_equal(entry.read(), read_frames(video, [0, 4, 8], short_side=32))
+    before = entry.path.stat().st_mtime_ns
+    assert cache_frames([video], tmp_path / "cache", **wanted) == [entry]
+    assert entry.path.stat().st_mtime_ns == before
     reel(video, 2, frames=9)
-    assert cache_frames([video], tmp_path / "cache", **wanted) != [path]
+    assert cache_frames([video], tmp_path / "cache", **wanted) != [entry]
 
 
 def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
@@ -218,11 +189,12 @@ def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
     videos = [s.video for s in samples]
     cached = cache_frames(videos, tmp_path / "c", frames=3, short_side=48, workers=1, quiet=True)
     noise = np.random.default_rng(0).integers(0, 256, (3, 48, 72, 3), dtype=np.uint8)
-    for path in cached:
-        np.save(path, noise)
+    for entry in cached:
+        np.save(entry.path, noise)
     forward = ClipDataset(samples, cached, config, seed=1, augment=True)
     backward = ClipDataset(samples[::-1], cached[::-1], config, seed=1, augment=True)
-    clip, labels = forward[3, 0]
+    clip, labels, subject = forward[3, 0]
+    assert subject == 0
     assert clip.shape == (3, 3, 32, 32)
     assert clip.dtype == torch.float32
     assert [None if x == MISSING else x for x in labels.tolist()] == list(samples[0].levels)
@@ -233,15 +205,36 @@ def test_clips_depend_on_seed_epoch_and_subject_only(samples, tmp_path):
     assert torch.equal(centre[0, 0][0], centre[9, 0][0])
 
 
-def test_order_depends_on_the_epoch_and_holds_each_subject_once():
-    sampler = EpochSampler(50, seed=0)
-    first = list(sampler)
-    sampler.epoch = 1
-    second = list(sampler)
-    assert sorted(i for _, i in first) == sorted(i for _, i in second) == list(range(50))
-    assert [i for _, i in first] != [i for _, i in second]
-    assert {e for e, _ in second} == {1}
-    assert list(EpochSampler(3, None)) == [(0, 0), (0, 1), (0, 2)]
+@pytest.mark.parametrize(("batch", "accumulate", "processes"), [(8, 1, 1), (4, 3, 1), (3, 2, 4)])
+def test_order_depends_on_the_epoch_and_holds_each_subject_once(batch, accumulate, processes):
+    plans = [
+        EpochPlan(53, 0, batch, accumulate, rank=rank, processes=processes)
+        for rank in range(processes)
+    ]
+    orders = []
+    for epoch in (0, 1):
+        updates = [plan.epoch(epoch) for plan in plans]
+        assert {len(own) for own in updates} == {plans[0].updates}
+        assert len({tuple(len(u.batches) for u in own) for own in updates}) == 1
+        keys = [key for own in updates for u in own for b in u.batches for key in b]
+        assert {e for e, _ in keys} == {epoch}
+        assert sorted(i for _, i in keys if i != MISSING) == list(range(53))
+        assert all(len(b) <= batch for own in updates for u in own for b in u.batches)
+        orders.append([i for u in updates[0] for i in u.subjects.tolist()])
+        assert sorted(orders[-1]) == list(range(53))
+    assert orders[0] != orders[1]
+
+
+def test_a_process_without_subjects_left_gets_a_clip_without_labels():
+    batches = [EpochPlan(5, 0, 2, rank=rank, processes=2).epoch(3)[-1].batches for rank in range(2)]
+    assert [[i for _, i in b] for (b,) in batches if b[0][1] == MISSING] == [[MISSING]]
+
+
+def test_what_is_not_learned_is_shared_out_without_repeats():
+    keys = [(0, i) for i in range(11)]
+    parts = [shares(keys, 2, rank, 3) for rank in range(3)]
+    assert sorted(key for part in parts for batch in part for key in batch) == keys
+    assert shares(keys[:1], 2, 1, 2) == []
 
 
 def test_all_faults_of_a_recipe_are_told_at_once(tmp_path):

@@ -20,6 +20,7 @@ EXTRAS = {
     "av": "video",
     "cv2": "simulation",
     "jinja2": "report",
+    "kornia": "train",
     "markupsafe": "report",
     "matplotlib": "figures",
     "peft": "train",

@@ -125,7 +125,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
             for name in SPLIT_FILES
             if name not in ("train", "val") and has_split(root, name) and read_split(root, name)
         ]
-        frame = predict(run, root, predictions, splits=splits, quiet=quiet)
+        frame = predict(run, root, predictions, splits=splits, quiet=quiet).frame
         return f"{frame['subject_id'].n_unique()} player-seasons"
 
     def reporting() -> str:

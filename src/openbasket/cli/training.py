@@ -12,6 +12,9 @@ from openbasket.wording import counted
 
 __all__ = ["register"]
 
+#: Failures that are shown; the file and JSON have them all.
+SHOWN = 10
+
 Data = Annotated[Path, typer.Option(help="Dataset in the official layout.")]
 
 
@@ -36,7 +39,10 @@ def train(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model on the dataset's train split; keep the best by its val split."""
+    """Train a model on the dataset's train split; keep the best by its val split.
+
+    With several processes: accelerate launch --num_processes N -m openbasket train ...
+    """
     from dataclasses import asdict
 
     from openbasket.training.config import load_recipe
@@ -44,6 +50,8 @@ def train(
 
     config = load_recipe(recipe, override or ())
     report = run_training(config, data, out, resume=resume, quiet=quiet, workers=workers)
+    if not report.is_main:
+        return
     if as_json:
         print_json(asdict(report))
         return
@@ -62,33 +70,64 @@ def predict(
         list[str] | None,
         typer.Option(help="Split to predict; may be repeated. By default all but train and val."),
     ] = None,
+    views: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            metavar="T S",
+            help="Temporal and spatial views whose probabilities are averaged; by default the recipe's.",
+        ),
+    ] = None,
+    allow_failures: Annotated[
+        bool, typer.Option("--allow-failures", help="Exit with 0 though videos could not be used.")
+    ] = False,
     workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict the levels of every subject of a split with a trained run."""
+    """Predict the levels of every subject of a split with a trained run.
+
+    Subjects whose video fails are left out, listed in OUT's .failures.json, and the exit code is 1.
+    """
     from dataclasses import asdict
 
     from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.training.predict import failures_path
     from openbasket.training.predict import predict as run_prediction
     from openbasket.training.text import answer_report, answers_path
 
     splits = split or [
         name
         for name in SPLIT_FILES
-        if name not in ("train", "val") and has_split(data, name) and read_split(data, name)
+        if name not in ("train", "val")
+        and has_split(data, name)
+        and read_split(data, name, require_videos=False)
     ]
-    frame = run_prediction(run, data, out, splits=splits, quiet=quiet, workers=workers)
-    subjects = frame["subject_id"].n_unique()
-    answers = answer_report(out)
-    if as_json:
-        told = {"path": str(out), "subjects": subjects, "rows": frame.height, "splits": splits}
-        print_json(told | ({} if answers is None else {"answers": asdict(answers)}))
+    done = run_prediction(run, data, out, splits=splits, views=views, quiet=quiet, workers=workers)
+    if not done.is_main:
         return
-    say(f"{counted(subjects, 'subject')} of {', '.join(splits)} predicted into {out}")
-    if answers is not None:
-        faults = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in answers.faults.items())
-        say(
-            f"{counted(answers.answers, 'answer')}, {answers.whole} without a fault; "
-            f"{answers.levels} of {answers.cells} levels; faults: {faults} ({answers_path(out)})"
-        )
+    answers = answer_report(out)
+    subjects, failed = done.frame["subject_id"].n_unique(), len(done.failures)
+    if as_json:
+        print_json(
+            {
+                "path": str(out), "subjects": subjects, "rows": done.frame.height, "splits": splits,
+                "failures": [asdict(failure) for failure in done.failures],
+            }
+            | ({} if answers is None else {"answers": asdict(answers)})
+        )  # fmt: skip
+    else:
+        say(f"{counted(subjects, 'subject')} of {', '.join(splits)} predicted into {out}")
+        if answers is not None:
+            faults = ", ".join(
+                f"{n} {kind.replace('_', ' ')}" for kind, n in answers.faults.items()
+            )
+            say(
+                f"{counted(answers.answers, 'answer')}, {answers.whole} without a fault; "
+                f"{answers.levels} of {answers.cells} levels; faults: {faults} ({answers_path(out)})"
+            )
+        for failure in done.failures[:SHOWN]:
+            say(f"no prediction: {failure.subject_id} ({failure.path}): {failure.error}")
+        if failed:
+            say(f"{counted(failed, 'subject')} without predictions, listed in {failures_path(out)}")
+    if failed and not allow_failures:
+        raise typer.Exit(1)

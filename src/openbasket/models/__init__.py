@@ -6,8 +6,10 @@ Importing this package does not import torch; :func:`create_model` does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from openbasket.errors import ConfigError, UnknownNameError
@@ -76,7 +78,8 @@ def create_model(
     """Build a model with fresh weights.
 
     Args:
-        name: a key of :data:`MODELS`.
+        name: a key of :data:`MODELS`, or ``package.module:attribute`` of what builds a model of your own.
+            That is called with those of ``num_frames``, ``size`` and ``levels`` that it takes.
         num_frames: frames in a clip; the model's own default if ``None``.
         size: height and width of the picture in pixels; the model's own default if ``None``.
         levels: levels of a skill (5, or 3 as in the paper's human study).
@@ -88,21 +91,24 @@ def create_model(
 
     Raises:
         UnknownNameError: no such model, or the model has no such option.
-        ConfigError: a model of :data:`TEXT_MODELS`.
+        ConfigError: a model of :data:`TEXT_MODELS`, or one of your own that cannot be imported.
     """
     if name in TEXT_MODELS:
         raise ConfigError(no_heads(name))
-    build = getattr(_module(name), MODELS[name].partition(":")[2])
-    known = list(inspect.signature(build).parameters)
-    options: dict[str, Any] = {"levels": levels}
-    options |= {ALIASES.get(name, name): value for name, value in overrides.items()}
-    if num_frames is not None:
-        options["num_frames"] = num_frames
-    if size is not None:
-        options["size"] = size
+    given = {"num_frames": num_frames, "size": size, "levels": levels}
+    own = ":" in name
+    build = _own(name) if own else getattr(_module(name), MODELS[name].partition(":")[2])
+    parameters = inspect.signature(build).parameters
+    anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    options = {key: value for key, value in given.items() if value is not None}
+    if own:
+        options = {key: value for key, value in options.items() if anything or key in parameters}
+        options |= overrides
+    else:
+        options |= {ALIASES.get(key, key): value for key, value in overrides.items()}
     for option in options:
-        if option not in known:
-            raise UnknownNameError(f"option of model '{name}'", option, known)
+        if option not in parameters and not anything:
+            raise UnknownNameError(f"option of model '{name}'", option, list(parameters))
     return cast("nn.Module", build(**options))
 
 
@@ -122,6 +128,26 @@ def no_heads(name: str) -> str:
         f"{TEXT_MODELS[name].replace(':', '.')}, or train it and read its answers with 'openbasket train' "
         "and 'openbasket predict'"
     )
+
+
+def _own(path: str) -> Callable[..., Any]:
+    """What an import path names; modules of the working folder are found, too."""
+    module, _, attribute = path.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"model '{path}' cannot be imported ({error}). Allowed: package.module:attribute, of a module "
+            f"that is installed or lies below the working folder ('{here}')"
+        ) from None
+    if not callable(found):
+        raise ConfigError(
+            f"model '{path}' is a {type(found).__name__}; allowed: a class or function"
+        )
+    return cast("Callable[..., Any]", found)
 
 
 def _module(name: str) -> ModuleType:

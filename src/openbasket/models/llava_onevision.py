@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import (
     AutoTokenizer,
     LlavaOnevisionConfig,
@@ -126,6 +127,36 @@ class LlavaOneVision(nn.Module):
         Raises:
             ValueError: videos of another size, a question without its video, or unequal numbers.
         """
+        inputs, labels = self._examples(videos, prompts, answers)
+        return cast("torch.Tensor", self.net(**inputs, labels=labels, use_cache=False).loss)
+
+    def losses(
+        self, videos: torch.Tensor, prompts: Sequence[str], answers: Sequence[str]
+    ) -> torch.Tensor:
+        """The mean of each row ``(B,)``; logits are made where answers are, and nowhere else.
+
+        Args:
+            videos: ``(B, 3, T, H, W)``.
+            prompts: B questions, each with ``<video>`` once, where the video comes.
+            answers: B answers.
+
+        Raises:
+            ValueError: as of :meth:`loss`.
+        """
+        inputs, labels = self._examples(videos, prompts, answers)
+        first = int((labels != _IGNORED).any(dim=0).nonzero()[0])
+        kept = labels.shape[1] - first + 1  # what comes before a token tells it
+        logits = self.net(**inputs, use_cache=False, logits_to_keep=kept).logits[:, :-1]
+        targets = labels[:, first:]
+        each = functional.cross_entropy(
+            logits.float().transpose(1, 2), targets, ignore_index=_IGNORED, reduction="none"
+        )
+        return each.sum(dim=1) / (targets != _IGNORED).sum(dim=1)
+
+    def _examples(
+        self, videos: torch.Tensor, prompts: Sequence[str], answers: Sequence[str]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Questions with their answers, and the labels of the answers' tokens."""
         if len(answers) != len(prompts):
             raise ValueError(
                 f"got {len(prompts)} prompts and {len(answers)} answers; give one each"
@@ -137,7 +168,7 @@ class LlavaOneVision(nn.Module):
         labels = torch.full_like(inputs["input_ids"], _IGNORED)
         for label, head, tail in zip(labels, heads, tails, strict=True):
             label[len(head) : len(head) + len(tail)] = label.new_tensor(tail)
-        return cast("torch.Tensor", self.net(**inputs, labels=labels, use_cache=False).loss)
+        return inputs, labels
 
     @torch.no_grad()
     def generate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.heads import SkillHeads
 from openbasket.models.spec import ModelSpec
@@ -34,6 +35,7 @@ class TinyConv(nn.Module):
         dim: length of a frame's feature vector, a multiple of 4 (the attention heads).
         depth: transformer layers.
         dropout: share of the transformer's values dropped in training.
+        gradient_checkpointing: compute the frames' CNN again in the backward pass, for less memory.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class TinyConv(nn.Module):
         dim: int = 192,
         depth: int = 2,
         dropout: float = 0.1,
+        gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.gradient_checkpointing = gradient_checkpointing
         if size % 16 or width % 8 or dim % 4:
             raise ValueError(
                 f"size must be a multiple of 16, width of 8, dim of 4; got {size}, {width}, {dim}"
@@ -90,7 +94,11 @@ class TinyConv(nn.Module):
         batch, _, frames = clips.shape[:3]
         pictures = clips.transpose(1, 2).flatten(0, 1)
         pictures = pictures.contiguous(memory_format=torch.channels_last)  # faster on CPUs
-        tokens = self.frame(pictures).view(batch, frames, -1)
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            vectors = checkpoint(self.frame, pictures, use_reentrant=False)
+        else:
+            vectors = self.frame(pictures)
+        tokens = vectors.view(batch, frames, -1)
         tokens = tokens + self.position
         for layer in self.time:
             tokens = layer(tokens)

@@ -19,27 +19,42 @@ __all__ = ["load", "load_weights", "save", "save_weights"]
 
 _MODEL = "model/"
 _OPTIMIZER = "optimizer/"
+_AVERAGE = "average/"
 
 
 def save(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scalars: Mapping[str, Any]
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scalars: Mapping[str, Any],
+    average: nn.Module | None = None,
 ) -> None:
-    """Write weights, optimizer and scalars to one file, atomically: all of them or none."""
+    """Write weights, their average, optimizer and scalars to one file, atomically: all of them or none."""
     tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
+    if average is not None:
+        tensors |= {_AVERAGE + name: value for name, value in average.state_dict().items()}
     for number, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():
-            tensors[f"{_OPTIMIZER}{number}/{key}"] = torch.as_tensor(value)
+            if value is not None:  # SGD without momentum has none
+                tensors[f"{_OPTIMIZER}{number}/{key}"] = torch.as_tensor(value)
     _write(path, tensors, scalars)
 
 
-def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Put a checkpoint of :func:`save` into ``model`` and ``optimizer``; return its scalars.
+def load(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: nn.Module | None = None,
+) -> dict[str, Any]:
+    """Put a checkpoint of :func:`save` into what it was made of; return its scalars.
 
     Raises:
         OpenBasketError: the file is damaged or of another model.
     """
     tensors, scalars = _read(path)
     _fill(path, model, _under(tensors, _MODEL))
+    if average is not None:
+        _fill(path, average, _under(tensors, _AVERAGE))
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in _under(tensors, _OPTIMIZER).items():
         number, _, key = name.partition("/")

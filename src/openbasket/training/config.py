@@ -70,8 +70,8 @@ class ModelConfig(_Section):
 class RandAugmentConfig(_Section):
     """RandAugment (Cubuk et al., 2020): the same random operations for all frames of a clip."""
 
-    operations: int = Field(default=0, ge=0, le=16, description="Operations on a clip; 0 is off.")
-    magnitude: int = Field(default=9, ge=0, le=30, description="Their strength, of 30.")
+    operations: int = Field(default=0, ge=0, le=14, description="Operations on a clip; 0 is off.")
+    magnitude: int = Field(default=9, ge=1, le=29, description="Their strength, of 30.")
 
 
 class DataConfig(_Section):

@@ -8,40 +8,34 @@ far as its kernels are deterministic).
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
-from pydantic import ValidationError
-from torch import nn
-from torch.utils.data import DataLoader
+from accelerate.utils import set_seed
 
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
-from openbasket.models import TEXT_MODELS, create_model
 from openbasket.progress import bar
 from openbasket.training import checkpoint
+from openbasket.training.building import Start, build_model, load_start
 from openbasket.training.config import Recipe
-from openbasket.training.data import ClipDataset, EpochSampler, stable_rng
-from openbasket.training.frame_cache import cache_frames
-from openbasket.training.losses import head_sums, skill_loss
-from openbasket.training.text import UNLABELLED, build_text_model
-from openbasket.workspace import write_json, write_text
+from openbasket.training.data import seed_of
+from openbasket.training.faults import explained
+from openbasket.training.frame_cache import Entry, cache_frames
+from openbasket.training.optim import Average, make_optimizer
+from openbasket.training.processes import make_accelerator, on_main
+from openbasket.training.run import BEST, CACHE, LAST, Folder, fingerprint
+from openbasket.training.text import session_of
+from openbasket.training.trackers import tracker
 
-__all__ = ["BEST", "CACHE", "LAST", "RECIPE", "TrainReport", "build_model", "read_recipe", "train"]
+__all__ = ["TrainReport", "train"]
 
-#: Files of a run's folder.
-RECIPE, LAST, BEST, METRICS = "recipe.json", "last.safetensors", "best.safetensors", "metrics.jsonl"
-CACHE = "frame_cache"
+GO_ON = "The last whole epoch is kept: the same command, with such a change, goes on or starts anew"
 
-Clips = DataLoader[tuple[torch.Tensor, torch.Tensor]]
 OnEpoch = Callable[[dict[str, Any]], None]
 
 
@@ -58,8 +52,9 @@ class TrainReport:
         parameters: number of weights.
         train_samples: subjects in the training split.
         val_samples: subjects in the validation split.
-        history: the lines of ``metrics.jsonl``.
+        history: the lines of ``metrics.csv``.
         seconds: wall time of this session.
+        is_main: whether this is the process that writes; one of several is.
     """
 
     run_dir: Path
@@ -72,6 +67,7 @@ class TrainReport:
     val_samples: int
     history: tuple[dict[str, Any], ...]
     seconds: float
+    is_main: bool = True
 
 
 def train(
@@ -87,6 +83,7 @@ def train(
     """Train a recipe's model on the ``train`` split; choose the epoch by the ``val`` split.
 
     A run that was interrupted goes on after its last whole epoch; a finished one returns at once.
+    Under ``accelerate launch`` all processes learn together, and the main one alone writes.
 
     Args:
         recipe: from :func:`openbasket.training.config.load_recipe`.
@@ -98,81 +95,90 @@ def train(
         on_epoch: called with the new line of metrics after each epoch.
 
     Raises:
-        ConfigError: ``out_dir`` holds a run of another recipe or other data, or the dataset has another
-            number of levels than the recipe.
-        NotFoundError: a split has no subjects.
+        ConfigError: ``out_dir`` holds a run of another recipe or other data, the dataset has another
+            number of levels than the recipe, or the model cannot be built or gives no logits.
+        NotFoundError: a split has no subjects, or there are no such weights to begin with.
         BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
         VideoError: videos that do not decode.
+        DependencyError: the tracker's package is not installed.
+        TrainingError: the loss is no number, memory ran out, or a loader process died.
     """
     began = time.monotonic()
-    accelerator = Accelerator(gradient_accumulation_steps=recipe.train.accumulate)
+    accelerator = make_accelerator(recipe)
     train_samples = _split(data_root, "train", recipe)
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)
-    run = {
-        "data": _fingerprint([*train_samples, *val_samples]),
-        "recipe": recipe.model_dump(mode="json"),
-    }
-    with accelerator.main_process_first():
-        if accelerator.is_main_process:
-            _claim(out_dir, run, resume)
+    data = fingerprint([*train_samples, *val_samples])
+    folder = Folder(out_dir)
+    on_main(accelerator, lambda: folder.claim(recipe, data, resume=resume))
 
-    seed = recipe.train.seed
-    torch.manual_seed(_torch_seed("weights", seed))
-    model = build_model(recipe).to(accelerator.device)
-    parameters = sum(p.numel() for p in model.parameters())
-    optimizer = torch.optim.AdamW(
-        _groups(model, recipe.train.weight_decay), lr=recipe.train.learning_rate
-    )
+    set_seed(seed_of("weights", recipe.train.seed))
+    model = build_model(recipe)
+    going_on = (out_dir / LAST).exists()
+    start = None if going_on else load_start(recipe, model)
+    model.to(accelerator.device)
+    optimizer = make_optimizer(model, recipe.train)
+    average = Average(model, recipe.train.ema) if recipe.train.ema else None
+    averaged = None if average is None else average.model
     state: dict[str, Any] = {"epochs": 0, "best_epoch": -1, "best_val_loss": None, "history": []}
-    if (out_dir / LAST).exists():
-        state = checkpoint.load(out_dir / LAST, model, optimizer)
+    if going_on:
+        state = checkpoint.load(out_dir / LAST, model, optimizer, averaged)
     resumed_from = state["epochs"]
+    main = accelerator.is_main_process
+    parameters = sum(p.numel() for p in model.parameters())
 
-    if state["epochs"] < recipe.train.epochs:
-        with accelerator.main_process_first():
-            cached = cache_frames(
-                [s.video for s in (*train_samples, *val_samples)],
-                out_dir / CACHE,
-                frames=recipe.data.frames,
-                short_side=recipe.data.short_side,
-                workers=workers,
-                quiet=quiet or not accelerator.is_main_process,
+    if resumed_from < recipe.train.epochs:
+
+        def read() -> list[Entry]:
+            return _read_frames(
+                folder, recipe, train_samples, val_samples, start, workers, quiet or not main
             )
-        count, batch = len(train_samples), recipe.train.batch_size
-        sampler = EpochSampler(count, seed)
-        train_set = ClipDataset(train_samples, cached[:count], recipe.data, seed=seed, augment=True)
-        val_set = ClipDataset(val_samples, cached[count:], recipe.data)
-        prepared, stepper, train_loader, val_loader = accelerator.prepare(
-            model,
-            optimizer,
-            DataLoader(train_set, batch, sampler=sampler),
-            DataLoader(val_set, batch, sampler=EpochSampler(len(val_samples), None)),
-        )
-        kind = _TextSession if recipe.model.name in TEXT_MODELS else _Session
-        session = kind(accelerator, recipe, prepared, stepper, train_loader, val_loader)
-        epochs = recipe.train.epochs
-        with bar(
-            "Training", epochs, done=resumed_from, quiet=quiet or not accelerator.is_main_process
-        ) as advance:
-            for epoch in range(resumed_from, epochs):
-                sampler.epoch = epoch
-                line = session.epoch(epoch)
+
+        cached = on_main(accelerator, read)
+        session = session_of(recipe)(
+            accelerator, recipe, model, accelerator.prepare_model(model), optimizer, average,
+            train_samples, val_samples, cached,
+        )  # fmt: skip
+        if main:
+            folder.tell(
+                f"{'goes on after' if resumed_from else 'begins;'} {resumed_from} of {recipe.train.epochs} "
+                f"epochs done, {accelerator.num_processes} x {accelerator.device}"
+                + (f"; {start}" if start else "")
+            )
+        quiet = quiet or not main
+        total = recipe.train.epochs * session.updates
+        with (
+            tracker(recipe, out_dir, wanted=main) as track,
+            bar("Training", total, done=resumed_from * session.updates, quiet=quiet) as advance,
+            explained("training", recipe.train.batch_size, go_on=GO_ON),
+        ):
+            for epoch in range(resumed_from, recipe.train.epochs):
+                begun = time.monotonic()
+                line, rows = session.epoch(epoch, lambda text: advance(1, text))
                 best = state["best_val_loss"] is None or line["val_loss"] < state["best_val_loss"]
                 if best:
                     state |= {"best_epoch": epoch, "best_val_loss": line["val_loss"]}
                 state |= {"epochs": epoch + 1, "history": [*state["history"], line]}
-                if accelerator.is_main_process:
+                if main:
+                    folder.write_steps(epoch, rows)
                     if best:
-                        checkpoint.save_weights(out_dir / BEST, model, line)
-                    checkpoint.save(out_dir / LAST, model, optimizer, state)
-                    _write_metrics(out_dir, state["history"])
+                        checkpoint.save_weights(out_dir / BEST, session.kept, line)
+                    checkpoint.save(out_dir / LAST, model, optimizer, state, averaged)
+                    folder.write_metrics(state["history"])
+                    folder.write_card(parameters, state)
+                    seconds = time.monotonic() - begun
+                    folder.tell(
+                        f"epoch {epoch}: loss {line['train_loss']:.4f}, validation {line['val_loss']:.4f}, "
+                        f"{len(train_samples) / seconds:.1f} videos/s"
+                        + (", the best so far" if best else "")
+                    )
+                    track(line)
                 accelerator.wait_for_everyone()
-                advance(1, f"{epoch + 1}/{epochs} epochs, val loss {line['val_loss']:.3f}")
                 if on_epoch is not None:
                     on_epoch(line)
-    elif accelerator.is_main_process:
-        _write_metrics(out_dir, state["history"])
+    elif main:
+        folder.write_metrics(state["history"])
+        folder.write_card(parameters, state)
     return TrainReport(
         run_dir=out_dir,
         epochs=state["epochs"],
@@ -184,118 +190,8 @@ def train(
         val_samples=len(val_samples),
         history=tuple(state["history"]),
         seconds=time.monotonic() - began,
+        is_main=main,
     )
-
-
-def read_recipe(run_dir: Path) -> Recipe:
-    """Read back the recipe of a run.
-
-    Raises:
-        NotFoundError: ``run_dir`` holds no run.
-        ConfigError: its ``recipe.json`` is damaged.
-    """
-    return Recipe.model_validate(_read_run(run_dir)["recipe"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """What stays the same from epoch to epoch."""
-
-    accelerator: Accelerator
-    recipe: Recipe
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    train_loader: Clips
-    val_loader: Clips
-
-    def epoch(self, epoch: int) -> dict[str, Any]:
-        """Train one epoch and validate; return the line of metrics."""
-        torch.manual_seed(
-            _torch_seed("epoch", self.recipe.train.seed, epoch, self.accelerator.process_index)
-        )
-        settings = self.recipe.train
-        per_epoch = math.ceil(len(self.train_loader) / settings.accumulate)
-        update = epoch * per_epoch
-        rate = 0.0
-        sums = torch.zeros((), device=self.accelerator.device)
-        self.model.train()
-        for clips, labels in self.train_loader:
-            with self.accelerator.accumulate(self.model):
-                rate = _learning_rate(update, per_epoch, self.recipe)
-                for group in self.optimizer.param_groups:
-                    group["lr"] = rate
-                loss = self._loss(clips, labels)
-                self.accelerator.backward(loss)
-                if self.accelerator.sync_gradients:
-                    self.accelerator.clip_grad_norm_(self.model.parameters(), settings.grad_clip)
-                    update += 1
-                self.optimizer.step()
-                self.optimizer.zero_grad()
-            sums += loss.detach()
-        mean = self.accelerator.reduce(sums / len(self.train_loader), reduction="mean")
-        return {
-            "epoch": epoch,
-            "learning_rate": rate,
-            "train_loss": _finite(float(mean), "training", epoch),
-            **self._validate(epoch),
-        }
-
-    def _loss(self, clips: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return skill_loss(*head_sums(self._logits(clips), labels))
-
-    def _validate(self, epoch: int) -> dict[str, Any]:
-        """Loss and accuracy on the validation split, with the number of labels behind them."""
-        sums = torch.zeros(20, device=self.accelerator.device)
-        counts, right = torch.zeros_like(sums), torch.zeros_like(sums)
-        self.model.eval()
-        with torch.no_grad():
-            for clips, labels in self.val_loader:
-                gathered = self.accelerator.gather_for_metrics((self._logits(clips), labels))
-                logits, known = gathered
-                batch_sums, batch_counts = head_sums(logits, known)
-                sums += batch_sums
-                counts += batch_counts
-                right += (logits.argmax(dim=2) == known).sum(dim=0)
-        accuracy = (right / counts.clamp(min=1)).sum() / (counts > 0).sum()
-        return {
-            "val_loss": _finite(float(skill_loss(sums, counts)), "validation", epoch),
-            "val_accuracy": float(accuracy),
-            "val_labels": int(counts.sum()),
-            "val_skills": int((counts > 0).sum()),
-        }
-
-    def _logits(self, clips: torch.Tensor) -> torch.Tensor:
-        with self._arithmetic():
-            logits: torch.Tensor = self.model(clips)
-        return logits.float()
-
-    def _arithmetic(self) -> torch.autocast:
-        bf16 = self.recipe.train.precision == "bf16"
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16)
-
-
-class _TextSession(_Session):
-    """The same for a :class:`openbasket.training.text.TextLearner`, whose loss is that of answers."""
-
-    def _loss(self, clips: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        with self._arithmetic():
-            loss: torch.Tensor = self.model(clips, labels)
-        return loss
-
-    def _validate(self, epoch: int) -> dict[str, Any]:
-        """Loss on the validation split, a mean over its subjects; accuracies need answers."""
-        losses = []
-        self.model.eval()
-        with torch.no_grad(), self._arithmetic():
-            for clips, labels in self.val_loader:
-                each = self.model(clips, labels, each=True)
-                losses.append(self.accelerator.gather_for_metrics(each))
-        known = torch.cat(losses)
-        known = known[known != UNLABELLED]
-        return {
-            "val_loss": _finite(float(known.mean()), "validation", epoch),
-            "val_answers": len(known),
-        }
 
 
 def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
@@ -332,123 +228,34 @@ def _check_levels(root: Path, recipe: Recipe) -> None:
         )
 
 
-def build_model(recipe: Recipe) -> nn.Module:
-    """Build a recipe's model, with fresh weights unless the recipe tells where weights are.
-
-    Raises:
-        ConfigError: it cannot be built.
-    """
+def _read_frames(
+    folder: Folder,
+    recipe: Recipe,
+    train_samples: Sequence[Sample],
+    val_samples: Sequence[Sample],
+    start: Start | None,
+    workers: int | None,
+    quiet: bool,
+) -> list[Entry]:
+    """Read the frames of all videos, and write down what the run is made of."""
     data = recipe.data
-    try:
-        if recipe.model.name in TEXT_MODELS:
-            return build_text_model(recipe)
-        return create_model(
-            recipe.model.name,
-            num_frames=data.frames,
-            size=data.size,
-            levels=data.levels,
-            **recipe.model.options,
-        )
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"recipe '{recipe.name}': model '{recipe.model.name}' cannot be built: {error}"
-        ) from None
-
-
-def _fingerprint(samples: Sequence[Sample]) -> str:
-    """A hash of who is trained on, with which labels, from videos of which size."""
-    rows = [
-        (s.subject_id, s.levels, s.video.stat().st_size if s.video.is_file() else None)
-        for s in samples
-    ]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-
-def _claim(out_dir: Path, run: dict[str, Any], resume: bool) -> None:
-    """Make ``out_dir`` the folder of this run, or check that it is."""
-    if out_dir.exists() and not out_dir.is_dir():
-        raise ConfigError(f"'{out_dir}' is a file; a run is a folder")
-    if not resume:
-        for name in (LAST, BEST, METRICS, RECIPE):
-            (out_dir / name).unlink(missing_ok=True)
-    if not (out_dir / LAST).exists():  # nothing has been trained here yet
-        write_json(out_dir / RECIPE, run)
-        return
-    if not (out_dir / RECIPE).exists():
-        raise ConfigError(f"'{out_dir}' holds weights without '{RECIPE}'; give another folder")
-    found = _read_run(out_dir)
-    way_out = "Give another folder, or start anew over this run (resume off)"
-    changed = _differences(found["recipe"], run["recipe"])
-    if changed:
-        raise ConfigError(
-            f"'{out_dir}' holds a run of another recipe: " + "; ".join(changed) + f". {way_out}"
-        )
-    if found["data"] != run["data"]:
-        raise ConfigError(
-            f"'{out_dir}' holds a run on other data: subjects, labels or videos have changed since. "
-            f"{way_out}"
-        )
-
-
-def _read_run(run_dir: Path) -> dict[str, Any]:
-    path = run_dir / RECIPE
-    if not path.is_file():
-        raise NotFoundError(f"there is no run at '{run_dir}'. Make one with 'openbasket train'")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        Recipe.model_validate(content["recipe"])
-        content["data"]
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise ConfigError(f"'{path}' is damaged ({error}); give another folder") from None
-    return content
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    changed: list[str] = []
-    for key in sorted(old.keys() | new.keys()):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            changed += _differences(a, b, f"{prefix}{key}.")
-        elif a != b and (prefix or key not in ("name", "summary")):
-            changed.append(f"{prefix}{key} was {a!r}, is {b!r}")
-    return changed
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices only; none for biases and norms."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-
-
-def _learning_rate(update: int, per_epoch: int, recipe: Recipe) -> float:
-    """Linear warm-up to the peak, then a half cosine to zero after the last update."""
-    settings = recipe.train
-    total = per_epoch * settings.epochs
-    warmup = min(round(per_epoch * settings.warmup_epochs), total)
-    if update < warmup:
-        return settings.learning_rate * (update + 1) / warmup
-    share = (update - warmup) / max(1, total - warmup)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def _torch_seed(*parts: object) -> int:
-    return int(stable_rng(*parts).integers(2**63))
-
-
-def _finite(loss: float, which: str, epoch: int) -> float:
-    if not math.isfinite(loss):
-        raise ConfigError(
-            f"the {which} loss is {loss} in epoch {epoch}: training has diverged. "
-            "Lower train.learning_rate and start anew"
-        )
-    return loss
-
-
-def _write_metrics(out_dir: Path, history: Sequence[dict[str, Any]]) -> None:
-    write_text(
-        out_dir / METRICS, "".join(json.dumps(line, sort_keys=True) + "\n" for line in history)
+    cached = cache_frames(
+        [s.video for s in (*train_samples, *val_samples)],
+        folder.path / CACHE,
+        frames=data.frames,
+        short_side=data.short_side,
+        interval=data.interval if data.sampling == "interval" else None,
+        reader=data.reader,
+        workers=workers,
+        quiet=quiet,
     )
+    error = max(entry.largest_error_s for entry in cached)
+    facts: dict[str, Any] = {
+        "reading": {"sampling": data.sampling, "reader": data.reader, "largest_error_s": error},
+        "train_samples": len(train_samples),
+        "val_samples": len(val_samples),
+    }
+    if start is not None:
+        facts["weights"] = asdict(start)
+    folder.record(**facts)
+    return cached

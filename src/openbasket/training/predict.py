@@ -3,23 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from numpy.typing import NDArray
+from torch import nn
 from torch.utils.data import DataLoader
 
-from openbasket.dataset.reader import read_split
-from openbasket.errors import NotFoundError
+from openbasket.dataset.reader import Sample, read_split
+from openbasket.errors import ConfigError, NotFoundError, VideoError
+from openbasket.progress import bar
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import checkpoint
-from openbasket.training.data import ClipDataset, EpochSampler
-from openbasket.training.frame_cache import cache_frames
-from openbasket.training.loop import BEST, CACHE, build_model, read_recipe
+from openbasket.training.building import build_model, check_logits
+from openbasket.training.config import Recipe, TestConfig
+from openbasket.training.data import ClipDataset, Item, shares
+from openbasket.training.faults import explained
+from openbasket.training.frame_cache import Entry, cache_frames
+from openbasket.training.processes import make_accelerator, on_main
+from openbasket.training.run import BEST, CACHE, read_recipe
 from openbasket.training.text import TextLearner, answers_path, rate
-from openbasket.workspace import Workspace
+from openbasket.wording import counted
+from openbasket.workspace import Workspace, write_json
 
-__all__ = ["predict"]
+__all__ = ["Failure", "Predicted", "failures_path", "predict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A subject that has no predictions.
+
+    Args:
+        subject_id: who.
+        path: of the video, as the split gives it.
+        error: what is wrong with it.
+    """
+
+    subject_id: str
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What came of a prediction.
+
+    Args:
+        frame: the ``predictions`` table, 20 rows a subject; ``p3`` and ``p4`` are null with three levels,
+            and all of a row are null where a model that answers in text gave no level. Its answers are
+            in :func:`openbasket.training.text.answers_path`.
+        failures: the subjects that are not in it, and why.
+        is_main: whether this is the process that writes; one of several is.
+    """
+
+    frame: pl.DataFrame
+    failures: tuple[Failure, ...]
+    is_main: bool = True
+
+
+def failures_path(out_path: Path) -> Path:
+    """Where the failures of a predictions file are listed: beside it; there is no such file without any."""
+    return out_path.with_name(f"{out_path.stem}.failures.json")
 
 
 def predict(
@@ -28,83 +78,159 @@ def predict(
     out_path: Path,
     *,
     splits: Sequence[str] = ("test",),
+    views: tuple[int, int] | None = None,
     quiet: bool = False,
     workers: int | None = None,
-) -> pl.DataFrame:
+) -> Predicted:
     """Write the probabilities of each level for each subject of ``splits`` and each skill.
 
-    Uses the weights of the epoch with the lowest validation loss.
+    Uses the weights of the epoch with the lowest validation loss. The probabilities of a subject are the
+    mean of the softmax over its temporal x spatial views. A subject whose video fails has no predictions
+    and is listed in :func:`failures_path`; no other video stands in for it. Under ``accelerate launch``
+    the subjects are shared out, and the main process writes.
 
     Args:
         run_dir: folder of :func:`openbasket.training.loop.train`.
         data_root: a dataset in the official layout.
         out_path: the predictions file to write, atomically.
         splits: names of splits.
+        views: temporal and spatial ones; those of the recipe by default.
         quiet: show no progress.
         workers: processes that decode videos; all cores by default.
 
-    Returns:
-        The ``predictions`` table, 20 rows a subject; ``p3`` and ``p4`` are null with three levels, and all
-        of a row are null where a model that answers in text gave no level. Its answers, and counts of
-        what is wrong with them, are in :func:`openbasket.training.text.answers_path`.
-
     Raises:
         NotFoundError: there is no such run, or the splits have no subjects.
-        BadInputError: missing videos or bad rows in a split's CSV.
-        VideoError: videos that do not decode.
+        BadInputError: bad rows in a split's CSV.
+        ConfigError: numbers of views that cannot be.
+        VideoError: not one video can be used.
+        TrainingError: memory ran out, or a loader process died.
     """
     recipe = read_recipe(run_dir)
     data = recipe.data
-    model = build_model(recipe)
-    checkpoint.load_weights(run_dir / BEST, model)
+    test = recipe.test if views is None else _views(*views)
+    accelerator = make_accelerator(recipe)
     samples = [
-        sample for split in splits for sample in read_split(data_root, split, levels=data.levels)
+        sample
+        for split in splits
+        for sample in read_split(data_root, split, levels=data.levels, require_videos=False)
     ]
     if not samples:
         raise NotFoundError(f"the splits {', '.join(splits)} of '{data_root}' have no subjects")
-    cached = cache_frames(
-        [s.video for s in samples],
-        run_dir / CACHE,
-        frames=data.frames,
-        short_side=data.short_side,
-        workers=workers,
-        quiet=quiet,
+    model = build_model(recipe)
+    if isinstance(model, TextLearner) and test != TestConfig():
+        raise ConfigError(
+            f"'{recipe.model.name}' answers once for a video: views are 1 temporal and 1 spatial one"
+        )
+    checkpoint.load_weights(run_dir / BEST, model)
+    quiet = quiet or not accelerator.is_main_process
+
+    def read() -> tuple[list[Entry], dict[Path, str]]:
+        failures: dict[Path, str] = {}
+        entries = cache_frames(
+            [s.video for s in samples],
+            run_dir / CACHE,
+            frames=data.frames * (test.temporal_views if data.sampling == "uniform" else 1),
+            short_side=data.short_side,
+            interval=data.interval if data.sampling == "interval" else None,
+            reader=data.reader,
+            workers=workers,
+            quiet=quiet,
+            failures=failures,
+        )
+        if not entries:
+            path, error = next(iter(failures.items()))
+            raise VideoError(
+                f"not one of {counted(len(samples), 'video')} can be used; the first is '{path}': {error}"
+            )
+        return entries, failures
+
+    entries, faults = on_main(accelerator, read)
+    failures = tuple(
+        Failure(s.subject_id, s.path, faults[s.video]) for s in samples if s.video in faults
     )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device).eval()
-    loader = DataLoader(
-        ClipDataset(samples, cached, data),
-        recipe.train.batch_size,
-        sampler=EpochSampler(len(samples), None),
-    )
-    batches = (clips.to(device) for clips, _ in loader)
-    with torch.no_grad():
+    samples = [s for s in samples if s.video not in faults]
+    dataset = ClipDataset(samples, entries, data, views=test)
+    with explained("predicting", recipe.train.batch_size, go_on="Nothing was written"):
         if isinstance(model, TextLearner):
             names = [s.subject_id for s in samples]
-            probabilities = rate(model, batches, names, out_path, quiet=quiet)
+            probabilities = rate(accelerator, recipe, model, dataset, names, out_path, quiet=quiet)
         else:
-            answers_path(out_path).unlink(missing_ok=True)  # of another model, before
-            logits = [model(clips).double().cpu() for clips in batches]
-            probabilities = torch.cat(logits).softmax(dim=2).numpy()
-    probabilities /= probabilities.sum(axis=2, keepdims=True)
+            probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
+    frame = _table(probabilities, samples, recipe, run_dir.resolve().name)
+    if accelerator.is_main_process:
+        if not isinstance(model, TextLearner):
+            answers_path(out_path).unlink(missing_ok=True)  # of another run, before
+        Workspace.write_file("predictions", frame, out_path)
+        if failures:
+            write_json(failures_path(out_path), [asdict(failure) for failure in failures])
+        else:
+            failures_path(out_path).unlink(missing_ok=True)
+    accelerator.wait_for_everyone()
+    return Predicted(frame, failures, accelerator.is_main_process)
 
+
+def _views(temporal: int, spatial: int) -> TestConfig:
+    try:
+        return TestConfig(temporal_views=temporal, spatial_views=spatial)
+    except ValueError:
+        raise ConfigError(
+            f"views: got {temporal} {spatial}; allowed: 1 to 64 temporal and 1 to 16 spatial ones"
+        ) from None
+
+
+def _probabilities(
+    accelerator: Accelerator,
+    recipe: Recipe,
+    model: nn.Module,
+    dataset: ClipDataset,
+    test: TestConfig,
+    quiet: bool,
+) -> NDArray[np.float64]:
+    """``(subjects, 20, levels)``, means over the views; the same in all processes."""
+    views = test.temporal_views * test.spatial_views
+    keys = [(view, index) for index in range(len(dataset)) for view in range(views)]
+    batches = shares(
+        keys, recipe.train.batch_size, accelerator.process_index, accelerator.num_processes
+    )
+    loader: DataLoader[Item] = DataLoader(
+        dataset, batch_sampler=batches, num_workers=recipe.train.loader_workers
+    )
+    model.to(accelerator.device).eval()
+    found: list[tuple[Any, Any]] = []
+    with torch.no_grad(), bar("Predicting", len(batches), quiet=quiet) as advance:
+        for number, (clips, _, subjects) in enumerate(loader, start=1):
+            logits = check_logits(model(clips.to(accelerator.device)), clips, recipe)
+            found.append((subjects.numpy(), logits.double().softmax(dim=2).cpu().numpy()))
+            advance(1, f"{number:,}/{len(batches):,}")
+    total = np.zeros((len(dataset), len(SKILL_KEYS), recipe.data.levels))
+    seen = np.zeros(len(dataset), int)
+    for subjects, values in gather_object(found):
+        np.add.at(total, subjects, values)
+        np.add.at(seen, subjects, 1)
+    if (seen != views).any():
+        raise AssertionError("a view was not predicted once")
+    total /= total.sum(axis=2, keepdims=True)
+    return total
+
+
+def _table(
+    probabilities: NDArray[np.float64], samples: Sequence[Sample], recipe: Recipe, run: str
+) -> pl.DataFrame:
     rows = len(samples) * len(SKILL_KEYS)
     columns = {
         f"p{level}": pl.Series(
-            probabilities[:, :, level].ravel() if level < data.levels else [None] * rows,
+            probabilities[:, :, level].ravel() if level < recipe.data.levels else [None] * rows,
             dtype=pl.Float64,
             nan_to_null=True,
         )
         for level in range(5)
     }
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "subject_id": [s.subject_id for s in samples for _ in SKILL_KEYS],
             "skill": list(SKILL_KEYS) * len(samples),
             **columns,
             "model": [recipe.model.name] * rows,
-            "run": [run_dir.resolve().name] * rows,
+            "run": [run] * rows,
         }
     )
-    Workspace.write_file("predictions", frame, out_path)
-    return frame

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from numpy.typing import NDArray
 from torch import nn
+from torch.utils.data import DataLoader
 
 from openbasket.errors import ConfigError
 from openbasket.models import TEXT_MODELS
@@ -20,7 +25,9 @@ from openbasket.models.skill_text import FAULTS, VIDEO, answer, prompt
 from openbasket.progress import bar
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.config import Recipe
-from openbasket.training.data import MISSING, stable_rng
+from openbasket.training.data import MISSING, ClipDataset, Item, seed_of, shares
+from openbasket.training.faults import diverged
+from openbasket.training.session import Session
 from openbasket.workspace import write_json
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ __all__ = [
     "answers_path",
     "build_text_model",
     "rate",
+    "session_of",
 ]
 
 
@@ -61,35 +69,25 @@ class TextLearner(nn.Module):
         self.register_state_dict_post_hook(_drop_frozen)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_expect_no_frozen)  # type: ignore[no-untyped-call]
 
-    def forward(
-        self, clips: torch.Tensor, labels: torch.Tensor, *, each: bool = False
-    ) -> torch.Tensor:
-        """Mean cross-entropy in nats of the tokens of the answers that are right.
+    def forward(self, clips: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy in nats of the tokens of each right answer, ``(B,)``.
 
-        A skill without a label has no line in the answer; a clip without any label counts nowhere.
+        A skill without a label has no line in the answer; a clip without any is ``UNLABELLED``.
 
         Args:
             clips: ``(B, 3, T, H, W)``.
             labels: int64 ``(B, 20)``, ``MISSING`` where not known.
-            each: give ``(B,)``, the mean of each clip (``UNLABELLED`` without labels), not that of all
-                tokens.
         """
         known = (labels != MISSING).any(dim=1)
-        if each:
-            nothing = clips.new_tensor(UNLABELLED)
-            losses = [
-                self._loss(clips[[i]], labels[[i]]).float() if known[i] else nothing
-                for i in range(len(clips))
-            ]
-            return torch.stack(losses)
-        if not known.any():
-            # Every process of a distributed run takes part in every backward pass.
-            return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
-        return self._loss(clips[known], labels[known])
-
-    def _loss(self, clips: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        right = [answer([None if n == MISSING else n for n in row]) for row in labels.tolist()]
-        return self.model.loss(clips, [self._question] * len(clips), right)
+        losses = torch.full((len(clips),), UNLABELLED, device=clips.device)
+        if not known.any():  # every process of several takes part in every backward pass
+            nothing = torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad])
+            return losses + nothing.sum()
+        right = [
+            answer([None if n == MISSING else n for n in row]) for row in labels[known].tolist()
+        ]
+        found = self.model.losses(clips[known], [self._question] * len(right), right)
+        return losses.masked_scatter(known, found)
 
     def rate(self, clips: torch.Tensor) -> list[Rating]:
         """Answer for each of the clips ``(B, 3, T, H, W)``."""
@@ -120,28 +118,29 @@ def build_text_model(recipe: Recipe) -> TextLearner:
     name, weights = recipe.model.name, recipe.model.weights
     options: dict[str, Any] = dict(recipe.model.options)
     options["gradient_checkpointing"] = recipe.model.checkpointing
-    if weights is not None:
-        try:
-            if not Path(weights).is_dir():
-                raise FileNotFoundError("there is no such folder")
-            model = LlavaOneVision.read(Path(weights), **options)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"model.weights = '{weights}' cannot be read ({error}). Give a folder in transformers' "
-                "format: config.json, *.safetensors and the tokenizer's files"
-            ) from None
-    elif name == "llava_onevision":
+    if weights is None and name == "llava_onevision":
         raise ConfigError(
             "'llava_onevision' needs the folder of official weights and their tokenizer, in "
             "transformers' format: --set model.weights=FOLDER. To try the way: 'llava_onevision-tiny'"
         )
-    else:
-        module, _, build = TEXT_MODELS[name].partition(":")
-        with torch.random.fork_rng(
-            devices=[]
-        ):  # adapters alone are saved: these come again by the seed
-            torch.manual_seed(int(stable_rng("weights", recipe.train.seed).integers(2**63)))
-            model = getattr(import_module(module), build)(size=recipe.data.size, **options)
+    if weights is not None and not Path(weights).is_dir():
+        raise ConfigError(
+            f"model.weights: there is no folder '{weights}'. Give one in transformers' format: "
+            "config.json, *.safetensors and the tokenizer's files"
+        )
+    try:
+        if weights is not None:
+            model = LlavaOneVision.read(Path(weights), **options)
+        else:
+            module, _, build = TEXT_MODELS[name].partition(":")
+            with torch.random.fork_rng(devices=[]):  # adapters alone are saved; these come again
+                torch.manual_seed(seed_of("weights", recipe.train.seed))
+                model = getattr(import_module(module), build)(size=recipe.data.size, **options)
+    except (OSError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"recipe '{recipe.name}': model '{name}' cannot be built"
+            f"{'' if weights is None else f' of {weights}'}: {error}"
+        ) from None
     size = cast("Any", model.config.vision_config).image_size
     if size != recipe.data.size:
         raise ConfigError(
@@ -175,42 +174,86 @@ class AnswerReport:
     unanswered: dict[str, int]
 
 
+class TextSession(Session):
+    """Training of a :class:`TextLearner`: the loss is that of its answers, each clip's the same weight."""
+
+    def _counts(self, subjects: Any) -> torch.Tensor:
+        return self._known[subjects].any(dim=1).sum()
+
+    def _loss(
+        self, clips: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
+        with self._arithmetic():
+            losses = self.wrapped(clips, labels)
+        known = (labels != MISSING).any(dim=1)
+        return torch.where(known, losses, 0 * losses).sum() / counts.clamp(min=1)
+
+    def _validate(self, epoch: int) -> dict[str, Any]:
+        """Loss on the validation split, the mean of its subjects; accuracies need answers."""
+        found = torch.zeros(2, device=self.accelerator.device)
+        self.kept.eval()
+        with torch.no_grad(), self._arithmetic():
+            for clips, labels, _ in self._batches(self._val_set, self._val_batches):
+                losses = self.kept(clips, labels)
+                losses = losses[(labels != MISSING).any(dim=1)]
+                found += torch.stack([losses.sum(), losses.new_tensor(len(losses))])
+        total, count = self.accelerator.reduce(found, "sum").tolist()
+        loss = total / count
+        if not math.isfinite(loss):
+            raise diverged("validation loss", loss, f"after epoch {epoch}")
+        return {"val_loss": loss, "val_answers": int(count)}
+
+
+def session_of(recipe: Recipe) -> type[Session]:
+    """What trains a recipe's model."""
+    return TextSession if recipe.model.name in TEXT_MODELS else Session
+
+
 def rate(
+    accelerator: Accelerator,
+    recipe: Recipe,
     learner: TextLearner,
-    batches: Iterable[torch.Tensor],
+    dataset: ClipDataset,
     subjects: Sequence[str],
     out_path: Path,
     *,
     quiet: bool = False,
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """Answer for each clip; write counts of faults, and all answers, beside the predictions.
 
     Args:
+        accelerator: of this process; the clips are shared out.
+        recipe: of the run.
         learner: the model.
-        batches: clips ``(B, 3, T, H, W)``, in the order of ``subjects``.
+        dataset: the clips, in the order of ``subjects``.
         subjects: whom the clips show.
         out_path: the file of predictions; the answers go to :func:`answers_path`.
         quiet: show no progress.
 
     Returns:
-        float64 ``(len(subjects), 20, levels)``; NaN where an answer gives no level.
+        ``(len(subjects), 20, levels)``, the same in all processes; NaN where an answer gives no level.
     """
-    ratings: list[Rating] = []
-    with bar("Answering", len(subjects), quiet=quiet) as advance:
-        for clips in batches:
-            ratings += learner.rate(clips)
-            advance(len(clips), "")
-    report = _report(ratings)
-    write_json(
-        answers_path(out_path),
-        asdict(report)
-        | {
-            "texts": {
-                subject: {"answer": r.text, "faults": r.parsed.faults}
-                for subject, r in zip(subjects, ratings, strict=True)
-            }
-        },
+    keys = [(0, index) for index in range(len(subjects))]
+    batches = shares(
+        keys, recipe.train.batch_size, accelerator.process_index, accelerator.num_processes
     )
+    loader: DataLoader[Item] = DataLoader(
+        dataset, batch_sampler=batches, num_workers=recipe.train.loader_workers
+    )
+    learner.to(accelerator.device).eval()
+    found: list[tuple[int, Rating]] = []
+    with torch.no_grad(), bar("Answering", len(batches), quiet=quiet) as advance:
+        for number, (clips, _, indices) in enumerate(loader, start=1):
+            found += zip(indices.tolist(), learner.rate(clips.to(accelerator.device)), strict=True)
+            advance(1, f"{number:,}/{len(batches):,}")
+    by_index: dict[int, Rating] = dict(gather_object(found))
+    ratings = [by_index[index] for index in range(len(subjects))]
+    if accelerator.is_main_process:
+        texts = {
+            subject: {"answer": rating.text, "faults": rating.parsed.faults}
+            for subject, rating in zip(subjects, ratings, strict=True)
+        }
+        write_json(answers_path(out_path), asdict(_report(ratings)) | {"texts": texts})
     return torch.stack([rating.probabilities for rating in ratings]).numpy()
 
 

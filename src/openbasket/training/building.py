@@ -1,0 +1,177 @@
+"""From a recipe to its model: built, with the weights it begins with, and the switches set."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import nn
+
+from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
+from openbasket.models import TEXT_MODELS, create_model
+from openbasket.skills import SKILLS
+from openbasket.training.config import Recipe
+from openbasket.workspace import sha256
+
+__all__ = ["Start", "build_model", "check_logits", "load_start"]
+
+#: Names that are shown of each kind of weights that do not fit.
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What came of the weights that a run begins with.
+
+    Args:
+        file: where they lie.
+        sha256: of the file.
+        loaded: number of weights that were set.
+        missing: names of weights that the file does not have, heads apart; they stay fresh.
+        unexpected: names in the file that have no place in the model.
+        heads: whether the model has heads, which are new.
+    """
+
+    file: str
+    sha256: str
+    loaded: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    heads: bool = True
+
+    def __str__(self) -> str:
+        text = f"{self.loaded:,} weights of '{self.file}'" + (", heads new" if self.heads else "")
+        for kind, names in (("missing", self.missing), ("unexpected", self.unexpected)):
+            if names:
+                more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+                text += f"; {len(names):,} {kind}: {', '.join(names[:SHOWN])}{more}"
+        return text
+
+
+def build_model(recipe: Recipe) -> nn.Module:
+    """Build a recipe's model with fresh weights.
+
+    Raises:
+        ConfigError: the model cannot be imported, takes other options, or is no ``nn.Module``.
+    """
+    name, data = recipe.model.name, recipe.data
+    if name in TEXT_MODELS:
+        from openbasket.training.text import build_text_model  # which trains, and so builds on this
+
+        return build_text_model(recipe)
+    options: dict[str, Any] = dict(recipe.model.options)
+    if recipe.model.checkpointing:
+        options["gradient_checkpointing"] = True
+    try:
+        model = create_model(
+            name, num_frames=data.frames, size=data.size, levels=data.levels, **options
+        )
+    except UnknownNameError as error:
+        if error.given != "gradient_checkpointing":
+            raise
+        raise ConfigError(
+            f"model.checkpointing is on, but model '{name}' has no such switch. Give what builds it a "
+            "parameter 'gradient_checkpointing', or set model.checkpointing = false"
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"recipe '{recipe.name}': model '{name}' cannot be built: {error}"
+        ) from None
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model '{name}' gave a {type(model).__name__}; allowed: an nn.Module")
+    if recipe.model.compile:
+        model.compile()
+    return model
+
+
+def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
+    """Put the recipe's weights into its model, all but those of the heads.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ConfigError: it is no safetensors file, nothing in it fits, or weights have other shapes.
+    """
+    if recipe.model.weights is None:
+        return None
+    if recipe.model.name in TEXT_MODELS:
+        return _folder_start(recipe.model.weights)
+    path = Path(recipe.model.weights).expanduser()
+    if not path.is_file():
+        raise NotFoundError(
+            f"model.weights: there is no file '{path}'. 'openbasket weights convert' makes one of an "
+            "official checkpoint"
+        )
+    try:
+        given = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(
+            f"model.weights: '{path}' is no whole safetensors file ({error}). 'openbasket weights convert' "
+            "makes one of an official checkpoint"
+        ) from None
+    own = {name: value for name, value in model.state_dict().items() if not _is_head(name)}
+    state = {name: value for name, value in given.items() if not _is_head(name)}
+    fits = {n: v for n, v in state.items() if n in own and v.shape == own[n].shape}
+    misfit = [
+        f"{n} is {tuple(v.shape)}, not {tuple(own[n].shape)}"
+        for n, v in state.items()
+        if n in own and n not in fits
+    ]
+    if misfit or not fits:
+        fault = (
+            f"does not fit the model: {'; '.join(misfit[:SHOWN])}"
+            if misfit
+            else "holds none of its weights"
+        )
+        raise ConfigError(
+            f"model.weights: '{path}' {fault}. Convert the checkpoint for this model: 'openbasket weights "
+            f"convert ... --model {recipe.model.name} --num-frames {recipe.data.frames} "
+            f"--size {recipe.data.size}'"
+        )
+    model.load_state_dict(fits, strict=False)
+    return Start(
+        str(recipe.model.weights),
+        sha256(path),
+        len(fits),
+        tuple(sorted(own.keys() - state.keys())),
+        tuple(sorted(state.keys() - own.keys())),
+    )
+
+
+def _folder_start(folder: str) -> Start:
+    """What a model that answers in text began with; building it has read it."""
+    files = sorted(Path(folder).glob("*.safetensors"))
+    loaded = 0
+    for path in files:
+        with safe_open(str(path), "pt") as file:
+            loaded += len(file.keys())
+    digest = hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
+    return Start(folder, digest, loaded, (), (), heads=False)
+
+
+def check_logits(logits: object, clips: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+    """Refuse what a model gave if it is not ``(B, 20, levels)``.
+
+    Raises:
+        ConfigError: says what was expected.
+    """
+    wanted = (len(clips), len(SKILLS), recipe.data.levels)
+    if isinstance(logits, torch.Tensor) and tuple(logits.shape) == wanted:
+        return logits
+    given = (
+        f"logits of shape {tuple(logits.shape)}"
+        if isinstance(logits, torch.Tensor)
+        else f"a {type(logits).__name__}"
+    )
+    raise ConfigError(
+        f"model '{recipe.model.name}' gave {given} for clips {tuple(clips.shape)}; expected "
+        f"(B, 20, levels) = {wanted}"
+    )
+
+
+def _is_head(name: str) -> bool:
+    return name.startswith("heads.")

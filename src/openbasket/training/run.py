@@ -1,0 +1,252 @@
+"""The folder of a run: whose it is, what is written there, and its model card."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from openbasket import __version__
+from openbasket.dataset.reader import Sample
+from openbasket.errors import ConfigError, NotFoundError, plain
+from openbasket.training.config import Recipe
+from openbasket.training.trackers import TRACKER_ID
+from openbasket.workspace import write_json, write_text
+
+__all__ = [
+    "BEST",
+    "CACHE",
+    "LAST",
+    "METRICS",
+    "RECIPE",
+    "STEPS",
+    "Folder",
+    "fingerprint",
+    "read_recipe",
+]
+
+#: Files of a run's folder.
+RECIPE, LAST, BEST = "recipe.json", "last.safetensors", "best.safetensors"
+METRICS, STEPS, CARD, LOG = "metrics.csv", "steps.csv", "MODEL_CARD.md", "train.log"
+CACHE = "frame_cache"
+#: Settings that may change between the sessions of a run: they change nothing of what is learned.
+FREE = ("name", "summary", "log", "test", "train.loader_workers")
+PACKAGES = ("torch", "accelerate", "transformers", "kornia", "av", "numpy")
+
+
+class Folder:
+    """The folder of one run.
+
+    Args:
+        path: where it is; made when something is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def claim(self, recipe: Recipe, data: str, *, resume: bool) -> None:
+        """Make it the folder of this run, or check that it is.
+
+        Args:
+            recipe: of the run.
+            data: its :func:`fingerprint`.
+            resume: keep what is there; else remove an earlier run.
+
+        Raises:
+            ConfigError: it holds a run of another recipe or other data, or is a file.
+        """
+        path = self.path
+        if path.exists() and not path.is_dir():
+            raise ConfigError(f"'{path}' is a file; a run is a folder")
+        if not resume:
+            for name in (LAST, BEST, METRICS, STEPS, CARD, LOG, TRACKER_ID, RECIPE):
+                (path / name).unlink(missing_ok=True)
+        settings = recipe.model_dump(mode="json")
+        if not (path / LAST).exists():  # nothing has been trained here yet
+            write_json(path / RECIPE, {"data": data, "recipe": settings, "versions": _versions()})
+            return
+        if not (path / RECIPE).exists():
+            raise ConfigError(f"'{path}' holds weights without '{RECIPE}'; give another folder")
+        found = _read(path)
+        way_out = "Give another folder, or start anew over this run (resume off)"
+        changed = _differences(found["recipe"], settings)
+        if changed:
+            raise ConfigError(
+                f"'{path}' holds a run of another recipe: " + "; ".join(changed) + f". {way_out}"
+            )
+        if found["data"] != data:
+            raise ConfigError(
+                f"'{path}' holds a run on other data: subjects, labels or videos have changed since. "
+                f"{way_out}"
+            )
+        now = _versions()
+        other = [
+            f"{n} {v}, now {now.get(n)}" for n, v in found["versions"].items() if v != now.get(n)
+        ]
+        if other:
+            self.tell(f"goes on with other versions: {'; '.join(other)}; not bit for bit the same")
+
+    def record(self, **facts: Any) -> None:
+        """Add facts to ``recipe.json``."""
+        write_json(self.path / RECIPE, _read(self.path) | facts)
+
+    def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``metrics.csv``: a row an epoch."""
+        names = ["epoch", *sorted({name for line in history for name in line} - {"epoch"})]
+        write_text(
+            self.path / METRICS, _csv(names, [[line.get(n) for n in names] for line in history])
+        )
+
+    def write_steps(self, epoch: int, rows: Sequence[tuple[int, int, float, float]]) -> None:
+        """Write ``steps.csv`` anew: what it has of earlier epochs, and the updates of this one.
+
+        Args:
+            epoch: zero-based.
+            rows: update, epoch, learning rate, loss.
+        """
+        path = self.path / STEPS
+        earlier: list[Sequence[Any]] = []
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                earlier = [row for row in list(csv.reader(file))[1:] if int(row[1]) < epoch]
+        write_text(path, _csv(("update", "epoch", "learning_rate", "loss"), [*earlier, *rows]))
+
+    def write_card(self, parameters: int, state: Mapping[str, Any]) -> None:
+        """Write ``MODEL_CARD.md``."""
+        write_text(self.path / CARD, _card(_read(self.path), parameters, state))
+
+    def tell(self, text: str) -> None:
+        """Add a line to ``train.log``."""
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{stamp} {plain(text)}\n")
+
+
+def read_recipe(run_dir: Path) -> Recipe:
+    """Read back the recipe of a run.
+
+    Raises:
+        NotFoundError: ``run_dir`` holds no run.
+        ConfigError: its ``recipe.json`` is damaged.
+    """
+    return Recipe.model_validate(_read(run_dir)["recipe"])
+
+
+def fingerprint(samples: Sequence[Sample]) -> str:
+    """A hash of who is trained on, with which labels, from videos of which size."""
+    rows = [
+        (s.subject_id, s.levels, s.video.stat().st_size if s.video.is_file() else None)
+        for s in samples
+    ]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _read(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / RECIPE
+    if not path.is_file():
+        raise NotFoundError(f"there is no run at '{run_dir}'. Make one with 'openbasket train'")
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        Recipe.model_validate(content["recipe"])
+        content["data"], content["versions"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise ConfigError(f"'{path}' is damaged ({error}); give another folder") from None
+    return content
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    changed: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b = old.get(key), new.get(key)
+        if f"{prefix}{key}" in FREE:
+            continue
+        if isinstance(a, dict) and isinstance(b, dict):
+            changed += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            changed.append(f"{prefix}{key} was {a!r}, is {b!r}")
+    return changed
+
+
+def _versions() -> dict[str, str]:
+    found = {"openbasket": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> str:
+    recipe = Recipe.model_validate(run["recipe"])
+    data, reading = recipe.data, run.get("reading", {})
+    best = next(line for line in state["history"] if line["epoch"] == state["best_epoch"])
+    start = run.get("weights")
+    begun = (
+        f"the weights of `{start['file']}` (SHA-256 `{start['sha256']}`)"
+        if start
+        else "fresh weights"
+    )
+    kept = (
+        f"moving average of the weights (decay {recipe.train.ema})"
+        if recipe.train.ema
+        else "weights"
+    )
+    rows = "\n".join(f"| {name} | {value} |" for name, value in sorted(best.items()))
+    versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
+    error = reading.get("largest_error_s", 0.0)
+    return f"""# {recipe.name}: {recipe.model.name}
+
+{recipe.summary or "A video model with twenty skill heads."} Trained with openbasket.
+
+## What it is
+
+- Model `{recipe.model.name}`, {parameters:,} weights, begun from {begun}.
+- Input: {data.frames} frames of {data.size} x {data.size} pixels, sampled `{data.sampling}`, read
+  `{data.reader}` (at most {error:.3f} s from the wanted moment). Output: 20 skills in {data.levels} levels.
+- `{BEST}` holds the {kept} of epoch {state["best_epoch"]} (counted from 0), that of the lowest validation
+  loss; {state["epochs"]} of {recipe.train.epochs} epochs are done. `{LAST}` holds what it takes to go on.
+
+## Data
+
+{run.get("train_samples", "?")} subjects to learn from, {run.get("val_samples", "?")} to validate.
+SHA-256 of subjects, labels and sizes of videos: `{run["data"]}`.
+
+## Results on the validation split
+
+| Metric | Value |
+| --- | --- |
+{rows}
+
+Losses are in nats, means over the skills with labels. The epoch was chosen by this split: for results,
+use the test splits (`openbasket predict`, `openbasket evaluate`).
+
+## Intended use and limits
+
+For research on the estimation of skill from video. A level is relative to one league and season, and no
+statement about a person's worth. Predictions for other leagues, seasons, cameras or ways to cut reels are
+less certain, and not for decisions about people without human judgement. Labels that are not known were
+left out of the loss.
+
+## Made with
+
+{versions}. The whole recipe is in `{RECIPE}`.
+"""

@@ -1,0 +1,216 @@
+"""One epoch of training, and its validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.data import DataLoader
+
+from openbasket.dataset.reader import Sample
+from openbasket.errors import OpenBasketError
+from openbasket.training.building import check_logits
+from openbasket.training.config import Recipe
+from openbasket.training.data import MISSING, ClipDataset, EpochPlan, Item, seed_of, shares
+from openbasket.training.faults import diverged
+from openbasket.training.frame_cache import Entry
+from openbasket.training.losses import head_sums, skill_loss
+from openbasket.training.optim import Average, learning_rate, set_learning_rate
+
+__all__ = ["Session"]
+
+#: Losses are looked at after so many updates: each look waits for the device.
+LOOK_EVERY = 20
+
+OnUpdate = Callable[[str], None]
+Row = tuple[int, int, float, float]
+
+
+class Session:
+    """What stays the same from epoch to epoch.
+
+    Args:
+        accelerator: of this process.
+        recipe: of the run.
+        model: the weights.
+        wrapped: the same, as it learns together with other processes.
+        optimizer: of its weights.
+        average: of its weights, if the recipe wants one.
+        train_samples: subjects to learn from.
+        val_samples: subjects to validate.
+        cached: the frames of both.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        recipe: Recipe,
+        model: nn.Module,
+        wrapped: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: Average | None,
+        train_samples: Sequence[Sample],
+        val_samples: Sequence[Sample],
+        cached: Sequence[Entry],
+    ) -> None:
+        self.accelerator = accelerator
+        self.recipe = recipe
+        self.model = model
+        self.wrapped = wrapped
+        self.optimizer = optimizer
+        self.average = average
+        self.kept = model if average is None else average.model
+        settings, count = recipe.train, len(train_samples)
+        self._train_set = ClipDataset(
+            train_samples, cached[:count], recipe.data, seed=settings.seed, augment=True
+        )
+        self._val_set = ClipDataset(val_samples, cached[count:], recipe.data)
+        self._known = torch.tensor([[n is not None for n in s.levels] for s in train_samples])
+        rank, processes = accelerator.process_index, accelerator.num_processes
+        self._plan = EpochPlan(
+            count, settings.seed, settings.batch_size, settings.accumulate, rank=rank, processes=processes
+        )  # fmt: skip
+        keys = [(0, index) for index in range(len(val_samples))]
+        self._val_batches = shares(keys, settings.batch_size, rank, processes)
+        self.updates = self._plan.updates
+
+    def epoch(self, epoch: int, on_update: OnUpdate) -> tuple[dict[str, Any], list[Row]]:
+        """Train one epoch and validate; return the line of metrics, and the rows of its updates."""
+        accelerator, settings = self.accelerator, self.recipe.train
+        set_seed(seed_of("epoch", settings.seed, epoch, accelerator.process_index))
+        updates = self._plan.epoch(epoch)
+        first = epoch * len(updates)
+        batches = self._batches(self._train_set, [list(b) for u in updates for b in u.batches])
+        seen = torch.zeros(len(self._known), dtype=torch.int64)
+        losses: list[torch.Tensor] = []
+        rates: list[float] = []
+        self.wrapped.train()
+        for number, update in enumerate(updates):
+            rates.append(learning_rate(first + number, len(updates), settings))
+            set_learning_rate(self.optimizer, rates[-1])
+            counts = self._counts(update.subjects).to(accelerator.device)
+            total = torch.zeros((), device=accelerator.device)
+            for left in range(len(update.batches) - 1, -1, -1):
+                clips, labels, subjects = next(batches)
+                seen += torch.bincount(subjects[subjects != MISSING], minlength=len(seen))
+                with accelerator.no_sync(self.wrapped) if left else nullcontext():
+                    loss = self._loss(clips, labels, counts)
+                    # Gradients are averaged over the processes; the loss is their sum.
+                    accelerator.backward(loss * accelerator.num_processes)
+                total += loss.detach()
+            if settings.grad_clip:
+                accelerator.clip_grad_norm_(self.wrapped.parameters(), settings.grad_clip)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            if self.average is not None:
+                self.average.update(self.model, first + number)
+            losses.append(total)
+            if number % LOOK_EVERY == 0:
+                told = _finite(losses[-LOOK_EVERY:], epoch, number)
+            on_update(
+                f"epoch {epoch + 1}/{settings.epochs}, update {number + 1}/{len(updates)}, loss {told:.3f}"
+            )
+        self._check_seen(accelerator.reduce(seen.to(accelerator.device), "sum"), epoch)
+        summed = accelerator.reduce(torch.stack(losses), "sum")
+        _finite(list(summed), epoch, len(updates) - 1)
+        steps = summed.tolist()
+        rows = [(first + i, epoch, rates[i], loss) for i, loss in enumerate(steps)]
+        return {
+            "epoch": epoch,
+            "learning_rate": rates[-1],
+            "train_loss": sum(steps) / len(steps),
+            "samples": len(seen),
+            **self._validate(epoch),
+        }, rows
+
+    def _counts(self, subjects: NDArray[np.int64]) -> torch.Tensor:
+        """What the loss of an update of these subjects is divided by."""
+        return self._known[subjects].sum(dim=0)
+
+    def _loss(
+        self, clips: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
+        """This batch's part of the loss of an update.
+
+        Args:
+            clips: ``(B, 3, T, H, W)``.
+            labels: ``(B, 20)``.
+            counts: ``(20,)``, labels of each skill in the whole update, of all batches and processes.
+        """
+        logits = self._logits(self.wrapped, clips)
+        sums, _ = head_sums(logits, labels, self.recipe.train.label_smoothing)
+        return skill_loss(sums, counts)
+
+    def _validate(self, epoch: int) -> dict[str, Any]:
+        """Loss and accuracy on the validation split, with the number of labels behind them."""
+        found = torch.zeros(3, 20, device=self.accelerator.device)
+        self.kept.eval()
+        with torch.no_grad():
+            for clips, labels, _ in self._batches(self._val_set, self._val_batches):
+                logits = self._logits(self.kept, clips)
+                sums, counts = head_sums(logits, labels)
+                right = (logits.argmax(dim=2) == labels).sum(dim=0)
+                found += torch.stack([sums, counts, right])
+        sums, counts, right = self.accelerator.reduce(found, "sum")
+        accuracy = (right / counts.clamp(min=1)).sum() / (counts > 0).sum()
+        loss = float(skill_loss(sums, counts))
+        if not math.isfinite(loss):
+            raise diverged("validation loss", loss, f"after epoch {epoch}")
+        return {
+            "val_loss": loss,
+            "val_accuracy": float(accuracy),
+            "val_labels": int(counts.sum()),
+            "val_skills": int((counts > 0).sum()),
+        }
+
+    def _logits(self, model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
+        with self._arithmetic():
+            logits = model(clips)
+        return check_logits(logits, clips, self.recipe).float()
+
+    def _arithmetic(self) -> torch.autocast:
+        bf16 = self.recipe.train.precision == "bf16"
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16)
+
+    def _batches(
+        self, dataset: ClipDataset, batches: Sequence[list[tuple[int, int]]]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        device = self.accelerator.device
+        loader: DataLoader[Item] = DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=self.recipe.train.loader_workers,
+            pin_memory=device.type == "cuda",
+        )
+        for clips, labels, subjects in loader:
+            yield (
+                clips.to(device, non_blocking=True),
+                labels.to(device, non_blocking=True),
+                subjects,
+            )
+
+    def _check_seen(self, seen: torch.Tensor, epoch: int) -> None:
+        if not bool((seen == 1).all()):
+            raise OpenBasketError(
+                f"in epoch {epoch}, {int((seen == 0).sum())} subjects were not seen and "
+                f"{int((seen > 1).sum())} more than once. This is a fault of openbasket; please "
+                "report it with the command"
+            )
+
+
+def _finite(losses: Sequence[torch.Tensor], epoch: int, last: int) -> float:
+    """The newest of some losses, of updates up to number ``last``; refuse what is no number."""
+    values = torch.stack(list(losses)).tolist()
+    for place, value in enumerate(values):
+        if not math.isfinite(value):
+            number = last - len(values) + 1 + place
+            raise diverged("training loss", value, f"in epoch {epoch}, at its update {number}")
+    return float(values[-1])
