@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe (tiny, small), or a TOML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Name of a recipe (openbasket recipes), or a TOML file.")
+    ],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     override: Annotated[

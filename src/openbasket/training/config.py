@@ -24,6 +24,7 @@ __all__ = [
     "TrainConfig",
     "load_recipe",
     "recipe_names",
+    "recipe_text",
 ]
 
 #: Two numbers; TOML and JSON write them as a list.
@@ -294,6 +295,15 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             + "\n".join(f"  - {fault}" for fault in faults)
         )
     return recipe
+
+
+def recipe_text(name: str) -> str:
+    """The TOML of a recipe of :func:`recipe_names`, comments and all.
+
+    Raises:
+        ConfigError: no such recipe.
+    """
+    return _read(name)[1]
 
 
 def _read(name_or_path: str | Path) -> tuple[str, str]:
