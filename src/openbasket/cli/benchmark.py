@@ -93,6 +93,7 @@ def benchmark(
     if as_json:
         print_json([row.to_json() for row in rows])
     else:
-        say((out / "benchmark.md").read_text(encoding="utf-8").rstrip())
+        for line in (out / "benchmark.md").read_text(encoding="utf-8").rstrip().splitlines():
+            say(line)
     if any(row.error for row in rows):
         raise typer.Exit(1)

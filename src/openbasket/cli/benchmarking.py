@@ -27,7 +27,7 @@ class Row:
         frames: frames it sees.
         accuracy: split -> value, low, high, labels, cells and unanswered
             (:class:`openbasket.evaluation.Score`).
-        seconds: training and prediction, all sessions together.
+        seconds: training and prediction, of all sessions that came to an end.
         error: what went wrong, if anything.
     """
 
@@ -114,15 +114,17 @@ def _run(
 ) -> Row:
     from openbasket.training.loop import train
     from openbasket.training.predict import predict
+    from openbasket.training.run import BEST
 
     begun = time.monotonic()
     run = out / name
     try:
         report = train(recipe, data, run, quiet=quiet, workers=workers)
-        done = predict(
-            run, data, out / f"{name}.parquet", splits=splits, quiet=quiet, workers=workers
-        )
-        error = f"{len(done.failures)} videos failed" if done.failures else None
+        error = None
+        predictions = out / f"{name}.parquet"
+        if not _predicted(predictions, run / BEST, data, splits):
+            done = predict(run, data, predictions, splits=splits, quiet=quiet, workers=workers)
+            error = f"{len(done.failures)} videos failed" if done.failures else None
     except (OpenBasketError, RuntimeError, ImportError) as fault:  # the others go on
         return Row(
             name, recipe.model.name, None, recipe.data.frames, {}, None, str(fault).split("\n")[0]
@@ -136,6 +138,19 @@ def _run(
     else:
         seconds = float(clock.read_text())
     return Row(name, recipe.model.name, report.parameters, recipe.data.frames, {}, seconds, error)
+
+
+def _predicted(path: Path, weights: Path, data: Path, splits: Sequence[str]) -> bool:
+    """Whether a file of predictions is of these weights and of all subjects of the splits."""
+    from openbasket.dataset.reader import read_split
+    from openbasket.workspace import Workspace
+
+    if not path.exists() or path.stat().st_mtime_ns < weights.stat().st_mtime_ns:
+        return False
+    wanted = {
+        s.subject_id for split in splits for s in read_split(data, split, require_videos=False)
+    }
+    return set(Workspace.read_file("predictions", path)["subject_id"]) == wanted
 
 
 def _score(found: dict[str, Row], data: Path, out: Path, splits: Sequence[str]) -> list[Row]:
