@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from importlib import metadata
 
 import numpy as np
 import pytest
 import torch
-from training_data import SMALL, reel, some_levels, write_dataset, write_splits
+from safetensors.torch import load_file
+from training_data import OWN, SMALL, reel, some_levels, write_dataset, write_splits
 
 from openbasket.dataset.reader import read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoError
@@ -291,3 +294,109 @@ def test_a_dataset_with_another_number_of_levels_is_refused(reels, tmp_path, lev
     write_text(tmp_path / "openbasket" / "manifest.json", "{")
     with pytest.raises(BadInputError, match=r"manifest\.json"):
         run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, "other")
+
+
+def test_the_average_is_what_is_validated_and_kept(samples, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=2", "train.ema=0.9"])
+    run(recipe, tmp_path, "run")
+    last = load_file(tmp_path / "run" / "last.safetensors")
+    best = load_file(tmp_path / "run" / "best.safetensors")
+    assert last.keys() >= {f"average/{name}" for name in best}
+    for name, value in best.items():
+        assert torch.equal(value, last[f"average/{name}"]), name
+    assert not torch.equal(best["position"], last["model/position"])
+
+
+def test_bf16_learns_with_weights_of_fp32(samples, tmp_path):
+    histories = {}
+    for precision in ("fp32", "bf16"):
+        recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", f"train.precision={precision}"])
+        histories[precision] = run(recipe, tmp_path, precision).history[0]
+    assert histories["bf16"]["train_loss"] != histories["fp32"]["train_loss"]
+    assert histories["bf16"]["train_loss"] == pytest.approx(
+        histories["fp32"]["train_loss"], rel=0.02
+    )
+    weights = load_file(tmp_path / "bf16" / "best.safetensors")
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["train.optimizer=sgd", "train.momentum=0.0"],
+        [
+            "train.optimizer=sgd",
+            "train.nesterov=true",
+            "train.schedule=step",
+            "train.step_epochs=[1]",
+        ],
+        ["train.layer_decay=0.5", "train.grad_clip=0", "train.label_smoothing=0.1"],
+    ],
+)
+def test_every_way_to_learn_resumes_exactly(samples, tmp_path, settings):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=3", *settings])
+    straight = run(recipe, tmp_path, "straight")
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path, "stopped", on_epoch=stop)
+    run(recipe, tmp_path, "stopped")
+    last = [(tmp_path / name / "last.safetensors").read_bytes() for name in ("straight", "stopped")]
+    assert last[0] == last[1]
+    assert len({line["train_loss"] for line in straight.history}) == 3
+
+
+def test_settings_that_change_nothing_of_what_is_learned_may_change(samples, tmp_path):
+    run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, "run")
+    free = ["train.loader_workers=1", "test.spatial_views=3", "log.tracker=tensorboard"]
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", *free])
+    assert run(recipe, tmp_path, "run").resumed_from == 1
+
+
+def test_the_folder_of_a_run_tells_what_it_is(samples, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=2"])
+    report = run(recipe, tmp_path, "run")
+    content = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert content["versions"]["torch"] == metadata.version("torch")
+    assert content["recipe"] == recipe.model_dump(mode="json")
+    card = (tmp_path / "run" / "MODEL_CARD.md").read_text()
+    for part in (
+        content["data"], "Intended use and limits", f"{report.parameters:,} weights",
+        f"| val_loss | {report.best_val_loss} |", f"torch {metadata.version('torch')}",
+    ):  # fmt: skip
+        assert part in card, part
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_loss"]) for row in rows] == [line["val_loss"] for line in report.history]
+    assert len((tmp_path / "run" / "train.log").read_text().splitlines()) == 3
+
+
+def test_label_smoothing_and_parts_of_an_update():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 20, 5, generator=generator)
+    labels = torch.randint(0, 5, (6, 20), generator=generator)
+    labels[torch.rand(6, 20, generator=generator) < 0.3] = MISSING
+    whole = skill_loss(*head_sums(logits, labels, 0.1))
+    counts = (labels != MISSING).sum(dim=0)
+    parts = [
+        skill_loss(head_sums(logits[rows], labels[rows], 0.1)[0], counts)
+        for rows in (slice(0, 1), slice(1, 4), slice(4, 6))
+    ]
+    torch.testing.assert_close(sum(parts), whole)
+    log_p = logits.log_softmax(2)
+    known = labels != MISSING
+    right = log_p.gather(2, labels.clamp(min=0)[..., None])[..., 0]
+    smooth = -(0.9 * right + 0.1 * log_p.mean(2)) * known
+    torch.testing.assert_close((smooth.sum(0) / counts).mean(), whole)
+
+
+@pytest.mark.slow
+def test_a_compiled_model_learns_the_same(samples, tmp_path):
+    settings = [*OWN, "model.name=training_models:Plain", "train.batch_size=6", "train.epochs=1"]
+    plain = run(load_recipe("tiny", settings), tmp_path, "plain")
+    fast = run(load_recipe("tiny", [*settings, "model.compile=true"]), tmp_path, "fast")
+    assert fast.history[0]["val_loss"] == pytest.approx(plain.history[0]["val_loss"], abs=0.05)
+    weights = [load_file(tmp_path / name / "best.safetensors") for name in ("plain", "fast")]
+    assert weights[0].keys() == weights[1].keys()

@@ -89,7 +89,7 @@ class Session:
         updates = self._plan.epoch(epoch)
         first = epoch * len(updates)
         batches = self._batches(self._train_set, [list(b) for u in updates for b in u.batches])
-        seen = torch.zeros(len(self._known), dtype=torch.int64)
+        seen: list[torch.Tensor] = []
         losses: list[torch.Tensor] = []
         rates: list[float] = []
         self.wrapped.train()
@@ -97,28 +97,28 @@ class Session:
             rates.append(learning_rate(first + number, len(updates), settings))
             set_learning_rate(self.optimizer, rates[-1])
             counts = self._counts(update.subjects).to(accelerator.device)
-            total = torch.zeros((), device=accelerator.device)
+            parts = []
             for left in range(len(update.batches) - 1, -1, -1):
                 clips, labels, subjects = next(batches)
-                seen += torch.bincount(subjects[subjects != MISSING], minlength=len(seen))
+                seen.append(subjects)
                 with accelerator.no_sync(self.wrapped) if left else nullcontext():
                     loss = self._loss(clips, labels, counts)
                     # Gradients are averaged over the processes; the loss is their sum.
                     accelerator.backward(loss * accelerator.num_processes)
-                total += loss.detach()
+                parts.append(loss.detach())
             if settings.grad_clip:
                 accelerator.clip_grad_norm_(self.wrapped.parameters(), settings.grad_clip)
             self.optimizer.step()
             self.optimizer.zero_grad()
             if self.average is not None:
                 self.average.update(self.model, first + number)
-            losses.append(total)
+            losses.append(torch.stack(parts).sum() if len(parts) > 1 else parts[0])
             if number % LOOK_EVERY == 0:
                 told = _finite(losses[-LOOK_EVERY:], epoch, number)
             on_update(
                 f"epoch {epoch + 1}/{settings.epochs}, update {number + 1}/{len(updates)}, loss {told:.3f}"
             )
-        self._check_seen(accelerator.reduce(seen.to(accelerator.device), "sum"), epoch)
+        self._check_seen(torch.cat(seen), epoch)
         summed = accelerator.reduce(torch.stack(losses), "sum")
         _finite(list(summed), epoch, len(updates) - 1)
         steps = summed.tolist()
@@ -127,7 +127,7 @@ class Session:
             "epoch": epoch,
             "learning_rate": rates[-1],
             "train_loss": sum(steps) / len(steps),
-            "samples": len(seen),
+            "samples": len(self._known),
             **self._validate(epoch),
         }, rows
 
@@ -197,7 +197,10 @@ class Session:
                 subjects,
             )
 
-    def _check_seen(self, seen: torch.Tensor, epoch: int) -> None:
+    def _check_seen(self, subjects: torch.Tensor, epoch: int) -> None:
+        """Refuse an epoch that did not see each subject once, over all processes."""
+        own = torch.bincount(subjects[subjects != MISSING], minlength=len(self._known))
+        seen = self.accelerator.reduce(own.to(self.accelerator.device), "sum")
         if not bool((seen == 1).all()):
             raise OpenBasketError(
                 f"in epoch {epoch}, {int((seen == 0).sum())} subjects were not seen and "

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from openbasket.dataset.reader import SPLIT_FILES, read_split
-from openbasket.errors import BadInputError, OpenBasketError, VideoError
+from openbasket.errors import BadInputError, OpenBasketError
 from openbasket.evaluation import evaluate
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.predictions import read_predictions, to_array
@@ -61,11 +61,14 @@ def test_a_test_video_that_does_not_decode_is_named_and_not_replaced(trained, tm
     whole = video.read_bytes()
     video.write_bytes(whole[: len(whole) // 2])
     try:
-        with pytest.raises(VideoError, match="s5_21_22"):
-            predict(root / "run", root, tmp_path / "p.parquet", quiet=True, workers=1)
+        done = predict(root / "run", root, tmp_path / "p.parquet", quiet=True, workers=1)
     finally:
         video.write_bytes(whole)
-    assert not (tmp_path / "p.parquet").exists()
+    assert [failure.subject_id for failure in done.failures] == ["s5_L_21_22"]
+    assert "s5_21_22.mp4" in (tmp_path / "p.failures.json").read_text()
+    assert done.frame["subject_id"].n_unique() == COUNT - 1
+    with pytest.raises(BadInputError, match=f"no prediction for 1 of {COUNT}.*s5_L_21_22"):
+        evaluate([tmp_path / "p.parquet"], root)
 
 
 def test_no_row_of_the_test_split_is_dropped(trained, tmp_path):
