@@ -142,7 +142,8 @@ def main() -> None:
         print(
             f"{name:20} bare {found['bare_ms']:8.1f} ms a step, ours {found['ours_ms']:8.1f} ms; overhead "
             f"{100 * found['overhead_cpu']:+.1f} % CPU "
-            f"(medians {100 * found['overhead_cpu_median']:+.1f} %), {100 * found['overhead_wall']:+.1f} % wall; losses equal: {found['same_losses']}"
+            f"(medians {100 * found['overhead_cpu_median']:+.1f} %), "
+            f"{100 * found['overhead_wall']:+.1f} % wall; losses equal: {found['same_losses']}"
         )
     result["overhead"] = result["tiny"]["overhead_cpu"]
     print(f"overhead {100 * result['overhead']:+.1f} %, bar {100 * BAR:.0f} %")

@@ -372,13 +372,13 @@ class Splits(_Table):
 
 
 class Predictions(_Table):
-    """A model's probabilities for a subject in a skill (p0 poor ... p4 excellent)."""
+    """A model's probabilities for a subject in a skill (p0 poor ... p4 excellent); all null: no answer."""
 
     subject_id: str = pa.Field(str_matches=SUBJECT_PATTERN)
     skill: str = pa.Field(isin=SKILL_KEYS)
-    p0: pl.Float64 = pa.Field(ge=0, le=1)
-    p1: pl.Float64 = pa.Field(ge=0, le=1)
-    p2: pl.Float64 = pa.Field(ge=0, le=1)
+    p0: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)  # null: the model gave no level
+    p1: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)
+    p2: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)
     p3: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)  # null with three levels
     p4: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)
     model: str

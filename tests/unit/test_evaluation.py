@@ -238,7 +238,7 @@ def test_each_fault_is_found_in_its_row(tmp_path):
     assert f"'s2' without {SKILL_KEYS[-1]}" in given
     assert (3, "p1") in [f[:2] for f in faults(tmp_path, cell(good, 3, "p1", float("nan")))]
     assert (3, "p1") in [f[:2] for f in faults(tmp_path, cell(good, 3, "p1", -0.05))]
-    assert (3, "p1") in [f[:2] for f in faults(tmp_path, cell(good, 3, "p1", None))]
+    assert [f[:2] for f in faults(tmp_path, cell(good, 3, "p1", None))] == [(3, "p0 ... p4")]
     assert faults(tmp_path, cell(good, 3, "p1", 0.06))[0] == (3, "p0 ... p4", "a sum of 1.010000")
     assert faults(tmp_path, good, ["s1"])[0][1:] == ("subject_id", "'s2'")
     assert faults(tmp_path, cell(good, 2, "skill", "dunking"))[0][:2] == (2, "skill")
@@ -320,7 +320,37 @@ def test_the_same_whatever_the_order_of_rows_and_json_holds_it_all(dataset, tmp_
     content = json.loads(json.dumps(one.to_json()))
     assert content["levels"] == 5
     [mine] = [r for r in content["results"] if r["run"] == "mine"]
-    assert set(mine["scores"]["accuracy"]["mean"]) == {"value", "low", "high", "labels", "cells"}
+    assert set(mine["scores"]["accuracy"]["mean"]) == {
+        "value",
+        "low",
+        "high",
+        "labels",
+        "cells",
+        "unanswered",
+    }
+
+
+def test_a_skill_without_an_answer_is_not_right_and_is_counted(dataset, tmp_path):
+    frame = predictions({subject(p): [3] * 20 for p in "abcd"})
+    gone = (pl.col("subject_id") == subject("d")) | (
+        (pl.col("subject_id") == subject("b")) & (pl.col("skill") == SKILL_KEYS[0])
+    )
+    level = [f"p{i}" for i in range(5)]
+    silent = frame.with_columns(pl.when(~gone).then(pl.col(level)))
+    whole, part = (
+        evaluate([save(f, tmp_path / "p.parquet")], dataset).find("mine").scores["accuracy"]
+        for f in (frame, silent)
+    )
+    first = SKILL_KEYS[0]
+    assert (whole[first].value, whole[first].unanswered) == (1 / 2, 0)
+    assert (part[first].value, part[first].unanswered) == (1 / 4, 2)
+    assert (part[first].labels, part[first].cells) == (4, 4)
+    assert part["mean"].unanswered == 2  # of d, one skill alone has a label
+    assert tables.shown(part[first]).endswith("(2 unanswered)")
+    half = silent.with_columns(p1=pl.col("p1").fill_null(0.5))
+    assert {f[:2] for f in faults(tmp_path, half, [subject(p) for p in "abcd"])} == {
+        (row, "p0 ... p4") for row in (20, *range(60, 80))
+    }
 
 
 def test_skills_without_labels_are_null_and_left_out_of_the_mean(tmp_path):

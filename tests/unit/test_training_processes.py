@@ -136,6 +136,20 @@ def test_processes_and_accumulation_do_not_change_what_is_learned(two, root, tmp
 
 
 @pytest.mark.slow
+def test_two_processes_that_died_go_on_bit_for_bit(two, root, tmp_path):
+    run = training("tiny", root, tmp_path / "run", PLAIN)
+    died = subprocess.run(
+        command(*run, processes=2), env=environment(OPENBASKET_TEST_DIE="5"),
+        capture_output=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert died.returncode
+    assert pl.read_csv(tmp_path / "run" / "metrics.csv").height == 2
+    call(run, 2)
+    for name in ("last.safetensors", "steps.csv", "metrics.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (two[0] / name).read_bytes(), name
+
+
+@pytest.mark.slow
 def test_killed_twice_at_any_moment_the_run_is_bit_for_bit_the_same(root, tmp_path):
     settings = [
         *SMALL,

@@ -31,6 +31,8 @@ class Plain(nn.Module):
         logits = self.linear(self.drop(means)).view(len(clips), 20, self.levels)
         if self.training:
             self.calls += 1
+            if self.calls == int(os.environ.get("OPENBASKET_TEST_DIE", "-1")):
+                os._exit(9)
             if 0 <= self.bad_from < self.calls:
                 return logits * float("nan")
         return logits

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from openbasket import __version__
-from openbasket.cli import data, demo, evaluation, simulation, training, transcripts, weights
+from openbasket.cli import (
+    benchmark,
+    data,
+    demo,
+    evaluation,
+    simulation,
+    training,
+    transcripts,
+    weights,
+)
 from openbasket.errors import OpenBasketError, plain
 
 __all__ = ["app", "main"]
@@ -54,7 +63,7 @@ def _root(
     del version
 
 
-for module in (transcripts, data, simulation, training, weights, evaluation, demo):
+for module in (transcripts, data, simulation, training, weights, evaluation, benchmark, demo):
     module.register(app)
 
 

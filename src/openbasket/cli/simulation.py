@@ -29,6 +29,7 @@ class Size(StrEnum):
     """Which invented leagues."""
 
     demo = "demo"
+    medium = "medium"
     full = "full"
 
 
@@ -38,6 +39,7 @@ def simulate(
         Size,
         typer.Option(
             help="demo: two leagues, two seasons, games of a few minutes; "
+            "medium: four such leagues of some 320 player-seasons in all; "
             "full: whole seasons of 40-minute games."
         ),
     ] = Size.demo,
@@ -49,7 +51,12 @@ def simulate(
     from openbasket.simulation import league
     from openbasket.workspace import Workspace
 
-    leagues = league.demo_leagues() if size is Size.demo else league.full_leagues()
+    made = {
+        Size.demo: league.demo_leagues,
+        Size.medium: league.medium_leagues,
+        Size.full: league.full_leagues,
+    }
+    leagues = made[size]()
     report = league.simulate(Workspace(root, create=True), leagues, seed=seed, quiet=quiet)
     if as_json:
         print_json(report.to_json())

@@ -110,7 +110,9 @@ def cache(
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe (tiny, small), or a TOML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Name of a recipe (openbasket recipes), or a TOML file.")
+    ],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     override: Annotated[
@@ -195,6 +197,7 @@ def predict(
     from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
     from openbasket.training.predict import failures_path
     from openbasket.training.predict import predict as run_prediction
+    from openbasket.training.text import answer_report, answers_path
 
     splits = split or [
         name
@@ -210,6 +213,7 @@ def predict(
 
     if not done.is_main:
         return
+    answers = answer_report(out)
     subjects, failed = done.frame["subject_id"].n_unique(), len(done.failures)
     if as_json:
         print_json(
@@ -217,9 +221,18 @@ def predict(
                 "path": str(out), "subjects": subjects, "rows": done.frame.height, "splits": splits,
                 "failures": [asdict(failure) for failure in done.failures],
             }
+            | ({} if answers is None else {"answers": asdict(answers)})
         )  # fmt: skip
     else:
         say(f"{counted(subjects, 'subject')} of {', '.join(splits)} predicted into {out}")
+        if answers is not None:
+            faults = ", ".join(
+                f"{n} {kind.replace('_', ' ')}" for kind, n in answers.faults.items()
+            )
+            say(
+                f"{counted(answers.answers, 'answer')}, {answers.whole} without a fault; "
+                f"{answers.levels} of {answers.cells} levels; faults: {faults} ({answers_path(out)})"
+            )
         for failure in done.failures[:SHOWN]:
             say(f"no prediction: {failure.subject_id} ({failure.path}): {failure.error}")
         if failed:

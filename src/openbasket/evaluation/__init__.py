@@ -31,6 +31,7 @@ class Score:
         low, high: 95 % interval by a bootstrap over persons; ``None`` where there is nothing to draw.
         labels: labelled cells that count.
         cells: cells there are (subjects times skills).
+        unanswered: labelled cells for which the run gave no level; they count as not right.
     """
 
     value: float | None
@@ -38,6 +39,7 @@ class Score:
     high: float | None
     labels: int
     cells: int
+    unanswered: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def evaluate(
         }
         for key, frame in runs.items():
             array = to_array(frame, subjects, levels)
-            absent = [s for s, row in zip(subjects, array, strict=True) if np.isnan(row).all()]
+            absent = sorted(set(subjects) - set(frame["subject_id"]))
             if len(absent) == len(subjects):
                 continue
             if absent:
@@ -202,8 +204,9 @@ def _runs(
     for path, frame in frames:
         for (run, model), part in frame.partition_by("run", "model", as_dict=True).items():
             key = (str(run), str(model))
-            given = 3 if part["p3"].null_count() == part.height else 5
-            if given != levels:
+            answered = part.filter(pl.col("p0").is_not_null())
+            given = 3 if answered["p3"].null_count() == answered.height else 5
+            if given != levels and not answered.is_empty():
                 found, allowed = f"{given} levels in run '{run}'", f"{levels}, as the dataset has"
                 raise BadInputError([Problem(str(path), None, "p0 ... p4", found, allowed)])
             if key[0] in {name for name, _ in runs} | {"random", "majority"}:
@@ -264,6 +267,7 @@ def _score(
 ) -> Result:
     labels = _labels(samples)
     persons = {sample.player_id for sample in samples}
+    unanswered = np.isnan(probabilities[..., 0]) & ~np.isnan(labels)
     scores: dict[str, dict[str, Score]] = {}
     for metric, cells_of in METRICS.items():
         cells = cells_of(probabilities, labels)
@@ -276,6 +280,7 @@ def _score(
                 _number(high[i]),
                 int((~np.isnan(cells[:, members])).sum()),
                 len(samples) * len(members),
+                int(unanswered[:, members].sum()),
             )
             for i, (name, members) in enumerate(GROUPS)
         }

@@ -26,29 +26,30 @@ def accuracy_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Levels that are equally likely share the point: with ``k`` of them, one of which is right, the cell
     is ``1 / k``. So a model that says nothing scores what guessing does, not what argmax's habit of
-    taking the first does.
+    taking the first does. A skill for which a model gave no level is not right, as in the paper, which
+    scores the levels that are in the answers: leaving skills out must not make a number better.
 
     Args:
-        probabilities: ``(subjects, 20, levels)``.
+        probabilities: ``(subjects, 20, levels)``; NaN where a model gave no level.
         labels: ``(subjects, 20)``, NaN where there is none.
     """
     best = probabilities == probabilities.max(axis=-1, keepdims=True)
     right = np.take_along_axis(best, np.nan_to_num(labels).astype(int)[..., None], axis=-1)[..., 0]
     cells = right / np.maximum(best.sum(axis=-1), 1)
-    return np.where(np.isnan(labels) | np.isnan(probabilities[..., 0]), np.nan, cells)
+    return np.where(np.isnan(labels), np.nan, cells)
 
 
 def within_one_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """1 where the likeliest level is at most one away from the label; equals share the point.
 
     Args:
-        probabilities: ``(subjects, 20, levels)``.
+        probabilities: ``(subjects, 20, levels)``; NaN, and never near, where a model gave no level.
         labels: ``(subjects, 20)``, NaN where there is none.
     """
     best = probabilities == probabilities.max(axis=-1, keepdims=True)
     near = np.abs(np.arange(probabilities.shape[-1]) - labels[..., None]) <= 1
     cells = (best & near).sum(axis=-1) / np.maximum(best.sum(axis=-1), 1)
-    return np.where(np.isnan(labels) | np.isnan(probabilities[..., 0]), np.nan, cells)
+    return np.where(np.isnan(labels), np.nan, cells)
 
 
 #: Name -> cells; each is averaged over subjects, then over skills.

@@ -21,6 +21,8 @@ SUM_TOLERANCE = 1e-4
 def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.DataFrame:
     """Read a file of predictions (parquet) and check it.
 
+    A row whose probabilities are all null says that the model gave no level for this skill.
+
     Args:
         path: table ``predictions``, of one or more runs.
         subjects: whom predictions may be about; anybody by default.
@@ -38,10 +40,17 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
         raise BadInputError([Problem(str(path), None, None, "no rows", "20 rows for each subject")])
     problems: list[Problem] = []
     columns = ["p0", "p1", "p2", "p3", "p4"]
+    answered = ~pl.all_horizontal(pl.col(columns).is_null())
     bad_numbers = frame.with_row_index("row").filter(
         pl.any_horizontal(pl.col(columns).is_nan().fill_null(False))
-        | (pl.col("p3").is_null() != pl.col("p4").is_null())
-        | (pl.col("p3").is_null() & pl.col("p3").is_not_null().any().over("run"))
+        | (
+            answered
+            & (
+                pl.any_horizontal(pl.col(columns[:3]).is_null())
+                | (pl.col("p3").is_null() != pl.col("p4").is_null())
+                | (pl.col("p3").is_null() & pl.col("p3").is_not_null().any().over("run"))
+            )
+        )
     )
     problems += [
         Problem(
@@ -49,13 +58,17 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
             row,
             "p0 ... p4",
             "a value that is no number",
-            "numbers from 0 to 1 (a run of three levels leaves p3 and p4 empty in every row)",
+            "numbers from 0 to 1 (a run of three levels leaves p3 and p4 empty in every row; "
+            "a row without an answer leaves all five empty)",
         )
         for row in bad_numbers["row"].to_list()
     ]
     sums = frame.with_row_index("row").with_columns(sum=pl.sum_horizontal(columns))
     for row, total in (
-        sums.filter((pl.col("sum") - 1).abs() > SUM_TOLERANCE).select("row", "sum").rows()
+        sums.filter(answered, ~pl.col("row").is_in(bad_numbers["row"].to_list()))
+        .filter((pl.col("sum") - 1).abs() > SUM_TOLERANCE)
+        .select("row", "sum")
+        .rows()
     ):
         problems.append(Problem(str(path), row, "p0 ... p4", f"a sum of {total:.6f}", "a sum of 1"))
     gaps = frame.group_by("run", "subject_id").agg("skill").sort("run", "subject_id")

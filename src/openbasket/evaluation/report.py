@@ -220,7 +220,7 @@ def _predicted(predictions: Sequence[Path], subject: str, levels: int) -> list[i
         rows = Workspace.read_file("predictions", path).filter(pl.col("subject_id") == subject)
         if rows.is_empty():
             continue
-        first = rows.filter(pl.col("run") == rows["run"].sort()[0])
+        first = rows.filter(pl.col("run") == rows["run"].sort()[0], pl.col("p0").is_not_null())
         columns = [f"p{level}" for level in range(levels)]
         best = dict(
             zip(

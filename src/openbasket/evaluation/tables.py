@@ -14,7 +14,7 @@ Table = tuple[str, list[str], list[list[str]]]
 
 
 def shown(score: Score) -> str:
-    """``31.2 [24.0, 39.1]`` in percent, with the coverage where not every cell has a label."""
+    """``31.2 [24.0, 39.1]`` in percent; with the coverage where not every cell has a label or an answer."""
     if score.value is None:
         return "no labels"
     text = f"{100 * score.value:.1f}"
@@ -22,6 +22,8 @@ def shown(score: Score) -> str:
         text += f" [{100 * score.low:.1f}, {100 * score.high:.1f}]"
     if score.labels < score.cells:
         text += f" ({score.labels}/{score.cells})"
+    if score.unanswered:
+        text += f" ({score.unanswered} unanswered)"
     return text
 
 

@@ -125,9 +125,8 @@ def no_heads(name: str) -> str:
     """What to tell who wants a model of :data:`TEXT_MODELS` with heads."""
     return (
         f"'{name}' answers in text and has no skill heads. Build it with "
-        f"{TEXT_MODELS[name].replace(':', '.')}, train it with its 'loss' on the conversations "
-        "that 'openbasket instructions' writes, and read its answers with "
-        "openbasket.models.skill_text.parse"
+        f"{TEXT_MODELS[name].replace(':', '.')}, or train it and read its answers with 'openbasket train' "
+        "and 'openbasket predict'"
     )
 
 

@@ -10,15 +10,19 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import (
     AutoTokenizer,
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
+    LogitsProcessor,
+    LogitsProcessorList,
     PreTrainedTokenizerFast,
     Qwen2Config,
     SiglipVisionConfig,
 )
 
+from openbasket.models.ratings import Rater, Rating
 from openbasket.models.skill_text import VIDEO, answer, prompt
 from openbasket.models.spec import ModelSpec
 from openbasket.skills import SKILLS
@@ -123,6 +127,36 @@ class LlavaOneVision(nn.Module):
         Raises:
             ValueError: videos of another size, a question without its video, or unequal numbers.
         """
+        inputs, labels = self._examples(videos, prompts, answers)
+        return cast("torch.Tensor", self.net(**inputs, labels=labels, use_cache=False).loss)
+
+    def losses(
+        self, videos: torch.Tensor, prompts: Sequence[str], answers: Sequence[str]
+    ) -> torch.Tensor:
+        """The mean of each row ``(B,)``; logits are made where answers are, and nowhere else.
+
+        Args:
+            videos: ``(B, 3, T, H, W)``.
+            prompts: B questions, each with ``<video>`` once, where the video comes.
+            answers: B answers.
+
+        Raises:
+            ValueError: as of :meth:`loss`.
+        """
+        inputs, labels = self._examples(videos, prompts, answers)
+        first = int((labels != _IGNORED).any(dim=0).nonzero()[0])
+        kept = labels.shape[1] - first + 1  # what comes before a token tells it
+        logits = self.net(**inputs, use_cache=False, logits_to_keep=kept).logits[:, :-1]
+        targets = labels[:, first:]
+        each = functional.cross_entropy(
+            logits.float().transpose(1, 2), targets, ignore_index=_IGNORED, reduction="none"
+        )
+        return each.sum(dim=1) / (targets != _IGNORED).sum(dim=1)
+
+    def _examples(
+        self, videos: torch.Tensor, prompts: Sequence[str], answers: Sequence[str]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Questions with their answers, and the labels of the answers' tokens."""
         if len(answers) != len(prompts):
             raise ValueError(
                 f"got {len(prompts)} prompts and {len(answers)} answers; give one each"
@@ -134,7 +168,7 @@ class LlavaOneVision(nn.Module):
         labels = torch.full_like(inputs["input_ids"], _IGNORED)
         for label, head, tail in zip(labels, heads, tails, strict=True):
             label[len(head) : len(head) + len(tail)] = label.new_tensor(tail)
-        return cast("torch.Tensor", self.net(**inputs, labels=labels, use_cache=False).loss)
+        return inputs, labels
 
     @torch.no_grad()
     def generate(
@@ -150,6 +184,40 @@ class LlavaOneVision(nn.Module):
         Raises:
             ValueError: as of :meth:`loss`.
         """
+        found = self._answer(videos, prompts, max_new_tokens)
+        return cast("list[str]", self.tokenizer.batch_decode(found, skip_special_tokens=True))
+
+    @torch.no_grad()
+    def rate(
+        self,
+        videos: torch.Tensor,
+        prompts: Sequence[str],
+        *,
+        levels: int = 5,
+        max_new_tokens: int = 256,
+    ) -> list[Rating]:
+        """Answer each question as :meth:`generate` does, and read the levels from the answers.
+
+        Args:
+            videos: ``(B, 3, T, H, W)``.
+            prompts: B questions, each with ``<video>`` once, where the video comes.
+            levels: levels of a skill.
+            max_new_tokens: where an answer is cut off; twenty skills take fewer than 200.
+
+        Raises:
+            ValueError: as of :meth:`loss`.
+        """
+        rater = Rater(self.tokenizer, levels)
+        return rater.rate(self._answer(videos, prompts, max_new_tokens, [rater]))
+
+    def _answer(
+        self,
+        videos: torch.Tensor,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        processors: Sequence[LogitsProcessor] = (),
+    ) -> torch.Tensor:
+        """Tokens of the answers ``(B, steps)``, ends of turns included."""
         inputs = self._inputs(videos, self._questions(videos, prompts), left=True)
         end = self.tokenizer.convert_tokens_to_ids(_END)
         was_training = self.training
@@ -159,13 +227,14 @@ class LlavaOneVision(nn.Module):
                 **inputs,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
+                repetition_penalty=1.0,  # a level that was given before is as likely as another
+                logits_processor=LogitsProcessorList(processors),
                 eos_token_id=end,
                 pad_token_id=end,
             )
         finally:
             self.train(was_training)
-        new = found[:, inputs["input_ids"].shape[1] :]
-        return cast("list[str]", self.tokenizer.batch_decode(new, skip_special_tokens=True))
+        return cast("torch.Tensor", found[:, inputs["input_ids"].shape[1] :])
 
     def _questions(self, videos: torch.Tensor, prompts: Sequence[str]) -> list[list[int]]:
         """Tokens of each question, up to where its answer begins."""
@@ -220,15 +289,16 @@ def llava_onevision(tokenizer: Any, **options: Any) -> LlavaOneVision:
     )
 
 
-def tiny(**options: Any) -> LlavaOneVision:
+def tiny(*, size: int = 56, **options: Any) -> LlavaOneVision:
     """A small model with fresh weights and a tokenizer of its own, to try the way from end to end.
 
     Args:
+        size: height and width of the picture in pixels.
         options: of :class:`LlavaOneVision`.
     """
     tokenizer = tiny_tokenizer()
     return LlavaOneVision(
-        LlavaOnevisionForConditionalGeneration(tiny_config(tokenizer)), tokenizer, **options
+        LlavaOnevisionForConditionalGeneration(tiny_config(tokenizer, size)), tokenizer, **options
     )
 
 
@@ -257,14 +327,14 @@ def paper_config() -> LlavaOnevisionConfig:
     )
 
 
-def tiny_config(tokenizer: Any) -> LlavaOnevisionConfig:
-    """Sizes for a laptop, with this tokenizer's tokens; frames of 56 pixels."""
+def tiny_config(tokenizer: Any, size: int = 56) -> LlavaOnevisionConfig:
+    """Sizes for a laptop, with this tokenizer's tokens."""
     return LlavaOnevisionConfig(
         vision_config=SiglipVisionConfig(
             hidden_size=64,
             intermediate_size=128,
             patch_size=14,
-            image_size=56,
+            image_size=size,
             num_hidden_layers=2,
             num_attention_heads=2,
             vision_use_head=False,

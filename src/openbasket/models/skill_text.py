@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from openbasket.skills import SKILLS, level_names
 
-__all__ = ["VIDEO", "Parsed", "answer", "parse", "prompt"]
+__all__ = ["FAULTS", "VIDEO", "Parsed", "answer", "parse", "prompt"]
 
 #: Where the video comes in a question, as LLaVA writes it.
 VIDEO = "<video>"
+
+#: Kinds of faults of an answer; :class:`Parsed` says what each is.
+FAULTS = ("missing", "duplicate", "reordered", "out_of_range", "renamed", "malformed")
 
 _INDEX = {skill.name.lower(): index for index, skill in enumerate(SKILLS)}
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
@@ -63,6 +66,7 @@ class Parsed:
         out_of_range: keys of skills with a whole number that is no level.
         renamed: lines with a whole number, but not of a skill under its name.
         malformed: all other lines, also empty ones.
+        places: where in the answer the digit of each level stands; ``None`` where there is no level.
     """
 
     levels: tuple[int | None, ...]
@@ -72,11 +76,12 @@ class Parsed:
     out_of_range: tuple[str, ...]
     renamed: tuple[str, ...]
     malformed: tuple[str, ...]
+    places: tuple[int | None, ...]
 
     @property
     def faults(self) -> dict[str, int]:
         """How many there are of each kind of fault."""
-        return {name: len(getattr(self, name)) for name in self.__slots__ if name != "levels"}
+        return {name: len(getattr(self, name)) for name in FAULTS}
 
 
 def parse(text: str, levels: int = 5) -> Parsed:
@@ -93,7 +98,9 @@ def parse(text: str, levels: int = 5) -> Parsed:
     """
     allowed = {str(level): level for level in range(levels)}
     given: dict[int, list[int | None]] = {}  # in the order of first lines
+    places: dict[int, int] = {}
     renamed, malformed = [], []
+    start = len(text) - len(text.lstrip())
     for line in text.strip().split("\n") if text.strip() else ():
         name, colon, number = (part.strip() for part in line.partition(":"))
         index = _INDEX.get(name.lower()) if name.isascii() else None
@@ -103,20 +110,24 @@ def parse(text: str, levels: int = 5) -> Parsed:
             renamed.append(line)
         else:
             given.setdefault(index, []).append(allowed.get(number))
+            places.setdefault(index, start + line.rindex(number))
+        start += len(line) + 1
     order = list(given)
 
     def keys(indices: Sequence[int]) -> tuple[str, ...]:
         return tuple(SKILLS[index].key for index in sorted(indices))
 
+    found = tuple(
+        given[index][0] if len(set(given.get(index, ()))) == 1 else None
+        for index in range(len(SKILLS))
+    )
     return Parsed(
-        levels=tuple(
-            given[index][0] if len(set(given.get(index, ()))) == 1 else None
-            for index in range(len(SKILLS))
-        ),
+        levels=found,
         missing=keys([index for index in range(len(SKILLS)) if index not in given]),
         duplicate=keys([index for index in order if len(given[index]) > 1]),
         reordered=keys([index for n, index in enumerate(order) if index < max(order[: n + 1])]),
         out_of_range=keys([index for index in order if None in given[index]]),
         renamed=tuple(renamed),
         malformed=tuple(malformed),
+        places=tuple(None if level is None else places[index] for index, level in enumerate(found)),
     )

@@ -37,12 +37,14 @@ class UMT(VideoMAE2):
         mlp_ratio: hidden width of a block's MLP by ``width``.
         levels: levels of a skill.
         tubelet_size: length of a tube in frames.
+        drop_path_rate: share of clips for which the last block is skipped in training; earlier
+            blocks have less, from 0.
         train_positions: train the positions. The official code means to, but detaches them, so
             that they stay as they are: ``False`` does as it does.
         gradient_checkpointing: compute blocks again in the backward pass, for less memory.
 
     Raises:
-        ValueError: ``num_frames``, ``size`` or ``width`` does not divide.
+        ValueError: as of VideoMAE2.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class UMT(VideoMAE2):
         mlp_ratio: float = 4.0,
         levels: int = 5,
         tubelet_size: int = 1,
+        drop_path_rate: float = 0.0,
         train_positions: bool = True,
         gradient_checkpointing: bool = False,
     ) -> None:
@@ -70,6 +73,7 @@ class UMT(VideoMAE2):
             mlp_ratio=mlp_ratio,
             levels=levels,
             tubelet_size=tubelet_size,
+            drop_path_rate=drop_path_rate,
             gradient_checkpointing=gradient_checkpointing,
         )
         self.videomae.embeddings.position_embeddings.requires_grad_(train_positions)

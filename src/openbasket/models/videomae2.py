@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import VideoMAEConfig, VideoMAEModel
 
-from openbasket.models.base import VideoModel
+from openbasket.models.base import DropPath, VideoModel
 from openbasket.models.spec import ModelSpec
 from openbasket.models.weights import renamed
 
@@ -57,10 +57,13 @@ class VideoMAE2(VideoModel):
         mlp_ratio: hidden width of a block's MLP by ``width``.
         levels: levels of a skill.
         tubelet_size: length of a tube in frames.
+        drop_path_rate: share of clips for which the last block is skipped in training; earlier
+            blocks have less, from 0.
         gradient_checkpointing: compute blocks again in the backward pass, for less memory.
 
     Raises:
-        ValueError: ``num_frames``, ``size`` or ``width`` does not divide.
+        ValueError: ``num_frames``, ``size`` or ``width`` does not divide, or ``drop_path_rate`` is not
+            in [0, 1).
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class VideoMAE2(VideoModel):
         mlp_ratio: float = 48 / 11,
         levels: int = 5,
         tubelet_size: int = 2,
+        drop_path_rate: float = 0.0,
         gradient_checkpointing: bool = False,
     ) -> None:
         if num_frames % tubelet_size or size % patch or width % heads:
@@ -83,6 +87,8 @@ class VideoMAE2(VideoModel):
                 f"got num_frames {num_frames}, tubelet_size {tubelet_size}, size {size}, "
                 f"patch {patch}, width {width}, heads {heads}"
             )
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f"drop_path_rate must lie in [0, 1); got {drop_path_rate}")
         super().__init__((3, num_frames, size, size), width, levels)
         self.videomae = cast(
             "Any",
@@ -100,6 +106,11 @@ class VideoMAE2(VideoModel):
                 )
             ),
         )
+        for number, block in enumerate(self.videomae.encoder.layer):
+            rate = drop_path_rate * number / max(depth - 1, 1)
+            # These stand where a branch ends, before it is added.
+            block.attention.output.dropout = DropPath(rate)
+            block.output.dropout = DropPath(rate)
         self.times, self.grid, self.width = num_frames // tubelet_size, size // patch, width
         self.videomae.embeddings = _Embeddings(
             self.videomae.embeddings.patch_embeddings, self.positions()

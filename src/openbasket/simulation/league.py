@@ -41,6 +41,7 @@ __all__ = [
     "SimulationReport",
     "demo_leagues",
     "full_leagues",
+    "medium_leagues",
     "simulate",
     "simulate_game",
 ]
@@ -135,6 +136,19 @@ def demo_leagues() -> tuple[LeagueSettings, ...]:
         men, league="sim-women", gender="women", region="N. America", teams=3
     )
     return men, women
+
+
+def medium_leagues() -> tuple[LeagueSettings, ...]:
+    """Four leagues of few and short games, for models to be compared on: 320 player-seasons."""
+    first = LeagueSettings(
+        "sim-men", teams=4, players_per_team=10, rounds=1, period_s=40.0, overtime_s=20.0
+    )
+    return (
+        first,
+        dataclasses.replace(first, league="sim-women", gender="women", region="N. America"),
+        dataclasses.replace(first, league="sim-cup", region="Asia"),
+        dataclasses.replace(first, league="sim-open", gender="women", region="Australia"),
+    )
 
 
 def full_leagues() -> tuple[LeagueSettings, ...]:

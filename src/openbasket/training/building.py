@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
-from openbasket.models import create_model
+from openbasket.models import TEXT_MODELS, create_model
 from openbasket.skills import SKILLS
 from openbasket.training.config import Recipe
 from openbasket.workspace import sha256
@@ -33,6 +34,7 @@ class Start:
         loaded: number of weights that were set.
         missing: names of weights that the file does not have, heads apart; they stay fresh.
         unexpected: names in the file that have no place in the model.
+        heads: whether the model has heads, which are new.
     """
 
     file: str
@@ -40,9 +42,10 @@ class Start:
     loaded: int
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
+    heads: bool = True
 
     def __str__(self) -> str:
-        text = f"{self.loaded:,} weights of '{self.file}', heads new"
+        text = f"{self.loaded:,} weights of '{self.file}'" + (", heads new" if self.heads else "")
         for kind, names in (("missing", self.missing), ("unexpected", self.unexpected)):
             if names:
                 more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
@@ -57,6 +60,10 @@ def build_model(recipe: Recipe) -> nn.Module:
         ConfigError: the model cannot be imported, takes other options, or is no ``nn.Module``.
     """
     name, data = recipe.model.name, recipe.data
+    if name in TEXT_MODELS:
+        from openbasket.training.text import build_text_model  # which trains, and so builds on this
+
+        return build_text_model(recipe)
     options: dict[str, Any] = dict(recipe.model.options)
     if recipe.model.checkpointing:
         options["gradient_checkpointing"] = True
@@ -91,6 +98,8 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
     """
     if recipe.model.weights is None:
         return None
+    if recipe.model.name in TEXT_MODELS:
+        return _folder_start(recipe.model.weights)
     path = Path(recipe.model.weights).expanduser()
     if not path.is_file():
         raise NotFoundError(
@@ -131,6 +140,17 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
         tuple(sorted(own.keys() - state.keys())),
         tuple(sorted(state.keys() - own.keys())),
     )
+
+
+def _folder_start(folder: str) -> Start:
+    """What a model that answers in text began with; building it has read it."""
+    files = sorted(Path(folder).glob("*.safetensors"))
+    loaded = 0
+    for path in files:
+        with safe_open(str(path), "pt") as file:
+            loaded += len(file.keys())
+    digest = hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
+    return Start(folder, digest, loaded, (), (), heads=False)
 
 
 def check_logits(logits: object, clips: torch.Tensor, recipe: Recipe) -> torch.Tensor:

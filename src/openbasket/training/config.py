@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from openbasket.errors import ConfigError, suggest
-from openbasket.models import MODELS, TEXT_MODELS, no_heads
+from openbasket.models import MODELS, TEXT_MODELS
 
 __all__ = [
     "DataConfig",
@@ -24,6 +24,7 @@ __all__ = [
     "TrainConfig",
     "load_recipe",
     "recipe_names",
+    "recipe_text",
 ]
 
 #: Two numbers; TOML and JSON write them as a list.
@@ -39,14 +40,15 @@ class ModelConfig(_Section):
     """Which model."""
 
     name: str = Field(
-        description="A name in openbasket.models.MODELS, or package.module:attribute of your own."
+        description="A name that 'openbasket models' lists, or package.module:attribute of your own."
     )
     options: dict[str, int | float | str | bool] = Field(
         default_factory=dict, description="Further options of the model's constructor."
     )
     weights: str | None = Field(
         default=None,
-        description="A safetensors file to begin with ('openbasket weights convert' makes it).",
+        description="A safetensors file to begin with ('openbasket weights convert' makes it); of a "
+        "model that answers in text, a folder in transformers' format.",
     )
     checkpointing: bool = Field(
         default=False,
@@ -57,10 +59,8 @@ class ModelConfig(_Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name in TEXT_MODELS:
-            raise ValueError(no_heads(name))
-        if name not in MODELS and not _IMPORT_PATH.fullmatch(name):
-            known = sorted(MODELS)
+        if name not in {**MODELS, **TEXT_MODELS} and not _IMPORT_PATH.fullmatch(name):
+            known = sorted([*MODELS, *TEXT_MODELS])
             raise ValueError(
                 f"unknown model.{suggest(name, known)} Known: {', '.join(known)}; "
                 "or package.module:attribute of your own"
@@ -295,6 +295,15 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             + "\n".join(f"  - {fault}" for fault in faults)
         )
     return recipe
+
+
+def recipe_text(name: str) -> str:
+    """The TOML of a recipe of :func:`recipe_names`, comments and all.
+
+    Raises:
+        ConfigError: no such recipe.
+    """
+    return _read(name)[1]
 
 
 def _read(name_or_path: str | Path) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from openbasket.training.faults import explained
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.run import BEST, CACHE, LAST, Folder, fingerprint
-from openbasket.training.session import Session
+from openbasket.training.text import session_of
 from openbasket.training.trackers import tracker
 from openbasket.video.cache import CachedFrames
 
@@ -143,7 +143,7 @@ def train(
             )
 
         cached = on_main(accelerator, read)
-        session = Session(
+        session = session_of(recipe)(
             accelerator, recipe, model, accelerator.prepare_model(model), optimizer, average,
             train_samples, val_samples, cached,
         )  # fmt: skip

@@ -28,6 +28,7 @@ from openbasket.training.data import ClipDataset, Item, shares
 from openbasket.training.faults import explained
 from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.run import BEST, CACHE, read_recipe
+from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
 from openbasket.wording import counted
@@ -56,7 +57,9 @@ class Predicted:
     """What came of a prediction.
 
     Args:
-        frame: the ``predictions`` table, 20 rows a subject; ``p3`` and ``p4`` are null with three levels.
+        frame: the ``predictions`` table, 20 rows a subject; ``p3`` and ``p4`` are null with three levels,
+            and all of a row are null where a model that answers in text gave no level. Its answers are
+            in :func:`openbasket.training.text.answers_path`.
         failures: the subjects that are not in it, and why.
         is_main: whether this is the process that writes; one of several is.
     """
@@ -118,6 +121,10 @@ def predict(
     if not samples:
         raise NotFoundError(f"the splits {', '.join(splits)} of '{data_root}' have no subjects")
     model = build_model(recipe)
+    if isinstance(model, TextLearner) and test != TestConfig():
+        raise ConfigError(
+            f"'{recipe.model.name}' answers once for a video: views are 1 temporal and 1 spatial one"
+        )
     checkpoint.load_weights(run_dir / BEST, model)
     quiet = quiet or not accelerator.is_main_process
 
@@ -148,9 +155,15 @@ def predict(
     samples = [s for s in samples if s.video not in faults]
     dataset = ClipDataset(samples, entries, data, views=test)
     with explained("predicting", recipe.train.batch_size, go_on="Nothing was written"):
-        probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
+        if isinstance(model, TextLearner):
+            names = [s.subject_id for s in samples]
+            probabilities = rate(accelerator, recipe, model, dataset, names, out_path, quiet=quiet)
+        else:
+            probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
     frame = _table(probabilities, samples, recipe, run_dir.resolve().name)
     if accelerator.is_main_process:
+        if not isinstance(model, TextLearner):
+            answers_path(out_path).unlink(missing_ok=True)  # of another run, before
         Workspace.write_file("predictions", frame, out_path)
         if failures:
             write_json(failures_path(out_path), [asdict(failure) for failure in failures])
@@ -212,6 +225,7 @@ def _table(
         f"p{level}": pl.Series(
             probabilities[:, :, level].ravel() if level < recipe.data.levels else [None] * rows,
             dtype=pl.Float64,
+            nan_to_null=True,
         )
         for level in range(5)
     }

@@ -165,7 +165,7 @@ def read_facts(run_dir: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         Recipe.model_validate(content["recipe"])
-        content["data"], content["versions"].items()
+        content["data"], content.setdefault("versions", {}).items()
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise ConfigError(f"'{path}' is damaged ({error}); give another folder") from None
     return content

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -94,7 +96,7 @@ class Session:
         for number, update in enumerate(updates):
             rates.append(learning_rate(first + number, len(updates), settings))
             set_learning_rate(self.optimizer, rates[-1])
-            counts = self._known[update.subjects].sum(dim=0).to(accelerator.device)
+            counts = self._counts(update.subjects).to(accelerator.device)
             parts = []
             for left in range(len(update.batches) - 1, -1, -1):
                 clips, labels, subjects = next(batches)
@@ -128,6 +130,10 @@ class Session:
             "samples": len(self._known),
             **self._validate(epoch),
         }, rows
+
+    def _counts(self, subjects: NDArray[np.int64]) -> torch.Tensor:
+        """What the loss of an update of these subjects is divided by."""
+        return self._known[subjects].sum(dim=0)
 
     def _loss(
         self, clips: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor

@@ -1,0 +1,246 @@
+"""A suite of recipes on one dataset: each trained, predicted and scored; one table."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from openbasket.errors import ConfigError, OpenBasketError, UnknownNameError, suggest
+from openbasket.workspace import write_json, write_text
+
+__all__ = ["Row", "run_suite", "suite_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model of a suite, or a baseline.
+
+    Args:
+        name: of the recipe.
+        model: its model; ``baseline`` for baselines.
+        parameters: number of weights; ``None`` for baselines and failures.
+        frames: frames it sees.
+        accuracy: split -> value, low, high, labels, cells and unanswered
+            (:class:`openbasket.evaluation.Score`).
+        seconds: training and prediction, of all sessions that came to an end.
+        error: what went wrong, if anything.
+    """
+
+    name: str
+    model: str
+    parameters: int | None
+    frames: int | None
+    accuracy: dict[str, dict[str, Any]]
+    seconds: float | None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as plain data."""
+        return asdict(self)
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that come with openbasket, sorted."""
+    folder = files("openbasket") / "suites"
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def run_suite(
+    suite: str,
+    data: Path,
+    out: Path,
+    *,
+    wanted: str | None = None,
+    overrides: Sequence[str] = (),
+    workers: int | None = None,
+    quiet: bool = False,
+) -> list[Row]:
+    """Train, predict and score each recipe of a suite; write the tables.
+
+    ``out`` gets a folder and a predictions file a recipe, ``benchmark.md``, ``benchmark.json`` and
+    ``evaluation.json`` (what ``openbasket evaluate --json`` prints). They are written anew after each
+    recipe; what was done before is not done again.
+
+    Args:
+        suite: a name in :func:`suite_names`, or the path of a TOML file.
+        data: a dataset in the official layout.
+        out: the folder.
+        wanted: names of recipes of the suite, with commas; all by default.
+        overrides: settings for all recipes, after those of the suite.
+        workers: processes that decode videos.
+        quiet: show no progress.
+
+    Returns:
+        The baselines first, then the models in the suite's order; those that failed have an ``error``.
+
+    Raises:
+        ConfigError: no such suite, a fault in it or in one of its recipes.
+        UnknownNameError: the suite has no such recipe.
+    """
+    from openbasket.training.config import load_recipe
+
+    names, settings = _read_suite(suite)
+    known = [Path(name).stem for name in names]
+    asked = [name.strip() for name in wanted.split(",")] if wanted else known
+    for name in asked:
+        if name not in known:
+            raise UnknownNameError(f"recipe of suite '{suite}'", name, known)
+    chosen = [(stem, name) for stem, name in zip(known, names, strict=True) if stem in asked]
+    recipes = {stem: load_recipe(name, [*settings, *overrides]) for stem, name in chosen}
+    splits = _test_splits(data)
+    found: dict[str, Row] = {}
+    for name, recipe in recipes.items():
+        found[name] = _run(name, recipe, data, out, splits, workers, quiet)
+        rows = _score(found, data, out, splits)
+        _write(suite, rows, out, splits)
+    return rows
+
+
+def _run(
+    name: str,
+    recipe: Any,
+    data: Path,
+    out: Path,
+    splits: Sequence[str],
+    workers: int | None,
+    quiet: bool,
+) -> Row:
+    from openbasket.training.loop import train
+    from openbasket.training.predict import predict
+    from openbasket.training.run import BEST
+
+    begun = time.monotonic()
+    run = out / name
+    try:
+        report = train(recipe, data, run, quiet=quiet, workers=workers)
+        error = None
+        predictions = out / f"{name}.parquet"
+        if not _predicted(predictions, run / BEST, data, splits):
+            done = predict(run, data, predictions, splits=splits, quiet=quiet, workers=workers)
+            error = f"{len(done.failures)} videos failed" if done.failures else None
+    except (OpenBasketError, RuntimeError, ImportError) as fault:  # the others go on
+        return Row(
+            name, recipe.model.name, None, recipe.data.frames, {}, None, str(fault).split("\n")[0]
+        )
+    clock = run / "seconds.json"
+    seconds = round(time.monotonic() - begun, 1)
+    if report.resumed_from < report.epochs or not clock.exists():
+        before = float(clock.read_text()) if report.resumed_from and clock.exists() else 0.0
+        seconds += before
+        write_json(clock, seconds)
+    else:
+        seconds = float(clock.read_text())
+    return Row(name, recipe.model.name, report.parameters, recipe.data.frames, {}, seconds, error)
+
+
+def _predicted(path: Path, weights: Path, data: Path, splits: Sequence[str]) -> bool:
+    """Whether a file of predictions is of these weights and of all subjects of the splits."""
+    from openbasket.dataset.reader import read_split
+    from openbasket.workspace import Workspace
+
+    if not path.exists() or path.stat().st_mtime_ns < weights.stat().st_mtime_ns:
+        return False
+    wanted = {
+        s.subject_id for split in splits for s in read_split(data, split, require_videos=False)
+    }
+    return set(Workspace.read_file("predictions", path)["subject_id"]) == wanted
+
+
+def _score(found: dict[str, Row], data: Path, out: Path, splits: Sequence[str]) -> list[Row]:
+    """The baselines, and the rows with their accuracies."""
+    from openbasket.evaluation import evaluate
+
+    scored = [name for name, row in found.items() if row.error is None]
+    if not scored:
+        return list(found.values())
+    evaluation = evaluate([out / f"{name}.parquet" for name in scored], data, splits=splits)
+    write_json(out / "evaluation.json", evaluation.to_json())
+
+    def accuracy(run: str) -> dict[str, dict[str, Any]]:
+        return {
+            r.split: asdict(r.scores["accuracy"]["mean"])
+            for r in evaluation.results
+            if r.run == run and not r.part
+        }
+
+    baselines = [
+        Row(run, "baseline", None, None, accuracy(run), None) for run in ("random", "majority")
+    ]
+    rows = [
+        Row(r.name, r.model, r.parameters, r.frames, accuracy(r.name), r.seconds, r.error)
+        for r in found.values()
+    ]
+    return [*baselines, *rows]
+
+
+def _write(suite: str, rows: Sequence[Row], out: Path, splits: Sequence[str]) -> None:
+    from openbasket.evaluation import Score
+    from openbasket.evaluation.tables import markdown, shown
+
+    columns = ["model", "weights", "frames", *splits, "seconds"]
+    cells = []
+    for row in rows:
+        accuracies = [
+            shown(Score(**row.accuracy[split])) if split in row.accuracy else "" for split in splits
+        ]
+        if row.error:
+            accuracies = [f"failed: {row.error.replace('|', '/')}", *[""] * (len(splits) - 1)]
+        weights = "" if row.parameters is None else f"{row.parameters / 1e6:.2f} M"
+        seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
+        cells.append([row.name, weights, str(row.frames or ""), *accuracies, seconds])
+    title = f"Suite {Path(suite).stem}: mean accuracy of 20 skills in percent, 95 % intervals over persons"
+    write_text(out / "benchmark.md", markdown([(title, columns, cells)]))
+    write_json(out / "benchmark.json", [row.to_json() for row in rows])
+
+
+def _test_splits(data: Path) -> list[str]:
+    from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+
+    found = [
+        name
+        for name in SPLIT_FILES
+        if name not in ("train", "val")
+        and has_split(data, name)
+        and read_split(data, name, require_videos=False)
+    ]
+    if not found:
+        raise ConfigError(
+            f"the dataset at '{data}' has no test split. Make it with 'openbasket build'"
+        )
+    return found
+
+
+def _read_suite(suite: str) -> tuple[list[str], list[str]]:
+    """Names or paths of a suite's recipes, and the settings for all."""
+    path = Path(suite)
+    try:
+        if suite.endswith(".toml"):
+            text = path.read_text(encoding="utf-8")
+        elif suite in suite_names():
+            text = (files("openbasket") / "suites" / f"{suite}.toml").read_text()
+        else:
+            raise ConfigError(
+                f"unknown suite '{suite}'.{suggest(suite, suite_names())} Known: "
+                f"{', '.join(suite_names())}; or give the path of a .toml file"
+            )
+        content = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"suite '{suite}' cannot be read: {error}") from None
+    names, settings = content.get("recipes"), content.get("set", [])
+    if (
+        not content.keys() <= {"summary", "recipes", "set"}
+        or not (isinstance(names, list) and names and all(isinstance(n, str) for n in names))
+        or not (isinstance(settings, list) and all(isinstance(s, str) for s in settings))
+    ):
+        raise ConfigError(
+            f"suite '{suite}': allowed are summary, recipes (a list of names or .toml paths) and set "
+            "(a list like ['train.epochs=3'])"
+        )
+    return [str(path.parent / n) if n.endswith(".toml") else n for n in names], settings

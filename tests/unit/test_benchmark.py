@@ -1,0 +1,138 @@
+"""A suite: one table of models and baselines, resumed, with failures told."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from openbasket import cli
+from openbasket.cli.benchmarking import suite_names
+from openbasket.dataset.reader import SPLIT_FILES
+from openbasket.errors import ConfigError, UnknownNameError
+from openbasket.evaluation import evaluate
+from openbasket.skills import OFFICIAL_ORDER
+from openbasket.training.config import load_recipe
+from openbasket.video.write import VideoWriter
+from openbasket.workspace import write_text
+
+QUICK = ["data.frames=2", "data.size=32", "data.short_side=32", "train.epochs=1"]
+SUITE = f"""
+summary = "two that work and one that does not"
+recipes = ["umt-tiny", "mine.toml", "siglip-tiny"]
+set = {json.dumps(QUICK)}
+"""
+#: Takes more heads than its width divides into.
+BROKEN = """
+[model]
+name = "umt-tiny"
+options = { heads = 7 }
+[data]
+frames = 2
+size = 32
+[train]
+epochs = 1
+batch_size = 2
+learning_rate = 1e-3
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Six reels, of which four are trained on and two tested."""
+    root = tmp_path_factory.mktemp("reels")
+    header = ",".join(["path", *(skill.name for skill in OFFICIAL_ORDER)])
+    lines = []
+    for i in range(6):
+        path = f"BASKET/21-22/L/s{i}_21_22.mp4"
+        with VideoWriter(root / path, width=96, height=64) as writer:
+            for _ in range(4):
+                writer.write(np.full((64, 96, 3), 40 * i, np.uint8))
+        lines.append(",".join([path, *[str(i % 5)] * 20]))
+    for split, rows in (("train", lines[:4]), ("val", lines[:2]), ("test", lines[4:])):
+        write_text(root / SPLIT_FILES[split], "\n".join([header, *rows]) + "\n")
+    return root
+
+
+def run(root, out, *more):
+    arguments = ["benchmark", "--data", str(root), "--out", str(out), "--workers", "1", "-q", *more]
+    return CliRunner().invoke(cli.app, arguments)
+
+
+def test_a_suite_becomes_one_table_and_goes_on(root, tmp_path, monkeypatch):
+    (tmp_path / "suite.toml").write_text(SUITE)
+    (tmp_path / "mine.toml").write_text(BROKEN)
+    suite, out = ["--suite", str(tmp_path / "suite.toml")], tmp_path / "out"
+    done = run(root, out, *suite, "--json")
+    assert done.exit_code == 1  # one failed
+    rows = {row["name"]: row for row in json.loads(done.output)}
+    assert list(rows) == ["random", "majority", "umt-tiny", "mine", "siglip-tiny"]
+    assert "width of heads" in rows["mine"]["error"]
+    assert rows["mine"]["accuracy"] == {}
+    assert rows["random"]["accuracy"]["test"]["value"] == pytest.approx(0.2)
+    scored = evaluate([out / "umt-tiny.parquet"], root).find("umt-tiny").scores["accuracy"]["mean"]
+    umt = rows["umt-tiny"]
+    assert umt["accuracy"]["test"]["value"] == scored.value
+    assert (umt["accuracy"]["test"]["low"], umt["accuracy"]["test"]["high"]) == (
+        scored.low,
+        scored.high,
+    )
+    assert umt["frames"] == 2
+    assert umt["parameters"] > 1_000_000
+    assert umt["seconds"] > 0
+    assert json.loads((out / "benchmark.json").read_text()) == json.loads(done.output)
+    table = (out / "benchmark.md").read_text()
+    assert [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| ")] == [
+        "| model", "| random", "| majority", "| umt-tiny", "| mine", "| siglip-tiny",
+    ]  # fmt: skip
+    assert "failed: " in table
+    runs = {r["run"] for r in json.loads((out / "evaluation.json").read_text())["results"]}
+    assert runs == {"random", "majority", "umt-tiny", "siglip-tiny"}
+
+    def nothing(*_, **__):
+        raise AssertionError("what was done is done again")
+
+    monkeypatch.setattr("openbasket.training.predict._probabilities", nothing)
+    again = run(root, out, *suite, "--models", "siglip-tiny, umt-tiny")
+    assert again.exit_code == 0, again.output
+    assert again.output.strip() == (out / "benchmark.md").read_text().strip()
+    assert "mine" not in again.output
+    listed = json.loads((out / "benchmark.json").read_text())
+    assert {r["name"]: r["seconds"] for r in listed if r["name"] == "umt-tiny"} == {
+        "umt-tiny": umt["seconds"]
+    }
+
+
+def test_the_suites_that_come_along_are_of_recipes_there_are():
+    assert suite_names() == ["tiny"]
+    from openbasket.cli.benchmarking import _read_suite
+
+    names, settings = _read_suite("tiny")
+    assert len(names) == 9
+    for name in names:
+        assert load_recipe(name, settings).model.name == name
+
+
+@pytest.mark.parametrize(
+    ("suite", "said"),
+    [
+        ("tinyy", "unknown suite 'tinyy'. Did you mean 'tiny'"),
+        ("none.toml", "cannot be read"),
+        ("bad.toml", "allowed are summary, recipes"),
+    ],
+)
+def test_suites_with_faults_are_refused(root, tmp_path, monkeypatch, suite, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text("recipe = ['umt-tiny']\n")
+    done = run(root, tmp_path / "out", "--suite", suite)
+    assert isinstance(done.exception, ConfigError)
+    assert said in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_that_the_suite_lacks_are_refused(root, tmp_path):
+    done = run(root, tmp_path / "out", "--models", "umt-tinny")
+    assert isinstance(done.exception, UnknownNameError)
+    assert "Did you mean 'umt-tiny'" in str(done.exception)
