@@ -34,7 +34,7 @@ _RECOVERY_POINT = 6
 #: An MP4's matrix of a picture that is shown as it is: 1, 1 and 1 on its diagonal.
 _UPRIGHT = [1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30]
 #: Samples are read together up to so many bytes, over gaps of so many.
-_PIECE, _GAP = 1 << 20, 1 << 16
+_PIECE, _GAP = 1 << 18, 1 << 16
 #: Bytes of a sample that mostly tell whether decoding can begin with it.
 _HEAD = 64
 
