@@ -127,3 +127,18 @@ def test_no_anchors_at_all_refuses_every_event() -> None:
     found = locate(events([(1, 590.0, "foul")]), tables.empty("anchors"))
     assert found.times.height == 0
     assert "no anchors" in found.refused[0][1]
+
+
+def test_a_period_starts_when_its_clock_does() -> None:
+    table = events(
+        [
+            (1, 600.0, "period_start"),
+            (1, 600.0, "jump_ball"),
+            (1, 580.0, "foul"),
+            (2, 600.0, "sub_in"),
+        ]
+    )
+    rows = [(1, 600.0, 5.0), (1, 600.0, 65.0), (1, 580.0, 85.0), (1, 580.0, 99.0)]
+    found = locate(table, anchors([*rows, (2, 600.0, 200.0), (2, 600.0, 260.0), (2, 0.0, 860.0)]))
+    at = dict(found.times.select("event_id", "media_s").iter_rows())
+    assert at == {"e0": 65.0, "e1": 65.0, "e2": 85.0, "e3": 200.0}

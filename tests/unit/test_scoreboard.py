@@ -6,6 +6,7 @@ import os
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -26,7 +27,7 @@ from openbasket.clock.emit import Anchor, anchors_of, wanted_clocks
 from openbasket.clock.fit import GameClock, locate
 from openbasket.clock.ocr import clock_readings, period_reading
 from openbasket.clock.proof import Proof, proven
-from openbasket.clock.segments import Run, Stand, segments
+from openbasket.clock.segments import Run, Segments, Stand, segments
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.simulation.boards import STYLES
 from openbasket.simulation.boards_only import render_boards
@@ -177,6 +178,25 @@ def test_a_stop_takes_the_clock_of_its_event() -> None:
     assert stops[0].media_s == pytest.approx(21.2, abs=0.6)
 
 
+def test_few_stops_tell_another_game_if_none_agrees() -> None:
+    from openbasket.clock.scoreboard import _Scan
+
+    plays = [
+        {"period": 1, "clock_s": float(c), "kind": "foul"} for c in (550, 500, 420, 300, 210, 90)
+    ]
+
+    def told(*clocks: float) -> str | None:
+        stands = [Stand(c, 1.0, 10.0 * i, 10.0 * i + 5.0) for i, c in enumerate(clocks)]
+        scan = SimpleNamespace(
+            found=[Segments(1, 600.0, list(stands))], wanted=wanted_clocks(plays)
+        )
+        return _Scan._other_stops(scan)  # type: ignore[arg-type]
+
+    assert told(550.0, 501.0, 420.0, 299.0, 160.0, 90.0) is None  # of one, nobody wrote
+    assert told(530.0, 470.0) is None  # too few to tell
+    assert "0 of 6 stops agree" in str(told(530.0, 470.0, 400.0, 330.0, 160.0, 20.0))
+
+
 # -- what the readings prove
 
 
@@ -207,6 +227,19 @@ def test_a_replay_in_slow_motion_proves_nothing() -> None:
     low, _ = proof.bounds(80.0)
     assert low == pytest.approx(5.0)
     assert proof.off_s(80.0, 14.0, 16.0, whole=False) is None
+
+
+def test_when_a_period_starts_is_proven_by_when_its_clock_was_last_seen_to_stand() -> None:
+    run = [(70.0 + t, 600.0 - t) for t in range(2, 40, 4)]
+    at_rest = [(30.0, 600.0), (69.0, 600.0)]
+    off = Proof(shown([*at_rest, *run]), 600.0).off_s
+    assert off(600.0, 30.0, 70.0, whole=False) == pytest.approx(1.0)
+    assert off(600.0, 30.0, 75.0, whole=False) is None
+    assert Proof(shown([at_rest[0], *run]), 600.0).off_s(600.0, 30.0, 70.0, whole=False) is None
+    wanted = wanted_clocks([{"period": 1, "clock_s": 600.0, "kind": "period_start"}])[1]
+    fitted = [Anchor(600.0, 30.0, 0.0), Anchor(600.0, 70.0, 0.0), Anchor(560.0, 110.0, 0.0)]
+    first, last, _ = proven(fitted, shown([*at_rest, *run]), wanted, 600.0)
+    assert first.residual_s > 2.0 >= last.residual_s
 
 
 def test_what_a_cut_left_out_is_not_proven_and_what_it_left_is() -> None:

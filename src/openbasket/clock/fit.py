@@ -2,8 +2,9 @@
 
 Between two anchors the clock ran or stood. A clock value at which it stood has a whole stretch of
 media time: :meth:`GameClock.span` gives both ends, ``first`` (it stopped) and ``last`` (it started
-again). Whatever stops the clock is seen at ``first``; free throws are shot while it stands, and are
-spread toward ``last``. Where event times are known (rendered videos), they are used instead.
+again). Whatever stops the clock is seen at ``first``; a period starts at ``last``; free throws are
+shot while it stands, and are spread toward ``last``. Where event times are known (rendered
+videos), they are used instead.
 
 The width of what two anchors leave open (media time that passed without the clock) bounds the
 error; above a tolerance an event is refused, with the reason. Two anchors at one media time are a
@@ -240,8 +241,8 @@ def locate(
     """Say when each event of a game is seen in its video.
 
     Known event times win. Otherwise the clock map: at a standing clock, live play and whistles
-    take the moment the clock stopped, free throws are spread over the stop, a rebound after a
-    free throw takes the moment the clock starts again.
+    take the moment the clock stopped, free throws are spread over the stop; a rebound after a
+    free throw, and what is told of a period's start, take the moment the clock starts again.
 
     Args:
         events: rows of one game.
@@ -310,6 +311,9 @@ def _in_stop(
     if last - first < 1e-9:
         return first, stopped
     row = rows[index]
+    at_start = [r for r in rows if r["kind"] == "period_start" and r["period"] == row["period"]]
+    if any(r["clock_s"] == row["clock_s"] for r in at_start):
+        return last, started
     throws = [
         i
         for i, other in enumerate(rows)

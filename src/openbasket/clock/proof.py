@@ -110,6 +110,8 @@ class Proof:
                 it unknown which of the two a standing display is at.
         """
         low, high = self.bounds(clock_s)
+        if clock_s >= self.length_s - 1e-6:
+            return self._start_off_s(clock_s, last, high)
         if first < low - _OUTSIDE_S or last > high + _OUTSIDE_S or high < low - _OUTSIDE_S:
             return None
         around = self._media[self._media <= first], self._media[self._media >= last]
@@ -117,10 +119,8 @@ class Proof:
         if high - low <= (_NARROW_S if silent > _GAP_S else _WIDTH_S):
             return max(high - low, 0.0) / 2
         stood = self.at(clock_s, low, high)
-        if clock_s >= self.length_s - 1e-6 and len(stood):
-            low = stood[0]  # a period begins where its clock is first seen
         held = self._media[self._held & (self._media <= first + _OUTSIDE_S)]
-        if clock_s < self.length_s - 1e-6 and (not len(held) or low - held[-1] > _GAP_S):
+        if not len(held) or low - held[-1] > _GAP_S:
             return None
         if not len(stood) or stood[0] - low > _WIDTH_S or first > stood[0] + _OUTSIDE_S:
             return None
@@ -133,6 +133,15 @@ class Proof:
                 return None
             off = max(off, (high - stood[-1]) / 2)
         return float(off)
+
+    def _start_off_s(self, clock_s: float, last: float, high: float) -> float | None:
+        """The same of when the clock began to run: since when it stood, nobody knows who did not look."""
+        stood = self.at(clock_s, -np.inf, high)
+        if not len(stood) or high - stood[-1] > _WIDTH_S:
+            return None
+        if not stood[-1] - _OUTSIDE_S <= last <= high + _OUTSIDE_S:
+            return None
+        return max(float(high - stood[-1]), 0.0) / 2
 
 
 def proven(
@@ -167,7 +176,8 @@ def proven(
         if any(low - SLACK_S <= value <= high + SLACK_S for low, high in doubts):
             off = None
         off = UNPROVEN_S if off is None else max(off, 0.0)
-        added += [Anchor(value, first, off), Anchor(value, last, off)]
+        begins = value >= length_s - 1e-6 and first < last
+        added += [Anchor(value, first, UNPROVEN_S if begins else off), Anchor(value, last, off)]
     return _merged(anchors, added)
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import log
 from typing import Any
 
 import polars as pl
@@ -44,6 +45,9 @@ __all__ = ["ScanSettings", "ScoreboardReport", "read_scoreboard"]
 
 #: A reading of several senses (8.0 or, with a lost digit, 18.0) is told by another one so shortly before it.
 _SENSE_S = 6.0
+#: Share of a game's stops that its play-by-play tells, at the least; a video is another game's if its stops
+#: are so many times as likely there.
+_STOPS, _OTHER = 0.6, 50.0
 #: Where to look for what proves an event: so far from its moment, unless something so near was read.
 _BESIDE_S, _NEAR_S = (-5.2, -0.8, 0.8, 5.2), 0.4
 
@@ -341,20 +345,21 @@ class _Scan:
 
     def _other_stops(self) -> str | None:
         """Whether the clock stops where the events say; another game's stops elsewhere."""
-        hits, total, chance = 0, 0, 0.0
+        hits, total, other = 0, 0, 0.0
         for part in self.found:
             wanted = self.wanted.get(part.period)
             if wanted is None or len(wanted.stopping) < 3:
                 continue
             moments = {int(c) for c in wanted.stopping}
             around = {m + d for m in moments for d in (-1, 0, 1)}
-            share = min(len(around) / part.length_s, 1.0)
+            share = min(len(around) / part.length_s, 0.99)
             for stand in part.parts:
                 inside = isinstance(stand, Stand) and 1 < stand.clock_s < part.length_s - 1
                 if isinstance(stand, Stand) and inside and stand.last - stand.first > 1.5:
-                    total, chance = total + 1, chance + share
-                    hits += int(stand.clock_s) in around
-        if total < 8 or hits >= chance + 0.3 * (total - chance):
+                    hit = int(stand.clock_s) in around
+                    hits, total = hits + hit, total + 1
+                    other += log(share / _STOPS) if hit else log((1 - share) / (1 - _STOPS))
+        if other < log(_OTHER):
             return None
         return (
             f"the clock stops at other moments than the play-by-play: {hits} of {total} stops agree. "
