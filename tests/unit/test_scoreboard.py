@@ -27,7 +27,7 @@ from openbasket.clock.emit import Anchor, anchors_of, wanted_clocks
 from openbasket.clock.fit import GameClock, locate
 from openbasket.clock.ocr import clock_readings, period_reading
 from openbasket.clock.proof import Proof, proven
-from openbasket.clock.segments import Run, Stand, segments
+from openbasket.clock.segments import Run, Segments, Stand, segments
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.simulation.boards import STYLES
 from openbasket.simulation.boards_only import render_boards

@@ -3,7 +3,8 @@
 Between two anchors the clock ran or stood. A clock value at which it stood has a whole stretch of
 media time: :meth:`GameClock.span` gives both ends, ``first`` (it stopped) and ``last`` (it started
 again). Whatever stops the clock is seen at ``first``; a period starts at ``last``; free throws are
-shot while it stands, and are spread toward ``last``. Where event times are known (rendered videos), they are used instead.
+shot while it stands, and are spread toward ``last``. Where event times are known (rendered
+videos), they are used instead.
 
 The width of what two anchors leave open (media time that passed without the clock) bounds the
 error; above a tolerance an event is refused, with the reason. Two anchors at one media time are a
