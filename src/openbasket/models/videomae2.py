@@ -32,8 +32,8 @@ _NAMES = {
     r"^blocks\.": "videomae.encoder.layer.",
     r"\.norm1\.": ".layernorm_before.",
     r"\.norm2\.": ".layernorm_after.",
-    r"\.attn\.q_bias$": ".attention.attention.query.bias",
-    r"\.attn\.v_bias$": ".attention.attention.value.bias",
+    r"\.(attn|attention\.attention)\.q_bias$": ".attention.attention.query.bias",
+    r"\.(attn|attention\.attention)\.v_bias$": ".attention.attention.value.bias",
     r"\.attn\.proj\.": ".attention.output.dense.",
     r"\.attn\.": ".attention.attention.",
     r"\.mlp\.fc1\.": ".intermediate.dense.",
@@ -129,8 +129,8 @@ class VideoMAE2(VideoModel):
 
 def sinusoids(length: int, width: int) -> torch.Tensor:
     """Fixed positions ``(1, length, width)``, sines and cosines in turn (Vaswani et al., 2017)."""
-    column = torch.arange(width)
-    angles = torch.arange(length).double()[:, None] / 10000 ** (column // 2 * 2 / width).double()
+    column = torch.arange(width, dtype=torch.float64)
+    angles = torch.arange(length).double()[:, None] / 10000 ** (column // 2 * 2 / width)
     return torch.where(column % 2 == 0, angles.sin(), angles.cos()).float()[None]
 
 
