@@ -38,6 +38,10 @@ _ODD_LAYERS = tuple(range(1, 48, 2))
 _ALL_BUT_EVERY_SIXTH = tuple(i for i in range(48) if i % 6)
 
 
+#: Names of what a layer's memory has.
+_MEMORY = r"\.attn\.(?:compress_|norm_compress_|rel_pos_mem_)"
+
+
 class MeMViT(VideoModel):
     """Consecutive clips of a video one after the other, with a memory that starts empty each time.
 
@@ -75,6 +79,8 @@ class MeMViT(VideoModel):
     Raises:
         ValueError: sizes that do not go with each other.
     """
+
+    may_lack = _MEMORY  # of models without memory
 
     def __init__(
         self,
@@ -196,7 +202,7 @@ class MeMViT(VideoModel):
             state: by official name, without what wrappers put before it; may be changed.
         """
         for i in self.without_memory:
-            for name in [n for n in state if re.match(rf"blocks\.{i}\.attn\.{_MEMORY}", n)]:
+            for name in [n for n in state if re.match(rf"blocks\.{i}{_MEMORY}", n)]:
                 del state[name]
         for name, own in self.state_dict().items():
             table = state.get(name)
@@ -231,9 +237,6 @@ memvit_tiny = partial(
     stages=(1, 2, 7),
     exclude_layers=_ODD_LAYERS,
 )
-
-#: Names of what a layer's memory has.
-_MEMORY = r"(?:compress_|norm_compress_|rel_pos_mem_)"
 
 
 class _PatchEmbed(nn.Module):

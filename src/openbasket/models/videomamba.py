@@ -45,6 +45,8 @@ class VideoMamba(VideoModel):
         ValueError: ``size`` is no multiple of ``patch``, or ``drop_path_rate`` is not in [0, 1).
     """
 
+    may_lack = r"^temporal_pos_embedding$"  # which image models have not
+
     def __init__(
         self,
         *,

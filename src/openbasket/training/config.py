@@ -48,6 +48,10 @@ class ModelConfig(_Section):
         default=None,
         description="A safetensors file to begin with ('openbasket weights convert' makes it).",
     )
+    partial: bool = Field(
+        default=False,
+        description="Begin with a file that lacks parts of the network; they are new.",
+    )
     checkpointing: bool = Field(
         default=False,
         description="Make activations again in the backward pass: less memory, more time.",
