@@ -456,6 +456,12 @@ def test_models_are_listed_with_what_is_known_of_them():
     assert set(listed) == {*MODELS, *TEXT_MODELS}
     assert listed["videomamba"]["params"] == 73_735_012
     assert (listed["videomamba"]["frames"], listed["videomamba"]["licence"]) == (64, "Apache-2.0")
+    colours = {name: row["normalise"] for name, row in listed.items()}
+    assert colours["memvit"] == colours["timesformer"] == "kinetics"
+    assert colours["siglip"] == colours["llava_onevision"] == "half"
+    assert colours["videomae2"] == colours["xclip"] == "imagenet"
+    assert "is a guess" in listed["memvit"]["note"]
+    assert "is a guess" in CliRunner().invoke(cli.app, ["models"]).stdout
     assert "internvideo2-tiny" in CliRunner().invoke(cli.app, ["models"]).stdout
 
 

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(as_json: Json = False) -> None:
-    """List the models: frames, picture size, number of weights, source, licence."""
+    """List the models: frames, picture size, number of weights, source, licence, colours."""
     from dataclasses import asdict
 
     from openbasket.models import MODELS, TEXT_MODELS, model_spec
@@ -43,8 +43,11 @@ def list_models(as_json: Json = False) -> None:
             (s.name, str(s.frames), str(s.size), f"{s.params / 1e6:,.1f} M", s.licence)
             for s in specs
         ],
-        "Where each comes from: --json",
+        "Where each comes from, and the colours it was made for: --json",
     )
+    for spec in specs:
+        if spec.note:
+            say(f"{spec.name}: {spec.note}")
 
 
 def convert(

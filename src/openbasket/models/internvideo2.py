@@ -72,8 +72,6 @@ class InternVideo2(VideoModel):
                 f"width must be a multiple of heads ({heads}) and of attn_pool_num_heads "
                 f"({attn_pool_num_heads}); got {width}"
             )
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f"drop_path_rate must lie in [0, 1); got {drop_path_rate}")
         super().__init__((3, num_frames, size, size), clip_embed_dim, levels)
         self.gradient_checkpointing = gradient_checkpointing
         self.grid, self.patch = (num_frames, size // patch), patch

@@ -21,8 +21,12 @@ __all__ = ["SPECS", "TimeSformer", "tiny"]
 
 _SOURCE = "Bertasius et al., Is Space-Time Attention All You Need for Video Understanding? (2021)"
 SPECS = {
-    "timesformer": ModelSpec("timesformer", 96, 224, 121_403_236, _SOURCE, "Apache-2.0"),
-    "timesformer-tiny": ModelSpec("timesformer-tiny", 16, 112, 2_702_308, _SOURCE, "Apache-2.0"),
+    "timesformer": ModelSpec(
+        "timesformer", 96, 224, 121_403_236, _SOURCE, "Apache-2.0", "kinetics"
+    ),
+    "timesformer-tiny": ModelSpec(
+        "timesformer-tiny", 16, 112, 2_702_308, _SOURCE, "Apache-2.0", "kinetics"
+    ),
 }
 
 _SPACE = "timesformer.embeddings.position_embeddings"

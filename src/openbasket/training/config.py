@@ -102,8 +102,9 @@ class DataConfig(_Section):
         default="exact",
         description="exact: the very frames; keyframe: the nearest keyframes, quicker to read.",
     )
-    normalise: Literal["imagenet", "half", "clip"] = Field(
-        default="imagenet", description="Mean and deviation of colours that the model was made for."
+    normalise: Literal["imagenet", "half", "clip", "kinetics"] = Field(
+        default="imagenet",
+        description="Mean and deviation of colours that the model was made for ('openbasket models --json').",
     )
     crop_scale_min: float = Field(
         default=0.6, gt=0, le=1, description="Least share of the area kept by the random crop."
