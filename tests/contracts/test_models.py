@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from openbasket.errors import UnknownNameError
+from openbasket.errors import ConfigError, UnknownNameError
 from openbasket.models import MODELS, create_model, model_spec
+from openbasket.training.data import COLOURS
 
 FRAMES, SIZE = 4, 64
 #: Options that make big models small.
@@ -138,6 +139,53 @@ def test_unknown_names_get_a_suggestion(name):
         create_model(name, no_such_option=1)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_frames": 0},
+        {"size": 0},
+        {"size": -16},
+        {"levels": 1},
+        {"depth": 0},
+        {"drop_path_rate": 1.0},
+        {"drop_path_rate": -0.1},
+        {"drop_path_rate": float("nan")},
+    ],
+    ids=str,
+)
+def test_values_that_no_model_can_have_are_refused(name, wrong):
+    option = next(iter(wrong))
+    allowed = rf"^{option} must be .*at least [012].*; got |option of model"
+    with pytest.raises((ValueError, UnknownNameError), match=allowed) as found:
+        create_model(name, **wrong)
+    if found.type is UnknownNameError:  # not every model drops paths
+        assert option == "drop_path_rate"
+
+
+@pytest.mark.parametrize(
+    "given", [{"num_frames": 4, "all_frames": 8}, {"img_size": 64, "image_size": 64}], ids=str
+)
+def test_one_option_by_two_names_is_refused(name, given):
+    with pytest.raises(ConfigError, match="given twice"):
+        create_model(name, **given)
+
+
+def test_checkpointing_does_nothing_where_nothing_is_learnt(name, clips):
+    model = make(name, gradient_checkpointing=True).eval()
+    calls = 0
+
+    def count(*_):
+        nonlocal calls
+        calls += 1
+
+    for part in model.modules():
+        part.register_forward_hook(count)
+    logits = model(clips[:1])
+    before = calls
+    logits.sum().backward()
+    assert calls == before
+
+
 def test_tiny_conv_is_tiny():
     assert sum(p.numel() for p in create_model("tiny_conv").parameters()) < 2_000_000
 
@@ -151,3 +199,4 @@ def test_the_spec_tells_the_truth(name):
     assert sum(p.numel() for p in model.parameters()) == spec.params
     assert spec.source
     assert spec.licence
+    assert spec.normalise in COLOURS

@@ -100,11 +100,29 @@ def test_each_call_starts_with_an_empty_memory():
         {"sampler": "gap0"},
         {"readout": "first"},
         {"drop_path_rate": 1.0},
+        {"patch": 16},
+        {"patch": (2, 8, 8)},
+        {"patch": (4, 4, 4)},
+        {"stages": (1, 4)},
+        {"memory_every": 0},
     ],
 )
 def test_what_does_not_go_together_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         build(**wrong)
+
+
+def test_memory_goes_by_rule_in_a_model_of_any_depth():
+    for name, every in (("memvit", 6), ("memvit-16", 2), ("memvit-24", 2), ("memvit-tiny", 2)):
+        with torch.device("meta"):
+            model = create_model(name, depth=60, stages=(2,), width=32, heads=1, size=64)
+        layers = [i for i, block in enumerate(model.blocks) if block.attn.memory]
+        assert layers == list(range(0, 60, every)), name
+
+
+def test_options_of_a_recipe_name_layers_that_are_not_there():
+    with pytest.raises(ValueError, match=r"stages must be layers of the 24.*got \(2, 8, 44\)"):
+        create_model("memvit", depth=24)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,27 @@ def test_names_of_pretraining_have_a_prefix(prefix):
     load(build(mlp_ratio=4), {prefix + name: value for name, value in STATE.items()})
 
 
+def test_files_of_the_hub_in_its_older_layout_keep_their_biases():
+    model = build(mlp_ratio=4)
+    load(model, STATE)
+    hub = {
+        name.replace(".query.bias", ".q_bias").replace(".value.bias", ".v_bias"): value.clone()
+        for name, value in model.state_dict().items()
+    }
+    other = build(mlp_ratio=4)
+    load(other, hub)
+    layer = other.videomae.encoder.layer[1].attention.attention
+    assert torch.equal(layer.query.bias, STATE["blocks.1.attn.q_bias"])
+    assert torch.equal(layer.value.bias, STATE["blocks.1.attn.v_bias"])
+
+
+def test_positions_are_exact_in_double_precision():
+    column = torch.arange(1408, dtype=torch.float64)
+    angles = torch.arange(4096, dtype=torch.float64)[:, None] / 10000 ** (column // 2 * 2 / 1408)
+    exact = torch.where(column % 2 == 0, angles.sin(), angles.cos())
+    assert (sinusoids(4096, 1408)[0] - exact).abs().max() < 1e-7
+
+
 def test_positions_are_made_anew_for_other_frames_and_sizes():
     model = build(mlp_ratio=4, all_frames=8, img_size=84)
     load(model, STATE)

@@ -141,7 +141,14 @@ class TestWeights:
         model, path = trained
         state = {k: v for k, v in load_file(path).items() if not k.startswith("norm.")}
         save_file(state, path)
-        recipe = load_recipe("tiny", [*SMALL, f"model.weights='{path}'", "train.epochs=1"])
+        words = [*SMALL, f"model.weights='{path}'", "train.epochs=1"]
+        strict = load_recipe("tiny", words)
+        other = building.build_model(strict)
+        with pytest.raises(
+            ConfigError, match=r"lacks 2 weights .*norm.bias, norm.weight.*model.partial = true"
+        ):
+            building.load_start(strict, other)
+        recipe = load_recipe("tiny", [*words, "model.partial=true"])
         fresh = building.build_model(recipe)
         heads = fresh.heads.linear.weight.clone()
         start = building.load_start(recipe, fresh)

@@ -76,3 +76,31 @@ def test_it_runs_in_bfloat16(whole):
     ours.float().sum().backward()
     assert ours.dtype == torch.bfloat16
     assert (ours - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_compiling_calls_the_scan_and_does_not_unroll_it(checkpointing):
+    graphs = []
+
+    def count(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.manual_seed(0)
+    options = {"drop_path_rate": 0.0, "gradient_checkpointing": checkpointing}
+    model = create_model("videomamba", num_frames=4, size=96, width=32, depth=2, **options)
+    clips = torch.randn(1, 3, 4, 96, 96)
+    plain = model(clips)
+    plain.square().sum().backward()
+    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    model.zero_grad()
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend=count)(clips)
+    torch._dynamo.reset()
+    torch.testing.assert_close(compiled, plain)
+    assert len(graphs) == 1
+    compiled.square().sum().backward()
+    again = [p.grad for p in model.parameters() if p.grad is not None]
+    torch.testing.assert_close(again, gradients)
+    inner = [m for m in graphs[0].modules() if isinstance(m, torch.fx.GraphModule)]
+    assert sum(len(m.graph.nodes) for m in inner) < 500

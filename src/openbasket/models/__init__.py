@@ -66,6 +66,13 @@ ALIASES: Mapping[str, str] = {
     "num_attention_heads": "heads",
 }
 
+#: The least value of options that count something.
+_LEAST: Mapping[str, int] = {
+    **{"num_frames": 1, "size": 1, "levels": 2, "depth": 1, "width": 1, "heads": 1, "patch": 1},
+    **{"tubelet_size": 1, "clip_frames": 1, "projection_dim": 1, "mit_layers": 1, "dim": 1},
+    **{"clip_embed_dim": 1, "attn_pool_num_heads": 1},
+}
+
 
 def create_model(
     name: str,
@@ -91,7 +98,9 @@ def create_model(
 
     Raises:
         UnknownNameError: no such model, or the model has no such option.
-        ConfigError: a model of :data:`TEXT_MODELS`, or one of your own that cannot be imported.
+        ConfigError: a model of :data:`TEXT_MODELS`, one of your own that cannot be imported, or an option
+            given by two names.
+        ValueError: a value that the option, or the model with its other options, cannot have.
     """
     if name in TEXT_MODELS:
         raise ConfigError(no_heads(name))
@@ -105,10 +114,18 @@ def create_model(
         options = {key: value for key, value in options.items() if anything or key in parameters}
         options |= overrides
     else:
-        options |= {ALIASES.get(key, key): value for key, value in overrides.items()}
+        for key, value in overrides.items():
+            option = ALIASES.get(key, key)
+            if option in options:
+                raise ConfigError(
+                    f"option '{option}' of model '{name}' is given twice: as '{key}', too"
+                )
+            options[option] = value
     for option in options:
         if option not in parameters and not anything:
             raise UnknownNameError(f"option of model '{name}'", option, list(parameters))
+    if not own:
+        _check(options)
     return cast("nn.Module", build(**options))
 
 
@@ -128,6 +145,21 @@ def no_heads(name: str) -> str:
         f"{TEXT_MODELS[name].replace(':', '.')}, or train it and read its answers with 'openbasket train' "
         "and 'openbasket predict'"
     )
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse values that no model can have.
+
+    Raises:
+        ValueError: says what is allowed.
+    """
+    for option, least in _LEAST.items():
+        value = options.get(option)
+        if isinstance(value, int | float) and (value < least or value != int(value)):
+            raise ValueError(f"{option} must be a whole number of at least {least}; got {value}")
+    rate = options.get("drop_path_rate", 0)
+    if not 0 <= rate < 1:
+        raise ValueError(f"drop_path_rate must be at least 0 and less than 1; got {rate}")
 
 
 def _own(path: str) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.heads import SkillHeads
+from openbasket.models.positions import Source
 
 __all__ = ["DropPath", "VideoModel"]
 
@@ -21,6 +22,9 @@ class VideoModel(nn.Module):
         features: length of the vector that the heads read.
         levels: levels of a skill.
     """
+
+    #: Regular expression of the names of weights that official checkpoints may lack: they start fresh.
+    may_lack = r"$^"
 
     def __init__(self, clip_shape: tuple[int, int, int, int], features: int, levels: int) -> None:
         super().__init__()
@@ -46,21 +50,45 @@ class VideoModel(nn.Module):
         return logits
 
     def through(self, layer: nn.Module, *given: Any) -> Any:
-        """What a layer makes of values; made again in the backward pass with ``gradient_checkpointing``."""
-        if self.gradient_checkpointing and torch.is_grad_enabled():
+        """What a layer makes of values; in training with ``gradient_checkpointing``, made twice."""
+        if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
             return checkpoint(layer, *given, use_reentrant=False)
         return layer(*given)
 
     def from_official(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Give the weights of an official checkpoint the names, and shapes, that they have here.
 
-        Position tables of other lengths are interpolated. Heads come later
+        Position tables of other lengths are interpolated, but see :meth:`regridded`. Heads come later
         (:func:`openbasket.models.weights.load_official`).
 
         Args:
             state: by official name, without what wrappers put before it; may be changed.
         """
         return state
+
+    def regridded(
+        self,
+        state: dict[str, torch.Tensor],
+        source: Source,  # noqa: ARG002 - for those that have such tables
+    ) -> dict[str, torch.Tensor]:
+        """Fit tables of positions whose length alone does not tell their frames and size.
+
+        Args:
+            state: by our names, as :meth:`from_official` gives them; may be changed.
+            source: the clips that the checkpoint was made for; gets notes.
+        """
+        return state
+
+    def completed(
+        self,
+        state: dict[str, torch.Tensor],  # noqa: ARG002 - for those that copy weights
+    ) -> dict[str, torch.Tensor]:
+        """Make weights that a checkpoint lacks, from those that it has or from nothing but their shape.
+
+        Args:
+            state: by our names, as :meth:`from_official` gives them; not changed.
+        """
+        return {}
 
 
 class DropPath(nn.Module):

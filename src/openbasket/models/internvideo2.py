@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from math import isqrt
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from openbasket.models.base import DropPath, VideoModel
-from openbasket.models.positions import resize_space, resize_time
+from openbasket.models.positions import Source, read_grid, resize_space, resize_time
 from openbasket.models.spec import ModelSpec
 
 __all__ = ["SPECS", "InternVideo2", "tiny"]
@@ -20,10 +19,8 @@ SPEC = ModelSpec("internvideo2", 32, 224, 1_029_437_796, SOURCE, "Apache-2.0")
 TINY = ModelSpec("internvideo2-tiny", 8, 112, 2_171_044, SOURCE, "Apache-2.0")
 SPECS = {spec.name: spec for spec in (SPEC, TINY)}
 
-#: Places of a frame (16 x 16) in the position tables of all official checkpoints.
-_OFFICIAL_PLACES = 256
-#: Frames that checkpoints have, unless nothing else explains the length of their table.
-_USUAL_FRAMES = (8, 4, 16, 32, 64)
+#: Places a side in the position tables of all official checkpoints.
+_USUAL_SIDE = 16
 
 
 class InternVideo2(VideoModel):
@@ -49,6 +46,8 @@ class InternVideo2(VideoModel):
         ValueError: sizes that do not go with each other.
     """
 
+    may_lack = r"^fc_norm\."  # which pretraining has not
+
     def __init__(
         self,
         *,
@@ -73,11 +72,9 @@ class InternVideo2(VideoModel):
                 f"width must be a multiple of heads ({heads}) and of attn_pool_num_heads "
                 f"({attn_pool_num_heads}); got {width}"
             )
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f"drop_path_rate must lie in [0, 1); got {drop_path_rate}")
         super().__init__((3, num_frames, size, size), clip_embed_dim, levels)
         self.gradient_checkpointing = gradient_checkpointing
-        self.grid = (num_frames, size // patch)
+        self.grid, self.patch = (num_frames, size // patch), patch
         self.patch_embed = _PatchEmbed(patch, width)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.pos_embed = nn.Parameter(torch.empty(1, 1 + num_frames * self.grid[1] ** 2, width))
@@ -111,36 +108,23 @@ class InternVideo2(VideoModel):
         features: torch.Tensor = self.fc_norm(self.clip_projector(tokens))
         return features
 
-    def from_official(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def regridded(self, state: dict[str, torch.Tensor], source: Source) -> dict[str, torch.Tensor]:
         """Interpolate the position table: linearly over time, bicubically over the picture.
 
-        A table does not say of how many frames it is. What explains its length is sought in this
-        order: 4, 8, 16, 32 or 64 frames of 16 x 16 places (all official checkpoints), the same of
-        the model's own places, the model's own frames, 8, 4, 16, 32 or 64 frames of a square, any
-        frames of the model's own places. A table that none of these explains stays as it is.
+        A table does not say of how many frames it is: see :func:`openbasket.models.positions.read_grid`.
+        One that nothing explains stays as it is.
 
         Args:
-            state: by official name, without what wrappers put before it; may be changed.
+            state: by our names; may be changed.
+            source: the clips that the checkpoint was made for; gets notes.
         """
         table = state.get("pos_embed")
-        if table is None or table.shape == self.pos_embed.shape:
+        if table is None or table.ndim != 3 or len(table) != 1 or table.shape[1] < 2:
             return state
-        known = table.ndim == 3 and len(table) == 1 and table.shape[1] > 1
-        frames = self._frames(table.shape[1] - 1) if known else None
-        if frames:
-            state["pos_embed"] = _resized(table, frames, *self.grid)
+        grid = read_grid(table.shape[1] - 1, self.grid, _USUAL_SIDE, source, patch=self.patch)
+        if grid and grid != self.grid:
+            state["pos_embed"] = _resized(table, grid[0], *self.grid)
         return state
-
-    def _frames(self, tokens: int) -> int | None:
-        """Frames of a position table of so many tokens, or ``None``."""
-        own, side = self.grid
-        for places in (_OFFICIAL_PLACES, side * side):
-            if tokens % places == 0 and tokens // places in _USUAL_FRAMES:
-                return tokens // places
-        for frames in (own, *_USUAL_FRAMES):
-            if frames * isqrt(tokens // frames) ** 2 == tokens:
-                return frames
-        return tokens // places if tokens % places == 0 else None
 
 
 def _resized(table: torch.Tensor, old: int, frames: int, side: int) -> torch.Tensor:

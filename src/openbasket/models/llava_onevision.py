@@ -40,7 +40,9 @@ __all__ = [
 
 _SOURCE = "Li et al., LLaVA-OneVision: Easy Visual Task Transfer (2024)"
 SPECS = {
-    "llava_onevision": ModelSpec("llava_onevision", 32, 384, 8_030_807_584, _SOURCE, "Apache-2.0"),
+    "llava_onevision": ModelSpec(
+        "llava_onevision", 32, 384, 8_030_807_584, _SOURCE, "Apache-2.0", "half"
+    ),
     "llava_onevision-tiny": ModelSpec(
         "llava_onevision-tiny", 4, 56, 563_776, _SOURCE, "Apache-2.0"
     ),

@@ -22,10 +22,14 @@ from openbasket.models.spec import ModelSpec
 __all__ = ["SPECS", "MeMViT", "memvit_16", "memvit_24", "memvit_tiny"]
 
 SOURCE = "MeMViT: Memory-Augmented Multiscale Vision Transformer (CVPR 2022)"
-SPEC = ModelSpec("memvit", 64, 224, 213_431_104, SOURCE, "MIT")
-SPEC_16 = ModelSpec("memvit-16", 64, 224, 34_709_428, SOURCE, "MIT")
-SPEC_24 = ModelSpec("memvit-24", 64, 224, 51_612_052, SOURCE, "MIT")
-TINY = ModelSpec("memvit-tiny", 16, 112, 1_879_700, SOURCE, "MIT")
+_COLOURS = "kinetics"
+_GUESS = (
+    "Which layers have memory is a guess: no release has 48 layers. Every 6th has (memory_every)."
+)
+SPEC = ModelSpec("memvit", 64, 224, 213_431_104, SOURCE, "MIT", _COLOURS, _GUESS)
+SPEC_16 = ModelSpec("memvit-16", 64, 224, 34_709_428, SOURCE, "MIT", _COLOURS)
+SPEC_24 = ModelSpec("memvit-24", 64, 224, 51_612_052, SOURCE, "MIT", _COLOURS)
+TINY = ModelSpec("memvit-tiny", 16, 112, 1_879_700, SOURCE, "MIT", _COLOURS)
 SPECS = {spec.name: spec for spec in (SPEC, SPEC_16, SPEC_24, TINY)}
 
 #: Numbers of tokens over time, height and width, or a kernel or stride over them.
@@ -33,9 +37,12 @@ _Grid = tuple[int, int, int]
 #: Compressed keys and values of one clip, each ``(B, 1 + tokens, C)``.
 _Memory = tuple[torch.Tensor, torch.Tensor]
 
-_ODD_LAYERS = tuple(range(1, 48, 2))
-#: Eight layers with memory, as in the released model of 16 layers.
-_ALL_BUT_EVERY_SIXTH = tuple(i for i in range(48) if i % 6)
+#: Kernel of the first layer over time, height and width.
+_KERNEL: _Grid = (3, 7, 7)
+
+
+#: Names of what a layer's memory has.
+_MEMORY = r"\.attn\.(?:compress_|norm_compress_|rel_pos_mem_)"
 
 
 class MeMViT(VideoModel):
@@ -53,7 +60,7 @@ class MeMViT(VideoModel):
         size: height and width in pixels.
         levels: levels of a skill.
         clip_frames: frames of each of the consecutive clips.
-        patch: stride of the tokens over time, height and width (official: PATCH_STRIDE).
+        patch: stride of the tokens over time, height and width, at most (3, 7, 7) (official: PATCH_STRIDE).
         width: length of a token in the first layers, a multiple of twice ``heads``.
         depth: layers.
         heads: attention heads of the first layers.
@@ -62,7 +69,9 @@ class MeMViT(VideoModel):
             HEAD_MUL and POOL_Q_STRIDE together).
         pool_kv_stride_adaptive: stride of the pooling of keys and values over height and width in
             the first layers; it halves at each of ``stages``.
-        exclude_layers: layers without memory.
+        memory_every: every N-th layer, from the first, has memory. Every second has in the released models; 6
+            gives a model of 48 layers the eight layers with memory of the one of 16, which is a guess.
+        exclude_layers: layers without memory, instead of ``memory_every``.
         attn_max_len: clips that a layer attends to at most, its own included.
         pool_kernel: kernel of the memory's compression over time, height and width.
         pool_stride: its stride.
@@ -75,6 +84,8 @@ class MeMViT(VideoModel):
     Raises:
         ValueError: sizes that do not go with each other.
     """
+
+    may_lack = _MEMORY  # of models without memory
 
     def __init__(
         self,
@@ -90,7 +101,8 @@ class MeMViT(VideoModel):
         mlp_ratio: float = 4.0,
         stages: Sequence[int] = (2, 8, 44),
         pool_kv_stride_adaptive: int = 8,
-        exclude_layers: Collection[int] = _ALL_BUT_EVERY_SIXTH,
+        memory_every: int = 6,
+        exclude_layers: Collection[int] | None = None,
         attn_max_len: int = 3,
         pool_kernel: _Grid = (7, 3, 3),
         pool_stride: _Grid = (4, 2, 2),
@@ -117,8 +129,23 @@ class MeMViT(VideoModel):
             raise ValueError(f"sampler must be gap1, gap2 or the like; got '{sampler}'")
         if readout not in ("mean", "last"):
             raise ValueError(f"readout must be 'mean' or 'last'; got '{readout}'")
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f"drop_path_rate must lie in [0, 1); got {drop_path_rate}")
+        if not isinstance(patch, Sequence) or len(patch) != 3:
+            raise ValueError(
+                f"patch must be three strides, over time, height and width, such as (2, 4, 4); got {patch}"
+            )
+        if any(not 1 <= stride <= kernel for stride, kernel in zip(patch, _KERNEL, strict=True)):
+            raise ValueError(
+                f"patch must be at most the kernel of the first layer, {_KERNEL}, so that every pixel is "
+                f"seen; got {tuple(patch)}"
+            )
+        if any(not 0 <= stage < depth for stage in stages):
+            raise ValueError(
+                f"stages must be layers of the {depth} that there are, 0 to {depth - 1}; got {tuple(stages)}"
+            )
+        if memory_every < 1:
+            raise ValueError(f"memory_every must be at least 1; got {memory_every}")
+        if exclude_layers is None:
+            exclude_layers = [i for i in range(depth) if i % memory_every]
         halvings = [sum(stage <= i for stage in stages) for i in range(depth)]
         super().__init__((3, num_frames, size, size), width * 2 ** halvings[-1], levels)
         self.clip_frames = clip_frames
@@ -128,7 +155,7 @@ class MeMViT(VideoModel):
         self.gradient_checkpointing = gradient_checkpointing
         self.patch_embed = _PatchEmbed(width, patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
-        grid = _pooled((clip_frames, size, size), (3, 7, 7), patch)
+        grid = _pooled((clip_frames, size, size), _KERNEL, patch)
         self.blocks = nn.ModuleList()
         self.without_memory = [i for i in range(depth) if i in exclude_layers]
         for i, halved in enumerate(halvings):
@@ -196,7 +223,7 @@ class MeMViT(VideoModel):
             state: by official name, without what wrappers put before it; may be changed.
         """
         for i in self.without_memory:
-            for name in [n for n in state if re.match(rf"blocks\.{i}\.attn\.{_MEMORY}", n)]:
+            for name in [n for n in state if re.match(rf"blocks\.{i}{_MEMORY}", n)]:
                 del state[name]
         for name, own in self.state_dict().items():
             table = state.get(name)
@@ -210,14 +237,10 @@ class MeMViT(VideoModel):
 
 
 #: The released model of 16 layers.
-memvit_16 = partial(
-    MeMViT, width=96, depth=16, heads=1, stages=(1, 3, 14), exclude_layers=_ODD_LAYERS
-)
+memvit_16 = partial(MeMViT, width=96, depth=16, heads=1, stages=(1, 3, 14), memory_every=2)
 
 #: The released model of 24 layers.
-memvit_24 = partial(
-    MeMViT, width=96, depth=24, heads=1, stages=(2, 5, 21), exclude_layers=_ODD_LAYERS
-)
+memvit_24 = partial(MeMViT, width=96, depth=24, heads=1, stages=(2, 5, 21), memory_every=2)
 
 #: A model that trains on the CPU of a laptop.
 memvit_tiny = partial(
@@ -229,17 +252,14 @@ memvit_tiny = partial(
     depth=8,
     heads=1,
     stages=(1, 2, 7),
-    exclude_layers=_ODD_LAYERS,
+    memory_every=2,
 )
-
-#: Names of what a layer's memory has.
-_MEMORY = r"(?:compress_|norm_compress_|rel_pos_mem_)"
 
 
 class _PatchEmbed(nn.Module):
     def __init__(self, width: int, stride: _Grid) -> None:
         super().__init__()
-        self.proj = nn.Conv3d(3, width, (3, 7, 7), stride, (1, 3, 3))
+        self.proj = nn.Conv3d(3, width, _KERNEL, stride, (1, 3, 3))
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
         patches: torch.Tensor = self.proj(clips)

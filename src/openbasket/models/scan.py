@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from torch.autograd.function import once_differentiable
 
 __all__ = ["CHUNK", "exact_dtype", "selective_scan"]
 
@@ -72,9 +71,7 @@ def selective_scan(
             raise ValueError(f"{name} has shape {tuple(value.shape)}; must be {tuple(shape)}")
     if u.is_cuda and u.dtype != torch.float64 and (kernel := _kernel()):
         return _by_kernel(kernel, u, delta, A, B, C, D, z, delta_bias, softplus=delta_softplus)
-    out: torch.Tensor = _Scan.apply(  # type: ignore[no-untyped-call]
-        u, delta, A, B, C, D, z, delta_bias, delta_softplus
-    )
+    out: torch.Tensor = _scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus)[0]
     return out
 
 
@@ -98,75 +95,129 @@ def _by_kernel(
     return kernel(u, *given, delta_softplus=softplus)
 
 
-class _Scan(torch.autograd.Function):
-    """:func:`selective_scan` in plain torch, with the same arguments."""
+def _forward(
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,  # noqa: N803
+    B: torch.Tensor,  # noqa: N803
+    C: torch.Tensor,  # noqa: N803
+    D: torch.Tensor | None,  # noqa: N803
+    z: torch.Tensor | None,
+    delta_bias: torch.Tensor | None,
+    delta_softplus: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """:func:`selective_scan` in plain torch: its output, and the state at the start of each chunk."""
+    out, starts = _output_shapes(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    starts[0] = 0
+    with _no_autocast(u.device):
+        for i, span in enumerate(_spans(u)):
+            chunk = _chunk(span, starts[i], u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+            y = chunk.y if chunk.z is None else chunk.y * F.silu(chunk.z)
+            out[..., span] = y.permute(1, 2, 0)
+            starts[i + 1] = chunk.states[-1]
+    return out, starts
 
-    @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> torch.Tensor:
-        u, A = inputs[0], inputs[2]
-        spans = _spans(u)
-        starts = u.new_zeros(len(spans) + 1, u.shape[0], *A.shape, dtype=exact_dtype(u))
-        out = torch.empty_like(u)
-        with _no_autocast(u.device):
-            for i, span in enumerate(spans):
-                chunk = _chunk(span, starts[i], *inputs)
-                y = chunk.y if chunk.z is None else chunk.y * F.silu(chunk.z)
-                out[..., span] = y.permute(1, 2, 0)
-                starts[i + 1] = chunk.states[-1]
-        ctx.delta_softplus = inputs[-1]
-        ctx.save_for_backward(*inputs[:-1], starts)
-        return out
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_out: torch.Tensor) -> Any:
-        u, delta, A, B, C, D, z, delta_bias, starts = ctx.saved_tensors
-        inputs = (u, delta, A, B, C, D, z, delta_bias, ctx.delta_softplus)
-        exact = exact_dtype(u)
-        d_u, d_delta, d_B, d_C = (torch.empty_like(x) for x in (u, delta, B, C))
-        d_z = None if z is None else torch.empty_like(z)
-        d_A = torch.zeros_like(A, dtype=exact)
-        d_D, d_bias = d_A.new_zeros(2, len(A))
-        carry = torch.zeros_like(starts[0])  # gradient of a chunk's last state, from later chunks
-        with _no_autocast(u.device):
-            for i, span in reversed(list(enumerate(_spans(u)))):
-                chunk = _chunk(span, starts[i], *inputs)
-                grad = _steps(grad_out, span, exact)
-                if chunk.z is not None and d_z is not None:
-                    gate = chunk.z.sigmoid()
-                    slope = gate * (1 + chunk.z * (1 - gate))
-                    d_z[..., span] = (grad * chunk.y * slope).permute(1, 2, 0)
-                    grad = grad * chunk.z * gate
-                d_states = grad.unsqueeze(3) * chunk.C.unsqueeze(2)
-                d_states[-1] += carry
-                for t in range(len(grad) - 1, 0, -1):
-                    d_states[t - 1].addcmul_(chunk.decay[t], d_states[t])
-                carry = chunk.decay[0] * d_states[0]
-                d_C[..., span] = (grad.unsqueeze(2) @ chunk.states).squeeze(2).permute(1, 2, 0)
-                d_input = (chunk.delta * chunk.u).unsqueeze(2)
-                d_B[..., span] = (d_input @ d_states).squeeze(2).permute(1, 2, 0)
-                d_input = (d_states * chunk.B.unsqueeze(2)).sum(3)  # of delta u
-                d_exponent = chunk.decay.mul_(d_states)  # of delta A
-                d_exponent[0] *= starts[i]
-                d_exponent[1:] *= chunk.states[:-1]
-                d_step = d_input * chunk.u + (d_exponent * A).sum(3)
-                d_A += d_exponent.mul_(chunk.delta.unsqueeze(3)).sum((0, 1))
-                d_input *= chunk.delta
-                if D is not None:
-                    d_input += grad * D
-                    d_D += (grad * chunk.u).sum((0, 1))
-                if ctx.delta_softplus:
-                    d_step *= -torch.expm1(-chunk.delta)
-                d_bias += d_step.sum((0, 1))
-                d_u[..., span] = d_input.permute(1, 2, 0)
-                d_delta[..., span] = d_step.permute(1, 2, 0)
-        return (
-            *(d_u, d_delta, d_A, d_B, d_C),
-            None if D is None else d_D,
-            d_z,
-            None if delta_bias is None else d_bias,
-            None,
-        )
+def _output_shapes(u: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    chunks = -(-u.shape[2] // CHUNK)
+    starts = u.new_empty(chunks + 1, u.shape[0], *others[1].shape, dtype=exact_dtype(u))
+    return torch.empty_like(u), starts
+
+
+def _backward(
+    grad_out: torch.Tensor,
+    starts: torch.Tensor,
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,  # noqa: N803
+    B: torch.Tensor,  # noqa: N803
+    C: torch.Tensor,  # noqa: N803
+    D: torch.Tensor | None,  # noqa: N803
+    z: torch.Tensor | None,
+    delta_bias: torch.Tensor | None,
+    delta_softplus: bool,
+) -> list[torch.Tensor]:
+    """Gradients of u, delta, A, B, C, D and the bias, and of z if there is one."""
+    exact = exact_dtype(u)
+    d_u, d_delta, d_B, d_C = (torch.empty_like(x) for x in (u, delta, B, C))
+    d_z = None if z is None else torch.empty_like(z)
+    d_A = torch.zeros_like(A, dtype=exact)
+    d_D, d_bias = d_A.new_zeros(len(A)), d_A.new_zeros(len(A))
+    carry = torch.zeros_like(starts[0])  # gradient of a chunk's last state, from later chunks
+    with _no_autocast(u.device):
+        for i, span in reversed(list(enumerate(_spans(u)))):
+            chunk = _chunk(span, starts[i], u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+            grad = _steps(grad_out, span, exact)
+            if chunk.z is not None and d_z is not None:
+                gate = chunk.z.sigmoid()
+                slope = gate * (1 + chunk.z * (1 - gate))
+                d_z[..., span] = (grad * chunk.y * slope).permute(1, 2, 0)
+                grad = grad * chunk.z * gate
+            d_states = grad.unsqueeze(3) * chunk.C.unsqueeze(2)
+            d_states[-1] += carry
+            for t in range(len(grad) - 1, 0, -1):
+                d_states[t - 1].addcmul_(chunk.decay[t], d_states[t])
+            carry = chunk.decay[0] * d_states[0]
+            d_C[..., span] = (grad.unsqueeze(2) @ chunk.states).squeeze(2).permute(1, 2, 0)
+            d_input = (chunk.delta * chunk.u).unsqueeze(2)
+            d_B[..., span] = (d_input @ d_states).squeeze(2).permute(1, 2, 0)
+            d_input = (d_states * chunk.B.unsqueeze(2)).sum(3)  # of delta u
+            d_exponent = chunk.decay.mul_(d_states)  # of delta A
+            d_exponent[0] *= starts[i]
+            d_exponent[1:] *= chunk.states[:-1]
+            d_step = d_input * chunk.u + (d_exponent * A).sum(3)
+            d_A += d_exponent.mul_(chunk.delta.unsqueeze(3)).sum((0, 1))
+            d_input *= chunk.delta
+            if D is not None:
+                d_input += grad * D
+                d_D += (grad * chunk.u).sum((0, 1))
+            if delta_softplus:
+                d_step *= -torch.expm1(-chunk.delta)
+            d_bias += d_step.sum((0, 1))
+            d_u[..., span] = d_input.permute(1, 2, 0)
+            d_delta[..., span] = d_step.permute(1, 2, 0)
+    return [d_u, d_delta, d_A, d_B, d_C, d_D, d_bias, *(() if d_z is None else (d_z,))]
+
+
+def _gradient_shapes(_: torch.Tensor, starts: torch.Tensor, *inputs: Any) -> list[torch.Tensor]:
+    u, delta, A, B, C = inputs[:5]
+    z = inputs[6]
+    d_A = torch.empty_like(A, dtype=starts.dtype)
+    sums = (d_A.new_empty(len(A)) for _ in range(2))
+    d_z = () if z is None else (torch.empty_like(z),)
+    return [
+        *(torch.empty_like(u), torch.empty_like(delta), d_A),
+        *(torch.empty_like(B), torch.empty_like(C), *sums, *d_z),
+    ]
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, torch.Tensor]) -> None:
+    ctx.delta_softplus = inputs[-1]
+    ctx.save_for_backward(*inputs[:-1], output[1])
+
+
+def _gradients(ctx: Any, grad_out: torch.Tensor, _: torch.Tensor) -> tuple[Any, ...]:
+    *inputs, starts = ctx.saved_tensors
+    found = _scan_backward(grad_out, starts, *inputs, ctx.delta_softplus)
+    d_u, d_delta, d_A, d_B, d_C, d_D, d_bias, *d_z = found
+    _, _, _, _, _, D, z, delta_bias = inputs
+    return (
+        *(d_u, d_delta, d_A, d_B, d_C),
+        None if D is None else d_D,
+        None if z is None else d_z[0],
+        None if delta_bias is None else d_bias,
+        None,
+    )
+
+
+# Operators of their own, so that torch.compile calls them and does not unroll their steps.
+_scan = torch.library.custom_op("openbasket::selective_scan", _forward, mutates_args=())
+_scan.register_fake(_output_shapes)
+_scan_backward = torch.library.custom_op(
+    "openbasket::selective_scan_backward", _backward, mutates_args=()
+)
+_scan_backward.register_fake(_gradient_shapes)
+_scan.register_autograd(_gradients, setup_context=_keep)
 
 
 class _Chunk(NamedTuple):
@@ -217,8 +268,8 @@ def _steps(x: torch.Tensor, span: slice, exact: torch.dtype) -> torch.Tensor:
 
 
 def _spans(u: torch.Tensor) -> list[slice]:
-    """Cut the time of ``u`` into chunks; none where only shapes are asked for."""
-    starts = () if u.is_meta else range(0, u.shape[2], CHUNK)
+    """Cut the time of ``u`` into chunks."""
+    starts = range(0, u.shape[2], CHUNK)
     return [slice(start, min(start + CHUNK, u.shape[2])) for start in starts]
 
 

@@ -16,8 +16,8 @@ __all__ = ["SPECS", "Siglip", "siglip_tiny"]
 
 _SOURCE = "Zhai et al. 2023, Sigmoid Loss for Language Image Pre-Training (arXiv:2303.15343)"
 SPECS = {
-    "siglip": ModelSpec("siglip", 64, 224, 92_961_124, _SOURCE, "Apache-2.0"),
-    "siglip-tiny": ModelSpec("siglip-tiny", 16, 96, 3_288_100, _SOURCE, "Apache-2.0"),
+    "siglip": ModelSpec("siglip", 64, 224, 92_961_124, _SOURCE, "Apache-2.0", "half"),
+    "siglip-tiny": ModelSpec("siglip-tiny", 16, 96, 3_288_100, _SOURCE, "Apache-2.0", "half"),
 }
 
 #: What a file of the whole SigLIP model holds besides the picture tower.

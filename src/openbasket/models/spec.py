@@ -18,6 +18,8 @@ class ModelSpec:
         params: number of weights at these defaults, with twenty heads of five levels.
         source: where the architecture comes from: a paper, or ``own design``.
         licence: of the code of the architecture.
+        normalise: the setting ``data.normalise`` of its official code.
+        note: what else to know before it is used.
     """
 
     name: str
@@ -26,3 +28,5 @@ class ModelSpec:
     params: int
     source: str
     licence: str
+    normalise: str = "imagenet"
+    note: str = ""

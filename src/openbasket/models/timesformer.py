@@ -21,8 +21,12 @@ __all__ = ["SPECS", "TimeSformer", "tiny"]
 
 _SOURCE = "Bertasius et al., Is Space-Time Attention All You Need for Video Understanding? (2021)"
 SPECS = {
-    "timesformer": ModelSpec("timesformer", 96, 224, 121_403_236, _SOURCE, "Apache-2.0"),
-    "timesformer-tiny": ModelSpec("timesformer-tiny", 16, 112, 2_702_308, _SOURCE, "Apache-2.0"),
+    "timesformer": ModelSpec(
+        "timesformer", 96, 224, 121_403_236, _SOURCE, "Apache-2.0", "kinetics"
+    ),
+    "timesformer-tiny": ModelSpec(
+        "timesformer-tiny", 16, 112, 2_702_308, _SOURCE, "Apache-2.0", "kinetics"
+    ),
 }
 
 _SPACE = "timesformer.embeddings.position_embeddings"
@@ -30,7 +34,6 @@ _TIME = "timesformer.embeddings.time_embeddings"
 
 #: Official name -> name here, as regular expressions, in this order.
 _NAMES = {
-    r"^model\.": "",
     r"^cls_token$": "timesformer.embeddings.cls_token",
     r"^pos_embed$": _SPACE,
     r"^time_embed$": _TIME,
@@ -127,27 +130,32 @@ class TimeSformer(VideoModel):
         return tokens[:, 0]
 
     def from_official(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Give official weights our names; fit the tables over time and space by nearest neighbour.
-
-        An image transformer's weights are inflated as officially: attention over time starts as a
-        copy of that over space, and adds nothing until it has been trained.
-        """
+        """Give official weights our names; fit the tables over time and space by nearest neighbour."""
         state = renamed(state, _NAMES)
         if _SPACE not in state:
             return state
         own = self.state_dict()
-        if _TIME not in state:
-            state = renamed(state, _INFLATED) | state
-            state |= {
-                name: torch.zeros_like(value)
-                for name, value in own.items()
-                if ".temporal_dense." in name or name == _TIME
-            }
-        state[_TIME] = resize_time(state[_TIME], own[_TIME].shape[1], mode="nearest")
+        if _TIME in state:
+            state[_TIME] = resize_time(state[_TIME], own[_TIME].shape[1], mode="nearest")
         first, places = state[_SPACE][:, :1], state[_SPACE][:, 1:]
         places = resize_space(places, math.isqrt(own[_SPACE].shape[1] - 1), mode="nearest")
         state[_SPACE] = torch.cat([first, places], dim=1)
         return state
+
+    def completed(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Inflate an image transformer as officially.
+
+        Attention over time starts as a copy of that over space, and adds nothing until it has been trained.
+        """
+        if _TIME in state or _SPACE not in state:
+            return {}
+        silent = {
+            name: torch.zeros_like(value)
+            for name, value in self.state_dict().items()
+            if ".temporal_dense." in name or name == _TIME
+        }
+        made = renamed(state, _INFLATED) | silent
+        return {name: value for name, value in made.items() if name not in state}
 
 
 class _Attention(nn.Module):

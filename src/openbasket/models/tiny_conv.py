@@ -94,7 +94,7 @@ class TinyConv(nn.Module):
         batch, _, frames = clips.shape[:3]
         pictures = clips.transpose(1, 2).flatten(0, 1)
         pictures = pictures.contiguous(memory_format=torch.channels_last)  # faster on CPUs
-        if self.gradient_checkpointing and torch.is_grad_enabled():
+        if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
             vectors = checkpoint(self.frame, pictures, use_reentrant=False)
         else:
             vectors = self.frame(pictures)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import torch
 from torch import nn
 
-from openbasket.models.positions import resize_space, resize_time
+from openbasket.models.positions import Source, read_grid, resize_space, resize_time
 from openbasket.models.spec import ModelSpec
 from openbasket.models.videomae2 import POSITIONS, VideoMAE2, sinusoids
 
@@ -83,18 +82,28 @@ class UMT(VideoMAE2):
         official = sinusoids(_TIMES * _GRID**2, self.width)
         return nn.Parameter(_resized(official, _GRID, self.times, self.grid))
 
-    def from_official(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Give official weights our names; resize their positions where ours are others.
+    def regridded(self, state: dict[str, torch.Tensor], source: Source) -> dict[str, torch.Tensor]:
+        """Resize positions of other times or places.
 
         A checkpoint without positions was trained with the fixed ones that ours start from.
+
+        Args:
+            state: by our names; may be changed.
+            source: the clips that the checkpoint was made for; gets notes.
         """
-        state = super().from_official(state)
-        length = state[POSITIONS].shape[1]
-        if length != self.times * self.grid**2:
-            grids = (_GRID, self.grid, math.isqrt(length // self.times))
-            grid = next((grid for grid in grids if grid and length % grid**2 == 0), None)
-            if grid:
-                state[POSITIONS] = _resized(state[POSITIONS], grid, self.times, self.grid)
+        table = state.get(POSITIONS)
+        if table is None or table.ndim != 3 or not table.shape[1]:
+            return state
+        grid = read_grid(
+            table.shape[1],
+            (self.times, self.grid),
+            _GRID,
+            source,
+            patch=self.patch,
+            tubelet=self.tubelet_size,
+        )
+        if grid and grid != (self.times, self.grid):
+            state[POSITIONS] = _resized(table, grid[1], self.times, self.grid)
         return state
 
 

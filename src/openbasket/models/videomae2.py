@@ -26,14 +26,14 @@ POSITIONS = "videomae.embeddings.position_embeddings"
 
 #: Official name -> name here, as regular expressions, in this order.
 _NAMES = {
-    r"^(backbone|encoder)\.": "",
+    r"^(embeddings\.|encoder\.layer\.)": r"videomae.\1",
     r"^pos_embed$": POSITIONS,
     r"^patch_embed\.proj\.": "videomae.embeddings.patch_embeddings.projection.",
     r"^blocks\.": "videomae.encoder.layer.",
     r"\.norm1\.": ".layernorm_before.",
     r"\.norm2\.": ".layernorm_after.",
-    r"\.attn\.q_bias$": ".attention.attention.query.bias",
-    r"\.attn\.v_bias$": ".attention.attention.value.bias",
+    r"\.(attn|attention\.attention)\.q_bias$": ".attention.attention.query.bias",
+    r"\.(attn|attention\.attention)\.v_bias$": ".attention.attention.value.bias",
     r"\.attn\.proj\.": ".attention.output.dense.",
     r"\.attn\.": ".attention.attention.",
     r"\.mlp\.fc1\.": ".intermediate.dense.",
@@ -65,6 +65,8 @@ class VideoMAE2(VideoModel):
         ValueError: ``num_frames``, ``size`` or ``width`` does not divide, or ``drop_path_rate`` is not
             in [0, 1).
     """
+
+    may_lack = r"^fc_norm\."  # which pretraining has not
 
     def __init__(
         self,
@@ -112,6 +114,7 @@ class VideoMAE2(VideoModel):
             block.attention.output.dropout = DropPath(rate)
             block.output.dropout = DropPath(rate)
         self.times, self.grid, self.width = num_frames // tubelet_size, size // patch, width
+        self.patch, self.tubelet_size = patch, tubelet_size
         self.videomae.embeddings = _Embeddings(
             self.videomae.embeddings.patch_embeddings, self.positions()
         )
@@ -130,18 +133,29 @@ class VideoMAE2(VideoModel):
         return features
 
     def from_official(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Give official weights our names; positions that they lack are those of a new model."""
-        state = {POSITIONS: self.positions()} | renamed(state, _NAMES)
+        """Give official weights our names; fixed positions of another length are left out."""
+        state = renamed(state, _NAMES)
         for name in [name for name in state if name.endswith(_QKV)]:
             parts = zip(("query", "key", "value"), state.pop(name).chunk(3), strict=True)
             state |= {name.replace("qkv", part): weight for part, weight in parts}
+        trained = isinstance(self.videomae.embeddings.position_embeddings, nn.Parameter)
+        if (
+            not trained
+            and POSITIONS in state
+            and state[POSITIONS].shape[1:2] != (self.times * self.grid**2,)
+        ):
+            del state[POSITIONS]
         return state
+
+    def completed(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Positions that a checkpoint lacks are those of a new model."""
+        return {} if POSITIONS in state else {POSITIONS: self.positions().detach()}
 
 
 def sinusoids(length: int, width: int) -> torch.Tensor:
     """Fixed positions ``(1, length, width)``, sines and cosines in turn (Vaswani et al., 2017)."""
-    column = torch.arange(width)
-    angles = torch.arange(length).double()[:, None] / 10000 ** (column // 2 * 2 / width).double()
+    column = torch.arange(width, dtype=torch.float64)
+    angles = torch.arange(length).double()[:, None] / 10000 ** (column // 2 * 2 / width)
     return torch.where(column % 2 == 0, angles.sin(), angles.cos()).float()[None]
 
 

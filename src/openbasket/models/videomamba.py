@@ -42,8 +42,10 @@ class VideoMamba(VideoModel):
         gradient_checkpointing: keep only the layers' inputs for the backward pass.
 
     Raises:
-        ValueError: ``size`` is no multiple of ``patch``, or ``drop_path_rate`` is not in [0, 1).
+        ValueError: ``size`` is no multiple of ``patch``.
     """
+
+    may_lack = r"^temporal_pos_embedding$"  # which image models have not
 
     def __init__(
         self,
@@ -58,11 +60,8 @@ class VideoMamba(VideoModel):
         gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__((3, num_frames, size, size), width, levels)
-        if size % patch or not 0 <= drop_path_rate < 1:
-            raise ValueError(
-                f"size must be a multiple of patch, drop_path_rate at least 0 and below 1; "
-                f"got {size}, {patch}, {drop_path_rate}"
-            )
+        if size % patch:
+            raise ValueError(f"size must be a multiple of patch ({patch}); got {size}")
         self.gradient_checkpointing = gradient_checkpointing
         self.patch_embed = PatchEmbed(patch, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import re
-from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from zipfile import ZipFile
 
 import torch
-from safetensors.torch import load_file
+from torch import nn
 
-from openbasket.errors import ConfigError, NotFoundError, OpenBasketError
+from openbasket.errors import ConfigError, OpenBasketError
 from openbasket.models import create_model, model_spec
 from openbasket.models.base import VideoModel
+from openbasket.models.positions import Source
+from openbasket.models.reading import read_official
 from openbasket.skills import SKILLS
 
-__all__ = ["LoadReport", "convert", "load_official", "read_official", "renamed"]
+__all__ = ["LoadReport", "convert", "is_head", "lacking", "load_official", "renamed"]
 
-#: Endings of the files that :func:`read_official` reads.
-SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
-#: Where checkpoints keep the weights, if not at the top.
-_NESTS = ("model", "module", "model_state", "state_dict")
-
-#: Bytes that any file may become.
-_HARMLESS = 64 << 20
-#: What wrappers put before names.
-_PREFIXES = ("module.", "_orig_mod.")
+#: What wrappers of a whole model put before names.
+_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.)+")
+#: What larger models call the part that is ours.
+_PARTS = ("model.", "backbone.", "encoder.", "vision_encoder.", "visual.", "video_encoder.")
+#: How many of these may stand before one another.
+_DEPTH = 3
+#: What a model's code raises at weights of quite another one.
+_FOREIGN = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -36,50 +35,103 @@ class LoadReport:
     """What came of loading a checkpoint.
 
     Args:
-        loaded: names of our weights that were set; not tables that a model computes itself.
+        loaded: names of our weights that were set to the checkpoint's.
+        made: names of our weights that the checkpoint does not have and that were made from others, or
+            computed: attention over time from that over space, tables of positions.
         missing: names of our weights that the checkpoint does not have; they stay as they were.
         unexpected: names of the checkpoint that have no place here.
         misfit: our names whose shape is another one in the checkpoint; they stay as they were.
+        lacking: those of ``missing`` and ``misfit`` without which the network is not the checkpoint's: all
+            but heads, and what official checkpoints of this model may lack.
+        notes: what was read of tables that do not tell their frames and size.
     """
 
     loaded: tuple[str, ...]
+    made: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     misfit: tuple[str, ...]
+    lacking: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def any(self) -> bool:
+        """Whether any weight was loaded that is not one of the heads."""
+        return not all(map(is_head, self.loaded))
 
     @property
     def fits(self) -> bool:
-        """Whether any weight was set that is not one of the heads."""
-        return any(not name.startswith("heads.") for name in self.loaded)
+        """Whether the network, heads apart, is now that of the checkpoint."""
+        return self.any and not self.lacking
 
 
-def load_official(model: VideoModel, state_dict: Mapping[str, torch.Tensor]) -> LoadReport:
+def load_official(
+    model: VideoModel,
+    state_dict: Mapping[str, torch.Tensor],
+    *,
+    from_frames: int | None = None,
+    from_size: int | None = None,
+) -> LoadReport:
     """Load the weights of an official checkpoint.
 
-    Twenty heads (``head.0.weight`` and so on) become ours; a classifier of other classes has no place.
+    Twenty heads (``head.0.weight`` and so on) become ours; a classifier of other classes has no place. What
+    wrappers and larger models put before names is left out.
 
     Args:
         model: with our names.
         state_dict: by official name.
+        from_frames: frames of the clips that the checkpoint was trained with; guessed if ``None``.
+        from_size: their height and width in pixels; guessed if ``None``.
+
+    Raises:
+        ConfigError: the checkpoint's positions are not of these frames or this size, or tell them
+            themselves.
     """
-    state = {_bare(name): value for name, value in state_dict.items()}
-    state = model.from_official(state)
+    source = Source(from_frames, from_size)
+    state = model.regridded(model.from_official(_unwrapped(model, state_dict)), source)
+    if (from_frames or from_size) and not source.used:
+        raise ConfigError(
+            "frames and size of the checkpoint's clips were given, but it has no table of positions that "
+            "needs them. Leave out --from-frames and --from-size"
+        )
     for part in ("weight", "bias"):
         names = [f"head.{i}.{part}" for i in range(len(SKILLS))]
         own = getattr(model.heads.linear, part)
         heads = [state[name] for name in names if name in state]
         if len(heads) == len(names) and sum(head.numel() for head in heads) == own.numel():
             state[f"heads.linear.{part}"] = torch.cat([state.pop(name) for name in names])
+    made = model.completed(state)
+    state |= made
     own = model.state_dict()
-    fits = {n: v for n, v in state.items() if n in own and v.shape == own[n].shape}
+    fits = _fitting(own, state)
     model.load_state_dict(fits, strict=False)
-    fixed = model.from_official({})  # tables that no checkpoint has
+    missing = sorted(own.keys() - state.keys())
+    misfit = sorted((state.keys() & own.keys()) - fits.keys())
     return LoadReport(
-        tuple(sorted(fits.keys() - fixed.keys())),
-        tuple(sorted(own.keys() - state.keys())),
-        tuple(sorted(state.keys() - own.keys())),
-        tuple(sorted(n for n in state.keys() & own.keys() if n not in fits)),
+        loaded=tuple(sorted(fits.keys() - made.keys())),
+        made=tuple(sorted(fits.keys() & made.keys())),
+        missing=tuple(missing),
+        unexpected=tuple(sorted(state.keys() - own.keys())),
+        misfit=tuple(misfit),
+        lacking=tuple(sorted([*lacking(model, missing), *(n for n in misfit if not is_head(n))])),
+        notes=tuple(source.notes),
     )
+
+
+def is_head(name: str) -> bool:
+    """Whether a weight belongs to the twenty heads, which start fresh in a run."""
+    return name.startswith("heads.")
+
+
+def lacking(model: nn.Module, missing: Iterable[str]) -> list[str]:
+    """Those of the missing weights without which a model is not that of its checkpoint.
+
+    Args:
+        model: its attribute ``may_lack``, if it has one, is a regular expression of the others.
+        missing: names of its weights.
+    """
+    allowed = getattr(model, "may_lack", r"$^")
+    return [name for name in missing if not is_head(name) and not re.search(allowed, name)]
 
 
 def renamed(state: Mapping[str, torch.Tensor], names: Mapping[str, str]) -> dict[str, torch.Tensor]:
@@ -97,92 +149,31 @@ def renamed(state: Mapping[str, torch.Tensor], names: Mapping[str, str]) -> dict
     return found
 
 
-def read_official(path: Path) -> dict[str, torch.Tensor]:
-    """Read the weights of a checkpoint: safetensors, or what ``torch.save`` writes.
-
-    They may lie under ``model``, ``module``, ``model_state`` or ``state_dict``; whatever else lies
-    there is left out. No code of the file is run.
-
-    Raises:
-        NotFoundError: there is no such file.
-        OpenBasketError: another ending, a damaged file, one without weights, or one whose loading would
-            run code.
-    """
-    if path.suffix not in SUFFIXES:
-        raise OpenBasketError(
-            f"'{path}' is no checkpoint; its name must end in {', '.join(SUFFIXES)}"
-        )
-    if not path.is_file():
-        raise NotFoundError(f"there is no checkpoint at '{path}'")
-    try:
-        found = _unpickled(path) if path.suffix != ".safetensors" else load_file(path)
-    except OpenBasketError:
-        raise
-    except UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        fault = f"asks for {named[1]}" if named else "is damaged, or holds more than weights"
-        raise OpenBasketError(
-            f"'{path}' {fault}. Loading it could run code, so it was not loaded. Get the weights alone: "
-            "as safetensors, or saved with torch.save(model.state_dict(), ...)"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - damaged bytes may end in any error of a reader
-        raise OpenBasketError(
-            f"'{path}' is no whole checkpoint ({str(error)[:200]}). Get it again"
-        ) from None
-    for _ in _NESTS:
-        if isinstance(found, Mapping):
-            nests = (found[n] for n in _NESTS if isinstance(found.get(n), Mapping))
-            found = next(nests, found)
-    pairs = found.items() if isinstance(found, Mapping) else ()
-    state = {n: v for n, v in pairs if isinstance(n, str) and isinstance(v, torch.Tensor)}
-    if not state:
-        raise OpenBasketError(
-            f"'{path}' holds no weights: neither at the top nor under {', '.join(_NESTS)}"
-        )
-    return state
-
-
-def _unpickled(path: Path) -> object:
-    _refuse_bomb(path)
-    with torch.serialization.safe_globals([Namespace]):  # options of a run; it runs no code
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _refuse_bomb(path: Path) -> None:
-    """Refuse a zip file that grows when it is read: ``torch.save`` writes bytes as they are.
-
-    Raises:
-        OpenBasketError: its directory tells of more than twice the bytes of the file, and of 64 MiB.
-        BadZipFile: it begins like a zip file and is none.
-    """
-    with path.open("rb") as file:
-        if file.read(4) != b"PK\x03\x04":  # as older versions of torch.save write
-            return
-    with ZipFile(path) as packed:
-        told, size = sum(part.file_size for part in packed.infolist()), path.stat().st_size
-    if told > max(2 * size, _HARMLESS):
-        raise OpenBasketError(
-            f"'{path}' has {size:,} bytes and would become {told:,} in memory; a checkpoint is not "
-            "compressed. Get it from its makers, or save it again with torch.save"
-        )
-
-
 def convert(
-    path: Path, name: str, *, num_frames: int | None = None, size: int | None = None
+    path: Path,
+    name: str,
+    *,
+    num_frames: int | None = None,
+    size: int | None = None,
+    from_frames: int | None = None,
+    from_size: int | None = None,
 ) -> tuple[VideoModel, LoadReport]:
     """Build a model and load an official checkpoint's file into it.
 
     Weights that the checkpoint does not have are fresh, always the same ones.
 
     Args:
-        path: see :func:`read_official`.
+        path: see :func:`openbasket.models.reading.read_official`.
         name: a key of :data:`openbasket.models.MODELS`.
         num_frames: frames in a clip; the model's own default if ``None``.
         size: height and width of the picture in pixels; the model's own default if ``None``.
+        from_frames: see :func:`load_official`.
+        from_size: see :func:`load_official`.
 
     Raises:
         UnknownNameError: no such model.
-        ConfigError: the model cannot have these frames or this size.
+        ConfigError: the model cannot have these frames or this size, or the checkpoint has others than
+            ``from_frames`` and ``from_size``.
         NotFoundError: there is no such file.
         OpenBasketError: a file that cannot be used, or a model of which there are no checkpoints.
     """
@@ -199,12 +190,42 @@ def convert(
             f"there are no official checkpoints of '{name}'; it is our own design"
         )
     try:
-        return model, load_official(model, state)
-    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        return model, load_official(model, state, from_frames=from_frames, from_size=from_size)
+    except _FOREIGN as error:
         raise OpenBasketError(f"'{path}' is no checkpoint of '{name}': {error}") from None
 
 
-def _bare(name: str) -> str:
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
+def _fitting(
+    own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    return {n: v for n, v in state.items() if n in own and v.shape == own[n].shape}
+
+
+def _unwrapped(
+    model: VideoModel, state_dict: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Leave out of names what stands before ours: as much as makes most of them fit the model."""
+    own = model.state_dict()
+
+    def fitting(state: dict[str, torch.Tensor]) -> int:
+        shapes = {name: value.to("meta") for name, value in state.items()}
+        with suppress(*_FOREIGN):
+            return len(_fitting(own, model.from_official(shapes)))
+        return 0
+
+    plain = {_WRAPPERS.sub("", name): value for name, value in state_dict.items()}
+    return max(_forms(plain, _DEPTH), key=fitting)  # the first, of equal ones
+
+
+def _forms(state: dict[str, torch.Tensor], depth: int) -> Iterator[dict[str, torch.Tensor]]:
+    """The weights by the names that they have, and without each of the parts that names begin with."""
+    yield state
+    for part in _PARTS if depth else ():
+        inside = {
+            _WRAPPERS.sub("", n.removeprefix(part)): v
+            for n, v in state.items()
+            if n.startswith(part)
+        }
+        if inside:
+            others = {n: v for n, v in state.items() if not n.startswith(part)}
+            yield from _forms(others | inside, depth - 1)

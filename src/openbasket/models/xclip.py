@@ -73,6 +73,8 @@ class XClip(VideoModel):
             ``projection_dim`` none of 64.
     """
 
+    may_lack = r"^mit\.|\.message_"  # which CLIP has not
+
     def __init__(
         self,
         *,

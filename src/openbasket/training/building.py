@@ -14,8 +14,10 @@ from torch import nn
 
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.models import TEXT_MODELS, create_model
+from openbasket.models.weights import is_head, lacking
 from openbasket.skills import SKILLS
 from openbasket.training.config import Recipe
+from openbasket.wording import counted
 from openbasket.workspace import sha256
 
 __all__ = ["Start", "build_model", "check_logits", "load_start"]
@@ -94,7 +96,8 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
 
     Raises:
         NotFoundError: there is no such file.
-        ConfigError: it is no safetensors file, nothing in it fits, or weights have other shapes.
+        ConfigError: it is no safetensors file, nothing in it fits, weights have other shapes, or it lacks
+            weights of the network (see ``model.partial``).
     """
     if recipe.model.weights is None:
         return None
@@ -113,8 +116,8 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             f"model.weights: '{path}' is no whole safetensors file ({error}). 'openbasket weights convert' "
             "makes one of an official checkpoint"
         ) from None
-    own = {name: value for name, value in model.state_dict().items() if not _is_head(name)}
-    state = {name: value for name, value in given.items() if not _is_head(name)}
+    own = {name: value for name, value in model.state_dict().items() if not is_head(name)}
+    state = {name: value for name, value in given.items() if not is_head(name)}
     fits = {n: v for n, v in state.items() if n in own and v.shape == own[n].shape}
     misfit = [
         f"{n} is {tuple(v.shape)}, not {tuple(own[n].shape)}"
@@ -132,12 +135,20 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             f"convert ... --model {recipe.model.name} --num-frames {recipe.data.frames} "
             f"--size {recipe.data.size}'"
         )
+    missing = sorted(own.keys() - state.keys())
+    needed = lacking(model, missing)
+    if needed and not recipe.model.partial:
+        more = f" and {len(needed) - SHOWN:,} more" if len(needed) > SHOWN else ""
+        raise ConfigError(
+            f"model.weights: '{path}' lacks {counted(len(needed), 'weight')} of model '{recipe.model.name}': "
+            f"{', '.join(needed[:SHOWN])}{more}. Is it the right file? model.partial = true starts them fresh"
+        )
     model.load_state_dict(fits, strict=False)
     return Start(
         str(recipe.model.weights),
         sha256(path),
         len(fits),
-        tuple(sorted(own.keys() - state.keys())),
+        tuple(missing),
         tuple(sorted(state.keys() - own.keys())),
     )
 
@@ -171,7 +182,3 @@ def check_logits(logits: object, clips: torch.Tensor, recipe: Recipe) -> torch.T
         f"model '{recipe.model.name}' gave {given} for clips {tuple(clips.shape)}; expected "
         f"(B, 20, levels) = {wanted}"
     )
-
-
-def _is_head(name: str) -> bool:
-    return name.startswith("heads.")

@@ -50,6 +50,10 @@ class ModelConfig(_Section):
         description="A safetensors file to begin with ('openbasket weights convert' makes it); of a "
         "model that answers in text, a folder in transformers' format.",
     )
+    partial: bool = Field(
+        default=False,
+        description="Begin with a file that lacks parts of the network; they are new.",
+    )
     checkpointing: bool = Field(
         default=False,
         description="Make activations again in the backward pass: less memory, more time.",
@@ -98,8 +102,9 @@ class DataConfig(_Section):
         default="exact",
         description="exact: the very frames; keyframe: the nearest keyframes, quicker to read.",
     )
-    normalise: Literal["imagenet", "half", "clip"] = Field(
-        default="imagenet", description="Mean and deviation of colours that the model was made for."
+    normalise: Literal["imagenet", "half", "clip", "kinetics"] = Field(
+        default="imagenet",
+        description="Mean and deviation of colours that the model was made for ('openbasket models --json').",
     )
     crop_scale_min: float = Field(
         default=0.6, gt=0, le=1, description="Least share of the area kept by the random crop."
