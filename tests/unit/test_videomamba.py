@@ -58,7 +58,7 @@ def test_the_first_layer_is_never_dropped():
 def test_options_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="multiple of patch"):
         create_model("videomamba-tiny", size=100)
-    with pytest.raises(ValueError, match="below 1"):
+    with pytest.raises(ValueError, match="less than 1"):
         create_model("videomamba-tiny", drop_path_rate=1.0)
 
 
