@@ -293,6 +293,23 @@ def test_other_hostile_shards_are_refused(shards, tmp_path):
     with pytest.raises(BadInputError, match="the frames that it says"):
         import_shards([tar_of(tmp_path / "e.tar", *members)], FrameCache(tmp_path / "x"))
     assert FrameCache(tmp_path / "x").entries() == []
+    held = next(iter(import_shards([first], FrameCache(tmp_path / "y"))))
+    before = held.path.read_bytes()
+    same = files | dict.fromkeys((n for n in files if n.endswith(".jpg")), files["0000.jpg"])
+    members = [(f"a.{name}", content) for name, content in same.items()]
+    import_shards([tar_of(tmp_path / "f.tar", *members)], FrameCache(tmp_path / "y"))
+    assert held.path.read_bytes() == before  # what is there is kept
+    more = [*((f"a.{n}", c) for n, c in files.items()), ("a.evil.bin", b"x")]
+    with pytest.raises(BadInputError, match="just the frames"):
+        import_shards([tar_of(tmp_path / "g.tar", *more)], FrameCache(tmp_path / "z"))
+
+
+def test_an_entry_that_grows_when_it_is_read_is_damaged(video, tmp_path):
+    entry = FrameCache(tmp_path).add(video, TAKING)
+    with zipfile.ZipFile(entry.path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("frames.json", b" " * 1_000_000)
+    with pytest.raises(VideoError, match="compressed"):
+        CachedFrames(entry.path).read()
 
 
 def test_a_subject_stands_once_in_shards(video, tmp_path):

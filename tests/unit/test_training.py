@@ -23,12 +23,13 @@ from training_data import (
 
 from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, VideoError
+from openbasket.errors import BadInputError, ConfigError, NotFoundError, OpenBasketError, VideoError
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.losses import head_sums, skill_loss
+from openbasket.training.run import Folder
 from openbasket.training.sampling import record_effect
 from openbasket.workspace import Workspace, write_text
 
@@ -432,3 +433,29 @@ def test_the_sampling_its_error_and_its_effect_are_recorded(reels, tmp_path):
     run(exact, tmp_path, "exact")
     record = json.loads((tmp_path / "exact" / "recipe.json").read_text())["reading"]
     assert (record["sampling"], record["largest_error_s"]) == ("exact", 0)
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_from(samples, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    run(recipe, tmp_path, "run")
+    for name in ("last", "best"):
+        path = tmp_path / "run" / f"{name}.safetensors"
+        content = bytearray(path.read_bytes())
+        content[-5] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(OpenBasketError, match="checksum"):
+        run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, "run")
+    with pytest.raises(OpenBasketError, match="checksum"):
+        predict.predict(tmp_path / "run", tmp_path, tmp_path / "p.parquet", quiet=True, workers=1)
+
+
+def test_one_process_trains_in_a_folder_and_an_unfinished_epoch_leaves_nothing(samples, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    other = Folder(tmp_path / "run")
+    other.claim(recipe, "data", resume=True)
+    with pytest.raises(ConfigError, match="another process trains"):
+        run(recipe, tmp_path, "run")
+    other.release()
+    (tmp_path / "run" / "best.safetensors").write_bytes(b"of a run that died in its first epoch")
+    Folder(tmp_path / "run").claim(recipe, "data", resume=True)
+    assert not (tmp_path / "run" / "best.safetensors").exists()

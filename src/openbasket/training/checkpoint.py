@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def load(
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in _under(tensors, _OPTIMIZER).items():
         number, _, key = name.partition("/")
+        if not number.isdecimal():
+            raise OpenBasketError(f"'{path}' holds '{name}', which no optimizer has")
         state.setdefault(int(number), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
@@ -87,8 +90,20 @@ def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.
 
 def _write(path: Path, tensors: Mapping[str, torch.Tensor], scalars: Mapping[str, Any]) -> None:
     plain = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
+    text = json.dumps(scalars, sort_keys=True)
     with atomic_path(path) as temporary:
-        save_file(plain, str(temporary), {"scalars": json.dumps(scalars, sort_keys=True)})
+        # One entry: several have no order, and equal checkpoints are to be equal files.
+        save_file(plain, str(temporary), {"scalars": f"{_checksum(plain, text)} {text}"})
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor], text: str) -> str:
+    """CRC-32 of names, types, shapes and values, and of the scalars."""
+    crc = zlib.crc32(text.encode())
+    for name, value in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {value.dtype} {tuple(value.shape)}".encode(), crc)
+        flat = value.reshape(-1)
+        crc = zlib.crc32(flat.view(torch.uint8).numpy().data if flat.numel() else b"", crc)
+    return f"{crc:08x}"
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -96,9 +111,13 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise NotFoundError(f"there is no checkpoint at '{path}'. Make it with 'openbasket train'")
     try:
         with safe_open(str(path), "pt") as file:
-            scalars = json.loads((file.metadata() or {}).get("scalars", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, scalars  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as error:
+            checksum, _, text = (file.metadata() or {}).get("scalars", "").partition(" ")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if checksum != _checksum(tensors, text):
+            raise ValueError("its checksum is another")
+        scalars: dict[str, Any] = json.loads(text)
+        return tensors, scalars
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise OpenBasketError(
             f"'{path}' is no whole checkpoint ({error}). Remove it and train again"
         ) from None

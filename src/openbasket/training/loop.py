@@ -104,13 +104,29 @@ def train(
         DependencyError: the tracker's package is not installed.
         TrainingError: the loss is no number, memory ran out, or a loader process died.
     """
+    folder = Folder(out_dir)
+    try:
+        return _train(recipe, data_root, folder, resume, quiet, workers, on_epoch)
+    finally:
+        folder.release()
+
+
+def _train(
+    recipe: Recipe,
+    data_root: Path,
+    folder: Folder,
+    resume: bool,
+    quiet: bool,
+    workers: int | None,
+    on_epoch: OnEpoch | None,
+) -> TrainReport:
     began = time.monotonic()
+    out_dir = folder.path
     accelerator = make_accelerator(recipe)
     train_samples = _split(data_root, "train", recipe)
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)
     data = fingerprint([*train_samples, *val_samples])
-    folder = Folder(out_dir)
     on_main(accelerator, lambda: folder.claim(recipe, data, resume=resume))
 
     set_seed(seed_of("weights", recipe.train.seed))

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from openbasket import __version__
@@ -53,6 +54,11 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = FileLock(path / ".lock", timeout=0)
+
+    def release(self) -> None:
+        """Let another process train here."""
+        self._lock.release()
 
     def claim(self, recipe: Recipe, data: str, *, resume: bool) -> None:
         """Make it the folder of this run, or check that it is.
@@ -63,16 +69,28 @@ class Folder:
             resume: keep what is there; else remove an earlier run.
 
         Raises:
-            ConfigError: it holds a run of another recipe or other data, or is a file.
+            ConfigError: it holds a run of another recipe or other data, is a file, or another process trains
+                here.
         """
         path = self.path
         if path.exists() and not path.is_dir():
             raise ConfigError(f"'{path}' is a file; a run is a folder")
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise ConfigError(
+                f"another process trains in '{path}'; wait for it, or give another folder"
+            ) from None
         if not resume:
             for name in (LAST, BEST, METRICS, STEPS, CARD, LOG, TRACKER_ID, RECIPE):
                 (path / name).unlink(missing_ok=True)
         settings = recipe.model_dump(mode="json")
-        if not (path / LAST).exists():  # nothing has been trained here yet
+        if not (
+            path / LAST
+        ).exists():  # nothing has been trained here yet, or not for a whole epoch
+            for name in (BEST, METRICS, STEPS, CARD):
+                (path / name).unlink(missing_ok=True)
             write_json(path / RECIPE, {"data": data, "recipe": settings, "versions": _versions()})
             return
         if not (path / RECIPE).exists():

@@ -220,10 +220,22 @@ class CachedFrames:
     def verify(self) -> str | None:
         """Read and check all of it; say what is wrong, or nothing."""
         try:
+            if self.recording.key != self.path.stem:
+                return f"'{self.path}' has the name of another entry"
+        except VideoError as error:
+            return str(error)
+        return self.damage()
+
+    def damage(self) -> str | None:
+        """Read all of it, whatever its name is; say what is wrong, or nothing."""
+        try:
             with self._opened() as archive:
                 recording = self._known[""]
-                if recording.key != self.path.stem:
-                    return f"'{self.path}' has the name of another entry"
+                count = recording.shape[0]
+                raw = recording.taking.format == "raw"
+                frames = [_ARRAY] if raw else [jpeg_name(place) for place in range(count)]
+                if sorted(archive.namelist()) != sorted([_ABOUT, *frames]):
+                    return f"'{self.path}' does not hold just the frames that it says"
                 if bad := archive.testzip():
                     return f"'{self.path}': '{bad}' is damaged"
             self.read()
@@ -235,6 +247,9 @@ class CachedFrames:
     def _opened(self) -> Iterator[zipfile.ZipFile]:
         try:
             with zipfile.ZipFile(self.path) as archive:
+                whole = self.path.stat().st_size
+                if any(m.compress_type or m.file_size > whole for m in archive.infolist()):
+                    raise ValueError("it is compressed")
                 if "" not in self._known:
                     self._known[""] = Recording.from_json(archive.read(_ABOUT))
                 yield archive
@@ -294,24 +309,35 @@ class FrameCache:
         entry = CachedFrames(self._path(_key(self._source(video), taking)))
         return entry if entry.path.is_file() else None
 
-    def put(self, recording: Recording, payloads: Mapping[str, bytes]) -> CachedFrames:
+    def put(
+        self, recording: Recording, payloads: Mapping[str, bytes], *, check: bool = False
+    ) -> CachedFrames:
         """Write an entry.
 
         Args:
             recording: what it holds.
             payloads: the files of its frames, by name.
+            check: look first whether they are what ``recording`` says.
 
         Raises:
+            VideoError: they are not, if they are checked. What was there before is kept.
             WorkspaceError: it cannot be written.
         """
         path = self._path(recording.key)
-        with (
-            atomic_path(path) as temporary,
-            zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            for name, content in {_ABOUT: recording.as_json(), **payloads}.items():
-                archive.writestr(zipfile.ZipInfo(name), content)
+        with atomic_path(path) as temporary:
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+                for name, content in (
+                    {_ABOUT: b""} | {**payloads, _ABOUT: recording.as_json()}
+                ).items():
+                    archive.writestr(zipfile.ZipInfo(name), content)
+            if check and (fault := CachedFrames(temporary).damage()):
+                raise VideoError(fault)
         return CachedFrames(path)
+
+    def entry(self, recording: Recording) -> CachedFrames | None:
+        """The entry of a recording, if there is one."""
+        path = self._path(recording.key)
+        return CachedFrames(path) if path.is_file() else None
 
     def entries(self) -> list[CachedFrames]:
         """All entries, whatever they were taken from."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openbasket.dataset.reader import Sample
-from openbasket.errors import BadInputError, ConfigError, Problem, WorkspaceError
+from openbasket.errors import BadInputError, ConfigError, Problem, VideoError, WorkspaceError
 from openbasket.skills import SKILL_KEYS
 from openbasket.video.cache import CachedFrames, FrameCache, Recording
 from openbasket.workspace import atomic_path, safe_join
@@ -132,7 +132,7 @@ def read_shards(shards: Iterable[Path]) -> Iterator[ShardSample]:
                     ):
                         raise _bad(shard, repr(member.name), _ALLOWED)
                     files[file] = content.read()
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError) as error:
             raise _bad(shard, str(error)[:200], "a whole tar, not compressed") from None
         if files:
             yield ShardSample(shard, key, files)
@@ -160,10 +160,14 @@ def import_shards(shards: Iterable[Path], cache: FrameCache) -> list[CachedFrame
             recording = Recording.from_json(json.dumps(about["frames"]).encode())
         except (KeyError, TypeError, ValueError) as error:
             raise _bad(sample.shard, f"{sample.key}: {error}", "a sample of openbasket") from None
-        entry = cache.put(recording, files)
-        if fault := entry.verify():
-            entry.path.unlink()
-            raise _bad(sample.shard, f"{sample.key}: {fault}", "the frames that it says")
+        entry = cache.entry(recording)
+        if entry is None or entry.verify():  # what is there and whole is kept
+            try:
+                entry = cache.put(recording, files, check=True)
+            except VideoError as error:
+                raise _bad(
+                    sample.shard, f"{sample.key}: {error}", "the frames that it says"
+                ) from None
         added.append(entry)
     return added
 
@@ -193,8 +197,10 @@ def _checked(shard: Path, member: tarfile.TarInfo) -> tuple[str, str]:
     """Key and name in the sample of a file that may be read."""
     folder, _, base = member.name.rpartition("/")
     named = _NAME.fullmatch(base)
-    if not member.isreg() or named is None:
-        raise _bad(shard, repr(member.name), "files named <key>.<name>; no links")
+    if not member.isreg() or member.issparse() or named is None:
+        raise _bad(shard, repr(member.name), "files named <key>.<name>; no links, no holes")
+    if member.size > shard.stat().st_size:
+        raise _bad(shard, f"{member.name!r} of {member.size:,} bytes", "less than the shard has")
     try:
         safe_join(Path("/shard"), member.name)
     except WorkspaceError as error:
