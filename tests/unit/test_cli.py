@@ -26,12 +26,13 @@ HEAVY = {
 VERBS = list(get_command(cli.app).commands)  # type: ignore[attr-defined]
 
 
-def openbasket(*words: str) -> subprocess.CompletedProcess[str]:
+def openbasket(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from openbasket.cli import main; main()", *words],
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
     )
 
 
@@ -101,6 +102,27 @@ def test_errors_are_json_too(tmp_path):
     error = json.loads(done.stdout)["error"]
     assert error["kind"] == "WorkspaceError"
     assert "no workspace at" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("predict", "run", "--data", "ws", "--out", "p.csv"), "named '.parquet'"),
+        (
+            ("weights", "convert", "a.pth", "--model", "umt-tiny", "--out", "x.pth"),
+            "'.safetensors'",
+        ),
+        (("cache", "ws"), "train.csv"),
+    ],
+)
+def test_files_of_another_kind_and_missing_splits_are_refused_before_any_work(
+    words, told, tmp_path
+):
+    done = openbasket(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_check_refuses_a_workspace_without_games(tmp_path):

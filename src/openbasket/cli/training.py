@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
 def cache(
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Dataset in the official layout.")],
     frames: Annotated[int, typer.Option(help="Frames of each reel, spread evenly.")] = 64,
-    size: Annotated[int, typer.Option(help="Shorter side of a frame, pixels.")] = 224,
+    size: Annotated[
+        int, typer.Option(help="Shorter side of a frame, pixels: data.short_side of a recipe.")
+    ] = 224,
     file_format: Annotated[
         str, typer.Option("--format", help="jpeg (small) or raw (large, read without decoding).")
     ] = "jpeg",
@@ -64,7 +66,8 @@ def cache(
     from openbasket.errors import NotFoundError
     from openbasket.video.cache import FrameCache
 
-    names = split or [name for name in SPLIT_FILES if has_split(root, name)]
+    # Without any split, reading the first one says what is missing.
+    names = split or [name for name in SPLIT_FILES if has_split(root, name)] or ["train"]
     parts = {name: read_split(root, name) for name in names}
     samples = [sample for part in parts.values() for sample in part]
     if not samples:
@@ -128,7 +131,7 @@ def train(
 ) -> None:
     """Train a model on the dataset's train split; keep the best by its val split.
 
-    With several processes: accelerate launch --num_processes N -m openbasket train ...
+    With several processes: accelerate launch --multi_gpu --num_processes N -m openbasket train ...
     """
     from dataclasses import asdict
 
@@ -195,10 +198,13 @@ def predict(
     from dataclasses import asdict
 
     from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.errors import ConfigError
     from openbasket.training.predict import failures_path
     from openbasket.training.predict import predict as run_prediction
     from openbasket.training.text import answer_report, answers_path
 
+    if out.suffix != ".parquet":
+        raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
     splits = split or [
         name
         for name in SPLIT_FILES

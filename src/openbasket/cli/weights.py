@@ -93,9 +93,13 @@ def convert(
     """
     from dataclasses import asdict
 
+    from openbasket.errors import ConfigError
     from openbasket.models.weights import convert as convert_file
     from openbasket.training.checkpoint import save_weights
 
+    target = out or path.with_name(f"{path.stem}-{model}.safetensors")
+    if target.suffix != ".safetensors":
+        raise ConfigError(f"--out: got '{target}'; weights are a file named '.safetensors'")
     built, report = convert_file(
         path,
         model,
@@ -104,7 +108,6 @@ def convert(
         from_frames=from_frames,
         from_size=from_size,
     )
-    target = out or path.with_name(f"{path.stem}-{model}.safetensors")
     written = report.fits or (partial and report.any)
     if written:
         _, frames, side, _ = built.clip_shape

@@ -96,7 +96,7 @@ class Folder:
         if not (path / RECIPE).exists():
             raise ConfigError(f"'{path}' holds weights without '{RECIPE}'; give another folder")
         found = read_facts(path)
-        way_out = "Give another folder, or start anew over this run (resume off)"
+        way_out = "Give another folder, or start anew over this run (--no-resume)"
         changed = _differences(found["recipe"], settings)
         if changed:
             raise ConfigError(
