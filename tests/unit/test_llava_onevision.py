@@ -21,12 +21,7 @@ SIZE = 56
 IN_COLUMNS = [[(row + i) % 5 for i in range(20)] for row in range(2)]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

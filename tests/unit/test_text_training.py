@@ -31,12 +31,7 @@ SMALL = ["data.frames=2", "data.size=28", "data.short_side=28", "train.batch_siz
 LEVELS = [tuple((2 * i + k) % 5 for k in range(20)) for i in range(3)]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

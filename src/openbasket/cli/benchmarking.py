@@ -201,15 +201,9 @@ def _write(suite: str, rows: Sequence[Row], out: Path, splits: Sequence[str]) ->
 
 
 def _test_splits(data: Path) -> list[str]:
-    from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.dataset.reader import test_splits
 
-    found = [
-        name
-        for name in SPLIT_FILES
-        if name not in ("train", "val")
-        and has_split(data, name)
-        and read_split(data, name, require_videos=False)
-    ]
+    found = test_splits(data)
     if not found:
         raise ConfigError(
             f"the dataset at '{data}' has no test split. Make it with 'openbasket build'"

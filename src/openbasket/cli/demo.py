@@ -38,7 +38,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
     """Run every stage of the demo in a folder; return the report."""
     from openbasket import __version__
     from openbasket.dataset.build import build
-    from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.dataset.reader import test_splits
     from openbasket.dataset.verify import verify
     from openbasket.errors import OpenBasketError
     from openbasket.evaluation.report import write_report
@@ -120,12 +120,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
         return f"{counted(found.epochs, 'epoch')}, {found.parameters:,} parameters"
 
     def predicting() -> str:
-        splits = [
-            name
-            for name in SPLIT_FILES
-            if name not in ("train", "val") and has_split(root, name) and read_split(root, name)
-        ]
-        frame = predict(run, root, predictions, splits=splits, quiet=quiet).frame
+        frame = predict(run, root, predictions, splits=test_splits(root), quiet=quiet).frame
         return f"{frame['subject_id'].n_unique()} player-seasons"
 
     def reporting() -> str:

@@ -197,7 +197,7 @@ def predict(
     """
     from dataclasses import asdict
 
-    from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.dataset.reader import test_splits
     from openbasket.errors import ConfigError
     from openbasket.training.predict import failures_path
     from openbasket.training.predict import predict as run_prediction
@@ -205,13 +205,7 @@ def predict(
 
     if out.suffix != ".parquet":
         raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
-    splits = split or [
-        name
-        for name in SPLIT_FILES
-        if name not in ("train", "val")
-        and has_split(data, name)
-        and read_split(data, name, require_videos=False)
-    ]
+    splits = split or test_splits(data)
     done = run_prediction(
         run, data, out, splits=splits, views=views, reader=cast("Any", reader), quiet=quiet,
         workers=workers,

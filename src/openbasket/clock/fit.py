@@ -277,21 +277,20 @@ def locate(
             continue
         at, own = _in_stop(rows, index, (first, last), ends)
         off += own
+        if np.isfinite(off) and off <= tolerance_s:
+            found.append((game, event, at, off))
+            continue
+        place = f"period {row['period']}, clock {row['clock_s']:.1f} s"
         if np.isinf(off):
-            place = f"period {row['period']}, clock {row['clock_s']:.1f} s"
-            refused.append((event, f"the video leaves out when the clock started again at {place}"))
-            continue
-        if off > tolerance_s:
-            place = f"period {row['period']}, clock {row['clock_s']:.1f} s"
+            why = f"the video leaves out when the clock started again at {place}"
+        elif off >= UNPROVEN_S:
+            why = f"what was read around {place} does not prove when it was. Add an anchor near it"
+        else:
             why = (
-                f"what was read around {place} does not prove when it was."
-                if off >= UNPROVEN_S
-                else f"the anchors around {place} leave its media time open by +-{off:.1f} s; "
-                f"allowed: {tolerance_s:.1f} s."
+                f"the anchors around {place} leave its media time open by +-{off:.1f} s; allowed: "
+                f"{tolerance_s:.1f} s. Add an anchor near it"
             )
-            refused.append((event, f"{why} Add an anchor near it"))
-            continue
-        found.append((game, event, at, off))
+        refused.append((event, why))
     frame = pl.DataFrame(
         [row[:3] for row in found], schema=tables.dtypes("event_times"), orient="row"
     )
@@ -311,15 +310,11 @@ def _in_stop(
     if last - first < 1e-9:
         return first, stopped
     row = rows[index]
-    at_start = [r for r in rows if r["kind"] == "period_start" and r["period"] == row["period"]]
-    if any(r["clock_s"] == row["clock_s"] for r in at_start):
+    moment = (row["period"], row["clock_s"])
+    here = [(i, r["kind"]) for i, r in enumerate(rows) if (r["period"], r["clock_s"]) == moment]
+    if any(kind == "period_start" for _, kind in here):
         return last, started
-    throws = [
-        i
-        for i, other in enumerate(rows)
-        if other["kind"] == "free_throw"
-        and (other["period"], other["clock_s"]) == (row["period"], row["clock_s"])
-    ]
+    throws = [i for i, kind in here if kind == "free_throw"]
     if not throws or index < throws[0]:
         return first, stopped
     if index > throws[-1]:

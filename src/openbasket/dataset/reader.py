@@ -17,7 +17,7 @@ from openbasket.errors import (
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, Skill, official_level
 from openbasket.workspace import safe_join
 
-__all__ = ["SPLIT_FILES", "Sample", "has_split", "read_split"]
+__all__ = ["SPLIT_FILES", "TEST_SPLITS", "Sample", "has_split", "read_split", "test_splits"]
 
 #: Where each split's CSV lies below the root.
 SPLIT_FILES: dict[str, str] = {
@@ -28,6 +28,8 @@ SPLIT_FILES: dict[str, str] = {
     "cross_league": "BASKET_Labels/cross_league/test.csv",
     "cross_season_and_league": "BASKET_Labels/cross_season_and_league/test.csv",
 }
+#: The splits that models are not chosen by.
+TEST_SPLITS = tuple(name for name in SPLIT_FILES if name not in ("train", "val"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,19 @@ class Sample:
 def has_split(root: Path, split: str) -> bool:
     """Whether the dataset has this split's CSV."""
     return (Path(root) / _file(split)).exists()
+
+
+def test_splits(root: Path) -> list[str]:
+    """Those of :data:`TEST_SPLITS` that a dataset has and that have subjects.
+
+    Raises:
+        BadInputError: bad rows in a split's CSV.
+    """
+    return [
+        name
+        for name in TEST_SPLITS
+        if has_split(root, name) and read_split(root, name, require_videos=False)
+    ]
 
 
 def read_split(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from openbasket.dataset.reader import SPLIT_FILES, Sample, has_split, read_split
+from openbasket.dataset.reader import SPLIT_FILES, TEST_SPLITS, Sample, has_split, read_split
 from openbasket.errors import BadInputError, NotFoundError, Problem, UnknownNameError
 from openbasket.evaluation.baselines import majority, random_guess
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
@@ -139,7 +139,7 @@ def evaluate(
     """
     root = Path(root)
     levels = dataset_levels(root)
-    wanted = list(splits) if splits else [s for s in SPLIT_FILES if s not in ("train", "val")]
+    wanted = list(splits) if splits else list(TEST_SPLITS)
     samples = {
         split: read_split(root, split, levels=levels, require_videos=False)
         for split in SPLIT_FILES

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from openbasket import __version__
-from openbasket.dataset.reader import SPLIT_FILES, Sample, has_split, read_split
+from openbasket.dataset.reader import SPLIT_FILES, TEST_SPLITS, Sample, has_split, read_split
 from openbasket.dataset.statistics import statistics
 from openbasket.evaluation import Evaluation, Result, dataset_levels, evaluate
 from openbasket.evaluation import tables as results
@@ -71,9 +71,7 @@ def write_report(
             for split in SPLIT_FILES
             if has_split(root, split)
         }
-        if evaluation is None and any(
-            rows for s, rows in samples.items() if s not in ("train", "val")
-        ):
+        if evaluation is None and any(samples.get(split) for split in TEST_SPLITS):
             evaluation = evaluate(predictions, root)
         context = {
             "version": __version__,

@@ -11,22 +11,19 @@ import numpy as np
 import polars as pl
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import DataLoader
 
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError, VideoError
-from openbasket.progress import bar
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model, check_logits
 from openbasket.training.config import Recipe, TestConfig
-from openbasket.training.data import ClipDataset, Item, shares
+from openbasket.training.data import ClipDataset
 from openbasket.training.faults import explained
-from openbasket.training.processes import make_accelerator, on_main
+from openbasket.training.processes import make_accelerator, on_main, over_shares
 from openbasket.training.run import BEST, CACHE, read_recipe
 from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
@@ -193,22 +190,18 @@ def _probabilities(
     """``(subjects, 20, levels)``, means over the views; the same in all processes."""
     views = test.temporal_views * test.spatial_views
     keys = [(view, index) for index in range(len(dataset)) for view in range(views)]
-    batches = shares(
-        keys, recipe.train.batch_size, accelerator.process_index, accelerator.num_processes
-    )
-    loader: DataLoader[Item] = DataLoader(
-        dataset, batch_sampler=batches, num_workers=recipe.train.loader_workers
-    )
     model.to(accelerator.device).eval()
-    found: list[tuple[Any, Any]] = []
-    with torch.no_grad(), bar("Predicting", len(batches), quiet=quiet) as advance:
-        for number, (clips, _, subjects) in enumerate(loader, start=1):
-            logits = check_logits(model(clips.to(accelerator.device)), clips, recipe)
-            found.append((subjects.numpy(), logits.double().softmax(dim=2).cpu().numpy()))
-            advance(1, f"{number:,}/{len(batches):,}")
+
+    def answer(clips: torch.Tensor, subjects: torch.Tensor) -> list[tuple[Any, Any]]:
+        logits = check_logits(model(clips), clips, recipe)
+        return [(subjects.numpy(), logits.double().softmax(dim=2).cpu().numpy())]
+
+    found = over_shares(
+        accelerator, recipe, dataset, keys, answer, describe="Predicting", quiet=quiet
+    )
     total = np.zeros((len(dataset), len(SKILL_KEYS), recipe.data.levels))
     seen = np.zeros(len(dataset), int)
-    for subjects, values in gather_object(found):
+    for subjects, values in found:
         np.add.at(total, subjects, values)
         np.add.at(seen, subjects, 1)
     if (seen != views).any():

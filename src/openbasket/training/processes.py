@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TypeVar, cast
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
-from accelerate.utils import DistributedType, broadcast_object_list
+from accelerate.utils import DistributedType, broadcast_object_list, gather_object
+from torch.utils.data import DataLoader
 
 from openbasket.errors import ConfigError, OpenBasketError
+from openbasket.progress import bar
 from openbasket.training.config import Recipe
+from openbasket.training.data import ClipDataset, Item, shares
 
-__all__ = ["make_accelerator", "on_main"]
+__all__ = ["make_accelerator", "on_main", "over_shares"]
 
 Result = TypeVar("Result")
 #: Processes wait so long for the main one, which may be reading the frames of many videos.
@@ -67,3 +70,41 @@ def on_main(accelerator: Accelerator, job: Callable[[], Result]) -> Result:
     if outcome[1]:
         raise SystemExit(2)
     return cast("Result", outcome[0])
+
+
+def over_shares(
+    accelerator: Accelerator,
+    recipe: Recipe,
+    dataset: ClipDataset,
+    keys: Sequence[tuple[int, int]],
+    answer: Callable[[torch.Tensor, torch.Tensor], Iterable[Result]],
+    *,
+    describe: str,
+    quiet: bool = False,
+) -> list[Result]:
+    """Ask for each of the clips once, shared out over the processes, without gradients.
+
+    Args:
+        accelerator: of this process.
+        recipe: of the run.
+        dataset: the clips.
+        keys: of the clips that are wanted.
+        answer: takes a batch of clips ``(B, 3, T, H, W)`` on the device, and the places of their subjects.
+        describe: what the progress bar calls it.
+        quiet: show no progress.
+
+    Returns:
+        What was answered, of all processes, the same in all of them; in no order.
+    """
+    batches = shares(
+        keys, recipe.train.batch_size, accelerator.process_index, accelerator.num_processes
+    )
+    loader: DataLoader[Item] = DataLoader(
+        dataset, batch_sampler=batches, num_workers=recipe.train.loader_workers
+    )
+    found: list[Result] = []
+    with torch.no_grad(), bar(describe, len(batches), quiet=quiet) as advance:
+        for number, (clips, _, subjects) in enumerate(loader, start=1):
+            found += answer(clips.to(accelerator.device), subjects)
+            advance(1, f"{number:,}/{len(batches):,}")
+    return cast("list[Result]", gather_object(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import DataLoader
 
 from openbasket.errors import ConfigError
 from openbasket.models import TEXT_MODELS
 from openbasket.models.skill_text import FAULTS, VIDEO, answer, prompt
-from openbasket.progress import bar
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.config import Recipe
-from openbasket.training.data import MISSING, ClipDataset, Item, seed_of, shares
+from openbasket.training.data import MISSING, ClipDataset, seed_of
 from openbasket.training.faults import diverged
+from openbasket.training.processes import over_shares
 from openbasket.training.session import Session
 from openbasket.workspace import write_json
 
@@ -234,19 +232,14 @@ def rate(
         ``(len(subjects), 20, levels)``, the same in all processes; NaN where an answer gives no level.
     """
     keys = [(0, index) for index in range(len(subjects))]
-    batches = shares(
-        keys, recipe.train.batch_size, accelerator.process_index, accelerator.num_processes
-    )
-    loader: DataLoader[Item] = DataLoader(
-        dataset, batch_sampler=batches, num_workers=recipe.train.loader_workers
-    )
     learner.to(accelerator.device).eval()
-    found: list[tuple[int, Rating]] = []
-    with torch.no_grad(), bar("Answering", len(batches), quiet=quiet) as advance:
-        for number, (clips, _, indices) in enumerate(loader, start=1):
-            found += zip(indices.tolist(), learner.rate(clips.to(accelerator.device)), strict=True)
-            advance(1, f"{number:,}/{len(batches):,}")
-    by_index: dict[int, Rating] = dict(gather_object(found))
+
+    def answers(clips: torch.Tensor, indices: torch.Tensor) -> Iterable[tuple[int, Rating]]:
+        return zip(indices.tolist(), learner.rate(clips), strict=True)
+
+    by_index = dict(
+        over_shares(accelerator, recipe, dataset, keys, answers, describe="Answering", quiet=quiet)
+    )
     ratings = [by_index[index] for index in range(len(subjects))]
     if accelerator.is_main_process:
         texts = {

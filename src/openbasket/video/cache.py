@@ -288,9 +288,9 @@ class FrameCache:
             VideoError: the video is missing or does not decode.
             WorkspaceError: the entry cannot be written.
         """
-        entry = self.find(video, taking)
+        source = self._source(video)
+        entry = self._at(_key(source, taking))
         if entry is None:
-            source = self._source(video)
             frames = frames_at(
                 video, taking.wanted, taking.size,
                 sampling=taking.sampling, threads=threads, limits=limits,
@@ -306,8 +306,7 @@ class FrameCache:
         Raises:
             VideoError: there is no such video.
         """
-        entry = CachedFrames(self._path(_key(self._source(video), taking)))
-        return entry if entry.path.is_file() else None
+        return self._at(_key(self._source(video), taking))
 
     def put(
         self, recording: Recording, payloads: Mapping[str, bytes], *, check: bool = False
@@ -326,18 +325,17 @@ class FrameCache:
         path = self._path(recording.key)
         with atomic_path(path) as temporary:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-                for name, content in (
-                    {_ABOUT: b""} | {**payloads, _ABOUT: recording.as_json()}
-                ).items():
-                    archive.writestr(zipfile.ZipInfo(name), content)
+                archive.writestr(zipfile.ZipInfo(_ABOUT), recording.as_json())
+                for name, content in payloads.items():
+                    if name != _ABOUT:
+                        archive.writestr(zipfile.ZipInfo(name), content)
             if check and (fault := CachedFrames(temporary).damage()):
                 raise VideoError(fault)
         return CachedFrames(path)
 
     def entry(self, recording: Recording) -> CachedFrames | None:
         """The entry of a recording, if there is one."""
-        path = self._path(recording.key)
-        return CachedFrames(path) if path.is_file() else None
+        return self._at(recording.key)
 
     def entries(self) -> list[CachedFrames]:
         """All entries, whatever they were taken from."""
@@ -347,6 +345,10 @@ class FrameCache:
     def remove_leftovers(self) -> int:
         """Remove what killed runs left of files that they had not finished; return how many."""
         return remove_leftovers(self.folder)
+
+    def _at(self, key: str) -> CachedFrames | None:
+        path = self._path(key)
+        return CachedFrames(path) if path.is_file() else None
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.zip"

@@ -11,40 +11,26 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-__all__ = ["decode", "presentation_times", "whole_frames"]
+__all__ = ["count_packets", "decode", "whole_frames"]
 
 #: Frames that H.264 and HEVC can hold back at most.
 _MAX_HELD = 16
 
 
-def presentation_times(
-    container: InputContainer, stream: VideoStream
-) -> tuple[list[int], list[int]]:
-    """Read all packets, decode none: sorted ``pts`` of the frames, and those of the key frames."""
-    shown: list[int] = []
-    keys: list[int] = []
-    for packet in container.demux(stream):
-        if packet.pts is None or packet.is_discard:
-            continue
-        shown.append(packet.pts)
-        if packet.is_keyframe:
-            keys.append(packet.pts)
-    return sorted(shown), sorted(keys)
+def count_packets(container: InputContainer, stream: VideoStream) -> int:
+    """Read all packets, decode none: how many frames are to be shown."""
+    return sum(p.pts is not None and not p.is_discard for p in container.demux(stream))
 
 
-def decode(
-    container: InputContainer, stream: VideoStream, start_pts: int | None = None
-) -> Iterator[VideoFrame]:
-    """Decode frames in presentation order, from the key frame at or before ``start_pts``.
-
-    Frames that are stored behind that key frame and shown before it (an open group of pictures) need what
-    lies before it, and are left out.
+def decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Decode all frames in presentation order, from the first one on.
 
     Raises:
         av.InvalidDataError: a frame is damaged, see :func:`whole_frames`.
     """
     stream.codec_context.flush_buffers()
-    return whole_frames(_packets_from(container, stream, start_pts))
+    container.seek(0, stream=stream, backward=True)
+    return whole_frames(container.demux(stream))
 
 
 def whole_frames(packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
@@ -79,32 +65,6 @@ def whole_frames(packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]
                 yield held.popleft()[1]
     for _, frame in held:
         yield frame
-
-
-def _packets_from(
-    container: InputContainer, stream: VideoStream, start_pts: int | None
-) -> Iterator[Packet[VideoStream]]:
-    """Packets from the last key frame that is shown at or before a moment."""
-    if start_pts is None:
-        container.seek(0, stream=stream, backward=True)
-        yield from container.demux(stream)
-        return
-    sought, first = start_pts, None
-    while True:  # FFmpeg looks for the time of decoding, which comes before that of showing
-        container.seek(sought, stream=stream, backward=True)
-        packets = container.demux(stream)
-        packet = next(packets)
-        if packet.pts is None or packet.dts is None or packet.pts <= start_pts:
-            break
-        if first is not None and packet.dts >= first:
-            break  # the first of all
-        first = packet.dts
-        sought = packet.dts - 1
-    shown = packet.pts
-    yield packet
-    for packet in packets:
-        if shown is None or packet.pts is None or packet.pts >= shown:
-            yield packet
 
 
 av.logging.set_level(av.logging.ERROR)

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from openbasket.errors import VideoError
 from openbasket.storage import Place
 from openbasket.video.boxes import read_index
-from openbasket.video.decoding import decode, presentation_times
+from openbasket.video.decoding import count_packets, decode
 from openbasket.video.probe import Limits, open_video
 from openbasket.wording import counted
 
@@ -73,7 +73,7 @@ def count_frames(path: Place, limits: Limits | None = None) -> int:
     count = 0
     with open_video(path, limits) as (container, stream):
         size = (stream.width, stream.height)
-        promised = len(presentation_times(container, stream)[0])
+        promised = count_packets(container, stream)
         for frame in decode(container, stream):
             if frame.pts is None or (last is not None and frame.pts <= last):
                 raise VideoError(
