@@ -28,7 +28,7 @@ __all__ = [
 
 
 #: Of the way clips are cut: another one gives other pictures from the same source.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ __all__ = ["copy_clip", "copyable"]
 
 #: Fewer frames than this are not worth a seam.
 _WORTH = 15
-#: Edges are few frames: they are encoded sooner, and take more bytes.
-_EDGE_PRESET = "superfast"
+#: Edges are few frames: they are encoded sooner, at no less quality, and take more bytes. Beside veryfast at
+#: crf 23 superfast takes 0.6 of the time and 1.7 of the bytes, ultrafast 0.3 and 2.9.
+_EDGE_PRESET, _SHORT_EDGE_PRESET = "superfast", "ultrafast"
 #: A group of pictures that is longer is not held in memory.
 _MOST_PACKETS = 3000
 
@@ -166,22 +167,24 @@ def _edges(
     """
     files = [io.BytesIO(), io.BytesIO()]
     lengths = [plan.head, span.frames - plan.tail]
-    if encoding.preset != "ultrafast":
-        encoding = replace(encoding, preset=_EDGE_PRESET)
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(source.writer(file, encoding)) if length else None
+            stack.enter_context(source.writer(file, _edge_encoding(encoding, length)))
+            if length
+            else None
             for file, length in zip(files, lengths, strict=True)
         ]
         start = source.zero + int(span.start_s / source.base)
-        shown = 0
+        shown, last = 0, -1
         for frame in _decoded(source, _needed(packets, plan, lengths, encoding.check)):
             if frame.is_corrupt:  # also before the clip: its pictures are made of it
                 raise av.InvalidDataError(0, "a damaged picture")
             place = ((frame.pts or 0) - start) // frame_step(source.base)
             if not 0 <= place < span.frames:
                 continue
-            shown += 1
+            if place <= last:
+                raise av.InvalidDataError(0, "pictures out of order")
+            shown, last = shown + 1, place
             writer = writers[0] if place < plan.head else writers[1] if place >= plan.tail else None
             if writer is not None:
                 writer.write_picture(frame)
@@ -189,6 +192,11 @@ def _edges(
     if written != lengths or (encoding.check and shown != span.frames):
         raise av.InvalidDataError(0, "a picture is missing")
     return [file.getvalue() for file in files]
+
+
+def _edge_encoding(encoding: Encoding, frames: int) -> Encoding:
+    short = frames <= encoding.gop or encoding.preset == _SHORT_EDGE_PRESET
+    return replace(encoding, preset=_SHORT_EDGE_PRESET if short else _EDGE_PRESET)
 
 
 def _needed(
@@ -205,11 +213,13 @@ def _needed(
 
 
 def _decoded(source: Source, stretches: Iterable[Sequence[Placed]]) -> Iterator[VideoFrame]:
+    """Decode stretches; what lies before the clip only as far as other pictures are made of it."""
     for stretch in stretches:
         decoder = CodecContext.create("h264", "r")
         assert isinstance(decoder, VideoCodecContext)
         decoder.extradata = source.stream.codec_context.extradata
         decoder.thread_count = 1
-        for _, packet in stretch:
+        for place, packet in stretch:
+            decoder.skip_frame = "NONREF" if place < 0 else "DEFAULT"
             yield from decoder.decode(packet)
         yield from decoder.decode(None)

@@ -35,7 +35,8 @@ class Encoding:
 
     Args:
         crf: x264 constant rate factor.
-        preset: x264 preset; the edges of what is copied take superfast, or ultrafast if that is given.
+        preset: x264 preset; the edges of what is copied take superfast, or ultrafast where they are no longer
+            than a group of pictures.
         gop: frames between key frames; short ones make reading of single frames cheap.
         sound: keep it (AAC, 48 kHz stereo).
         copy: where the source has a clip's size, rate and codec, copy whole groups of pictures and encode
