@@ -170,6 +170,16 @@ def test_moments_that_contradict_or_do_not_tell_are_refused(moments, reason) -> 
     assert reason in placed.refused
 
 
+def test_a_moment_of_a_period_that_the_game_does_not_have_is_named() -> None:
+    given = Given(moments=(moment(1, 545.0), moment(7, 545.0)))
+    placed = place(fit_stamps(game(), stamped()), given)
+    assert set(placed.anchors["period"]) == {1, 2, 3, 4}
+    (reason,) = placed.left_out
+    assert reason.startswith("moment period 7 clock")
+    assert "is not used" in reason
+    assert "no anchors in period 7" in reason
+
+
 def shuffled() -> pl.DataFrame:
     table = stamped()
     return table.with_columns(wall_time=table["wall_time"].shuffle(seed=1))

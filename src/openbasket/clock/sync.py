@@ -178,7 +178,7 @@ class WallSynced:
         residual_s: the median of the anchors' own.
         located: share of the events that are placed.
         parts: the offsets, see :class:`openbasket.clock.wall_clock.Part`.
-        left_out: a reason for each period without anchors.
+        left_out: a reason for each period without anchors, and each moment that is not used.
     """
 
     game_id: str

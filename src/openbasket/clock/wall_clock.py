@@ -90,7 +90,7 @@ class Placed:
     Args:
         anchors: table ``anchors``, ``how="wall_clock"``; empty where the game is refused.
         parts: the offsets.
-        left_out: a reason for each period without anchors.
+        left_out: a reason for each period without anchors, and each moment that is not used.
         refused: why the game has none, or None.
     """
 
@@ -234,15 +234,16 @@ def _place(fit: StampFit, given: Given, duration_s: float | None, tolerance_s: f
         raise _RefusedError(
             f"the stamps scatter by {fit.spread_s:.1f} s about the clock; allowed: {tolerance_s:.1f} s"
         )
+    left_out = list(fit.left_out)
     if given.moments:
-        parts = _parts(fit, given.moments, tolerance_s)
+        parts, unknown = _parts(fit, given.moments, tolerance_s)
+        left_out += unknown
     elif given.start is not None:
         delay = fit.delay_s if given.delay_s is None else given.delay_s
         residual = fit.delay_s / 2 if given.delay_s is None else 0.0
         parts = [Part(1, 99, -given.start.timestamp() - delay, residual)]
     else:
         raise _RefusedError("neither a start of the video nor a moment of it is given")
-    left_out = list(fit.left_out)
     rows: list[pl.DataFrame] = []
     for (period,), anchors in fit.anchors.group_by("period", maintain_order=True):
         number = int(str(period))
@@ -290,8 +291,10 @@ class _Range:
         return (self.high - self.low) / 2
 
 
-def _parts(fit: StampFit, moments: Sequence[Moment], tolerance_s: float) -> list[Part]:
-    """Group moments, in the order of the game, by the offset that they say."""
+def _parts(
+    fit: StampFit, moments: Sequence[Moment], tolerance_s: float
+) -> tuple[list[Part], list[str]]:
+    """Group moments, in the order of the game, by the offset that they say; name those that say nothing."""
     clock = GameClock(fit.anchors)
     ranges: list[_Range] = []
     unknown: list[str] = []
@@ -299,7 +302,7 @@ def _parts(fit: StampFit, moments: Sequence[Moment], tolerance_s: float) -> list
         try:
             ranges.append(_range(clock, moment))
         except NotFoundError as error:
-            unknown.append(f"moment {moment}: {error}")
+            unknown.append(f"moment {moment} is not used: {error}")
     if not ranges:
         raise _RefusedError(
             f"the stamps do not tell when it was; {'; '.join(unknown)}; give another moment"
@@ -316,7 +319,7 @@ def _parts(fit: StampFit, moments: Sequence[Moment], tolerance_s: float) -> list
         if groups:
             _check_cut(groups[-1][-1], one)
         groups.append([one])
-    return [_part(fit, group, tolerance_s) for group in groups]
+    return [_part(fit, group, tolerance_s) for group in groups], unknown
 
 
 def _in_order(moments: Sequence[Moment]) -> list[Moment]:
