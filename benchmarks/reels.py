@@ -342,7 +342,7 @@ def compare(games: Path, run: Path, subjects: int) -> dict[str, Any]:
 
 
 def join_stored(root: Path) -> dict[str, float]:
-    """Make a reel of fifty clips that are in the store: check them, join them, hash the reel. Medians of 5."""
+    """Make a reel of 50 clips of the store (check, join, hash it); medians of five."""
     from openbasket.reels.assemble import ReelJob, assemble
     from openbasket.reels.cut import clip_name
     from openbasket.storage import Folder
