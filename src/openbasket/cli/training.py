@@ -155,6 +155,12 @@ def train(
         f"({report.val_samples} to validate), {report.parameters:,} parameters, "
         f"{report.seconds:.0f} s; best epoch {report.best_epoch}"
     )
+    if report.features_computed is not None:
+        reels = report.train_samples + report.val_samples
+        say(
+            f"heads alone learned; features of {counted(reels, 'reel')}: "
+            f"{report.features_computed} computed, {reels - report.features_computed} from the cache"
+        )
     if effect:
         exact, near = effect["accuracy"]["exact"], effect["accuracy"]["keyframe"]
         say(

@@ -87,8 +87,9 @@ class TinyConv(VideoModel):
         for layer in self.time:
             tokens = layer(tokens)
         tokens = self.norm(tokens)
-        weights: torch.Tensor = self.score(tokens).softmax(dim=1)
-        return (weights * tokens).sum(dim=1)
+        weights = self.score(tokens).softmax(dim=1)
+        pooled: torch.Tensor = (weights * tokens).sum(dim=1)
+        return pooled
 
 
 def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
