@@ -212,7 +212,11 @@ def _scan(container: InputContainer, stream: VideoStream) -> _Packets | None:
     bring: set[int] = set()
     latest = -(1 << 63)
     for packet in container.demux(stream):
-        if packet.size == 0 or packet.is_discard:
+        if packet.size == 0:
+            continue
+        if packet.is_discard:  # not shown, but later frames may be made of it
+            if packet.pts is not None and starts and packet.pts < next(reversed(starts)):
+                return None
             continue
         if packet.pts is None:
             return None

@@ -12,7 +12,7 @@ from helpers import picture
 from openbasket.errors import VideoError
 from openbasket.video import samples as samples_module
 from openbasket.video.boxes import Box, inner_boxes, outer_boxes, read_index
-from openbasket.video.frames import frames_at
+from openbasket.video.frames import Every, frames_at
 from openbasket.video.groups import _Demuxed, _Indexed, open_groups
 from openbasket.video.probe import Limits
 from openbasket.video.samples import read_samples
@@ -132,6 +132,28 @@ def test_a_frame_that_the_index_moves_is_not_given_for_another(film, tmp_path):
         except VideoError:
             continue
         np.testing.assert_array_equal(got, sequential(path)[[place]])
+
+
+def test_a_frame_that_the_index_hides_is_still_decoded_for_the_others(film, tmp_path):
+    """Shown before the video begins, it is not shown at all; those that refer to it are."""
+    ctts = index_boxes(film)[b"ctts"]
+    count = int.from_bytes(film.read_bytes()[ctts.start + 4 : ctts.start + 8], "big")
+    hidden = 0
+    for row in range(1, count):
+        for value in (bytes(4), b"\xff\0\0\0"):
+            path = tmp_path / f"{row}.mp4"
+            data = bytearray(film.read_bytes())
+            begin = ctts.start + 8 + 8 * row + 4
+            data[begin : begin + 4] = value
+            path.write_bytes(data)
+            try:
+                got = frames_at(path, Every(1)).pixels
+            except VideoError:
+                continue
+            whole = sequential(path)
+            np.testing.assert_array_equal(got, whole)
+            hidden += len(whole) < FRAMES
+    assert hidden > 5
 
 
 def test_a_file_that_shrinks_below_its_index_is_told(film, tmp_path):
