@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from openbasket.errors import ConfigError, UnknownNameError
 from openbasket.models import MODELS, create_model, model_spec
+from openbasket.models.base import VideoModel
 from openbasket.training.data import COLOURS
 
 FRAMES, SIZE = 4, 64
@@ -84,6 +85,17 @@ def test_gradient_reaches_every_parameter(name, clips):
             assert not parameter.grad.any(), key
             continue
         assert parameter.grad.abs().sum() > 0, key
+
+
+def test_logits_are_what_the_heads_make_of_features(name, clips):
+    model = make(name).eval()
+    assert isinstance(model, VideoModel)
+    with torch.no_grad():
+        features = model.features(clips)
+        assert features.shape == (3, model.heads.linear.in_features)
+        assert torch.equal(model.heads(features), model(clips))
+        with pytest.raises(ValueError, match="built for"):
+            model(clips[:, :, 1:])
 
 
 def test_clips_of_a_batch_do_not_influence_each_other(name, clips):

@@ -186,3 +186,19 @@ def test_killed_twice_at_any_moment_the_run_is_bit_for_bit_the_same(root, tmp_pa
         whole = (tmp_path / "straight" / name).read_bytes()
         assert (tmp_path / "killed" / name).read_bytes() == whole, name
     assert pl.read_csv(tmp_path / "killed" / "steps.csv")["epoch"].n_unique() == 8
+
+
+@pytest.mark.slow
+def test_two_processes_share_out_the_features_of_a_frozen_backbone(root, tmp_path):
+    call(training("tiny", root, tmp_path / "begun", [*SMALL, "train.epochs=1"]))
+    weights = f"model.weights={tmp_path / 'begun' / 'best.safetensors'}"
+    settings = [*SMALL, "train.epochs=3", "model.frozen=true", weights]
+    runs = []
+    for processes in (1, 2):
+        cut = f"train.batch_size={8 // processes}"
+        out = tmp_path / f"{processes}"
+        done = call([*training("tiny", root, out, [*settings, cut]), "--json"], processes)
+        assert json.loads(done.stdout)["features_computed"] == 2 * SUBJECTS
+        runs.append(load_file(out / "best.safetensors"))
+    for key, value in runs[0].items():
+        assert abs(value - runs[1][key]).max() < 1e-5, key

@@ -78,7 +78,7 @@ def cache(
     damaged = verified(store, workers=workers, quiet=quiet) if verify else []
     videos = list(dict.fromkeys(sample.video for sample in samples))
     entries = cache_frames(
-        videos, folder, frames=frames, short_side=size, sampling=cast("Any", sampling),
+        videos, folder, root=root, frames=frames, short_side=size, sampling=cast("Any", sampling),
         format=cast("Any", file_format), workers=workers, quiet=quiet,
     )  # fmt: skip
     held = dict(zip(videos, entries, strict=True))
@@ -155,6 +155,12 @@ def train(
         f"({report.val_samples} to validate), {report.parameters:,} parameters, "
         f"{report.seconds:.0f} s; best epoch {report.best_epoch}"
     )
+    if report.features_computed is not None:
+        reels = report.train_samples + report.val_samples
+        say(
+            f"heads alone learned; features of {counted(reels, 'reel')}: "
+            f"{report.features_computed} computed, {reels - report.features_computed} from the cache"
+        )
     if effect:
         exact, near = effect["accuracy"]["exact"], effect["accuracy"]["keyframe"]
         say(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ModelSpec"]
+__all__ = ["OWN_DESIGN", "ModelSpec"]
+
+#: The source of a model that has no paper, and so no official checkpoints.
+OWN_DESIGN = "own design"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class ModelSpec:
         frames: frames in a clip, unless told otherwise.
         size: height and width of the picture in pixels, unless told otherwise.
         params: number of weights at these defaults, with twenty heads of five levels.
-        source: where the architecture comes from: a paper, or ``own design``.
+        source: where the architecture comes from: a paper, or :data:`OWN_DESIGN`.
         licence: of the code of the architecture.
         normalise: the setting ``data.normalise`` of its official code.
         note: what else to know before it is used.

@@ -16,6 +16,7 @@ from openbasket.models import create_model, model_spec
 from openbasket.models.base import VideoModel
 from openbasket.models.positions import Source
 from openbasket.models.reading import read_official
+from openbasket.models.spec import OWN_DESIGN
 from openbasket.skills import SKILLS
 
 __all__ = ["LoadReport", "convert", "is_head", "lacking", "load_official", "renamed"]
@@ -177,7 +178,10 @@ def convert(
         NotFoundError: there is no such file.
         OpenBasketError: a file that cannot be used, or a model of which there are no checkpoints.
     """
-    model_spec(name)
+    if model_spec(name).source == OWN_DESIGN:
+        raise OpenBasketError(
+            f"there are no official checkpoints of '{name}'; it is our own design"
+        )
     state = read_official(path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -185,10 +189,7 @@ def convert(
             model = create_model(name, num_frames=num_frames, size=size)
         except ValueError as error:
             raise ConfigError(f"model '{name}' cannot be built like this: {error}") from None
-    if not isinstance(model, VideoModel):
-        raise OpenBasketError(
-            f"there are no official checkpoints of '{name}'; it is our own design"
-        )
+    assert isinstance(model, VideoModel)
     try:
         return model, load_official(model, state, from_frames=from_frames, from_size=from_size)
     except _FOREIGN as error:

@@ -54,6 +54,11 @@ class ModelConfig(_Section):
         default=False,
         description="Begin with a file that lacks parts of the network; they are new.",
     )
+    frozen: bool = Field(
+        default=False,
+        description="Train the heads alone, on features of the begun weights that are computed once; "
+        "no augmentation.",
+    )
     checkpointing: bool = Field(
         default=False,
         description="Make activations again in the backward pass: less memory, more time.",
@@ -261,6 +266,27 @@ class Recipe(_Section):
     train: TrainConfig
     test: TestConfig = TestConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _frozen_fits(self) -> Recipe:
+        """Refuse what has nothing to act on where features are computed once, of the plain video."""
+        model, data = self.model, self.data
+        if not model.frozen:
+            return self
+        faults = {
+            "a model that answers in text: it has no heads": model.name in TEXT_MODELS,
+            "fresh weights: give some to begin with (model.weights)": model.weights is None,
+            "model.checkpointing: set it to false": model.checkpointing,
+            "model.compile: set it to false": model.compile,
+            "data.flip: set it to false": data.flip,
+            "data.erasing: set it to 0": data.erasing > 0,
+            "data.randaugment: set data.randaugment.operations to 0": data.randaugment.operations
+            > 0,
+        }
+        found = [fault for fault, given in faults.items() if given]
+        if found:
+            raise ValueError("model.frozen does not go with " + "; with ".join(found))
+        return self
 
 
 def recipe_names() -> list[str]:

@@ -27,7 +27,9 @@ __all__ = [
     "ClipDataset",
     "EpochPlan",
     "Item",
+    "Items",
     "Update",
+    "labels_of",
     "seed_of",
     "shares",
     "stable_rng",
@@ -47,7 +49,15 @@ COLOURS: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, floa
 Item = tuple[torch.Tensor, torch.Tensor, int]
 
 
-class ClipDataset(Dataset[Item]):
+class Items(Dataset[Item]):
+    """What a model is given of the subjects of a split, indexed by ``(turn, index)``."""
+
+    def __len__(self) -> int:
+        """Return the number of subjects."""
+        raise NotImplementedError
+
+
+class ClipDataset(Items):
     """Clips float32 ``(3, T, size, size)`` and labels int64 ``(20,)``, :data:`MISSING` where null.
 
     Indexed by ``(turn, index)``: the epoch in training, the view when predicting. No state, so that any
@@ -107,9 +117,7 @@ class ClipDataset(Dataset[Item]):
                 clip = self._change(clip, int(rng.integers(2**63)), self._normalised)
         else:
             clip = self._normalised(self._view(entry, turn))
-        known = sample.levels if index >= 0 else (None,) * len(sample.levels)
-        labels = torch.tensor([MISSING if level is None else level for level in known])
-        return clip.transpose(0, 1).contiguous(), labels, index
+        return clip.transpose(0, 1).contiguous(), labels_of(sample, index), index
 
     def _view(self, entry: CachedFrames, view: int) -> torch.Tensor:
         """One of the temporal x spatial views; the spatial ones of the same frames follow each other."""
@@ -142,6 +150,12 @@ class ClipDataset(Dataset[Item]):
 
     def _normalised(self, clip: torch.Tensor) -> torch.Tensor:
         return (clip - self._mean) / self._deviation
+
+
+def labels_of(sample: Sample, index: int) -> torch.Tensor:
+    """A subject's labels, int64 ``(20,)``; all of them :data:`MISSING` where ``index`` is."""
+    known = sample.levels if index >= 0 else (None,) * len(sample.levels)
+    return torch.tensor([MISSING if level is None else level for level in known])
 
 
 @dataclass(frozen=True, slots=True)

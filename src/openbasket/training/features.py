@@ -1,28 +1,48 @@
-"""Features of a frozen model, kept on disk: what never changes is computed once."""
+"""Heads alone, on features of a frozen model: what never changes is computed once, and kept on disk."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import nn
 
-from openbasket.errors import VideoError
+from openbasket import __version__
+from openbasket.dataset.reader import Sample
+from openbasket.errors import ConfigError
+from openbasket.models.weights import is_head
+from openbasket.training.config import Recipe
+from openbasket.training.data import ClipDataset, Item, Items, labels_of
+from openbasket.training.processes import on_main, over_shares
+from openbasket.training.session import Session, arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import atomic_path
 
-__all__ = ["FeatureCache", "weights_hash"]
+__all__ = [
+    "FeatureCache",
+    "FeatureDataset",
+    "Features",
+    "FrozenSession",
+    "features_of",
+    "freeze",
+    "weights_hash",
+]
 
 
 def weights_hash(model: nn.Module) -> str:
-    """SHA-256 of a model's parameters and buffers: their names, types, shapes and values."""
+    """SHA-256 of a model's parameters and buffers, heads apart: their names, types, shapes and values."""
     digest = hashlib.sha256(type(model).__qualname__.encode())
     for name, value in sorted(model.state_dict().items()):
+        if is_head(name):
+            continue
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\0".encode())
         flat = value.detach().cpu().contiguous().view(-1)
         digest.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
@@ -30,49 +50,155 @@ def weights_hash(model: nn.Module) -> str:
 
 
 class FeatureCache:
-    """What a frozen model makes of cached frames.
+    """A folder of what a frozen model makes of cached frames, one file a video.
 
-    A file is found by the model's weights, the frames and the preparation: change one, and it is computed
-    anew.
+    A file is found by the model's weights, the preparation and the frames' entry (which is named by the
+    video's bytes and by how frames were taken): change one, and it is another file.
 
     Args:
         folder: where it lies; may be shared by many models.
-        model: is put into evaluation mode; its weights must not change afterwards.
-        prepare: from uint8 ``(T, H, W, 3)`` to what the model takes, such as float ``(1, 3, T, H, W)``.
-        preparation: names what ``prepare`` does; another name for anything that changes its result.
+        model: its weights, heads apart, must not change afterwards.
+        preparation: names all that is done between frames and features.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        model: nn.Module,
-        prepare: Callable[[NDArray[np.uint8]], torch.Tensor],
-        preparation: str,
-    ) -> None:
-        self._model = model.eval()
-        self._prepare = prepare
+    def __init__(self, folder: Path, model: nn.Module, preparation: str) -> None:
         named = hashlib.sha256(preparation.encode()).hexdigest()[:16]
         self.folder = Path(folder) / f"{weights_hash(model)}-{named}"
 
-    def features(self, entry: CachedFrames) -> NDArray[np.float32]:
-        """The model's output for one video, float32.
+    def held(self, entry: CachedFrames) -> NDArray[np.float32] | None:
+        """Features of a video, float32 ``(F,)``; ``None`` where there are none, or they are damaged."""
+        try:
+            with np.load(self._path(entry), allow_pickle=False) as kept:  # checks its CRC-32
+                return np.asarray(kept["features"], np.float32)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            return None
+
+    def keep(self, entry: CachedFrames, features: NDArray[np.float32]) -> None:
+        """Write the features of a video.
 
         Raises:
-            VideoError: the frames, or the file of features, are damaged.
             WorkspaceError: the file cannot be written.
         """
-        path = self.folder / f"{entry.recording.key}.npz"
-        if not path.exists():
-            self._write(entry, path)
-        try:
-            with np.load(path, allow_pickle=False) as held:  # checks its CRC-32
-                return np.asarray(held["features"], np.float32)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise VideoError(f"'{path}' is damaged ({error}); remove it") from None
+        with atomic_path(self._path(entry)) as temporary:
+            np.savez(temporary, features=features)
 
-    def _write(self, entry: CachedFrames, path: Path) -> None:
-        device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
-        with torch.no_grad():
-            made = self._model(self._prepare(entry.read()).to(device)).float().cpu().numpy()
-        with atomic_path(path) as temporary:
-            np.savez(temporary, features=made)
+    def _path(self, entry: CachedFrames) -> Path:
+        return self.folder / f"{entry.recording.key}.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Features of videos.
+
+    Args:
+        values: float32 ``(N, F)``, on the CPU.
+        computed: how many of the videos are new in the cache.
+    """
+
+    values: torch.Tensor
+    computed: int
+
+
+class FeatureDataset(Items):
+    """Features float32 ``(F,)`` and labels, indexed as :class:`openbasket.training.data.ClipDataset` is.
+
+    Args:
+        samples: subjects of a split.
+        features: of each, ``(N, F)``.
+    """
+
+    def __init__(self, samples: Sequence[Sample], features: torch.Tensor) -> None:
+        self._samples = samples
+        self._features = features
+
+    def __len__(self) -> int:
+        """Return the number of subjects."""
+        return len(self._samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        """Return the features and the labels of subject ``index``."""
+        _, index = key
+        place = max(index, 0)
+        return self._features[place], labels_of(self._samples[place], index), index
+
+
+class FrozenSession(Session):
+    """Training of a model's heads on its features."""
+
+    def _logits(self, model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
+        heads = model.heads if model is self.kept else model
+        assert isinstance(heads, nn.Module)
+        return super()._logits(heads, clips)
+
+
+def freeze(model: nn.Module) -> nn.Module:
+    """Let nothing learn but the heads, and return them.
+
+    Raises:
+        ConfigError: a model of one's own that does not tell features from heads.
+    """
+    heads = getattr(model, "heads", None)
+    if not isinstance(heads, nn.Module) or not callable(getattr(model, "features", None)):
+        raise ConfigError(
+            f"model.frozen is on, but {type(model).__name__} does not tell features from heads. Give it a "
+            "method features(clips) -> (B, F) and a module 'heads' from (B, F) to (B, 20, levels), or set "
+            "model.frozen = false"
+        )
+    model.requires_grad_(False)
+    return heads.requires_grad_(True)
+
+
+def features_of(
+    accelerator: Accelerator,
+    recipe: Recipe,
+    model: nn.Module,
+    samples: Sequence[Sample],
+    cached: Sequence[CachedFrames],
+    folder: Path,
+    *,
+    quiet: bool = False,
+) -> Features:
+    """What a frozen model makes of the middle view of each video: from the cache, or computed and kept.
+
+    Args:
+        accelerator: of this process; what is missing is shared out.
+        recipe: of the run.
+        model: has ``features`` (:func:`freeze`).
+        samples: whom the videos show.
+        cached: their frames.
+        folder: of the cache.
+        quiet: show no progress.
+    """
+    data = recipe.data
+    store = FeatureCache(
+        folder,
+        model,
+        json.dumps(
+            [
+                *(__version__, recipe.model.name, sorted(recipe.model.options.items())),
+                *(data.frames, data.size, data.sampling, data.normalise, recipe.train.precision),
+            ]
+        ),
+    )
+    held = on_main(accelerator, lambda: [store.held(entry) for entry in cached])
+    keys = [(0, index) for index, known in enumerate(held) if known is None]
+    model.eval()
+
+    def compute(
+        clips: torch.Tensor, subjects: torch.Tensor
+    ) -> list[tuple[int, NDArray[np.float32]]]:
+        with arithmetic(accelerator, recipe):
+            made = model.features(clips)  # type: ignore[operator]
+        return list(zip(subjects.tolist(), made.float().cpu().numpy(), strict=True))
+
+    if keys:
+        found = over_shares(
+            accelerator, recipe, ClipDataset(samples, cached, data), keys, compute,
+            describe="Features", quiet=quiet,
+        )  # fmt: skip
+        for index, values in found:
+            held[index] = values
+            if accelerator.is_main_process:
+                store.keep(cached[index], values)
+    whole = np.stack([values for values in held if values is not None])
+    return Features(torch.from_numpy(whole), len(keys))

@@ -20,16 +20,19 @@ from accelerate.utils import set_seed
 from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
+from openbasket.models import TEXT_MODELS
 from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.building import Start, build_model, load_start
 from openbasket.training.config import Recipe
-from openbasket.training.data import seed_of
+from openbasket.training.data import ClipDataset, Items, seed_of
 from openbasket.training.faults import explained
+from openbasket.training.features import FeatureDataset, FrozenSession, features_of, freeze
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
-from openbasket.training.run import BEST, CACHE, LAST, Folder, fingerprint
-from openbasket.training.text import session_of
+from openbasket.training.run import BEST, CACHE, FEATURES, LAST, Folder, fingerprint
+from openbasket.training.session import Session
+from openbasket.training.text import TextSession
 from openbasket.training.trackers import tracker
 from openbasket.video.cache import CachedFrames
 
@@ -55,6 +58,8 @@ class TrainReport:
         val_samples: subjects in the validation split.
         history: the lines of ``metrics.csv``.
         seconds: wall time of this session.
+        features_computed: videos whose features this session computed, where the backbone is frozen; those
+            of the others were kept. ``None`` where all weights learn, or nothing was left to do.
         is_main: whether this is the process that writes; one of several is.
     """
 
@@ -68,6 +73,7 @@ class TrainReport:
     val_samples: int
     history: tuple[dict[str, Any], ...]
     seconds: float
+    features_computed: int | None = None
     is_main: bool = True
 
 
@@ -97,7 +103,8 @@ def train(
 
     Raises:
         ConfigError: ``out_dir`` holds a run of another recipe or other data, the dataset has another
-            number of levels than the recipe, or the model cannot be built or gives no logits.
+            number of levels than the recipe, or the model cannot be built, gives no logits, or is to be
+            frozen and does not tell features from heads.
         NotFoundError: a split has no subjects, or there are no such weights to begin with.
         BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
         VideoError: videos that do not decode.
@@ -134,6 +141,7 @@ def _train(
     going_on = (out_dir / LAST).exists()
     start = None if going_on else load_start(recipe, model)
     model.to(accelerator.device)
+    learning = freeze(model) if recipe.model.frozen else model
     optimizer = make_optimizer(model, recipe.train)
     average = Average(model, recipe.train.ema) if recipe.train.ema else None
     averaged = None if average is None else average.model
@@ -141,6 +149,7 @@ def _train(
     if going_on:
         state = checkpoint.load(out_dir / LAST, model, optimizer, averaged)
     resumed_from = state["epochs"]
+    computed: int | None = None
     main = accelerator.is_main_process
     parameters = sum(p.numel() for p in model.parameters())
 
@@ -159,11 +168,34 @@ def _train(
             )
 
         cached = on_main(accelerator, read)
-        session = session_of(recipe)(
-            accelerator, recipe, model, accelerator.prepare_model(model), optimizer, average,
-            train_samples, val_samples, cached,
+        samples, count = [*train_samples, *val_samples], len(train_samples)
+        train_set: Items
+        val_set: Items
+        if recipe.model.frozen:
+            features = features_of(
+                accelerator,
+                recipe,
+                model,
+                samples,
+                cached,
+                cache_folder(data_root, out_dir / CACHE).with_name(FEATURES),
+                quiet=quiet or not main,
+            )
+            computed = features.computed
+            train_set = FeatureDataset(train_samples, features.values[:count])
+            val_set = FeatureDataset(val_samples, features.values[count:])
+        else:
+            train_set = ClipDataset(
+                train_samples, cached[:count], recipe.data, seed=recipe.train.seed, augment=True
+            )
+            val_set = ClipDataset(val_samples, cached[count:], recipe.data)
+        session = _session_of(recipe)(
+            accelerator, recipe, model, accelerator.prepare_model(learning), optimizer, average,
+            train_samples, train_set, val_set,
         )  # fmt: skip
         if main:
+            if computed is not None:
+                folder.tell(f"heads alone learn; features of {computed} of {len(samples)} computed")
             folder.tell(
                 f"{'goes on after' if resumed_from else 'begins;'} {resumed_from} of {recipe.train.epochs} "
                 f"epochs done, {accelerator.num_processes} x {accelerator.device}"
@@ -214,8 +246,16 @@ def _train(
         val_samples=len(val_samples),
         history=tuple(state["history"]),
         seconds=time.monotonic() - began,
+        features_computed=computed,
         is_main=main,
     )
+
+
+def _session_of(recipe: Recipe) -> type[Session]:
+    """What trains a recipe's model."""
+    if recipe.model.frozen:
+        return FrozenSession
+    return TextSession if recipe.model.name in TEXT_MODELS else Session
 
 
 def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
@@ -267,6 +307,7 @@ def _read_frames(
     cached = cache_frames(
         [s.video for s in (*train_samples, *val_samples)],
         cache_folder(data_root, folder.path / CACHE),
+        root=data_root,
         frames=data.frames,
         short_side=data.short_side,
         sampling=data.reader,

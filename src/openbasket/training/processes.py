@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from openbasket.errors import ConfigError, OpenBasketError
 from openbasket.progress import bar
 from openbasket.training.config import Recipe
-from openbasket.training.data import ClipDataset, Item, shares
+from openbasket.training.data import Item, Items, shares
 
 __all__ = ["make_accelerator", "on_main", "over_shares"]
 
@@ -75,7 +75,7 @@ def on_main(accelerator: Accelerator, job: Callable[[], Result]) -> Result:
 def over_shares(
     accelerator: Accelerator,
     recipe: Recipe,
-    dataset: ClipDataset,
+    dataset: Items,
     keys: Sequence[tuple[int, int]],
     answer: Callable[[torch.Tensor, torch.Tensor], Iterable[Result]],
     *,

@@ -19,13 +19,12 @@ from openbasket.dataset.reader import Sample
 from openbasket.errors import OpenBasketError
 from openbasket.training.building import check_logits
 from openbasket.training.config import Recipe
-from openbasket.training.data import MISSING, ClipDataset, EpochPlan, Item, seed_of, shares
+from openbasket.training.data import MISSING, EpochPlan, Item, Items, seed_of, shares
 from openbasket.training.faults import diverged
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.training.optim import Average, learning_rate, set_learning_rate
-from openbasket.video.cache import CachedFrames
 
-__all__ = ["Session"]
+__all__ = ["Session", "arithmetic"]
 
 #: Losses are looked at after so many updates: each look waits for the device.
 LOOK_EVERY = 20
@@ -45,8 +44,8 @@ class Session:
         optimizer: of its weights.
         average: of its weights, if the recipe wants one.
         train_samples: subjects to learn from.
-        val_samples: subjects to validate.
-        cached: the frames of both.
+        train_set: what the model is given of them.
+        val_set: what it is given of those to validate.
     """
 
     def __init__(
@@ -58,8 +57,8 @@ class Session:
         optimizer: torch.optim.Optimizer,
         average: Average | None,
         train_samples: Sequence[Sample],
-        val_samples: Sequence[Sample],
-        cached: Sequence[CachedFrames],
+        train_set: Items,
+        val_set: Items,
     ) -> None:
         self.accelerator = accelerator
         self.recipe = recipe
@@ -69,16 +68,13 @@ class Session:
         self.average = average
         self.kept = model if average is None else average.model
         settings, count = recipe.train, len(train_samples)
-        self._train_set = ClipDataset(
-            train_samples, cached[:count], recipe.data, seed=settings.seed, augment=True
-        )
-        self._val_set = ClipDataset(val_samples, cached[count:], recipe.data)
+        self._train_set, self._val_set = train_set, val_set
         self._known = torch.tensor([[n is not None for n in s.levels] for s in train_samples])
         rank, processes = accelerator.process_index, accelerator.num_processes
         self._plan = EpochPlan(
             count, settings.seed, settings.batch_size, settings.accumulate, rank=rank, processes=processes
         )  # fmt: skip
-        keys = [(0, index) for index in range(len(val_samples))]
+        keys = [(0, index) for index in range(len(val_set))]
         self._val_batches = shares(keys, settings.batch_size, rank, processes)
         self.updates = self._plan.updates
 
@@ -172,16 +168,12 @@ class Session:
         }
 
     def _logits(self, model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
-        with self._arithmetic():
+        with arithmetic(self.accelerator, self.recipe):
             logits = model(clips)
         return check_logits(logits, clips, self.recipe).float()
 
-    def _arithmetic(self) -> torch.autocast:
-        bf16 = self.recipe.train.precision == "bf16"
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16)
-
     def _batches(
-        self, dataset: ClipDataset, batches: Sequence[list[tuple[int, int]]]
+        self, dataset: Items, batches: Sequence[list[tuple[int, int]]]
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         device = self.accelerator.device
         loader: DataLoader[Item] = DataLoader(
@@ -207,6 +199,12 @@ class Session:
                 f"{int((seen > 1).sum())} more than once. This is a fault of openbasket; please "
                 "report it with the command"
             )
+
+
+def arithmetic(accelerator: Accelerator, recipe: Recipe) -> torch.autocast:
+    """The precision of a recipe's forward passes."""
+    bf16 = recipe.train.precision == "bf16"
+    return torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16)
 
 
 def _finite(losses: Sequence[torch.Tensor], epoch: int, last: int) -> float:

@@ -25,7 +25,7 @@ from openbasket.training.config import Recipe
 from openbasket.training.data import MISSING, ClipDataset, seed_of
 from openbasket.training.faults import diverged
 from openbasket.training.processes import over_shares
-from openbasket.training.session import Session
+from openbasket.training.session import Session, arithmetic
 from openbasket.workspace import write_json
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ __all__ = [
     "UNLABELLED",
     "AnswerReport",
     "TextLearner",
+    "TextSession",
     "answer_report",
     "answers_path",
     "build_text_model",
     "rate",
-    "session_of",
 ]
 
 
@@ -181,7 +181,7 @@ class TextSession(Session):
     def _loss(
         self, clips: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor
     ) -> torch.Tensor:
-        with self._arithmetic():
+        with arithmetic(self.accelerator, self.recipe):
             losses = self.wrapped(clips, labels)
         known = (labels != MISSING).any(dim=1)
         return torch.where(known, losses, 0 * losses).sum() / counts.clamp(min=1)
@@ -190,7 +190,7 @@ class TextSession(Session):
         """Loss on the validation split, the mean of its subjects; accuracies need answers."""
         found = torch.zeros(2, device=self.accelerator.device)
         self.kept.eval()
-        with torch.no_grad(), self._arithmetic():
+        with torch.no_grad(), arithmetic(self.accelerator, self.recipe):
             for clips, labels, _ in self._batches(self._val_set, self._val_batches):
                 losses = self.kept(clips, labels)
                 losses = losses[(labels != MISSING).any(dim=1)]
@@ -200,11 +200,6 @@ class TextSession(Session):
         if not math.isfinite(loss):
             raise diverged("validation loss", loss, f"after epoch {epoch}")
         return {"val_loss": loss, "val_answers": int(count)}
-
-
-def session_of(recipe: Recipe) -> type[Session]:
-    """What trains a recipe's model."""
-    return TextSession if recipe.model.name in TEXT_MODELS else Session
 
 
 def rate(
