@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import signal
 import subprocess
 import sys
+from collections import OrderedDict
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
 from training_data import OWN, SMALL, write_dataset
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from openbasket.cli import app
-from openbasket.errors import ConfigError, DependencyError, UnknownNameError
+from openbasket.errors import (
+    ConfigError,
+    DependencyError,
+    NotFoundError,
+    OpenBasketError,
+    UnknownNameError,
+)
 from openbasket.models import create_model, model_spec
-from openbasket.training import loop, predict
+from openbasket.models.reading import read_official
+from openbasket.training import checkpoint, loop, predict
 from openbasket.training.config import load_recipe
 
 
@@ -150,13 +164,13 @@ def test_how_many_reels_come_from_the_cache_and_why_not_all(root, tmp_path, caps
     told = capsys.readouterr().err
     assert f"0 of 3 reels from the cache in '{shared}'; the frames of 3 are read now" in told
     assert (
-        "Wanted: 3 frames of short side 32, exact; the cache has 2 frames of short side 32, exact"
+        "(wanted: 3 frames of short side 32, exact; the cache has 2 frames of short side 32, exact"
         in told
     )
     train(root, tmp_path / "b", [])
     assert f"3 of 3 reels from the cache in '{shared}'\n" in capsys.readouterr().err
     predict.predict(tmp_path / "a", root, tmp_path / "p.parquet", workers=1, views=(2, 1))
-    assert "Wanted: 6 frames of short side 32" in capsys.readouterr().err
+    assert "(wanted: 6 frames of short side 32" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["jpeg", "raw"])
@@ -200,3 +214,144 @@ def test_a_run_of_ones_own_model_tells_where_its_code_was(root, tmp_path, monkey
     assert "there is no module 'obnet_here'" in str(caught.value)
     assert f"trained with '{tmp_path / 'mine' / 'obnet_here.py'}'" in str(caught.value)
     assert f"PYTHONPATH={tmp_path / 'mine'}" in str(caught.value)
+
+
+SRC = Path(__file__).resolve().parents[2] / "src" / "openbasket"
+#: Options of other programs that our texts name.
+OTHERS = {"--multi_gpu", "--num_processes", "--head", "--help", "--version"}
+
+
+def verbs(group, prefix=""):
+    for name, command in group.commands.items():
+        yield f"{prefix}{name}", command
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{prefix}{name} ")
+
+
+def options(command):
+    return {word for p in command.params for word in (*p.opts, *p.secondary_opts) if word[0] == "-"}
+
+
+def texts():
+    """Every text in the code with its place."""
+    for path in sorted(SRC.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield f"{path.relative_to(SRC)}:{node.lineno}", node.value
+
+
+def test_options_that_texts_name_are_real():
+    known = OTHERS.union(*(options(command) for _, command in verbs(get_command(app))))
+    named = [
+        (place, option)
+        for place, text in texts()
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z_-]+", text)
+    ]
+    assert len(named) > 50
+    assert [(place, option) for place, option in named if option not in known] == []
+
+
+def test_options_behind_a_verb_in_a_text_are_those_of_that_verb():
+    commands = dict(verbs(get_command(app)))
+    named = []
+    for place, text in texts():
+        for line in re.findall(r"openbasket ([a-z][^'`\n(;]*)", text):
+            words = line.split()
+            verb = next((v for v in (" ".join(words[:2]), words[0]) if v in commands), None)
+            found = re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)
+            named += [(place, verb, option) for option in found if verb]
+    assert len(named) > 4
+    assert [n for n in named if n[2] not in options(commands[n[1]])] == []
+
+
+def test_who_prints_json_can_be_quiet():
+    told = [v for v, c in verbs(get_command(app)) if {"--json"} <= options(c)]
+    assert len(told) > 20
+    assert [
+        v for v, c in verbs(get_command(app)) if v in told and "--quiet" not in options(c)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"hello world, no weights", "is damaged, or no checkpoint"),
+        (b"<!DOCTYPE html><html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        (nn.Linear(2, 2), r"holds whole objects \(torch.nn.modules.linear.Linear\)"),
+        ({"model": nn.Linear(2, 2)}, "save torch.save"),
+    ],
+)
+def test_files_that_are_no_checkpoints_say_what_they_are(tmp_path, content, told):
+    path = tmp_path / "x.pth"
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(OpenBasketError, match=told) as caught:
+        read_official(path)
+    assert "(101)" not in str(caught.value)
+
+
+def test_weights_are_converted_for_what_a_recipe_trains(tmp_path):
+    model = create_model("videomamba-tiny", num_frames=4, size=32, width=128, depth=4)
+    state = OrderedDict((n, v) for n, v in model.state_dict().items() if n[:6] != "heads.")
+    torch.save(state, tmp_path / "k.pth")
+    words = ["weights", "convert", str(tmp_path / "k.pth")]
+    out = str(tmp_path / "w.safetensors")
+    done = CliRunner().invoke(app, [*words, "--recipe", "videomamba-tiny", "--out", out])
+    assert done.exit_code == 0, done.output
+    assert "for clips of 8 frames of 64 x 64 pixels" in done.stdout
+    recipe = load_recipe("videomamba-tiny", [f"model.weights={out}"])
+    start = loop.load_start(recipe, loop.build_model(recipe))
+    assert start is not None
+    assert start.missing == ()
+    assert "give --recipe alone" in str(
+        CliRunner().invoke(app, [*words, "--recipe", "tiny", "--model", "umt-tiny"]).exception
+    )
+    assert "for which model?" in str(CliRunner().invoke(app, words).exception)
+
+
+def test_a_conversion_for_other_clips_than_the_recipes_says_so(tmp_path):
+    torch.save(create_model("siglip-tiny").state_dict(), tmp_path / "k.pth")
+    done = CliRunner().invoke(
+        app, ["weights", "convert", str(tmp_path / "k.pth"), "--model", "siglip-tiny"]
+    )
+    assert "recipe 'siglip-tiny' trains clips of 8 frames of 96 x 96 pixels" in done.stdout
+    assert "made of" not in done.stdout
+
+
+def test_checkpoints_of_others_and_of_another_model_are_told(tmp_path):
+    save_file({"a": torch.ones(1)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(OpenBasketError, match="no checkpoint of openbasket"):
+        checkpoint.load_weights(tmp_path / "foreign.safetensors", nn.Linear(2, 2))
+    checkpoint.save_weights(tmp_path / "w.safetensors", nn.Linear(2, 3), {})
+    with pytest.raises(OpenBasketError) as caught:
+        checkpoint.load_weights(tmp_path / "w.safetensors", nn.Sequential(nn.Linear(2, 2)))
+    assert "it lacks 2 weights (0.bias, 0.weight); it has besides 2 weights" in str(caught.value)
+
+
+def test_a_run_is_evaluated_by_its_predictions(finished, tmp_path):
+    words = ["evaluate", "--data", str(finished / "ws"), "--resamples", "100", "--json"]
+    (tmp_path / "run").mkdir()
+    refused = CliRunner().invoke(app, [*words, str(tmp_path / "run")])
+    assert isinstance(refused.exception, NotFoundError)
+    assert f"--out {tmp_path / 'run' / 'predictions.parquet'}" in str(refused.exception)
+    file = tmp_path / "run" / "predictions.parquet"
+    file.write_bytes((finished / "predictions.parquet").read_bytes())
+    assert CliRunner().invoke(app, [*words, str(tmp_path / "run")]).exit_code == 0
+    words = ["evaluate", str(file), "--data", str(tmp_path / "none")]
+    assert f"the dataset's folder '{tmp_path / 'none'}' does not exist" in str(
+        CliRunner().invoke(app, words).exception
+    )
+
+
+def test_a_recipe_where_a_command_should_stand_is_told_how_to_be_printed():
+    told = str(CliRunner().invoke(app, ["recipes", "tiny"]).exception)
+    assert "openbasket recipes show tiny" in told
+    assert "umt-tiny" in told
+    assert "siglip-tiny" in told
+
+
+def test_a_reader_that_there_is_not_is_told_by_its_option(root, tmp_path):
+    words = ["predict", "run", "--data", str(root), "--out", "p.parquet", "--reader", "fast"]
+    told = str(CliRunner().invoke(app, words).exception)
+    assert told == "--reader: got 'fast'; allowed: exact, keyframe"

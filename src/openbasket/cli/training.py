@@ -244,10 +244,15 @@ def predict(
     from openbasket.training.predict import failures_path
     from openbasket.training.predict import predict as run_prediction
     from openbasket.training.text import answer_report, answers_path
+    from openbasket.video.frames import SAMPLINGS
 
     if out.suffix != ".parquet":
         raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
+    if reader not in (None, *SAMPLINGS):
+        raise ConfigError(f"--reader: got '{reader}'; allowed: {', '.join(SAMPLINGS)}")
     splits = split or test_splits(data)
+    if not splits:
+        raise ConfigError(f"'{data}' has no test split with subjects; name others with --split")
     done = run_prediction(
         run, data, out, splits=splits, views=views, reader=cast("Any", reader), quiet=quiet,
         workers=workers,

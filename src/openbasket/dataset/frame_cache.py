@@ -164,14 +164,12 @@ def _told(cache: FrameCache, taking: Taking, held: int, wanted: int) -> str:
         with suppress(VideoError):  # a damaged one is found when it is wanted
             others.add(entry.recording.taking.told)
     others.discard(taking.told)
-    return (
-        f"{text}; the frames of {wanted - held:,} are read now and kept there. Wanted: {taking.told}; "
-        + (
-            f"the cache has {' and '.join(sorted(others))}"
-            if others
-            else "the cache has such, but of other videos, or they have changed"
-        )
+    why = (
+        f"wanted: {taking.told}; the cache has {' and '.join(sorted(others))}"
+        if others
+        else "the cache has those of other reels, or these have changed"
     )
+    return f"{text}; the frames of {wanted - held:,} are read now and kept there ({why})"
 
 
 def _fault(entry: CachedFrames) -> str | None:

@@ -25,6 +25,10 @@ _NESTS = (
     *("model", "module", "model_state", "model_state_dict", "state_dict", "net"),
     *("model_ema", "ema", "teacher", "student"),
 )
+_DAMAGED = (
+    "is damaged, or no checkpoint: its bytes are not what torch.save or safetensors write. Compare its size "
+    "with that at its source, and get it again"
+)
 #: Bytes that any file may become.
 _HARMLESS = 64 << 20
 
@@ -47,32 +51,55 @@ def read_official(path: Path) -> dict[str, torch.Tensor]:
         )
     if not path.is_file():
         raise NotFoundError(f"there is no checkpoint at '{path}'")
+    if told := _no_weights(path):
+        raise OpenBasketError(f"'{path}' {told}")
+    classes: list[str] = []
     try:
-        found = _unpickled(path) if path.suffix != ".safetensors" else load_file(path)
+        found = _unpickled(path, classes) if path.suffix != ".safetensors" else load_file(path)
     except OpenBasketError:
         raise
     except UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
-        fault = f"asks for {named[1]}" if named else "is damaged, or holds more than weights"
+        if named is None:
+            raise OpenBasketError(f"'{path}' {_DAMAGED}") from None
         raise OpenBasketError(
-            f"'{path}' {fault}. Loading it could run code, so it was not loaded. Get the weights alone: "
-            "as safetensors, or saved with torch.save(model.state_dict(), ...)"
+            f"'{path}' asks for {named[1]}. Loading it could run code, so it was not loaded. Get the weights "
+            "alone: as safetensors, or saved with torch.save(model.state_dict(), ...)"
         ) from None
     except Exception as error:  # noqa: BLE001 - damaged bytes may end in any error of a reader
-        raise OpenBasketError(
-            f"'{path}' is no whole checkpoint ({str(error)[:200]}). Get it again"
-        ) from None
+        said = "" if isinstance(error, LookupError) else str(error).split("\n")[0][:200]
+        raise OpenBasketError(f"'{path}' {_DAMAGED}" + (f" ({said})" if said else "")) from None
     for _ in _NESTS:  # methods of dict itself: a file can give an OrderedDict other ones
         if isinstance(found, dict):
             nests = (dict.get(found, name) for name in _NESTS)
             found = next((nest for nest in nests if isinstance(nest, dict)), found)
     pairs = dict.items(found) if isinstance(found, dict) else ()
     state = {n: v for n, v in pairs if isinstance(n, str) and isinstance(v, torch.Tensor)}
+    if not state and classes:
+        raise OpenBasketError(
+            f"'{path}' holds whole objects ({', '.join(classes[:3])}) and no weights by name, as "
+            "torch.save(model) writes them. Loading those runs code, so it was not done. Where that code is "
+            "trusted, load the model with it and save torch.save(model.state_dict(), 'weights.pt')"
+        )
     if not state:
         raise OpenBasketError(
-            f"'{path}' holds no weights: neither at the top nor under {', '.join(_NESTS)}"
+            f"'{path}' holds no weights: neither at the top nor under {', '.join(_NESTS)}. Save them with "
+            "torch.save(model.state_dict(), 'weights.pt')"
         )
     return state
+
+
+def _no_weights(path: Path) -> str | None:
+    """What a file is that often lies where a checkpoint should; nothing of other files."""
+    with path.open("rb") as file:
+        begin = file.read(64).lstrip()
+    if not path.stat().st_size:
+        return "is empty: get it again"
+    if begin.startswith(b"version https://git-lfs"):
+        return "is the pointer of a file in Git LFS, not the file: get that with 'git lfs pull'"
+    if begin[:9].lower() in (b"<!doctype", b"<html>") or begin[:5].lower() == b"<html":
+        return "is a web page: its address asks for a log-in, or is not that of the file. Get it by hand"
+    return None
 
 
 class _Nothing:
@@ -121,11 +148,11 @@ _STAND_INS: dict[str, Any] = {
 }
 
 
-def _unpickled(path: Path) -> object:
+def _unpickled(path: Path, names: list[str]) -> object:
+    """Read what ``torch.save`` wrote; ``names`` gets the classes that are not known here."""
     _refuse_bomb(path)
-    names: list[str] = []
     with suppress(UnpicklingError, ValueError):  # torch.load tells what is wrong
-        names = get_unsafe_globals_in_checkpoint(path)
+        names += get_unsafe_globals_in_checkpoint(path)
     stand_ins = {name: _Unknown(name) for name in names} | _STAND_INS
     with safe_globals([(value, name) for name, value in stand_ins.items()]):
         return torch.load(path, map_location="cpu", weights_only=True)

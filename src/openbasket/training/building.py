@@ -177,10 +177,11 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             if misfit
             else "holds none of its weights"
         )
+        clips = f"--num-frames {recipe.data.frames} --size {recipe.data.size}"
         raise ConfigError(
-            f"model.weights: '{path}' {fault}. Convert the checkpoint for this model: 'openbasket weights "
-            f"convert ... --model {recipe.model.name} --num-frames {recipe.data.frames} "
-            f"--size {recipe.data.size}'"
+            f"model.weights: '{path}' {fault}. Convert the checkpoint for what the recipe trains: "
+            f"'openbasket weights convert ... --recipe {recipe.name} {clips}' (of a recipe of your own, give "
+            "the path of its file)"
         )
     missing = sorted(own.keys() - state.keys())
     needed = lacking(model, missing)

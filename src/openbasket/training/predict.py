@@ -168,7 +168,7 @@ def _views(temporal: int, spatial: int) -> TestConfig:
         return TestConfig(temporal_views=temporal, spatial_views=spatial)
     except ValueError:
         raise ConfigError(
-            f"views: got {temporal} {spatial}; allowed: 1 to 64 temporal and 1 to 16 spatial ones"
+            f"--views: got {temporal} {spatial}; allowed: 1 to 64 temporal and 1 to 16 spatial ones"
         ) from None
 
 
