@@ -84,15 +84,16 @@ class BadInputError(OpenBasketError):
 
 
 class UnknownNameError(OpenBasketError):
-    """A name that is in none of our tables; the message suggests the nearest one."""
+    """A name that is in none of our tables; the message suggests the nearest one, or gives the hint."""
 
-    def __init__(self, what: str, given: str, known: Sequence[str]) -> None:
+    def __init__(self, what: str, given: str, known: Sequence[str], hint: str = "") -> None:
         self.given = given
         self.known = tuple(known)
         shown = ", ".join(known[:MAX_NAMES_SHOWN])
         if len(known) > MAX_NAMES_SHOWN:
             shown += f" and {len(known) - MAX_NAMES_SHOWN:,} more"
-        super().__init__(f"unknown {what} '{given}'.{suggest(given, known)} Known: {shown}")
+        told = hint or suggest(given, known)
+        super().__init__(f"unknown {what} '{given}'.{told} Known: {shown}")
 
 
 class WorkspaceError(OpenBasketError):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from openbasket.errors import plain
 
-__all__ = ["bar", "status", "track"]
+__all__ = ["bar", "note", "status", "track"]
 
 Item = TypeVar("Item")
 #: Lines of one bar are at least so far apart, in seconds.
@@ -120,6 +120,12 @@ def status(text: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]
 
     with console.status(escape(text)) as shown:
         yield lambda step: shown.update(escape(step))
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """Tell a line between steps."""
+    if not quiet:
+        _line(text)
 
 
 def _terminal(quiet: bool) -> Any:

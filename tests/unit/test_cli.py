@@ -112,7 +112,8 @@ def test_errors_are_json_too(tmp_path):
             ("weights", "convert", "a.pth", "--model", "umt-tiny", "--out", "x.pth"),
             "'.safetensors'",
         ),
-        (("cache", "ws"), "train.csv"),
+        (("cache", "ws"), "the dataset's folder 'ws' does not exist"),
+        (("cache", "."), "train.csv"),
     ],
 )
 def test_files_of_another_kind_and_missing_splits_are_refused_before_any_work(

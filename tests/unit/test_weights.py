@@ -102,7 +102,7 @@ def test_a_file_of_many_kinds_of_damage_is_refused(tmp_path):
         bad = tmp_path / f"bad{suffix}"
         for content in (b"", b"no checkpoint", b"\x80\x02.", whole[: len(whole) // 2]):
             bad.write_bytes(content)
-            with pytest.raises(OpenBasketError, match=r"whole checkpoint|damaged|no weights"):
+            with pytest.raises(OpenBasketError, match=r"is empty|damaged|no weights"):
                 read_official(bad)
 
 
@@ -128,7 +128,7 @@ def test_a_checkpoint_that_would_fill_the_memory_is_refused_before_it_is_read(
     ):
         read_official(tmp_path / "b.pt")
     (tmp_path / "c.pt").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(OpenBasketError, match="no whole checkpoint"):
+    with pytest.raises(OpenBasketError, match="damaged, or no checkpoint"):
         read_official(tmp_path / "c.pt")
 
 

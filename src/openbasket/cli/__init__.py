@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from openbasket import __version__
 from openbasket.cli import (
@@ -39,8 +40,21 @@ EXTRAS = {
     "transformers": "train",
 }
 
+
+class _Interruptible(TyperGroup):
+    """Tells, where a verb is interrupted, how to go on: Typer itself would say nothing."""
+
+    def invoke(self, ctx: Any) -> Any:  # click's Context, as Typer ships it
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(str(stop) or "interrupted; run the same command again to continue", err=True)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="openbasket",
+    cls=_Interruptible,
     help="Estimate fine-grained basketball skill from long video (BASKET, CVPR 2025).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -86,9 +100,6 @@ def main() -> None:
             f"this needs '{error.name}', which is not installed. "
             f"Install it with: pip install 'openbasket[{extra}]'",
         )
-    except KeyboardInterrupt:
-        typer.echo("interrupted; run the same command again to continue", err=True)
-        sys.exit(130)
 
 
 def _fail(kind: str, message: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from openbasket.cli.options import Json, Quiet, Workers, print_json, print_table, say
 
@@ -15,13 +16,32 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(benchmark)
-    recipes = typer.Typer(invoke_without_command=True)
+    recipes = typer.Typer(cls=_Recipes, invoke_without_command=True)
     recipes.callback()(list_recipes)
     recipes.command()(show)
     app.add_typer(recipes, name="recipes", help="List the recipes, or print one to copy.")
 
 
-def list_recipes(context: typer.Context, as_json: Json = False) -> None:
+class _Recipes(TyperGroup):
+    """Tells who gives a recipe where a command should stand how to print it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None:
+            from openbasket.errors import ConfigError
+            from openbasket.training.config import recipe_names
+
+            word, known = args[0], recipe_names()
+            like = [name for name in known if word.lower() in name]
+            told = f" Recipes with '{word}' in their names: {', '.join(like)}." if like else ""
+            name = word if word in known else "NAME"
+            raise ConfigError(
+                f"recipes: got '{word}'.{told} To print one: openbasket recipes show {name}; to list all: "
+                "openbasket recipes"
+            )
+        return super().resolve_command(ctx, args)
+
+
+def list_recipes(context: typer.Context, as_json: Json = False, _quiet: Quiet = False) -> None:
     """List the recipes: model, frames, picture size, number of weights."""
     if context.invoked_subcommand is not None:
         return

@@ -6,11 +6,12 @@ import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from openbasket import packaged
 from openbasket.errors import ConfigError, OpenBasketError, UnknownNameError, suggest
+from openbasket.models import MODELS, TEXT_MODELS
 from openbasket.workspace import write_json, write_text
 
 __all__ = ["Row", "run_suite", "suite_names"]
@@ -46,10 +47,7 @@ class Row:
 
 def suite_names() -> list[str]:
     """Names of the suites that come with openbasket, sorted."""
-    folder = files("openbasket") / "suites"
-    return sorted(
-        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
-    )
+    return packaged.names("suites")
 
 
 def run_suite(
@@ -218,10 +216,11 @@ def _read_suite(suite: str) -> tuple[list[str], list[str]]:
         if suite.endswith(".toml"):
             text = path.read_text(encoding="utf-8")
         elif suite in suite_names():
-            text = (files("openbasket") / "suites" / f"{suite}.toml").read_text()
+            text = packaged.text("suites", suite)
         else:
+            told = packaged.what_else(suite, "suite", {**MODELS, **TEXT_MODELS})
             raise ConfigError(
-                f"unknown suite '{suite}'.{suggest(suite, suite_names())} Known: "
+                f"unknown suite '{suite}'.{told or suggest(suite, suite_names())} Known: "
                 f"{', '.join(suite_names())}; or give the path of a .toml file"
             )
         content = tomllib.loads(text)

@@ -85,6 +85,7 @@ def players(
         ),
     ] = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """List the labelled players, the best of a skill, or a player's 20 skills."""
     from openbasket import skills
@@ -239,6 +240,7 @@ def agreement(
     root: Root,
     experts: Annotated[Path, typer.Option(help="CSV of experts' ranks or levels.")],
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Compare computed levels with experts' ranks: Spearman and quadratic kappa, skill by skill."""
     import polars as pl
@@ -276,6 +278,7 @@ def figures(
         typer.Option(help="Draw the profile card of this subject; may be repeated."),
     ] = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Draw the paper's Figures 2 (leagues on a map), 3 (skills) and 4 (profile cards) for the dataset."""
     from openbasket.dataset.figures import draw_all
@@ -296,6 +299,7 @@ def export_sportscode(
     before: Annotated[float, typer.Option(min=0, help="Seconds before an event.")] = 5.0,
     after: Annotated[float, typer.Option(min=0, help="Seconds after an event.")] = 3.0,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Write a game's plays and clips as a timeline for Hudl SportsCode."""
     from openbasket.dataset.export.sportscode import export_sportscode as write
@@ -333,6 +337,7 @@ def split(
         ),
     ] = False,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Split subjects 7:1:2 by person, with unseen seasons and leagues held out."""
     from openbasket.splits.assign import assign
@@ -509,7 +514,7 @@ def reels(
         say(f"and {len(left_out) - 10} more; all are in table 'failures'")
 
 
-def build(root: Root, as_json: Json = False) -> None:
+def build(root: Root, as_json: Json = False, _quiet: Quiet = False) -> None:
     """Write the official CSVs and a manifest for the reels of draw 0."""
     from openbasket.dataset.build import build as build_dataset
     from openbasket.workspace import Workspace
@@ -563,7 +568,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def statistics(root: Root, as_json: Json = False) -> None:
+def statistics(root: Root, as_json: Json = False, _quiet: Quiet = False) -> None:
     """Count the dataset: players by season, gender and place (the paper's Table 6), labels, reels."""
     from openbasket.dataset.statistics import statistics as count
     from openbasket.workspace import Workspace
@@ -586,6 +591,7 @@ def instructions(
     ] = "train",
     levels: Annotated[int, typer.Option(min=2, help="Levels that the labels have: 5, or 3.")] = 5,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Write a split as questions and answers, to fine-tune a model that answers in text (LLaVA)."""
     from openbasket.dataset.export.instructions import write_instructions

@@ -20,7 +20,11 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     predictions: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Parquet files of predictions.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Parquet files of predictions, or folders of runs with a predictions.parquet.",
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Dataset in the official layout.")],
     split: Annotated[
@@ -29,12 +33,14 @@ def evaluate(
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Score predictions: accuracy by skill, category and in all, beside the baselines."""
     from openbasket.evaluation import evaluate as score
     from openbasket.evaluation import tables
 
-    evaluation = score(predictions, data, splits=split or None, resamples=resamples)
+    files = [_predictions(path, data) for path in predictions]
+    evaluation = score(files, data, splits=split or None, resamples=resamples)
     if as_json:
         print_json(evaluation.to_json())
         return
@@ -43,6 +49,21 @@ def evaluate(
     parts = tables.breakdown_table(evaluation, found[0])
     for title, columns, rows in (*shown, *([parts] if parts[2] else [])):
         print_table(title, columns, rows)
+
+
+def _predictions(path: Path, data: Path) -> Path:
+    """A file of predictions; of a run's folder, the one in it."""
+    from openbasket.errors import NotFoundError
+
+    if not path.is_dir():
+        return path
+    file = path / "predictions.parquet"
+    if not file.is_file():
+        raise NotFoundError(
+            f"'{path}' is a folder without predictions.parquet. If it is a run, predict first: "
+            f"openbasket predict {path} --data {data} --out {file}"
+        )
+    return file
 
 
 def report(

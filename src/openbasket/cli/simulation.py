@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
 class Size(StrEnum):
     """Which invented leagues."""
 
+    mini = "mini"
     demo = "demo"
     medium = "medium"
     full = "full"
@@ -38,7 +39,8 @@ def simulate(
     size: Annotated[
         Size,
         typer.Option(
-            help="demo: two leagues, two seasons, games of a few minutes; "
+            help="mini: the same as demo with fewer and shorter games, to try commands in seconds; "
+            "demo: two leagues, two seasons, games of a few minutes; "
             "medium: four such leagues of some 320 player-seasons in all; "
             "full: whole seasons of 40-minute games."
         ),
@@ -52,6 +54,7 @@ def simulate(
     from openbasket.workspace import Workspace
 
     made = {
+        Size.mini: league.mini_leagues,
         Size.demo: league.demo_leagues,
         Size.medium: league.medium_leagues,
         Size.full: league.full_leagues,

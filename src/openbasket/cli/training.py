@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from openbasket.cli.options import Json, Quiet, Workers, print_json, say
+from openbasket.progress import note
 from openbasket.wording import counted
 
 __all__ = ["register"]
@@ -16,6 +18,12 @@ __all__ = ["register"]
 SHOWN = 10
 
 Data = Annotated[Path, typer.Option(help="Dataset in the official layout.")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change a setting of the recipe, like train.epochs=3; may be repeated."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,17 +35,38 @@ def register(app: typer.Typer) -> None:
 
 def cache(
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Dataset in the official layout.")],
-    frames: Annotated[int, typer.Option(help="Frames of each reel, spread evenly.")] = 64,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Take frames as this recipe wants them: number, size and sampling. A name or a TOML file."
+        ),
+    ] = None,
+    override: Override = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            help="Frames of each reel, spread evenly. By default 64, or the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
     size: Annotated[
-        int, typer.Option(help="Shorter side of a frame, pixels: data.short_side of a recipe.")
-    ] = 224,
+        int | None,
+        typer.Option(
+            help="Shorter side of a frame, pixels. By default 224, or the recipe's data.short_side.",
+            show_default=False,
+        ),
+    ] = None,
     file_format: Annotated[
         str, typer.Option("--format", help="jpeg (small) or raw (large, read without decoding).")
     ] = "jpeg",
     sampling: Annotated[
-        str,
-        typer.Option(help="exact, or keyframe: the nearest frames that decode by themselves."),
-    ] = "exact",
+        str | None,
+        typer.Option(
+            help="exact, or keyframe: the nearest frames that decode by themselves. By default exact, or "
+            "the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="Split to read; may be repeated. By default all.")
     ] = None,
@@ -63,9 +92,24 @@ def cache(
     from openbasket.dataset.export.webdataset import import_shards, write_shards
     from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts, verified
     from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
-    from openbasket.errors import NotFoundError
-    from openbasket.video.cache import FrameCache
+    from openbasket.errors import ConfigError, NotFoundError
+    from openbasket.video.cache import FrameCache, Taking
 
+    taking = Taking(format=cast("Any", file_format))
+    if recipe is not None:
+        from openbasket.training.config import load_recipe
+        from openbasket.training.reading import taking_of
+
+        taking = replace(taking_of(load_recipe(recipe, override or ()).data), format=taking.format)
+    elif override:
+        raise ConfigError("--set changes a recipe: give --recipe, too")
+    changes = {"frames": frames, "size": size, "sampling": sampling}
+    given = {name: value for name, value in changes.items() if value is not None}
+    if taking.every and frames is not None:
+        raise ConfigError(
+            f"recipe '{recipe}' wants every {taking.every}. frame of each reel; leave out --frames"
+        )
+    taking = replace(taking, **cast("Any", given))
     # Without any split, reading the first one says what is missing.
     names = split or [name for name in SPLIT_FILES if has_split(root, name)] or ["train"]
     parts = {name: read_split(root, name) for name in names}
@@ -78,8 +122,9 @@ def cache(
     damaged = verified(store, workers=workers, quiet=quiet) if verify else []
     videos = list(dict.fromkeys(sample.video for sample in samples))
     entries = cache_frames(
-        videos, folder, root=root, frames=frames, short_side=size, sampling=cast("Any", sampling),
-        format=cast("Any", file_format), workers=workers, quiet=quiet,
+        videos, folder, root=root, frames=taking.frames, short_side=taking.size,
+        sampling=taking.sampling, format=taking.format, every=taking.every, workers=workers,
+        quiet=quiet, tell=lambda text: note(text, quiet=quiet),
     )  # fmt: skip
     held = dict(zip(videos, entries, strict=True))
     written: list[Path] = []
@@ -105,7 +150,7 @@ def cache(
     for fault in damaged:
         say(f"made again: {fault}")
     say(
-        f"{counted(len(videos), 'reel')}, {frames} frames each, {size_bytes / 1e6:,.1f} MB in {folder}; "
+        f"{counted(len(videos), 'reel')}, {taking.told}, {size_bytes / 1e6:,.1f} MB in {folder}; "
         f"sampling {facts['sampling']}, at most {facts['largest_error_s']:.2f} s off"
     )
     for path in written:
@@ -118,10 +163,7 @@ def train(
     ],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change a setting, like train.epochs=3; may be repeated."),
-    ] = None,
+    override: Override = None,
     resume: Annotated[
         bool, typer.Option(help="Go on with the run that lies in the folder, or start anew.")
     ] = True,
@@ -208,10 +250,15 @@ def predict(
     from openbasket.training.predict import failures_path
     from openbasket.training.predict import predict as run_prediction
     from openbasket.training.text import answer_report, answers_path
+    from openbasket.video.frames import SAMPLINGS
 
     if out.suffix != ".parquet":
         raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
+    if reader not in (None, *SAMPLINGS):
+        raise ConfigError(f"--reader: got '{reader}'; allowed: {', '.join(SAMPLINGS)}")
     splits = split or test_splits(data)
+    if not splits:
+        raise ConfigError(f"'{data}' has no test split with subjects; name others with --split")
     done = run_prediction(
         run, data, out, splits=splits, views=views, reader=cast("Any", reader), quiet=quiet,
         workers=workers,

@@ -76,6 +76,7 @@ def check(
         ),
     ] = 1.0,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Reconcile the events with the official box scores, player by player, statistic by statistic."""
     from openbasket.transcripts.check import check as reconcile

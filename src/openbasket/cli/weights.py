@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openbasket.cli.options import Json, print_json, print_table, say
+from openbasket.cli.options import Json, Quiet, print_json, print_table, say
 from openbasket.wording import counted
+
+if TYPE_CHECKING:
+    from openbasket.models.weights import LoadReport
 
 __all__ = ["register"]
 
 #: Names that are shown of each kind; JSON has them all.
 SHOWN = 10
 #: What kinds of weights are called, if not by their name.
-KINDS = {"made": "made from others", "lacking": "needed, but fresh"}
+KINDS = {"made": "made of the checkpoint's, or computed", "lacking": "needed, but fresh"}
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +30,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(weights, name="weights", help="Use the weights of official checkpoints.")
 
 
-def list_models(as_json: Json = False) -> None:
+def list_models(as_json: Json = False, _quiet: Quiet = False) -> None:
     """List the models: frames, picture size, number of weights, source, licence, colours."""
     from dataclasses import asdict
 
@@ -57,17 +61,29 @@ def convert(
             metavar="PATH", help="Official checkpoint: .pt, .pth, .bin or .safetensors."
         ),
     ],
-    model: Annotated[str, typer.Option(help="Name of the model, such as internvideo2.")],
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model, such as internvideo2; or give --recipe.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Convert for what this recipe trains: its model, options, frames and size. A name or a "
+            "TOML file."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write; by default PATH's name and the model's, beside PATH."),
     ] = None,
     num_frames: Annotated[
-        int | None, typer.Option(min=1, help="Frames in a clip; by default the model's own.")
+        int | None,
+        typer.Option(min=1, help="Frames in a clip; by default the recipe's, or the model's own."),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=1, help="Height and width in pixels; by default the model's own."),
+        typer.Option(
+            min=1, help="Height and width in pixels; by default the recipe's, or the model's own."
+        ),
     ] = None,
     from_frames: Annotated[
         int | None,
@@ -84,6 +100,7 @@ def convert(
         typer.Option("--partial", help="Write a network of which the checkpoint lacks parts, too."),
     ] = False,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Convert an official checkpoint to safetensors, for a model of any frames and size.
 
@@ -97,6 +114,21 @@ def convert(
     from openbasket.models.weights import convert as convert_file
     from openbasket.training.checkpoint import save_weights
 
+    options: dict[str, Any] = {}
+    if recipe is not None:
+        from openbasket.training.config import load_recipe
+
+        wanted = load_recipe(recipe)
+        if model not in (None, wanted.model.name):
+            raise ConfigError(
+                f"recipe '{recipe}' trains '{wanted.model.name}', not '{model}'; give --recipe alone"
+            )
+        model, options = wanted.model.name, dict(wanted.model.options)
+        num_frames, size = num_frames or wanted.data.frames, size or wanted.data.size
+    if model is None:
+        raise ConfigError(
+            "for which model? Give --recipe (openbasket recipes) or --model (openbasket models)"
+        )
     target = out or path.with_name(f"{path.stem}-{model}.safetensors")
     if target.suffix != ".safetensors":
         raise ConfigError(f"--out: got '{target}'; weights are a file named '.safetensors'")
@@ -107,30 +139,68 @@ def convert(
         size=size,
         from_frames=from_frames,
         from_size=from_size,
+        options=options,
     )
     written = report.fits or (partial and report.any)
+    _, frames, side, _ = built.clip_shape
     if written:
-        _, frames, side, _ = built.clip_shape
         save_weights(target, built, {"model": model, "num_frames": frames, "size": side})
     if as_json:
         print_json({"path": str(target) if written else None} | asdict(report))
     else:
-        kinds = asdict(report)
-        notes = kinds.pop("notes")
-        for kind, names in kinds.items():
-            more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-            listed = f": {', '.join(names[:SHOWN])}{more}" if names and kind != "loaded" else ""
-            say(f"{KINDS.get(kind, kind)}: {counted(len(names), 'weight')}{listed}")
-        for note in notes:
-            say(f"note: {note}")
-        if written:
-            say(f"written to {target}")
-        elif not report.any:
-            say(f"nothing written: nothing fits '{model}'")
-        else:
+        for line in _lines(report, model):
+            say(line)
+        if report.any and not written:
             say(
                 f"nothing written: {counted(len(report.lacking), 'weight')} of '{model}' would be fresh. Is "
                 "it the right model, size and patch? --partial writes it nevertheless"
             )
+        if written:
+            say(f"written to {target}, for clips of {frames} frames of {side} x {side} pixels")
+            for note in _other_clips(model, frames, side) if recipe is None else ():
+                say(note)
     if not written:
         raise typer.Exit(1)
+
+
+def _lines(report: LoadReport, model: str) -> Iterator[str]:
+    """What came of a checkpoint, for people."""
+    from dataclasses import asdict
+
+    kinds: dict[str, tuple[str, ...]] = asdict(report)
+    notes = kinds.pop("notes")
+    if not report.any:
+        own = [*report.missing, *report.misfit]
+        yield (
+            f"nothing written: nothing fits '{model}'. The checkpoint has "
+            f"{_some(report.unexpected) or 'heads'}; the model has {_some(own)}. Is it the checkpoint "
+            "of another model (openbasket models)?"
+        )
+        return
+    for kind, names in kinds.items():
+        if kind == "loaded":
+            yield f"loaded: {counted(len(names), 'weight')}"
+        elif names:
+            yield f"{KINDS.get(kind, kind)}: {_some(names)}"
+    for note in notes:
+        yield f"note: {note}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """How many, and the first of them; nothing of none."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    listed = f"{counted(len(names), 'weight')}: {', '.join(names[:SHOWN])}{more}"
+    return listed if names else ""
+
+
+def _other_clips(model: str, frames: int, side: int) -> Iterator[str]:
+    """What to know where the recipe of the model's name trains other clips than its weights are for."""
+    from openbasket.training.config import load_recipe, recipe_names
+
+    if model in recipe_names():
+        data = load_recipe(model).data
+        if (data.frames, data.size) != (frames, side):
+            yield (
+                f"note: recipe '{model}' trains clips of {data.frames} frames of {data.size} x {data.size} "
+                f"pixels; weights for it: --recipe {model}"
+            )

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openbasket.engine import run
 from openbasket.errors import BadInputError, Problem, VideoError
-from openbasket.video.cache import CachedFrames, Format, FrameCache, Taking
+from openbasket.video.cache import FORMATS, CachedFrames, Format, FrameCache, Taking
 from openbasket.video.frames import Sampling
 from openbasket.wording import counted
 
 __all__ = ["cache_folder", "cache_frames", "sampling_facts", "verified"]
 
 MAX_FAULTS_SHOWN = 20
+#: Entries of a cache that are opened to tell what it holds.
+LOOKED_AT = 200
 
 
 def cache_folder(root: Path, otherwise: Path | None = None) -> Path:
@@ -35,9 +39,11 @@ def cache_frames(
     sampling: Sampling = "exact",
     format: Format = "jpeg",
     every: int = 0,
+    any_format: bool = False,
     workers: int | None = None,
     quiet: bool = False,
     failures: dict[Path, str] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[CachedFrames]:
     """Take frames of each video, unless an earlier run did.
 
@@ -51,8 +57,10 @@ def cache_frames(
         sampling: ``exact``, or ``keyframe``: the nearest frame that decodes by itself.
         format: ``jpeg``, or ``raw``.
         every: take every so many-th frame of a video instead of ``frames`` even ones; 0: don't.
+        any_format: use frames that are there in the other format, too.
         workers: processes; all cores by default.
         quiet: show no progress bar.
+        tell: called with how many reels are in the cache, and why others are not, before these are read.
         failures: filled with what is wrong with videos, which are then left out of what is returned.
 
     Returns:
@@ -66,12 +74,30 @@ def cache_frames(
     """
     taking = Taking(frames, short_side, sampling, format, every=every)
     cache = FrameCache(folder)
-    if cache.folder.is_dir():
+    there = cache.folder.is_dir()
+    if there:
         cache.remove_leftovers()
+    held: dict[Path, CachedFrames] = {}
+    wanted = list(dict.fromkeys(videos))
+    if there and cache.entries():
+        forms = (
+            taking,
+            *(replace(taking, format=f) for f in FORMATS if any_format and f != format),
+        )
+        find = partial(_find, folder=folder, takings=forms)
+        for sought in run(
+            find, wanted, describe="Looking for frames", workers=workers, quiet=quiet
+        ):
+            if sought.result is not None:
+                held[sought.item] = sought.result
+    missing = [video for video in wanted if video not in held]
+    if tell is not None:
+        tell(_told(cache, taking, len(held), len(wanted)))
     stated = {} if root is None else _stated(root)
     job = partial(_add, folder=folder, taking=taking)
-    given = [(video, stated.get(video.resolve())) for video in videos]
+    given = [(video, stated.get(video.resolve())) for video in missing]
     outcomes = run(job, given, describe="Reading frames", workers=workers, quiet=quiet)
+    held |= {o.item[0]: o.result for o in outcomes if o.result is not None}
     found = [(o.item[0], o.error) for o in outcomes if o.error is not None]
     if failures is not None:
         failures.update(found)
@@ -80,11 +106,11 @@ def cache_frames(
         shown = "\n".join(f"  - {fault}" for fault in faults[:MAX_FAULTS_SHOWN])
         more = len(faults) - MAX_FAULTS_SHOWN
         raise VideoError(
-            f"{len(faults)} of {counted(len(videos), 'video')} cannot be used:\n{shown}"
+            f"{len(faults)} of {counted(len(wanted), 'video')} cannot be used:\n{shown}"
             + (f"\n  - and {more} more" if more > 0 else "")
             + "\nMake or fetch them again, or take their subjects out of the split files."
         )
-    return [o.result for o in outcomes if o.result is not None]
+    return [held[video] for video in videos if video in held]
 
 
 def verified(cache: FrameCache, *, workers: int | None = None, quiet: bool = False) -> list[str]:
@@ -121,7 +147,7 @@ def sampling_facts(entries: Sequence[CachedFrames]) -> dict[str, Any]:
         "largest_error_s": max(entry.recording.largest_error_s for entry in entries),
         **({"every": taking.every} if taking.every else {"frames": taking.frames}),
         "short_side": taking.size,
-        "format": taking.format,
+        "format": ", ".join(sorted({entry.recording.taking.format for entry in entries})),
     }
 
 
@@ -141,6 +167,31 @@ def _stated(root: Path) -> dict[Path, str]:
 def _add(item: tuple[Path, str | None], *, folder: Path, taking: Taking) -> CachedFrames:
     video, stated = item
     return FrameCache(folder).add(video, taking, stated=stated)
+
+
+def _find(video: Path, *, folder: Path, takings: Sequence[Taking]) -> CachedFrames | None:
+    found = (FrameCache(folder).find(video, taking) for taking in takings)
+    return next((entry for entry in found if entry is not None), None)
+
+
+def _told(cache: FrameCache, taking: Taking, held: int, wanted: int) -> str:
+    """How many reels are in a cache, and why the others are not."""
+    if not held and not cache.entries():
+        return f"The frames of {counted(wanted, 'reel')} are read now and kept in '{cache.folder}'"
+    text = f"{held:,} of {counted(wanted, 'reel')} from the cache in '{cache.folder}'"
+    if held == wanted:
+        return text
+    others = set()
+    for entry in cache.entries()[:LOOKED_AT]:
+        with suppress(VideoError):  # a damaged one is found when it is wanted
+            others.add(entry.recording.taking.told)
+    others.discard(taking.told)
+    why = (
+        f"wanted: {taking.told}; the cache has {' and '.join(sorted(others))}"
+        if others
+        else "the cache has those of other reels, or these have changed"
+    )
+    return f"{text}; the frames of {wanted - held:,} are read now and kept there ({why})"
 
 
 def _fault(entry: CachedFrames) -> str | None:

@@ -57,14 +57,19 @@ class Sample:
 
 
 def has_split(root: Path, split: str) -> bool:
-    """Whether the dataset has this split's CSV."""
-    return (Path(root) / _file(split)).exists()
+    """Whether the dataset has this split's CSV.
+
+    Raises:
+        NotFoundError: there is no such folder.
+    """
+    return (_there(root) / _file(split)).exists()
 
 
 def test_splits(root: Path) -> list[str]:
     """Those of :data:`TEST_SPLITS` that a dataset has and that have subjects.
 
     Raises:
+        NotFoundError: there is no such folder.
         BadInputError: bad rows in a split's CSV.
     """
     return [
@@ -91,11 +96,11 @@ def read_split(
 
     Raises:
         UnknownNameError: no such split.
-        NotFoundError: the dataset has no such CSV.
+        NotFoundError: there is no such folder, or it has no such CSV.
         BadInputError: every bad row: wrong number of columns, labels outside the scale, reels that are
             missing or listed twice.
     """
-    root = Path(root)
+    root = _there(root)
     file = root / _file(split)
     if not file.exists():
         raise NotFoundError(
@@ -153,6 +158,18 @@ def read_split(
     if problems:
         raise BadInputError(problems, "Rows count from 0, the header line not included.")
     return samples
+
+
+def _there(root: Path) -> Path:
+    """The folder of a dataset."""
+    root = Path(root)
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise NotFoundError(
+            f"the dataset's folder '{root}' {what}. Give the one that holds BASKET and BASKET_Labels: a "
+            "workspace of 'openbasket build', or the official download"
+        )
+    return root
 
 
 def _file(split: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from openbasket.errors import ConfigError, UnknownNameError
+from openbasket.packaged import what_else
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -170,11 +171,23 @@ def _own(path: str) -> Callable[..., Any]:
         sys.path.append(here)
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            raise ConfigError(
+                f"model '{path}' cannot be imported: there is no module '{error.name}'. Allowed: "
+                "package.module:attribute, of a module that is installed, lies below the working folder "
+                f"('{here}'), or below a folder in PYTHONPATH"
+            ) from None
         raise ConfigError(
-            f"model '{path}' cannot be imported ({error}). Allowed: package.module:attribute, of a module "
-            f"that is installed or lies below the working folder ('{here}')"
+            f"model '{path}' cannot be imported: its code imports '{error.name}', which is not installed"
         ) from None
+    except AttributeError as error:
+        raise ConfigError(
+            f"model '{path}' cannot be imported ({error}). Allowed: package.module:attribute, a class or "
+            "function of that module"
+        ) from None
+    except (ImportError, SyntaxError) as error:
+        raise ConfigError(f"model '{path}' cannot be imported ({error}). Mend its code") from None
     if not callable(found):
         raise ConfigError(
             f"model '{path}' is a {type(found).__name__}; allowed: a class or function"
@@ -185,5 +198,5 @@ def _own(path: str) -> Callable[..., Any]:
 def _module(name: str) -> ModuleType:
     known = {**MODELS, **TEXT_MODELS}
     if name not in known:
-        raise UnknownNameError("model", name, sorted(known))
+        raise UnknownNameError("model", name, sorted(known), what_else(name, "model", known))
     return import_module(known[name].partition(":")[0])

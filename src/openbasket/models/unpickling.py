@@ -116,6 +116,8 @@ class Saved:
         self._path, self._size = path, path.stat().st_size
         #: By key: where the numbers begin, and how many bytes they have.
         self._places: dict[Any, tuple[int, int]] = {}
+        #: Classes that are not known here, by name; what was of them is empty.
+        self.unknown: list[str] = []
         with path.open("rb") as file:
             zipped = file.read(4) == _ZIP
             file.seek(0)
@@ -222,7 +224,10 @@ class Saved:
             if code.name in ("PUT", "LONG_BINPUT") and argument > step:  # type: ignore[operator]
                 raise UnpicklingError("a place in memory that is not next")
         file.seek(begin)
-        return _Reader(file, {} if items is None else items).load()
+        reader = _Reader(file, {} if items is None else items)
+        found = reader.load()
+        self.unknown += reader.unknown
+        return found
 
 
 class _Reader(pickle.Unpickler):
@@ -232,7 +237,8 @@ class _Reader(pickle.Unpickler):
         super().__init__(file, encoding="utf-8")
         #: By key: bytes of one number.
         self._items = items
-        self._unknown: dict[str, type] = {}
+        #: Stand-ins for classes that are not known.
+        self.unknown: dict[str, type] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
@@ -245,9 +251,9 @@ class _Reader(pickle.Unpickler):
                 return _KINDS.get(name.removesuffix("Storage"), torch.uint8)
         if full in _KNOWN:
             return _KNOWN[full]
-        if len(self._unknown) == _MOST_NAMES:
+        if len(self.unknown) == _MOST_NAMES:
             raise UnpicklingError(f"more than {_MOST_NAMES:,} classes")
-        return self._unknown.setdefault(full, _Uncalled(full, (_Nothing,), {}))
+        return self.unknown.setdefault(full, _Uncalled(full, (_Nothing,), {}))
 
     def persistent_load(self, saved: Any) -> Any:
         """A stretch of numbers: its key, their type, and how many lie before the first."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -158,6 +159,7 @@ def convert(
     size: int | None = None,
     from_frames: int | None = None,
     from_size: int | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[VideoModel, LoadReport]:
     """Build a model and load an official checkpoint's file into it.
 
@@ -170,9 +172,10 @@ def convert(
         size: height and width of the picture in pixels; the model's own default if ``None``.
         from_frames: see :func:`load_official`.
         from_size: see :func:`load_official`.
+        options: further ones of the model's constructor.
 
     Raises:
-        UnknownNameError: no such model.
+        UnknownNameError: no such model, or it has no such option.
         ConfigError: the model cannot have these frames or this size, or the checkpoint has others than
             ``from_frames`` and ``from_size``.
         NotFoundError: there is no such file.
@@ -186,7 +189,7 @@ def convert(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         try:
-            model = create_model(name, num_frames=num_frames, size=size)
+            model = create_model(name, num_frames=num_frames, size=size, **(options or {}))
         except ValueError as error:
             raise ConfigError(f"model '{name}' cannot be built like this: {error}") from None
     assert isinstance(model, VideoModel)

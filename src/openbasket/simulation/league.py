@@ -42,6 +42,7 @@ __all__ = [
     "demo_leagues",
     "full_leagues",
     "medium_leagues",
+    "mini_leagues",
     "simulate",
     "simulate_game",
 ]
@@ -134,6 +135,15 @@ def demo_leagues() -> tuple[LeagueSettings, ...]:
     )
     women = dataclasses.replace(
         men, league="sim-women", gender="women", region="N. America", teams=3
+    )
+    return men, women
+
+
+def mini_leagues() -> tuple[LeagueSettings, ...]:
+    """Two leagues of a handful of games of two 20-second periods: to try commands in seconds."""
+    men, women = (
+        dataclasses.replace(league, teams=teams, period_s=20.0, periods=2)
+        for league, teams in zip(demo_leagues(), (3, 2), strict=True)
     )
     return men, women
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from torch import nn
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.models import TEXT_MODELS, create_model
 from openbasket.models.weights import is_head, lacking
+from openbasket.progress import note
 from openbasket.skills import SKILLS
 from openbasket.training.config import Recipe
+from openbasket.training.run import read_facts
 from openbasket.wording import counted
 from openbasket.workspace import sha256
 
-__all__ = ["Start", "build_model", "check_logits", "load_start"]
+__all__ = ["Start", "build_again", "build_model", "check_logits", "load_start", "own_code"]
 
 #: Names that are shown of each kind of weights that do not fit.
 SHOWN = 10
@@ -91,6 +94,50 @@ def build_model(recipe: Recipe) -> nn.Module:
     return model
 
 
+def own_code(recipe: Recipe) -> dict[str, Any]:
+    """What a run records of a model of one's own; nothing of those that come along.
+
+    The file of its module, its hash, and the folder to import it from.
+    """
+    module = sys.modules.get(recipe.model.name.partition(":")[0])
+    file = None if module is None else getattr(module, "__file__", None)
+    if ":" not in recipe.model.name or module is None or file is None:
+        return {}
+    path = Path(file).resolve()
+    up = module.__name__.count(".") + (path.name == "__init__.py")
+    return {
+        "code": {"file": str(path), "sha256": sha256(path), "import_from": str(path.parents[up])}
+    }
+
+
+def build_again(run_dir: Path, recipe: Recipe, *, quiet: bool = False) -> nn.Module:
+    """Build the model of a run with fresh weights; tell if code of the user's own has changed since.
+
+    Raises:
+        ConfigError: as :func:`build_model`; of a model of one's own, it says where its code was.
+    """
+    code = read_facts(run_dir).get("code")
+    try:
+        model = build_model(recipe)
+    except ConfigError as error:
+        if not code:
+            raise
+        folder = code["import_from"]
+        raise ConfigError(
+            f"{error}. The run was trained with '{code['file']}' (SHA-256 {code['sha256'][:12]}). Where that "
+            f"file is at hand, put PYTHONPATH={folder} before the command, or give it from that folder; "
+            "elsewhere, copy the file there, or install it as a package"
+        ) from None
+    now = own_code(recipe).get("code")
+    if code and now and now["sha256"] != code["sha256"]:
+        note(
+            f"note: '{now['file']}' is not as it was when the run was trained "
+            f"(SHA-256 {now['sha256'][:12]}, then {code['sha256'][:12]})",
+            quiet=quiet,
+        )
+    return model
+
+
 def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
     """Put the recipe's weights into its model, all but those of the heads.
 
@@ -130,10 +177,11 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             if misfit
             else "holds none of its weights"
         )
+        clips = f"--num-frames {recipe.data.frames} --size {recipe.data.size}"
         raise ConfigError(
-            f"model.weights: '{path}' {fault}. Convert the checkpoint for this model: 'openbasket weights "
-            f"convert ... --model {recipe.model.name} --num-frames {recipe.data.frames} "
-            f"--size {recipe.data.size}'"
+            f"model.weights: '{path}' {fault}. Convert the checkpoint for what the recipe trains: "
+            f"'openbasket weights convert ... --recipe {recipe.name} {clips}' (of a recipe of your own, give "
+            "the path of its file)"
         )
     missing = sorted(own.keys() - state.keys())
     needed = lacking(model, missing)

@@ -14,10 +14,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from openbasket.errors import NotFoundError, OpenBasketError
+from openbasket.wording import counted
 from openbasket.workspace import atomic_path
 
 __all__ = ["load", "load_weights", "save", "save_weights"]
 
+#: Names that are shown of each kind of weights that do not fit.
+SHOWN = 5
 _MODEL = "model/"
 _OPTIMIZER = "optimizer/"
 _AVERAGE = "average/"
@@ -113,18 +116,41 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         with safe_open(str(path), "pt") as file:
             checksum, _, text = (file.metadata() or {}).get("scalars", "").partition(" ")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if not checksum:
+            raise OpenBasketError(
+                f"'{path}' is no checkpoint of openbasket: neither 'openbasket train' nor "
+                "'openbasket weights convert' wrote it. An official one goes through the latter first"
+            )
         if checksum != _checksum(tensors, text):
-            raise ValueError("its checksum is another")
+            raise ValueError("its bytes do not have the checksum that was written with them")
         scalars: dict[str, Any] = json.loads(text)
         return tensors, scalars
     except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise OpenBasketError(
-            f"'{path}' is no whole checkpoint ({error}). Remove it and train again"
+            f"'{path}' is damaged ({error}). Copy it again from where it came, or train anew: the command of "
+            "the run with --no-resume"
         ) from None
 
 
 def _fill(path: Path, model: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise OpenBasketError(f"'{path}' holds the weights of another model: {error}") from None
+    own = model.state_dict()
+    kinds = {
+        "lacks": own.keys() - tensors.keys(),
+        "has besides": tensors.keys() - own.keys(),
+        "has in another shape": {
+            n for n in own.keys() & tensors.keys() if own[n].shape != tensors[n].shape
+        },
+    }
+    told = [
+        f"it {kind} {counted(len(names), 'weight')} ({', '.join(sorted(names)[:SHOWN])}"
+        f"{', ...' * (len(names) > SHOWN)})"
+        for kind, names in kinds.items()
+        if names
+    ]
+    if told:
+        raise OpenBasketError(
+            f"'{path}' holds the weights of another model: {'; '.join(told)}. They go with the recipe and "
+            "the code that they were trained with ('recipe.json' beside them says which); train anew with "
+            "--no-resume, or give another folder"
+        )
+    model.load_state_dict(tensors)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from openbasket import packaged
 from openbasket.errors import ConfigError, suggest
 from openbasket.models import MODELS, TEXT_MODELS
+from openbasket.training.settings import fault, place_of, unknown
+from openbasket.wording import counted
 
 __all__ = [
     "DataConfig",
@@ -68,10 +70,11 @@ class ModelConfig(_Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in {**MODELS, **TEXT_MODELS} and not _IMPORT_PATH.fullmatch(name):
-            known = sorted([*MODELS, *TEXT_MODELS])
+        known = sorted([*MODELS, *TEXT_MODELS])
+        if name not in known and not _IMPORT_PATH.fullmatch(name):
+            told = packaged.what_else(name, "model", known) or suggest(name, known)
             raise ValueError(
-                f"unknown model.{suggest(name, known)} Known: {', '.join(known)}; "
+                f"no such model.{told} Known: {', '.join(known)}; "
                 "or package.module:attribute of your own"
             )
         return name
@@ -135,20 +138,22 @@ class DataConfig(_Section):
     @classmethod
     def _three_or_five(cls, levels: int) -> int:
         if levels not in (3, 5):
-            raise ValueError("levels are 3 or 5")
+            raise ValueError("allowed: 3 or 5")
         return levels
 
     @field_validator("crop_aspect")
     @classmethod
     def _ordered(cls, aspect: tuple[float, float]) -> tuple[float, float]:
         if not 0.1 <= aspect[0] <= aspect[1] <= 10:
-            raise ValueError("two numbers from 0.1 to 10, the lesser first")
+            raise ValueError("allowed: two numbers from 0.1 to 10, the lesser first")
         return aspect
 
     @model_validator(mode="after")
     def _size_fits(self) -> DataConfig:
         if self.short_side < self.size:
-            raise ValueError(f"short_side ({self.short_side}) must be at least size ({self.size})")
+            raise ValueError(
+                f"short_side ({self.short_side}) must be at least size ({self.size}); set both"
+            )
         return self
 
 
@@ -214,7 +219,7 @@ class TrainConfig(_Section):
     @classmethod
     def _below_one(cls, betas: tuple[float, float]) -> tuple[float, float]:
         if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError("two numbers from 0, below 1")
+            raise ValueError("allowed: two numbers from 0, below 1")
         return betas
 
     @model_validator(mode="after")
@@ -291,10 +296,7 @@ class Recipe(_Section):
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with openbasket, sorted."""
-    folder = files("openbasket") / "recipes"
-    return sorted(
-        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
-    )
+    return packaged.names("recipes")
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -305,25 +307,36 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         overrides: such as ``"train.epochs=3"``; the value is read as TOML, else as plain text.
 
     Raises:
-        ConfigError: no such recipe, not TOML, or faults in it; all of them in one message.
+        ConfigError: no such recipe, not TOML, or faults in it or the overrides; all of them in one message.
     """
-    source, text = _read(name_or_path)
+    text = _read(name_or_path)
     try:
         content: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"recipe '{source}' is not TOML: {error}") from None
-    content.setdefault("name", Path(source).stem)
-    faults = [fault for item in overrides if (fault := _override(content, item))]
+        raise ConfigError(f"recipe '{name_or_path}' is not TOML: {error}") from None
+    content.setdefault("name", Path(name_or_path).stem)
+    given: dict[str, str] = {}
+    faults = [told for item in overrides if (told := _override(content, item, given))]
+    from_file = False
     recipe: Recipe | None = None
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        faults += [_fault(dict(e)) for e in error.errors(include_url=False)]
+        for one in error.errors(include_url=False):
+            place, told = place_of(one["loc"]), fault(Recipe, dict(one))
+            items = [
+                item
+                for key, item in given.items()
+                if key == place or (key.startswith(f"{place}.") and key.rpartition(".")[2] in told)
+            ]
+            from_file |= not items
+            faults.append(f"--set {', '.join(items)}: {told}" if items else told)
+    faults = list(dict.fromkeys(faults))  # a value that may be of several kinds fails for each
     if faults or recipe is None:
-        noun = "fault" if len(faults) == 1 else "faults"
+        where = f"recipe '{name_or_path}' has" if from_file else "--set has"
         raise ConfigError(
-            f"recipe '{source}' has {len(faults)} {noun}:\n"
-            + "\n".join(f"  - {fault}" for fault in faults)
+            f"{where} {counted(len(faults), 'fault')}:\n"
+            + "\n".join(f"  - {told}" for told in faults)
         )
     return recipe
 
@@ -334,20 +347,21 @@ def recipe_text(name: str) -> str:
     Raises:
         ConfigError: no such recipe.
     """
-    return _read(name)[1]
+    return _read(name)
 
 
-def _read(name_or_path: str | Path) -> tuple[str, str]:
+def _read(name_or_path: str | Path) -> str:
     given = str(name_or_path)
     if not given.endswith(".toml"):
         if given in recipe_names():
-            return f"{given}.toml", (files("openbasket") / "recipes" / f"{given}.toml").read_text()
+            return packaged.text("recipes", given)
+        told = packaged.what_else(given, "recipe", {**MODELS, **TEXT_MODELS})
         raise ConfigError(
-            f"unknown recipe '{given}'.{suggest(given, recipe_names())} Known: "
+            f"unknown recipe '{given}'.{told or suggest(given, recipe_names())} Known: "
             f"{', '.join(recipe_names())}; or give the path of a .toml file"
         )
     try:
-        return given, Path(given).read_text(encoding="utf-8")
+        return Path(given).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"recipe '{given}' cannot be read ({error}). Recipes by name: "
@@ -355,12 +369,15 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
         ) from None
 
 
-def _override(content: dict[str, Any], item: str) -> str | None:
-    """Put one override into ``content``; return what is wrong with it, if anything."""
+def _override(content: dict[str, Any], item: str, given: dict[str, str]) -> str | None:
+    """Put one override into ``content``, and its key into ``given``; return what is wrong with it."""
     key, equals, text = item.partition("=")
-    names = key.strip().split(".")
-    if not equals or not all(names):
-        return f"override '{item}': allowed: section.key=value, such as train.epochs=3"
+    key = key.strip()
+    names = key.split(".")
+    if not equals:
+        return f"--set {item}: it has no value; allowed: section.key=value, such as train.epochs=3"
+    if told := unknown(Recipe, names):
+        return f"--set {item}: {told}"
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -369,29 +386,7 @@ def _override(content: dict[str, Any], item: str) -> str | None:
     for name in names[:-1]:
         section = section.setdefault(name, {})
         if not isinstance(section, dict):
-            return f"override '{item}': '{name}' is a value, not a section"
+            return f"--set {item}: '{name}' is a value, not a section"
     section[names[-1]] = value
+    given[key] = item
     return None
-
-
-def _fault(error: dict[str, Any]) -> str:
-    place = ".".join(str(part) for part in error["loc"]) or "recipe"
-    if error["type"] == "missing":
-        return f"'{place}' is missing"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"][:-1])
-        return (
-            f"'{place}' is no setting.{suggest(str(error['loc'][-1]), known)} "
-            f"Known: {', '.join(known)}"
-        )
-    given = error["input"] if not isinstance(error["input"], dict) else "this section"
-    return f"'{place}': got {given!r}; {error['msg']}"
-
-
-def _known_keys(place: Sequence[str | int]) -> list[str]:
-    section: type[BaseModel] = Recipe
-    for name in place:
-        inner = section.model_fields[str(name)].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            section = inner
-    return list(section.model_fields)

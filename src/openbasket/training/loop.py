@@ -10,31 +10,33 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from accelerate.utils import set_seed
 
-from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts
+from openbasket.dataset.frame_cache import cache_folder, sampling_facts
 from openbasket.dataset.reader import Sample, read_split
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
+from openbasket.errors import BadInputError, ConfigError, DependencyError, NotFoundError, Problem
 from openbasket.models import TEXT_MODELS
 from openbasket.progress import bar
 from openbasket.training import checkpoint
-from openbasket.training.building import Start, build_model, load_start
+from openbasket.training.building import build_model, load_start, own_code
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, Items, seed_of
 from openbasket.training.faults import explained
 from openbasket.training.features import FeatureDataset, FrozenSession, features_of, freeze
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
-from openbasket.training.run import BEST, CACHE, FEATURES, LAST, Folder, fingerprint
+from openbasket.training.reading import read_frames
+from openbasket.training.run import BEST, CACHE, FEATURES, LAST, METRICS, Folder, fingerprint
 from openbasket.training.session import Session
 from openbasket.training.text import TextSession
-from openbasket.training.trackers import tracker
+from openbasket.training.trackers import check_tracker, tracker
 from openbasket.video.cache import CachedFrames
+from openbasket.wording import counted
 
 __all__ = ["TrainReport", "train"]
 
@@ -110,10 +112,16 @@ def train(
         VideoError: videos that do not decode.
         DependencyError: the tracker's package is not installed.
         TrainingError: the loss is no number, memory ran out, or a loader process died.
+        KeyboardInterrupt: says what is kept and how to go on.
     """
     folder = Folder(out_dir)
     try:
         return _train(recipe, data_root, folder, resume, quiet, workers, on_epoch)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_left(folder, recipe, resume)) from None
+    except (ConfigError, DependencyError):
+        folder.abandon()
+        raise
     finally:
         folder.release()
 
@@ -133,12 +141,13 @@ def _train(
     train_samples = _split(data_root, "train", recipe)
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)
+    check_tracker(recipe)
     data = fingerprint([*train_samples, *val_samples])
     on_main(accelerator, lambda: folder.claim(recipe, data, resume=resume))
 
     set_seed(seed_of("weights", recipe.train.seed))
     model = build_model(recipe)
-    going_on = (out_dir / LAST).exists()
+    going_on = resume and folder.has_epochs
     start = None if going_on else load_start(recipe, model)
     model.to(accelerator.device)
     learning = freeze(model) if recipe.model.frozen else model
@@ -151,21 +160,28 @@ def _train(
     resumed_from = state["epochs"]
     computed: int | None = None
     main = accelerator.is_main_process
+    quiet = quiet or not main
     parameters = sum(p.numel() for p in model.parameters())
 
     if resumed_from < recipe.train.epochs:
 
         def read() -> list[CachedFrames]:
-            return _read_frames(
-                data_root,
-                folder,
-                recipe,
-                train_samples,
-                val_samples,
-                start,
-                workers,
-                quiet or not main,
+            """Read the frames of all videos, and write down what the run is made of."""
+            samples = [*train_samples, *val_samples]
+            cached = read_frames(
+                [s.video for s in samples], data_root, out_dir, recipe, workers=workers, quiet=quiet
             )
+            facts: dict[str, Any] = {
+                "reading": sampling_facts(cached),
+                "train_samples": len(train_samples),
+                "val_samples": len(val_samples),
+            }
+            if going_on:
+                folder.record(**facts)
+            else:
+                facts |= own_code(recipe) | ({"weights": asdict(start)} if start else {})
+                folder.begin(recipe, data, resume=resume, **facts)
+            return cached
 
         cached = on_main(accelerator, read)
         samples, count = [*train_samples, *val_samples], len(train_samples)
@@ -179,7 +195,7 @@ def _train(
                 samples,
                 cached,
                 cache_folder(data_root, out_dir / CACHE).with_name(FEATURES),
-                quiet=quiet or not main,
+                quiet=quiet,
             )
             computed = features.computed
             train_set = FeatureDataset(train_samples, features.values[:count])
@@ -201,7 +217,6 @@ def _train(
                 f"epochs done, {accelerator.num_processes} x {accelerator.device}"
                 + (f"; {start}" if start else "")
             )
-        quiet = quiet or not main
         total = recipe.train.epochs * session.updates
         with (
             tracker(recipe, out_dir, wanted=main) as track,
@@ -258,6 +273,21 @@ def _session_of(recipe: Recipe) -> type[Session]:
     return TextSession if recipe.model.name in TEXT_MODELS else Session
 
 
+def _left(folder: Folder, recipe: Recipe, resume: bool) -> str:
+    """What an interrupted run leaves, and how to go on."""
+    same = "the same command" if resume else "the same command without --no-resume"
+    if not folder.has_epochs:
+        return (
+            f"interrupted before the end of the first epoch: '{folder.path}' has no checkpoint yet. "
+            f"Frames that were read are kept; {same} begins again"
+        )
+    done = len((folder.path / METRICS).read_text(encoding="utf-8").splitlines()) - 1
+    return (
+        f"interrupted; {done} of {counted(recipe.train.epochs, 'epoch')} are kept in "
+        f"'{folder.path / LAST}' (the best so far: '{folder.path / BEST}'). To go on after them: {same}"
+    )
+
+
 def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
     samples = read_split(root, split, levels=recipe.data.levels)
     if not samples:
@@ -290,37 +320,3 @@ def _check_levels(root: Path, recipe: Recipe) -> None:
             f"recipe '{recipe.name}' has data.levels = {recipe.data.levels}; the dataset at '{root}' has "
             f"{levels}. Set it with --set data.levels={levels}"
         )
-
-
-def _read_frames(
-    data_root: Path,
-    folder: Folder,
-    recipe: Recipe,
-    train_samples: Sequence[Sample],
-    val_samples: Sequence[Sample],
-    start: Start | None,
-    workers: int | None,
-    quiet: bool,
-) -> list[CachedFrames]:
-    """Read the frames of all videos, and write down what the run is made of."""
-    data = recipe.data
-    cached = cache_frames(
-        [s.video for s in (*train_samples, *val_samples)],
-        cache_folder(data_root, folder.path / CACHE),
-        root=data_root,
-        frames=data.frames,
-        short_side=data.short_side,
-        sampling=data.reader,
-        every=data.interval if data.sampling == "interval" else 0,
-        workers=workers,
-        quiet=quiet,
-    )
-    facts: dict[str, Any] = {
-        "reading": sampling_facts(cached),
-        "train_samples": len(train_samples),
-        "val_samples": len(val_samples),
-    }
-    if start is not None:
-        facts["weights"] = asdict(start)
-    folder.record(**facts)
-    return cached

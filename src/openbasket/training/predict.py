@@ -14,17 +14,17 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import nn
 
-from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError, VideoError
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import checkpoint
-from openbasket.training.building import build_model, check_logits
+from openbasket.training.building import build_again, check_logits
 from openbasket.training.config import Recipe, TestConfig
 from openbasket.training.data import ClipDataset
 from openbasket.training.faults import explained
 from openbasket.training.processes import make_accelerator, on_main, over_shares
-from openbasket.training.run import BEST, CACHE, read_recipe
+from openbasket.training.reading import read_frames
+from openbasket.training.run import BEST, read_recipe
 from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
@@ -117,7 +117,7 @@ def predict(
     ]
     if not samples:
         raise NotFoundError(f"the splits {', '.join(splits)} of '{data_root}' have no subjects")
-    model = build_model(recipe)
+    model = build_again(run_dir, recipe, quiet=quiet)
     if isinstance(model, TextLearner) and test != TestConfig():
         raise ConfigError(
             f"'{recipe.model.name}' answers once for a video: views are 1 temporal and 1 spatial one"
@@ -127,18 +127,10 @@ def predict(
 
     def read() -> tuple[list[CachedFrames], dict[Path, str]]:
         failures: dict[Path, str] = {}
-        entries = cache_frames(
-            [s.video for s in samples],
-            cache_folder(data_root, run_dir / CACHE),
-            root=data_root,
-            frames=data.frames * (test.temporal_views if data.sampling == "uniform" else 1),
-            short_side=data.short_side,
-            sampling=reader or data.reader,
-            every=data.interval if data.sampling == "interval" else 0,
-            workers=workers,
-            quiet=quiet,
-            failures=failures,
-        )
+        entries = read_frames(
+            [s.video for s in samples], data_root, run_dir, recipe,
+            views=test, reader=reader, workers=workers, quiet=quiet, failures=failures,
+        )  # fmt: skip
         if not entries:
             path, error = next(iter(failures.items()))
             raise VideoError(
@@ -176,7 +168,7 @@ def _views(temporal: int, spatial: int) -> TestConfig:
         return TestConfig(temporal_views=temporal, spatial_views=spatial)
     except ValueError:
         raise ConfigError(
-            f"views: got {temporal} {spatial}; allowed: 1 to 64 temporal and 1 to 16 spatial ones"
+            f"--views: got {temporal} {spatial}; allowed: 1 to 64 temporal and 1 to 16 spatial ones"
         ) from None
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,18 +58,27 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = FileLock(path / ".lock", timeout=0)
+        self._made: list[Path] = []
+        self._begun = False
 
     def release(self) -> None:
-        """Let another process train here."""
+        """Let another process train here. Folders that were made for a run that never began are removed."""
         self._lock.release()
+        if not self._made:
+            return
+        if [file.name for file in self.path.iterdir()] == [".lock"]:
+            (self.path / ".lock").unlink()
+        with suppress(OSError):  # the first that holds something stays, and all above it
+            for folder in self._made:
+                folder.rmdir()
 
     def claim(self, recipe: Recipe, data: str, *, resume: bool) -> None:
-        """Make it the folder of this run, or check that it is.
+        """Check that it may be the folder of this run, and keep other processes out. Nothing is written.
 
         Args:
             recipe: of the run.
             data: its :func:`fingerprint`.
-            resume: keep what is there; else remove an earlier run.
+            resume: go on with what is there; else an earlier run is in nobody's way.
 
         Raises:
             ConfigError: it holds a run of another recipe or other data, is a file, or another process trains
@@ -76,31 +86,23 @@ class Folder:
         """
         path = self.path
         if path.exists() and not path.is_dir():
-            raise ConfigError(f"'{path}' is a file; a run is a folder")
+            raise ConfigError(f"'{path}' is a file; a run is a folder. Give another --out")
+        self._made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
         except Timeout:
             raise ConfigError(
-                f"another process trains in '{path}'; wait for it, or give another folder"
+                f"another process trains in '{path}'; wait for it, or give another --out"
             ) from None
-        if not resume:
-            for name in (LAST, BEST, METRICS, STEPS, CARD, LOG, TRACKER_ID, RECIPE):
-                (path / name).unlink(missing_ok=True)
-        settings = recipe.model_dump(mode="json")
-        if not (
-            path / LAST
-        ).exists():  # nothing has been trained here yet, or not for a whole epoch
-            for name in (BEST, METRICS, STEPS, CARD):
-                (path / name).unlink(missing_ok=True)
-            write_json(path / RECIPE, {"data": data, "recipe": settings, "versions": _versions()})
+        if not (resume and self.has_epochs):
             return
         if not (path / RECIPE).exists():
-            raise ConfigError(f"'{path}' holds weights without '{RECIPE}'; give another folder")
+            raise ConfigError(f"'{path}' holds weights without '{RECIPE}'; give another --out")
         found = read_facts(path)
-        way_out = "Give another folder, or start anew over this run (--no-resume)"
+        way_out = "Give another --out, or start anew over this run (--no-resume)"
         earlier = Recipe.model_validate(found["recipe"]).model_dump(mode="json")
-        changed = _differences(earlier, settings)
+        changed = _differences(earlier, recipe.model_dump(mode="json"))
         if changed:
             raise ConfigError(
                 f"'{path}' holds a run of another recipe: " + "; ".join(changed) + f". {way_out}"
@@ -116,6 +118,33 @@ class Folder:
         ]
         if other:
             self.tell(f"goes on with other versions: {'; '.join(other)}; not bit for bit the same")
+
+    @property
+    def has_epochs(self) -> bool:
+        """Whether something has been trained here, for a whole epoch at least."""
+        return (self.path / LAST).exists()
+
+    def begin(self, recipe: Recipe, data: str, *, resume: bool, **facts: Any) -> None:
+        """Make it the folder of a new run: weights of an earlier one go, ``recipe.json`` comes.
+
+        Args:
+            recipe: of the run.
+            data: its :func:`fingerprint`.
+            resume: keep the log, and the tracker's name, of a run that was stopped in its first epoch.
+            facts: more for ``recipe.json``.
+        """
+        for name in (LAST, BEST, METRICS, STEPS, CARD, *(() if resume else (LOG, TRACKER_ID))):
+            (self.path / name).unlink(missing_ok=True)
+        settings = recipe.model_dump(mode="json")
+        self._begun = True
+        made = {"data": data, "recipe": settings, "versions": _versions()}
+        write_json(self.path / RECIPE, made | facts)
+
+    def abandon(self) -> None:
+        """Leave nothing of a run that was refused before its first epoch was whole; frames are kept."""
+        if self._begun and not self.has_epochs:
+            for name in (RECIPE, BEST, METRICS, STEPS, CARD, LOG, TRACKER_ID):
+                (self.path / name).unlink(missing_ok=True)
 
     def record(self, **facts: Any) -> None:
         """Add facts to ``recipe.json``."""

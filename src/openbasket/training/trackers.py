@@ -13,13 +13,25 @@ from openbasket.errors import DependencyError
 from openbasket.training.config import Recipe
 from openbasket.workspace import write_text
 
-__all__ = ["TRACKER_ID", "tracker"]
+__all__ = ["TRACKER_ID", "check_tracker", "tracker"]
 
 Log = Callable[[Mapping[str, Any]], None]
 #: Project of the runs, where a tracker wants one.
 PROJECT = "openbasket"
 #: File of a run's folder with what makes the run's name unique.
 TRACKER_ID = "tracker_id.txt"
+#: Where a tracker lies, if not in the package of its name.
+_MODULES = {"tensorboard": "torch.utils.tensorboard"}
+
+
+def check_tracker(recipe: Recipe) -> None:
+    """Refuse a recipe whose tracker is not installed.
+
+    Raises:
+        DependencyError: it is not.
+    """
+    if recipe.log.tracker != "none":
+        _import(recipe.log.tracker)
 
 
 @contextmanager
@@ -36,9 +48,7 @@ def tracker(recipe: Recipe, run_dir: Path, *, wanted: bool = True) -> Iterator[L
         yield _nothing
         return
     if kind == "tensorboard":
-        writer = _import("torch.utils.tensorboard", "tensorboard").SummaryWriter(
-            str(run_dir / "tensorboard")
-        )
+        writer = _import(kind).SummaryWriter(str(run_dir / "tensorboard"))
 
         def write(line: Mapping[str, Any]) -> None:
             for name, value in line.items():
@@ -51,7 +61,7 @@ def tracker(recipe: Recipe, run_dir: Path, *, wanted: bool = True) -> Iterator[L
         finally:
             writer.close()
         return
-    package = _import(kind, kind)
+    package = _import(kind)
     mark = run_dir / TRACKER_ID
     resumed = mark.exists()
     if not resumed:
@@ -71,9 +81,9 @@ def tracker(recipe: Recipe, run_dir: Path, *, wanted: bool = True) -> Iterator[L
         package.finish()
 
 
-def _import(module: str, package: str) -> Any:
+def _import(package: str) -> Any:
     try:
-        return import_module(module)
+        return import_module(_MODULES.get(package, package))
     except ImportError:
         raise DependencyError(
             f"log.tracker = '{package}' needs a package that is not installed. "

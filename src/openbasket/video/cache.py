@@ -78,6 +78,12 @@ class Taking:
             raise ConfigError(f"every: got {self.every}; allowed: 0 (off) and more")
 
     @property
+    def told(self) -> str:
+        """The same in words, but for the format."""
+        what = f"every {self.every}. frame" if self.every else f"{self.frames} frames"
+        return f"{what} of short side {self.size}, {self.sampling}"
+
+    @property
     def wanted(self) -> Every | Uniform:
         """Which frames of a video."""
         return Every(self.every) if self.every else Uniform(self.frames)

@@ -1,0 +1,77 @@
+"""The frames that a recipe wants, from a cache where they are held, else from the videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from openbasket.dataset.frame_cache import cache_folder, cache_frames
+from openbasket.progress import note
+from openbasket.training.config import DataConfig, Recipe, TestConfig, recipe_names
+from openbasket.training.run import CACHE
+from openbasket.video.cache import CachedFrames, Taking
+from openbasket.video.frames import Sampling
+
+__all__ = ["read_frames", "taking_of"]
+
+
+def taking_of(
+    data: DataConfig, *, views: TestConfig | None = None, reader: Sampling | None = None
+) -> Taking:
+    """How a recipe's frames are taken from a video.
+
+    Args:
+        data: what the model sees.
+        views: of the test, whose temporal views are held together; one by default.
+        reader: ``exact`` or ``keyframe``; the recipe's by default.
+    """
+    stretches = data.sampling == "interval"
+    return Taking(
+        frames=data.frames * (1 if stretches or views is None else views.temporal_views),
+        size=data.short_side,
+        sampling=reader or data.reader,
+        every=data.interval if stretches else 0,
+    )
+
+
+def read_frames(
+    videos: Sequence[Path],
+    data_root: Path,
+    run_dir: Path,
+    recipe: Recipe,
+    *,
+    views: TestConfig | None = None,
+    reader: Sampling | None = None,
+    workers: int | None = None,
+    quiet: bool = False,
+    failures: dict[Path, str] | None = None,
+) -> list[CachedFrames]:
+    """Read the frames of videos, from the dataset's cache or the run's own; tell how many were there.
+
+    Args:
+        videos: the files.
+        data_root: the dataset.
+        run_dir: the run.
+        recipe: of the run.
+        views: of the test; one by default.
+        reader: ``exact`` or ``keyframe``; the recipe's by default.
+        workers: processes that decode videos; all cores by default.
+        quiet: tell nothing, and show no progress.
+        failures: filled with what is wrong with videos, which are then left out; else they are an error.
+
+    Raises:
+        VideoError: videos that are missing or do not decode; all of them in one message.
+    """
+    folder = cache_folder(data_root, run_dir / CACHE)
+    taking = taking_of(recipe.data, views=views, reader=reader)
+
+    def tell(text: str) -> None:
+        own = folder != cache_folder(data_root)
+        if own and recipe.name in recipe_names():
+            text += f". For all runs: openbasket cache {data_root} --recipe {recipe.name}"
+        note(text, quiet=quiet)
+
+    return cache_frames(
+        videos, folder, root=data_root, frames=taking.frames, short_side=taking.size,
+        sampling=taking.sampling, every=taking.every, any_format=True, workers=workers, quiet=quiet, failures=failures, tell=tell,
+    )  # fmt: skip
