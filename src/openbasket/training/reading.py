@@ -73,5 +73,6 @@ def read_frames(
 
     return cache_frames(
         videos, folder, root=data_root, frames=taking.frames, short_side=taking.size,
-        sampling=taking.sampling, every=taking.every, any_format=True, workers=workers, quiet=quiet, failures=failures, tell=tell,
+        sampling=taking.sampling, every=taking.every, any_format=True, workers=workers,
+        quiet=quiet, failures=failures, tell=tell,
     )  # fmt: skip
