@@ -67,7 +67,7 @@ def test_a_reel_that_is_gone_or_too_large_costs_no_page(finished, tmp_path, monk
     shown[0].unlink()
     page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
     assert 'src="data:video/mp4;base64,' in page
-    monkeypatch.setattr("openbasket.evaluation.report.MAX_REEL_BYTES", 100)
+    monkeypatch.setattr("openbasket.evaluation.report_player.MAX_REEL_BYTES", 100)
     page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
     assert 'src="data:video/mp4;base64,' not in page
     assert "No reel is small enough to be part of this page" in page
