@@ -278,10 +278,12 @@ def _times(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def over_groups(skills: np.ndarray) -> np.ndarray:
     """Means over the skills of each group: ``(n, 20)`` -> ``(n, len(GROUPS))``; NaN is left out."""
+    count = skills.shape[1]
     means = np.full((len(skills), len(GROUPS)), np.nan)
+    means[:, :count] = skills  # the first groups are the skills themselves
     known = ~np.isnan(skills)
     filled = np.where(known, skills, 0.0)
-    for column, (_, members) in enumerate(GROUPS):
+    for column, (_, members) in list(enumerate(GROUPS))[count:]:
         total = known[:, members].sum(axis=1)
         np.divide(filled[:, members].sum(axis=1), total, out=means[:, column], where=total > 0)
     return means

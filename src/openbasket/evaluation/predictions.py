@@ -84,7 +84,7 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
             problems.append(Problem(str(path), None, "skill", given, "all 20 skills"))
     if subjects is not None:
         known = set(subjects)
-        for subject in sorted(set(frame["subject_id"]) - known):
+        for subject in sorted(set(frame["subject_id"].unique()) - known):
             problems.append(
                 Problem(
                     str(path),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -78,13 +79,13 @@ def score_split(
         persons = [sample.player_id for sample in picked]
         weights = cluster_weights(persons, resamples, seed)
         names = tuple(CELLS) if part else tuple(METRICS)
+        once = np.ones((1, len(rows)), dtype=np.float32)
+        once_and_drawn = once if weights is None else np.concatenate([once, weights])
         for (run, model), array in runs.items():
             probabilities = array[rows]
-            drawn = None
-            if weights is not None:
-                drawn = measure(probabilities, labels, weights, names)
+            measured = measure(probabilities, labels, once_and_drawn, names)
             cells = accuracy_cells(probabilities, labels)
-            scores = _scores(probabilities, labels, drawn, names)
+            scores = _scores(probabilities, labels, measured)
             if shares is not None and weights is not None:
                 scores = _widened(scores, probabilities, labels, persons, shares[rows])
             matrices = {} if part else _matrices(probabilities, labels)
@@ -102,8 +103,8 @@ def score_split(
             )
             if not part:
                 points[run] = person_points(cells, persons)
-                if drawn is not None:
-                    means[run] = drawn["accuracy"][:, _MEAN]
+                if weights is not None:
+                    means[run] = measured["accuracy"][1:, _MEAN]
     return Scored(results, _compare(split, points, means, seed))
 
 
@@ -130,42 +131,45 @@ def _value(result: Result) -> float | None:
 
 
 def _scores(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    drawn: dict[str, np.ndarray] | None,
-    names: tuple[str, ...],
+    probabilities: np.ndarray, labels: np.ndarray, measured: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, Score]]:
+    """Scores of each metric, whose first row is the value and whose others are the resamples."""
     known = ~np.isnan(labels)
-    unanswered = (np.isnan(probabilities[..., 0]) & known).sum(axis=0)
-    labelled = known.sum(axis=0)
-    values = measure(probabilities, labels, None, names)
+    unanswered = (np.isnan(probabilities[..., 0]) & known).sum(axis=0).tolist()
+    labelled = known.sum(axis=0).tolist()
+    bases = [
+        (
+            name,
+            sum(labelled[i] for i in members),
+            len(labels) * len(members),
+            sum(unanswered[i] for i in members),
+        )
+        for name, members in GROUPS
+    ]
     scores: dict[str, dict[str, Score]] = {}
-    for name in names:
-        low = high = None
-        if drawn is not None:
-            low, high = ends(_centred(name, drawn[name], values[name]))
-        scores[name] = {
-            group: Score(
-                _number(values[name][0, i]),
-                None if low is None else _number(low[i]),
-                None if high is None else _number(high[i]),
-                int(labelled[list(members)].sum()),
-                len(labels) * len(members),
-                int(unanswered[list(members)].sum()),
+    for metric, rows in measured.items():
+        value = rows[0]
+        low = high = np.full(len(GROUPS), np.nan)
+        if len(rows) > 1:
+            low, high = ends(_centred(metric, rows[1:], value))
+        numbers = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
+        scores[metric] = {
+            name: Score(_number(middle), _number(lower), _number(upper), count, cells, silent)
+            for (name, count, cells, silent), (middle, lower, upper) in zip(
+                bases, numbers, strict=True
             )
-            for i, (group, members) in enumerate(GROUPS)
         }
     return scores
 
 
-def _centred(name: str, drawn: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _centred(name: str, drawn: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Resamples of the calibration error, moved to where they were drawn from.
 
     A sum of absolute values grows with noise, and a resample has more of it than the data.
     """
     if name != "calibration_error":
         return drawn
-    moved: np.ndarray = np.maximum(drawn - drawn.mean(axis=0) + values[0], 0.0)
+    moved: np.ndarray = np.maximum(drawn - drawn.mean(axis=0) + value, 0.0)
     return moved
 
 
@@ -238,4 +242,4 @@ def _compare(
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return None if isnan(value) else value
