@@ -110,11 +110,10 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def _latexmarkdown_text(cell: Cell) -> str:
-    whole = latex_text(text(cell))
-    if isinstance(cell, str):
-        return whole
-    value, space, rest = whole.partition(" [")
-    return rf"{value}{{\scriptsize{space}{rest}}}" if rest else whole
+    value, space, rest = text(cell).partition(" ")
+    if isinstance(cell, str) or not rest:
+        return latex_text(text(cell))
+    return rf"{latex_text(value)}{{\scriptsize{space}{latex_text(rest)}}}"
 
 
 _SPECIAL = {
