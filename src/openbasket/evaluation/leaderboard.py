@@ -7,10 +7,9 @@ from typing import Any
 
 from openbasket import __version__
 from openbasket.evaluation.figures import interval_bar
-from openbasket.evaluation.formats import shown
 from openbasket.evaluation.report import page
-from openbasket.evaluation.results import Evaluation, Facts, Result
-from openbasket.evaluation.tables import comparison_table, metric_table
+from openbasket.evaluation.results import Evaluation, Facts, Result, Score
+from openbasket.evaluation.tables import PLACES, comparison_table, metric_table
 from openbasket.workspace import write_text
 
 __all__ = ["write_leaderboard"]
@@ -52,8 +51,12 @@ def _board(evaluation: Evaluation, split: str) -> dict[str, Any]:
         if result.model != "baseline":
             place += 1
         rows.append(_row(evaluation, result, place, top))
+    score = results[0].scores["accuracy"]["mean"]
+    season, league = PLACES.get(split, ("", ""))
     return {
         "split": split,
+        "place": f"{season} seasons, {league.lower()} leagues" if season else split,
+        "coverage": "" if score.labels == score.cells else f"{score.labels / score.cells:.1%}",
         "subjects": f"{results[0].subjects:,}",
         "persons": f"{results[0].persons:,}",
         "rows": rows,
@@ -75,15 +78,24 @@ def _row(evaluation: Evaluation, result: Result, place: int, top: float) -> dict
         "baseline": is_baseline,
         "run": result.run,
         "about": ", ".join(about) or ("baseline" if is_baseline else ""),
-        "value": "-" if score.value is None else f"{100 * score.value:.1f}",
-        "interval": ""
-        if score.low is None or score.high is None
-        else f"{100 * score.low:.1f} to {100 * score.high:.1f}",
+        "value": _percent(score) or "-",
+        "interval": _interval(score),
         "bar": interval_bar(score.value, score.low, score.high, 1 / evaluation.levels, top),
         "group": result.group,
-        "observable": "" if observable is None else shown(observable),
-        "within_one": shown(result.scores["within_one"]["mean"]).split(" ")[0],
+        "observable": _percent(observable),
+        "observable_interval": _interval(observable),
+        "within_one": _percent(result.scores["within_one"]["mean"]),
     }
+
+
+def _percent(score: Score | None) -> str:
+    return "" if score is None or score.value is None else f"{100 * score.value:.1f}"
+
+
+def _interval(score: Score | None) -> str:
+    if score is None or score.low is None or score.high is None:
+        return ""
+    return f"{100 * score.low:.1f} to {100 * score.high:.1f}"
 
 
 def _accuracy(result: Result) -> float:
