@@ -50,6 +50,7 @@ __all__ = [
     "reel_folder",
     "refuse_way_out",
     "remove_leftovers",
+    "run_facts_path",
     "safe_join",
     "sha256",
     "unwritable",
@@ -388,6 +389,11 @@ def _write_parquet(frame: pl.DataFrame, temporary: Path, path: Path) -> None:
         frame.write_parquet(temporary, compression="zstd", compression_level=1, statistics=False)
     except (OSError, pl.exceptions.ComputeError) as error:
         raise unwritable(path, error) from None
+
+
+def run_facts_path(predictions: Path) -> Path:
+    """Where facts about the runs of a predictions file are stated: ``<name>.runs.json`` beside it."""
+    return predictions.with_name(f"{predictions.stem}.runs.json")
 
 
 def reel_folder(draw: int) -> str:

@@ -362,8 +362,9 @@ def test_skills_without_labels_are_null_and_left_out_of_the_mean(tmp_path):
     assert (scores["mean"].labels, scores["mean"].cells) == (10, 40)
     empty = scores[SKILL_KEYS[-1]]
     assert (empty.value, empty.low, empty.labels) == (None, None, 0)
-    title, columns, rows = tables.skill_table(evaluation)
-    assert "2 subjects, 2 persons" in title
+    table = tables.skill_table(evaluation)
+    columns, rows = table.columns, table.texts()
+    assert "2 subjects, 2 persons" in table.title
     assert ["All 20 skills", *["100.0 [100.0, 100.0] (10/40)"]] == [
         rows[-1][0],
         rows[-1][columns.index("mine")],
@@ -392,16 +393,13 @@ def test_parts_by_season_and_league_without_any_table(tmp_path):
         ("test", "league=L2"): 0.0,
         ("cross_season", ""): 0.0,
     }
-    assert [row[0] for row in tables.split_table(evaluation)[2]] == ["test", "cross_season"]
-    parts = tables.breakdown_table(evaluation)
-    assert [row[0] for row in parts[2]] == [
-        "season=21-22",
-        "season=22-23",
-        "league=L",
-        "league=L2",
-    ]
-    text = tables.markdown([tables.skill_table(evaluation), parts])
-    assert "| season=21-22 | 1 |" in text
+    places = [row[:3] for row in tables.split_table(evaluation).rows]
+    assert places == [["Unseen", "Seen", "1"], ["Seen", "Seen", "2"]]
+    season, league = tables.breakdown_tables(evaluation)
+    assert season.columns == ["Season", "21-22 (n = 1)", "22-23 (n = 1)"]
+    assert league.columns == ["League", "L (n = 1)", "L2 (n = 1)"]
+    text = tables.markdown([tables.skill_table(evaluation), season])
+    assert "| mine | 100.0 | 0.0 |" in text
     plain = evaluate([tmp_path / "p.parquet"], tmp_path, breakdowns=False)
     assert {r.part for r in plain.results} == {""}
 

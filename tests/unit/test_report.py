@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from openbasket.errors import ConfigError
 from openbasket.evaluation.figures import radar
 from openbasket.evaluation.report import write_report
 from openbasket.workspace import Workspace
@@ -53,6 +55,33 @@ def test_all_sections_and_a_reel_that_plays_are_there(page, finished):
     assert "So few say little" in page
 
 
+def test_markdown_and_latex_have_the_same_tables_and_pictures(finished, tmp_path):
+    ws = Workspace(finished / "ws")
+    given = {"predictions": [finished / "predictions.parquet"], "quiet": True}
+    page = write_report(ws, tmp_path / "r.html", **given).read_text(encoding="utf-8")
+    text = write_report(ws, tmp_path / "r.md", **given).read_text(encoding="utf-8")
+    tex = write_report(ws, tmp_path / "r.tex", **given).read_text(encoding="utf-8")
+    titles = re.findall(r"^\*\*(.*)\*\*$", text, re.MULTILINE)
+    assert {t.split(":")[0] for t in titles} >= {"Table 2", "Table 5", "Table 8"}
+    assert (
+        len(titles)
+        == tex.count(r"\begin{tabular}")
+        == page.count("<caption>") + page.count("<div><h3>") - 5
+    )  # five categories of the report card have such a heading, too
+    for name in re.findall(r"\(r-files/([^)]+)\)", text):
+        assert (tmp_path / "r-files" / name).stat().st_size > 1000
+    assert tex.count(r"\includegraphics") == text.count(".jpg)") > 0
+    assert r"\begin{picture}" in tex
+    if shutil.which("pdflatex"):
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "r.tex"],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-1500:]
+    with pytest.raises(ConfigError, match=r"\.html, \.md, \.tex; got 'r\.docx'"):
+        write_report(ws, tmp_path / "r.docx", quiet=True)
+
+
 def test_missing_parts_are_named_with_their_command(tmp_path):
     ws = Workspace(tmp_path / "ws", create=True)
     page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
@@ -67,7 +96,7 @@ def test_a_reel_that_is_gone_or_too_large_costs_no_page(finished, tmp_path, monk
     shown[0].unlink()
     page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
     assert 'src="data:video/mp4;base64,' in page
-    monkeypatch.setattr("openbasket.evaluation.report.MAX_REEL_BYTES", 100)
+    monkeypatch.setattr("openbasket.evaluation.report_player.MAX_REEL_BYTES", 100)
     page = write_report(ws, tmp_path / "r.html", quiet=True).read_text(encoding="utf-8")
     assert 'src="data:video/mp4;base64,' not in page
     assert "No reel is small enough to be part of this page" in page

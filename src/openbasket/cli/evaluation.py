@@ -1,9 +1,9 @@
-"""Verbs: evaluate, report."""
+"""Verbs: evaluate, leaderboard, report, predictions from-official."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,44 +11,105 @@ from openbasket.cli.options import Json, Quiet, Root, print_json, print_table, s
 
 __all__ = ["register"]
 
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Parquet files of predictions, or folders of runs with a predictions.parquet.")
+]
+Data = Annotated[Path, typer.Option(help="Dataset in the official layout.")]
+Splits = Annotated[
+    list[str] | None,
+    typer.Option(help="Split to score; may be repeated. By default all but train and val."),
+]
+Resamples = Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")]
+Crossing = Annotated[
+    bool,
+    typer.Option(
+        "--allow-crossing", help="Score although names of the training split are in a test split."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(evaluate)
+    app.command()(leaderboard)
     app.command()(report)
+    group = typer.Typer(no_args_is_help=True, help="Predictions of other programs.")
+    group.command("from-official")(from_official)
+    app.add_typer(group, name="predictions")
 
 
 def evaluate(
-    predictions: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE...",
-            help="Parquet files of predictions, or folders of runs with a predictions.parquet.",
-        ),
-    ],
-    data: Annotated[Path, typer.Option(help="Dataset in the official layout.")],
-    split: Annotated[
-        list[str] | None,
-        typer.Option(help="Split to score; may be repeated. By default all but train and val."),
+    predictions: Files,
+    data: Data,
+    split: Splits = None,
+    resamples: Resamples = 2000,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="Print tables as markdown, latex or csv."),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for each table in all formats, and evaluation.json."),
+    ] = None,
+    allow_crossing: Crossing = False,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
-    """Score predictions: accuracy by skill, category and in all, beside the baselines."""
+    """Score predictions: the paper's Tables 2, 3, 5 and 8, all metrics, and which runs differ."""
     from openbasket.evaluation import evaluate as score
-    from openbasket.evaluation import tables
+    from openbasket.evaluation import formats, tables
+    from openbasket.workspace import write_json, write_text
 
-    files = [_predictions(path, data) for path in predictions]
-    evaluation = score(files, data, splits=split or None, resamples=resamples)
+    if form is not None:
+        formats.render([], form)  # an unknown name is told before the work
+    evaluation = score(
+        [_predictions(path, data) for path in predictions],
+        data,
+        splits=split or None,
+        resamples=resamples,
+        allow_crossing=allow_crossing,
+    )
+    found = tables.paper_tables(evaluation)
+    if out is not None:
+        write_json(out / "evaluation.json", evaluation.to_json())
+        for table in found:
+            for ending, render in formats.FORMATS.values():
+                write_text(out / f"{table.name}.{ending}", render([table]))
     if as_json:
         print_json(evaluation.to_json())
-        return
-    found = list(dict.fromkeys(r.split for r in evaluation.results))
-    shown = [tables.skill_table(evaluation, found[0]), tables.split_table(evaluation)]
-    parts = tables.breakdown_table(evaluation, found[0])
-    for title, columns, rows in (*shown, *([parts] if parts[2] else [])):
-        print_table(title, columns, rows)
+    elif form is not None:
+        typer.echo(formats.render(found, form))
+    else:
+        for table in found:
+            print_table(table.title, table.columns, table.texts())
+        for note in evaluation.notes:
+            say(f"note: {note}")
+        if out is not None:
+            say(f"{out}: {len(found)} tables as Markdown, LaTeX and CSV, and evaluation.json")
+
+
+def leaderboard(
+    predictions: Files,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("leaderboard.html"),
+    split: Splits = None,
+    resamples: Resamples = 2000,
+    allow_crossing: Crossing = False,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML page that ranks runs on each split, with intervals and groups of equals."""
+    from openbasket.evaluation import evaluate as score
+    from openbasket.evaluation.leaderboard import write_leaderboard
+
+    evaluation = score(
+        [_predictions(path, data) for path in predictions],
+        data,
+        splits=split or None,
+        resamples=resamples,
+        breakdowns=False,
+        allow_crossing=allow_crossing,
+    )
+    _written(write_leaderboard(evaluation, out), as_json)
 
 
 def _predictions(path: Path, data: Path) -> Path:
@@ -68,19 +129,61 @@ def _predictions(path: Path, data: Path) -> Path:
 
 def report(
     root: Root,
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    out: Annotated[
+        Path, typer.Option(help="File to write: .html, .md (Markdown) or .tex (LaTeX).")
+    ] = Path("report.html"),
     predictions: Annotated[
         list[Path] | None, typer.Option(help="Predictions to show; may be repeated.")
     ] = None,
+    allow_crossing: Crossing = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write one HTML page about the dataset and the runs on it, with nothing to load from elsewhere."""
+    """Write all tables and figures about the dataset and the runs on it: one page, or a LaTeX document."""
     from openbasket.evaluation.report import write_report
     from openbasket.workspace import Workspace
 
-    path = write_report(Workspace(root), out, predictions=predictions or (), quiet=quiet)
+    path = write_report(
+        Workspace(root),
+        out,
+        predictions=predictions or (),
+        allow_crossing=allow_crossing,
+        quiet=quiet,
+    )
+    _written(path, as_json)
+
+
+def from_official(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="The official code's 0.txt, 1.txt ..., or a folder."
+        ),
+    ],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Predictions file to write (.parquet).")],
+    model: Annotated[str, typer.Option(help="Name of the model.")],
+    run: Annotated[
+        str | None, typer.Option(help="Name of the run; the model's by default.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split that was tested.")] = "test",
+    as_json: Json = False,
+) -> None:
+    """Read what the paper's official code writes when it tests, one file for each process."""
+    from openbasket.evaluation.official import convert_official
+
+    found = convert_official(files, data, out, model=model, run=run or model, split=split)
+    told: dict[str, Any] = {"path": str(out), **found.to_json()}
+    if as_json:
+        print_json(told)
+        return
+    say(f"{out}: {found.subjects} subjects of '{split}', {found.views} views each")
+    for note in found.notes:
+        say(f"note: {note}")
+
+
+def _written(path: Path, as_json: bool) -> None:
     if as_json:
         print_json({"path": str(path), "bytes": path.stat().st_size})
-        return
-    say(f"{path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")
+    else:
+        say(f"{path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")

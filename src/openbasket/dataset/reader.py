@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,15 @@ from openbasket.errors import (
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, Skill, official_level
 from openbasket.workspace import safe_join
 
-__all__ = ["SPLIT_FILES", "TEST_SPLITS", "Sample", "has_split", "read_split", "test_splits"]
+__all__ = [
+    "SPLIT_FILES",
+    "TEST_SPLITS",
+    "Sample",
+    "has_split",
+    "labels_hash",
+    "read_split",
+    "test_splits",
+]
 
 #: Where each split's CSV lies below the root.
 SPLIT_FILES: dict[str, str] = {
@@ -77,6 +86,12 @@ def test_splits(root: Path) -> list[str]:
         for name in TEST_SPLITS
         if has_split(root, name) and read_split(root, name, require_videos=False)
     ]
+
+
+def labels_hash(samples: Sequence[Sample], levels: int) -> str:
+    """SHA-256 of who is in a split and which labels they have, in whatever order."""
+    lines = sorted(f"{s.subject_id} {s.levels}" for s in samples)
+    return hashlib.sha256("\n".join([str(levels), *lines]).encode()).hexdigest()
 
 
 def read_split(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-__all__ = ["interval_plot", "level_bars", "radar"]
+__all__ = ["interval_bar", "interval_plot", "level_bars", "radar", "standalone"]
 
 
 def radar(
@@ -121,3 +121,40 @@ def interval_plot(
         parts.append(f'<circle class="{escape(css)}" cx="{x(value):.1f}" cy="{y}" r="4.5"/>')
     parts.append("</svg>")
     return Markup("".join(parts))  # noqa: S704 - every text in it is escaped above
+
+
+def interval_bar(
+    value: float | None, low: float | None, high: float | None, chance: float, top: float
+) -> Markup:
+    """One small bar: a dot in its interval, and a tick at chance, from 0 to ``top``."""
+    width = 220
+
+    def x(share: float) -> float:
+        return 4 + (width - 8) * min(share, top) / top
+
+    parts = [
+        f'<svg class="bar" viewBox="0 0 {width} 18" role="img" aria-label="Interval">'
+        f'<line class="axis" x1="4" x2="{width - 4}" y1="9" y2="9"/>'
+        f'<line class="chance" x1="{x(chance):.1f}" x2="{x(chance):.1f}" y1="1" y2="17"/>'
+    ]
+    if value is not None:
+        if low is not None and high is not None:
+            parts.append(f'<line class="span" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="9" y2="9"/>')
+        parts.append(f'<circle cx="{x(value):.1f}" cy="9" r="4"/>')
+    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - numbers alone
+
+
+_STYLE = (
+    "text{font:13px sans-serif;fill:#1d2430}.tick{font-size:11px;fill:#5b6575}"
+    "text.category,text.all{font-weight:650}.grid{stroke:#e2e5ea}"
+    ".chance{stroke:#5b6575;stroke-dasharray:4 4}.span{stroke:#c2410c;stroke-width:2}"
+    "circle{fill:#c2410c}.span.category,.span.all{stroke:#1d4ed8}"
+    "circle.category,circle.all{fill:#1d4ed8}"
+)
+
+
+def standalone(figure: Markup) -> str:
+    """A figure of :func:`interval_plot` as a file of its own, with its style."""
+    start, rest = str(figure).split(">", 1)
+    namespace = ' xmlns="http://www.w3.org/2000/svg"'
+    return f"{start}{namespace}><style>{_STYLE}</style>{rest}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from openbasket.evaluation.metrics import group_means
 
-__all__ = ["bootstrap", "cluster_weights"]
+__all__ = ["bootstrap", "cluster_weights", "ends"]
 
 
 def cluster_weights(
@@ -46,11 +46,19 @@ def bootstrap(
         Lower and upper ends, each ``(len(GROUPS),)``; NaN where nothing is labelled, and where there is
         only one person (nothing to draw from).
     """
-    ends = np.full((2, group_means(cells).shape[1]), np.nan)
     if weights is None:
-        return ends[0], ends[1]
-    drawn = group_means(cells, weights)
-    known = ~np.isnan(drawn).all(axis=0)
+        nothing = np.full(group_means(cells).shape[1], np.nan)
+        return nothing, nothing.copy()
+    return ends(group_means(cells, weights), level=level)
+
+
+def ends(drawn: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval of each column of ``(resamples, n)``; NaN is no draw, only NaN gives NaN."""
+    found = np.full((2, drawn.shape[1]), np.nan)
     tail = (1 - level) / 2
-    ends[:, known] = np.nanquantile(drawn[:, known], [tail, 1 - tail], axis=0)
-    return ends[0], ends[1]
+    known = ~np.isnan(drawn)
+    whole = known.all(axis=0)
+    found[:, whole] = np.quantile(drawn[:, whole], [tail, 1 - tail], axis=0)
+    partly = known.any(axis=0) & ~whole
+    found[:, partly] = np.nanquantile(drawn[:, partly], [tail, 1 - tail], axis=0)
+    return found[0], found[1]

@@ -1,24 +1,47 @@
-"""How good predicted levels are. Each metric is one function; ``METRICS`` lists them.
+"""How good predicted levels are. ``METRICS`` lists the metrics: columns to sum, and what to do with the sums.
 
-Shapes: ``correct`` and the like are ``(subjects, 20)``; a cell without a label is NaN and counts nowhere.
+Shapes: probabilities ``(subjects, 20, levels)``, labels ``(subjects, 20)``; a cell without a label is NaN
+and counts nowhere. A metric turns them into columns ``(subjects, 20, k)`` that are zero where there is no
+label; their sums over subjects, each as often as a resample has it, are all that it needs. So one product
+of matrices gives every metric of every resample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from openbasket.skills import CATEGORIES, SKILLS
 
-__all__ = ["GROUPS", "METRICS", "accuracy_cells", "group_means", "within_one_cells"]
+__all__ = [
+    "BINS",
+    "CELLS",
+    "GROUPS",
+    "METRICS",
+    "Metric",
+    "accuracy_cells",
+    "confusion",
+    "error_cells",
+    "group_means",
+    "measure",
+    "over_groups",
+    "within_one_cells",
+]
 
-#: What accuracy is averaged over: each skill, each category, all.
+#: What metrics are averaged over: each skill, each category, all.
 GROUPS: tuple[tuple[str, tuple[int, ...]], ...] = (
     *((s.key, (i,)) for i, s in enumerate(SKILLS)),
     *((c, tuple(i for i, s in enumerate(SKILLS) if s.category == c)) for c in CATEGORIES),
     ("mean", tuple(range(len(SKILLS)))),
 )
+#: Equally wide bins of confidence (Guo et al. 2017, section 2).
+BINS = 15
+
+
+# -- cells: a number for each subject and skill ------------------------------------------------
 
 
 def accuracy_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -52,11 +75,218 @@ def within_one_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
     return np.where(np.isnan(labels), np.nan, cells)
 
 
-#: Name -> cells; each is averaged over subjects, then over skills.
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+def error_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many levels the likeliest one is away from the label; the mean over equally likely ones.
+
+    Where a model gave no level, it is the largest error that the label allows.
+
+    Args:
+        probabilities: ``(subjects, 20, levels)``; NaN where a model gave no level.
+        labels: ``(subjects, 20)``, NaN where there is none.
+    """
+    away = np.abs(np.arange(probabilities.shape[-1]) - labels[..., None])
+    found: np.ndarray = (_answers(probabilities, labels) * away).sum(axis=-1)
+    return found
+
+
+# -- columns and what becomes of their sums ----------------------------------------------------
+
+Columns = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Finish = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    Args:
+        columns: (probabilities, labels) -> ``(subjects, 20, k)``, zero where there is no label.
+        finish: their sums ``(..., 20, k)`` -> the metric ``(..., 20)``; NaN where it is not defined.
+        unit: ``percent`` (a share from 0 to 1), ``levels``, or ``coefficient`` (at most 1).
+        higher_is_better: which way is up.
+    """
+
+    columns: Columns
+    finish: Finish
+    unit: Literal["percent", "levels", "coefficient"] = "percent"
+    higher_is_better: bool = True
+
+
+def _mean_of(cells_of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Columns:
+    def columns(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        cells = cells_of(probabilities, labels)
+        known = ~np.isnan(labels)
+        return np.stack([np.where(known, cells, 0.0), known], axis=-1)
+
+    return columns
+
+
+def _mean(sums: np.ndarray) -> np.ndarray:
+    return _ratio(sums[..., 0], sums[..., 1])
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    found: np.ndarray = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return found
+
+
+def _answers(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Share of each level in the answer: 1 for the likeliest; where none was given, 1 for the farthest."""
+    levels = probabilities.shape[-1]
+    best = probabilities == probabilities.max(axis=-1, keepdims=True)
+    shares = best / np.maximum(best.sum(axis=-1, keepdims=True), 1)
+    farthest = np.where(np.nan_to_num(labels) >= (levels - 1) / 2, 0, levels - 1)
+    silent = np.isnan(probabilities[..., :1])
+    found: np.ndarray = np.where(silent, np.arange(levels) == farthest[..., None], shares)
+    return found
+
+
+def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Columns of the confusion matrix: ``(subjects, 20, levels * levels)``, label-major.
+
+    Equally likely levels share the one that a cell counts. A cell without an answer counts as the level
+    farthest from its label.
+    """
+    levels = probabilities.shape[-1]
+    true = np.arange(levels) == labels[..., None]  # all false where there is no label
+    cells = true[..., :, None] * _answers(probabilities, labels)[..., None, :]
+    found: np.ndarray = cells.reshape(*labels.shape, levels * levels)
+    return found
+
+
+def _square(sums: np.ndarray) -> np.ndarray:
+    levels = round(sums.shape[-1] ** 0.5)
+    return sums.reshape(*sums.shape[:-1], levels, levels)
+
+
+def _macro_f1(sums: np.ndarray) -> np.ndarray:
+    """Mean over the levels that are in labels or answers; as scikit-learn's ``f1_score``."""
+    matrix = _square(sums)
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
+    both = matrix.sum(axis=-1) + matrix.sum(axis=-2)
+    scores = np.divide(2 * hits, both, out=np.zeros(hits.shape), where=both > 0)
+    return _ratio(scores.sum(axis=-1), (both > 0).sum(axis=-1).astype(float))
+
+
+def _kappa(sums: np.ndarray) -> np.ndarray:
+    """Cohen's kappa with squared distances as weights (Cohen 1968)."""
+    matrix = _square(sums)
+    levels = np.arange(matrix.shape[-1], dtype=float)
+    weights = (levels[:, None] - levels) ** 2
+    total = matrix.sum(axis=(-2, -1))
+    seen = (matrix * weights).sum(axis=(-2, -1)) * total
+    expected = np.einsum(
+        "...i,...j,ij->...", matrix.sum(axis=-1), matrix.sum(axis=-2), weights, optimize=True
+    )
+    return 1 - _ratio(seen, expected)
+
+
+def _spearman(sums: np.ndarray) -> np.ndarray:
+    """Pearson correlation of mid-ranks; both can be read off the confusion matrix."""
+    matrix = _square(sums)
+    rows, columns = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    total = rows.sum(axis=-1, keepdims=True)
+
+    def ranks(counts: np.ndarray) -> np.ndarray:
+        found: np.ndarray = np.cumsum(counts, axis=-1) - counts / 2 - total / 2
+        return found
+
+    left, right = ranks(rows), ranks(columns)
+    shared = np.einsum("...ij,...i,...j->...", matrix, left, right, optimize=True)
+    size = (rows * left**2).sum(axis=-1) * (columns * right**2).sum(axis=-1)
+    # Below this share of the largest size, one side has a single level: there is nothing to rank.
+    defined = size > 1e-9 * total[..., 0] ** 6
+    found: np.ndarray = np.divide(
+        shared, np.sqrt(np.maximum(size, 0)), out=np.full(shared.shape, np.nan), where=defined
+    )
+    return found
+
+
+def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Confidence less accuracy in its bin ``(lower, upper]``, and 1; without an answer, sure and wrong."""
+    known = ~np.isnan(labels)
+    confidence = np.nan_to_num(probabilities.max(axis=-1), nan=1.0)
+    gap = np.where(known, confidence - np.nan_to_num(accuracy_cells(probabilities, labels)), 0.0)
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    columns = np.zeros((*labels.shape, BINS + 1))
+    np.put_along_axis(columns, bins[..., None], gap[..., None], axis=-1)
+    columns[..., BINS] = known
+    return columns
+
+
+def _calibration_error(sums: np.ndarray) -> np.ndarray:
+    return _ratio(np.abs(sums[..., :-1]).sum(axis=-1), sums[..., -1])
+
+
+#: Metrics that are means of cells: what parts of a split are scored by.
+CELLS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "accuracy": accuracy_cells,
     "within_one": within_one_cells,
+    "mean_absolute_error": error_cells,
 }
+#: Name -> metric. Each is averaged over skills.
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(_mean_of(accuracy_cells), _mean),
+    "within_one": Metric(_mean_of(within_one_cells), _mean),
+    "mean_absolute_error": Metric(_mean_of(error_cells), _mean, "levels", False),
+    "macro_f1": Metric(confusion, _macro_f1),
+    "quadratic_kappa": Metric(confusion, _kappa, "coefficient"),
+    "spearman": Metric(confusion, _spearman, "coefficient"),
+    "calibration_error": Metric(_calibration, _calibration_error, "percent", False),
+}
+
+
+def measure(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None = None,
+    names: tuple[str, ...] = tuple(METRICS),
+) -> dict[str, np.ndarray]:
+    """Every metric of every group, once or for each resample.
+
+    Args:
+        probabilities: ``(subjects, 20, levels)``; NaN where a model gave no level.
+        labels: ``(subjects, 20)``, NaN where there is none.
+        weights: ``(resamples, subjects)``, how often each subject counts; once by default.
+        names: of the metrics.
+
+    Returns:
+        Name -> ``(resamples, len(GROUPS))``; NaN where nothing is labelled or the metric is not defined.
+    """
+    sums: dict[Columns, np.ndarray] = {}
+    found: dict[str, np.ndarray] = {}
+    for name in names:
+        metric = METRICS[name]
+        if metric.columns not in sums:
+            columns = metric.columns(probabilities, labels)
+            flat = columns.reshape(len(labels), -1)
+            summed = flat.sum(axis=0)[None] if weights is None else _times(weights, flat)
+            sums[metric.columns] = summed.reshape(-1, *columns.shape[1:])
+        found[name] = over_groups(metric.finish(sums[metric.columns]))
+    return found
+
+
+def _times(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Product in single precision where that is exact: counts of whole numbers; else in double."""
+    small = columns.astype(np.float32)
+    if weights.dtype == np.float32 and (small == np.rint(columns)).all():
+        single: np.ndarray = weights @ small
+        return single.astype(float)
+    double: np.ndarray = weights.astype(float) @ columns
+    return double
+
+
+def over_groups(skills: np.ndarray) -> np.ndarray:
+    """Means over the skills of each group: ``(n, 20)`` -> ``(n, len(GROUPS))``; NaN is left out."""
+    count = skills.shape[1]
+    means = np.full((len(skills), len(GROUPS)), np.nan)
+    means[:, :count] = skills  # the first groups are the skills themselves
+    known = ~np.isnan(skills)
+    filled = np.where(known, skills, 0.0)
+    for column, (_, members) in list(enumerate(GROUPS))[count:]:
+        total = known[:, members].sum(axis=1)
+        np.divide(filled[:, members].sum(axis=1), total, out=means[:, column], where=total > 0)
+    return means
 
 
 def group_means(cells: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -74,15 +304,5 @@ def group_means(cells: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
     """
     weights = np.ones((1, len(cells))) if weights is None else weights
     has = ~np.isnan(cells)
-    counts = weights @ has
-    sums = weights @ np.where(has, cells, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        skills = sums / counts
-    means = np.full((len(weights), len(GROUPS)), np.nan)
-    labelled = ~np.isnan(skills)
-    for column, (_, members) in enumerate(GROUPS):
-        part, known = skills[:, members], labelled[:, members]
-        total = known.sum(axis=1)
-        summed = np.where(known, part, 0.0).sum(axis=1)
-        means[:, column] = np.where(total > 0, summed / np.maximum(total, 1), np.nan)
-    return means
+    counts = _times(weights, has)
+    return over_groups(_ratio(_times(weights, np.where(has, cells, 0.0)), counts))

@@ -71,7 +71,12 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
         .rows()
     ):
         problems.append(Problem(str(path), row, "p0 ... p4", f"a sum of {total:.6f}", "a sum of 1"))
-    gaps = frame.group_by("run", "subject_id").agg("skill").sort("run", "subject_id")
+    gaps = (
+        frame.group_by("run", "subject_id")
+        .agg("skill")
+        .filter(pl.col("skill").list.len() < len(SKILL_KEYS))
+        .sort("run", "subject_id")
+    )
     for run, subject, skills in gaps.rows():
         missing = [key for key in SKILL_KEYS if key not in skills]
         if missing:
@@ -79,7 +84,7 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
             problems.append(Problem(str(path), None, "skill", given, "all 20 skills"))
     if subjects is not None:
         known = set(subjects)
-        for subject in sorted(set(frame["subject_id"]) - known):
+        for subject in sorted(set(frame["subject_id"].unique()) - known):
             problems.append(
                 Problem(
                     str(path),
@@ -97,12 +102,9 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
 def to_array(frame: pl.DataFrame, subjects: Sequence[str], levels: int) -> np.ndarray:
     """Predictions of one run as ``(len(subjects), 20, levels)`` float64; NaN where there are none."""
     probabilities = np.full((len(subjects), len(SKILL_KEYS), levels), np.nan)
-    row_of = {subject: row for row, subject in enumerate(subjects)}
-    column_of = {key: column for column, key in enumerate(SKILL_KEYS)}
-    values = frame.select([f"p{level}" for level in range(levels)]).to_numpy()
-    for (subject, skill), value in zip(
-        frame.select("subject_id", "skill").rows(), values, strict=True
-    ):
-        if subject in row_of:
-            probabilities[row_of[subject], column_of[skill]] = value
+    rows = pl.DataFrame({"subject_id": subjects}).with_row_index("row")
+    columns = pl.DataFrame({"skill": SKILL_KEYS}).with_row_index("column")
+    placed = frame.join(rows, on="subject_id").join(columns, on="skill")
+    values = placed.select([f"p{level}" for level in range(levels)]).to_numpy()
+    probabilities[placed["row"].to_numpy(), placed["column"].to_numpy()] = values
     return probabilities

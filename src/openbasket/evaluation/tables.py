@@ -1,86 +1,213 @@
-"""Results as tables for people: rows for the terminal, Markdown."""
+"""Results as the paper's Tables 2, 3, 5 and 8, and what the paper has no table for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openbasket.evaluation import Evaluation, Result, Score
+from openbasket.evaluation.formats import Cell, Table, markdown, shown
+from openbasket.evaluation.metrics import METRICS
+from openbasket.evaluation.results import Evaluation, Facts, Result, Score
 from openbasket.skills import CATEGORIES, SKILLS
 from openbasket.wording import counted
 
-__all__ = ["breakdown_table", "markdown", "shown", "skill_table", "split_table"]
+__all__ = [
+    "breakdown_tables",
+    "comparison_table",
+    "main_table",
+    "markdown",
+    "metric_table",
+    "paper_tables",
+    "shown",
+    "skill_table",
+    "split_table",
+]
 
-Table = tuple[str, list[str], list[list[str]]]
+#: Split -> season, league, as in the paper's Table 5; its order is the paper's.
+PLACES = {
+    "cross_season_and_league": ("Unseen", "Unseen"),
+    "cross_season": ("Unseen", "Seen"),
+    "cross_league": ("Seen", "Unseen"),
+    "test": ("Seen", "Seen"),
+}
+#: Kind of part -> the paper's name of it, in the order of its Table 3.
+PARTS = {"season": "Season", "gender": "Gender", "region": "Location", "league": "League"}
+NOT_STATED = "not stated"
 
 
-def shown(score: Score) -> str:
-    """``31.2 [24.0, 39.1]`` in percent; with the coverage where not every cell has a label or an answer."""
-    if score.value is None:
-        return "no labels"
-    text = f"{100 * score.value:.1f}"
-    if score.low is not None and score.high is not None:
-        text += f" [{100 * score.low:.1f}, {100 * score.high:.1f}]"
-    if score.labels < score.cells:
-        text += f" ({score.labels}/{score.cells})"
-    if score.unanswered:
-        text += f" ({score.unanswered} unanswered)"
-    return text
+def paper_tables(evaluation: Evaluation) -> list[Table]:
+    """Tables 2, 3, 5 and 8, all metrics and all comparisons, as far as there are results for them."""
+    splits = evaluation.splits()
+    found = [
+        main_table(evaluation, splits[0]),
+        *breakdown_tables(evaluation, splits[0]),
+        split_table(evaluation),
+        skill_table(evaluation, splits[0]),
+        metric_table(evaluation, splits[0]),
+    ]
+    if evaluation.comparisons:
+        found.append(comparison_table(evaluation))
+    return found
 
 
-def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accuracy") -> Table:
-    """Accuracy of each skill, category and all (Table 8), a column for each run."""
-    results = [r for r in evaluation.results if r.split == split and not r.part]
-    columns = ["skill", *(r.run for r in results)]
+def main_table(evaluation: Evaluation, split: str = "test") -> Table:
+    """Table 2: model, pretraining, frames, parameters and mean accuracy, the best last as in the paper.
 
-    def row(name: str, key: str) -> list[str]:
-        return [name, *(shown(r.scores[metric][key]) for r in results)]
+    Runs that share a letter cannot be told apart.
+    """
+    results = sorted(evaluation.whole(split), key=_mean)
+    columns = ["Model", "Pretraining", "Frames", "Params (M)", "Acc. (%)", "Group"]
+    if evaluation.ceiling:
+        columns.append("Of observable (%)")
+    rows: list[list[Cell]] = []
+    for r in results:
+        score = r.scores["accuracy"]["mean"]
+        row: list[Cell] = [_name(r), *_facts(r, evaluation), score, r.group]
+        if evaluation.ceiling:
+            row.append(evaluation.observable(score, "mean") or "")
+        rows.append(row)
+    title = f"Table 2: mean accuracy of the skills on {split}{_basis(evaluation, results)}"
+    return Table(title, columns, rows, "table2")
 
-    rows = []
-    for category in CATEGORIES:
-        rows += [row(s.name, s.key) for s in SKILLS if s.category == category]
-        rows.append(row(f"{category.capitalize()}: average", category))
-    rows.append(row("All 20 skills", "mean"))
-    return f"{metric} on {split} in percent ({_basis(results)})", columns, rows
+
+def breakdown_tables(
+    evaluation: Evaluation, split: str = "test", metric: str = "accuracy"
+) -> list[Table]:
+    """Table 3: mean accuracy by season, gender and location, and by league; a column for each part."""
+    results = [r for r in evaluation.results if r.split == split and r.part]
+    found = []
+    for letter, (kind, name) in zip("abcd", PARTS.items(), strict=True):
+        mine = [r for r in results if r.part.startswith(f"{kind}=")]
+        if not mine:
+            continue
+        subjects = {r.part.split("=", 1)[1]: r.subjects for r in mine}
+        rows: list[list[Cell]] = []
+        for run in dict.fromkeys(r.run for r in mine):
+            own = {r.part.split("=", 1)[1]: r for r in mine if r.run == run}
+            cells = (own[part].scores[metric]["mean"] if part in own else "" for part in subjects)
+            rows.append([run, *cells])
+        title = f"Table 3{letter}: mean {_words(metric)} on {split} by {name.lower()}"
+        columns = [name, *(f"{part} (n = {n:,})" for part, n in subjects.items())]
+        found.append(Table(title, columns, rows, f"table3{letter}"))
+    return found
 
 
 def split_table(evaluation: Evaluation, metric: str = "accuracy") -> Table:
-    """Mean accuracy of each run on each split (Table 5)."""
+    """Table 5: mean accuracy on seen and unseen seasons and leagues; a column for each run."""
     runs = list(dict.fromkeys(r.run for r in evaluation.results))
-    rows = []
-    for split in dict.fromkeys(r.split for r in evaluation.results):
-        results = [r for r in evaluation.results if r.split == split and not r.part]
-        cells = {r.run: shown(r.scores[metric]["mean"]) for r in results}
-        rows.append([split, str(results[0].subjects), *(cells.get(run, "") for run in runs)])
-    return f"mean {metric} by split in percent", ["split", "subjects", *runs], rows
-
-
-def breakdown_table(evaluation: Evaluation, split: str = "test", metric: str = "accuracy") -> Table:
-    """Mean accuracy by season, league, gender and region (Table 3)."""
-    results = [r for r in evaluation.results if r.split == split and r.part]
-    runs = list(dict.fromkeys(r.run for r in results))
-    rows = []
-    for part in dict.fromkeys(r.part for r in results):
-        mine = {r.run: r for r in results if r.part == part}
-        first = next(iter(mine.values()))
+    rows: list[list[Cell]] = []
+    splits = evaluation.splits()
+    for split in [s for s in PLACES if s in splits] + [s for s in splits if s not in PLACES]:
+        results = evaluation.whole(split)
+        scores = {r.run: r.scores[metric]["mean"] for r in results}
+        season, league = PLACES.get(split, (split, split))
         rows.append(
-            [part, str(first.subjects), *(shown(mine[run].scores[metric]["mean"]) for run in runs)]
+            [season, league, f"{results[0].subjects:,}", *(scores.get(run, "") for run in runs)]
         )
-    return f"mean {metric} on {split} by part in percent", ["part", "subjects", *runs], rows
+    title = f"Table 5: mean {_words(metric)} on seen and unseen seasons and leagues"
+    return Table(title, ["Season", "League", "Subjects", *runs], rows, "table5")
 
 
-def markdown(tables: Sequence[Table]) -> str:
-    """Tables as Markdown."""
-    parts = []
-    for title, columns, rows in tables:
-        parts += [f"**{title}**", "", f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-        parts += [f"| {' | '.join(row)} |" for row in rows] + [""]
-    return "\n".join(parts)
+def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accuracy") -> Table:
+    """Table 8: accuracy of each skill, category and all, a column for each run.
+
+    With a ceiling known, a column for each run tells which share of what could be seen it has.
+    """
+    results = evaluation.whole(split)
+    observable = bool(evaluation.ceiling) and metric == "accuracy"
+    models = [r for r in results if r.model != "baseline"] if observable else []
+    columns = ["Skill", *(r.run for r in results)]
+    columns += ["Ceiling (%)"] if observable else []
+    columns += [f"{r.run}, of observable (%)" for r in models]
+
+    def row(name: str, key: str) -> list[Cell]:
+        cells: list[Cell] = [name, *(r.scores[metric][key] for r in results)]
+        if observable:
+            ceiling = evaluation.ceiling.get(key)
+            cells.append("" if ceiling is None else f"{100 * ceiling:.1f}")
+        for r in models:
+            cells.append(evaluation.observable(r.scores[metric][key], key) or "")
+        return cells
+
+    rows: list[list[Cell]] = []
+    for category in CATEGORIES:
+        rows.append([category.capitalize(), *[""] * (len(columns) - 1)])
+        rows += [row(s.name, s.key) for s in SKILLS if s.category == category]
+        rows.append(row("Average", category))
+    rows.append(row("All 20 skills", "mean"))
+    title = f"Table 8: {_words(metric)} of each skill on {split}{_basis(evaluation, results)}"
+    return Table(title, columns, rows, "table8")
 
 
-def _basis(results: Sequence[Result]) -> str:
+def metric_table(evaluation: Evaluation, split: str = "test") -> Table:
+    """All metrics, each averaged over the skills."""
+    results = evaluation.whole(split)
+    columns = ["Run"]
+    for name, metric in METRICS.items():
+        unit = {"percent": " (%)", "levels": " (levels)"}.get(metric.unit, "")
+        columns.append(f"{_words(name)}{unit} {'↑' if metric.higher_is_better else '↓'}")
+    rows: list[list[Cell]] = []
+    for r in results:
+        cells: list[Cell] = [r.run]
+        for name, metric in METRICS.items():
+            score = r.scores[name]["mean"]
+            cells.append(score if metric.unit == "percent" else shown(score, 1, 2))
+        rows.append(cells)
+    return Table(f"All metrics on {split}, means of the skills", columns, rows, "metrics")
+
+
+def comparison_table(evaluation: Evaluation) -> Table:
+    """Every two runs: difference in mean accuracy, p of a paired test, and whether it is noise."""
+    rows: list[list[Cell]] = []
+    for c in evaluation.comparisons:
+        score = Score(c.difference, c.low, c.high, 0, 0)
+        verdict = "noise" if c.is_noise else "differs"
+        rows.append([c.split, c.one, c.other, score, _p(c.p), _p(c.p_holm), verdict])
+    count = counted(len(evaluation.comparisons), "comparison")
+    title = f"Paired tests over persons; corrected for {count} (Holm)"
+    columns = ["Split", "Run", "Other", "Difference (points)", "p", "p corrected", "Verdict"]
+    return Table(title, columns, rows, "comparisons")
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _mean(result: Result) -> tuple[float, str]:
+    value = result.scores["accuracy"]["mean"].value
+    return (-1.0 if value is None else value, result.run)
+
+
+def _name(result: Result) -> str:
+    """The run, and its model where the run's name does not tell it."""
+    if result.model in ("baseline", result.run):
+        return result.run if result.model != "baseline" else f"{result.run} (baseline)"
+    return f"{result.model} ({result.run})"
+
+
+def _facts(result: Result, evaluation: Evaluation) -> list[str]:
+    if result.model == "baseline":
+        return ["-", "-", "-"]
+    facts = evaluation.facts.get(result.run, Facts())
+    parameters = facts.parameters
+    return [
+        facts.pretraining or NOT_STATED,
+        NOT_STATED if facts.frames is None else str(facts.frames),
+        NOT_STATED if parameters is None else _millions(parameters),
+    ]
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:,.0f}" if count >= 1e7 else f"{count / 1e6:.2f}"
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ").replace("macro f1", "macro F1")
+
+
+def _basis(evaluation: Evaluation, results: Sequence[Result]) -> str:
     if not results:
-        return "no results"
+        return ""
     return (
-        f"{counted(results[0].subjects, 'subject')}, {counted(results[0].persons, 'person')}; "
-        "95 % intervals over persons"
+        f" ({counted(results[0].subjects, 'subject')}, {counted(results[0].persons, 'person')}; "
+        f"95 % intervals over {evaluation.clusters})"
     )

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import nn
 
-from openbasket.dataset.reader import Sample, read_split
+from openbasket.dataset.reader import Sample, labels_hash, read_split
 from openbasket.errors import ConfigError, NotFoundError, VideoError
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import checkpoint
@@ -24,12 +24,12 @@ from openbasket.training.data import ClipDataset
 from openbasket.training.faults import explained
 from openbasket.training.processes import make_accelerator, on_main, over_shares
 from openbasket.training.reading import read_frames
-from openbasket.training.run import BEST, read_recipe
+from openbasket.training.run import BEST, read_facts, read_recipe
 from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
 from openbasket.wording import counted
-from openbasket.workspace import Workspace, write_json
+from openbasket.workspace import Workspace, run_facts_path, write_json
 
 __all__ = ["Failure", "Predicted", "failures_path", "predict"]
 
@@ -86,8 +86,9 @@ def predict(
 
     Uses the weights of the epoch with the lowest validation loss. The probabilities of a subject are the
     mean of the softmax over its temporal x spatial views. A subject whose video fails has no predictions
-    and is listed in :func:`failures_path`; no other video stands in for it. Under ``accelerate launch``
-    the subjects are shared out, and the main process writes.
+    and is listed in :func:`failures_path`; no other video stands in for it. Beside the predictions lies
+    what evaluation tells of a run: its weights, its frames, the hash of the labels it was predicted for.
+    Under ``accelerate launch`` the subjects are shared out, and the main process writes.
 
     Args:
         run_dir: folder of :func:`openbasket.training.loop.train`.
@@ -110,11 +111,11 @@ def predict(
     data = recipe.data
     test = recipe.test if views is None else _views(*views)
     accelerator = make_accelerator(recipe)
-    samples = [
-        sample
+    of_split = {
+        split: read_split(data_root, split, levels=data.levels, require_videos=False)
         for split in splits
-        for sample in read_split(data_root, split, levels=data.levels, require_videos=False)
-    ]
+    }
+    samples = [sample for part in of_split.values() for sample in part]
     if not samples:
         raise NotFoundError(f"the splits {', '.join(splits)} of '{data_root}' have no subjects")
     model = build_again(run_dir, recipe, quiet=quiet)
@@ -155,6 +156,10 @@ def predict(
         if not isinstance(model, TextLearner):
             answers_path(out_path).unlink(missing_ok=True)  # of another run, before
         Workspace.write_file("predictions", frame, out_path)
+        write_json(
+            run_facts_path(out_path),
+            {run_dir.resolve().name: _facts(run_dir, recipe, model, of_split)},
+        )
         if failures:
             write_json(failures_path(out_path), [asdict(failure) for failure in failures])
         else:
@@ -201,6 +206,20 @@ def _probabilities(
         raise AssertionError("a view was not predicted once")
     total /= total.sum(axis=2, keepdims=True)
     return total
+
+
+def _facts(
+    run_dir: Path, recipe: Recipe, model: nn.Module, of_split: dict[str, list[Sample]]
+) -> dict[str, Any]:
+    """What a table of results tells of a run, and which labels it was predicted for."""
+    start = read_facts(run_dir).get("weights")
+    levels = recipe.data.levels
+    return {
+        "pretraining": Path(start["file"]).stem if start else "none",
+        "frames": recipe.data.frames,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "labels": {split: labels_hash(part, levels) for split, part in of_split.items()},
+    }
 
 
 def _table(

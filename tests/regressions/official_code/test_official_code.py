@@ -68,7 +68,7 @@ def test_a_test_video_that_does_not_decode_is_named_and_not_replaced(trained, tm
     assert "s5_21_22.mp4" in (tmp_path / "p.failures.json").read_text()
     assert done.frame["subject_id"].n_unique() == COUNT - 1
     with pytest.raises(BadInputError, match=f"no prediction for 1 of {COUNT}.*s5_L_21_22"):
-        evaluate([tmp_path / "p.parquet"], root)
+        evaluate([tmp_path / "p.parquet"], root, allow_crossing=True)
 
 
 def test_no_row_of_the_test_split_is_dropped(trained, tmp_path):
@@ -76,11 +76,11 @@ def test_no_row_of_the_test_split_is_dropped(trained, tmp_path):
     frame = pl.read_parquet(root / "p.parquet")
     assert frame.height == COUNT * 20
     assert frame["subject_id"].n_unique() == COUNT
-    assert evaluate([root / "p.parquet"], root).find("run").subjects == COUNT
+    assert evaluate([root / "p.parquet"], root, allow_crossing=True).find("run").subjects == COUNT
     last = frame["subject_id"].to_list()[-1]
     frame.filter(pl.col("subject_id") != last).write_parquet(tmp_path / "fewer.parquet")
     with pytest.raises(BadInputError, match=f"no prediction for 1 of {COUNT}.*{last}"):
-        evaluate([tmp_path / "fewer.parquet"], root)
+        evaluate([tmp_path / "fewer.parquet"], root, allow_crossing=True)
 
 
 def test_an_answer_of_the_wrong_length_is_refused(trained, tmp_path):
@@ -88,13 +88,17 @@ def test_an_answer_of_the_wrong_length_is_refused(trained, tmp_path):
     frame = pl.read_parquet(root / "p.parquet")
     frame[:-1].write_parquet(tmp_path / "short.parquet")
     with pytest.raises(BadInputError, match=f"without {SKILL_KEYS[-1]}"):
-        evaluate([tmp_path / "short.parquet"], root)
+        evaluate([tmp_path / "short.parquet"], root, allow_crossing=True)
 
 
 def test_accuracy_is_of_all_samples_and_no_mean_of_batches(trained):
     root, report = trained
     best = report.history[report.best_epoch]
-    scored = evaluate([root / "p.parquet"], root).find("run").scores["accuracy"]["mean"]
+    scored = (
+        evaluate([root / "p.parquet"], root, allow_crossing=True)
+        .find("run")
+        .scores["accuracy"]["mean"]
+    )
     assert scored.value == pytest.approx(best["val_accuracy"], abs=1e-6)  # val and test are equal
     assert scored.labels == best["val_labels"] == COUNT * 20
     samples = read_split(root, "test")

@@ -1,0 +1,100 @@
+"""Is one run better than another, or is it noise? Paired tests over persons, corrected for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+__all__ = ["FLIPS", "holm", "letters", "person_points", "sign_flip"]
+
+#: Random signs of a test: the smallest p that can be seen is one in so many.
+FLIPS = 20_000
+_CHUNK = 2_000
+
+
+def person_points(cells: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
+    """How much each person adds to the mean of the skills' means: ``(persons,)``, names sorted.
+
+    Args:
+        cells: ``(subjects, 20)``, NaN where there is no label.
+        clusters: the person of each subject.
+    """
+    known = ~np.isnan(cells)
+    counts = known.sum(axis=0)
+    skills = max(int((counts > 0).sum()), 1)
+    shares = np.where(known, cells, 0.0) / np.maximum(counts, 1) / skills
+    names, of_subject = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    return np.bincount(of_subject, weights=shares.sum(axis=1), minlength=len(names))
+
+
+def sign_flip(differences: np.ndarray, seed: int = 0, flips: int = FLIPS) -> np.ndarray:
+    """Two-sided p values: could the differences of persons just as well have the other sign?
+
+    A paired permutation test (Good 2005, section 3.2). The p values count the data as one of the
+    permutations, so that none is zero (Phipson and Smyth 2010).
+
+    Args:
+        differences: ``(persons, tests)``; their sum over persons is tested against zero.
+        seed: of the signs, which all tests share.
+        flips: how many.
+
+    Returns:
+        ``(tests,)``.
+    """
+    rng = np.random.default_rng(seed)
+    # Equal sums count as at least as large, whatever the order of adding.
+    bar = np.abs(differences.sum(axis=0)) - 1e-12
+    above = np.zeros(differences.shape[1])
+    for begin in range(0, flips, _CHUNK):
+        count = min(_CHUNK, flips - begin)
+        signs = rng.integers(0, 2, (count, len(differences)), dtype=np.int8).astype(float) * 2 - 1
+        above += (np.abs(signs @ differences) >= bar).sum(axis=0)
+    return (above + 1) / (flips + 1)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """P values corrected so that a false alarm anywhere is as rare as one test says (Holm 1979)."""
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
+
+
+def letters(ranked: Sequence[str], different: Mapping[frozenset[str], bool]) -> dict[str, str]:
+    """Letters of runs: two that share one cannot be told apart (Piepho 2004, insert and absorb).
+
+    Args:
+        ranked: runs, the best first.
+        different: which pairs differ beyond noise.
+
+    Returns:
+        run -> letters, such as ``ab``; ``a`` is the group of the best.
+    """
+    groups = [frozenset(ranked)]
+    for pair in combinations(ranked, 2):
+        if not different.get(frozenset(pair), False):
+            continue
+        split = [
+            part
+            for group in groups
+            for part in ((group - {run} for run in pair) if group.issuperset(pair) else (group,))
+        ]
+        groups = [
+            group
+            for place, group in enumerate(split)
+            if not any(group < other for other in split) and group not in split[:place]
+        ]
+    place_of = {run: place for place, run in enumerate(ranked)}
+    groups.sort(key=lambda group: sorted(place_of[run] for run in group))
+    names = [_letter(number) for number in range(len(groups))]
+    return {
+        run: "".join(name for name, group in zip(names, groups, strict=True) if run in group)
+        for run in ranked
+    }
+
+
+def _letter(number: int) -> str:
+    return chr(ord("a") + number) if number < 26 else f"[{number + 1}]"

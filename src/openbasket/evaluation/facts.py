@@ -1,0 +1,144 @@
+"""What is stated about a run: beside its predictions, or in its folder. Nothing is measured here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from openbasket.errors import BadInputError, Problem
+from openbasket.evaluation.metrics import GROUPS
+from openbasket.evaluation.results import Facts
+from openbasket.skills import SKILL_KEYS
+from openbasket.workspace import Workspace, run_facts_path
+
+__all__ = ["read_ceiling", "read_facts"]
+
+#: Clips of a reel (paper, section 3.1).
+CLIPS = 50
+
+
+class _Stated(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pretraining: str | None = None
+    frames: int | None = Field(None, ge=1)
+    parameters: int | None = Field(None, ge=0)
+    labels: dict[str, str] = {}
+
+
+def read_facts(predictions: Path, runs: Sequence[str]) -> dict[str, Facts]:
+    """Facts about runs: of ``<name>.runs.json`` beside the predictions, else of a run's folder there.
+
+    Args:
+        predictions: the predictions file.
+        runs: their names; a run is not in the answer if nothing is stated about it.
+
+    Raises:
+        BadInputError: a file of facts that cannot be read.
+    """
+    stated = _beside(predictions, runs)
+    for run in runs:
+        folder = predictions.parent / run
+        if run not in stated and "/" not in run and (folder / "recipe.json").is_file():
+            stated[run] = _of_folder(folder)
+    return stated
+
+
+def _beside(predictions: Path, runs: Sequence[str]) -> dict[str, Facts]:
+    path = run_facts_path(predictions)
+    if not path.exists():
+        return {}
+    content = _json(path)
+    problems, found = [], {}
+    for run, given in content.items():
+        try:
+            found[run] = Facts(**_Stated.model_validate(given).model_dump())
+        except ValidationError as error:
+            problems += [
+                Problem(
+                    str(path),
+                    None,
+                    f"{run}.{'.'.join(map(str, fault['loc']))}",
+                    repr(fault["input"])[:80],
+                    fault["msg"],
+                )
+                for fault in error.errors()
+            ]
+    if problems:
+        allowed = ", ".join(_Stated.model_fields)
+        raise BadInputError(problems, f"A run may state {allowed}.")
+    return {run: found[run] for run in runs if run in found}
+
+
+def _of_folder(folder: Path) -> Facts:
+    """Of a run's ``recipe.json``, and the number of weights that its model card tells."""
+    content = _json(folder / "recipe.json")
+    recipe = content.get("recipe")
+    data = recipe.get("data") if isinstance(recipe, dict) else None
+    frames = data.get("frames") if isinstance(data, dict) else None
+    weights = content.get("weights")
+    start = weights.get("file") if isinstance(weights, dict) else None
+    card = folder / "MODEL_CARD.md"
+    told = re.search(r"([\d,]+) weights", card.read_text("utf-8")) if card.is_file() else None
+    return Facts(
+        pretraining=Path(str(start)).stem if start else "none",
+        frames=frames if isinstance(frames, int) else None,
+        parameters=int(told[1].replace(",", "")) if told else None,
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise BadInputError(
+            [Problem(str(path), None, None, f"no JSON ({error})", "facts about runs")]
+        ) from None
+    if not isinstance(content, dict):
+        raise BadInputError(
+            [Problem(str(path), None, None, type(content).__name__, "run -> facts")]
+        )
+    return content
+
+
+def read_ceiling(workspace: Workspace, levels: int, clips: int = CLIPS) -> dict[str, float]:
+    """What a perfect observer of a reel's events reaches: accuracy of each skill, category and their mean.
+
+    Args:
+        workspace: whose ``ceiling.parquet`` is read; nothing is known without it.
+        levels: of the dataset.
+        clips: of a reel.
+
+    Raises:
+        BadInputError: a file of other columns.
+    """
+    path = workspace.private / "ceiling.parquet"
+    if not path.exists():
+        return {}
+    columns = ["skill", "events", "levels", "accuracy"]
+    try:
+        frame = pl.read_parquet(path)
+        if "sampling" in frame.columns:
+            frame = frame.filter(pl.col("sampling") == "uniform")
+        frame = frame.filter(pl.col("events") == clips, pl.col("levels") == levels).select(columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BadInputError(
+            [Problem(str(path), None, None, str(error)[:200], f"columns {', '.join(columns)}")],
+            "Make it again with 'openbasket ceiling'.",
+        ) from None
+    found = {
+        skill: float(accuracy)
+        for skill, accuracy in frame.select("skill", "accuracy").rows()
+        if accuracy is not None
+    }
+    for group, members in GROUPS:
+        known = [found[SKILL_KEYS[i]] for i in members if SKILL_KEYS[i] in found]
+        if known and group not in found:
+            found[group] = sum(known) / len(known)
+    return found

@@ -1,0 +1,194 @@
+"""Tables as text, Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from openbasket.errors import UnknownNameError, plain
+from openbasket.evaluation.results import Score
+
+__all__ = [
+    "FORMATS",
+    "Cell",
+    "Table",
+    "csv_table",
+    "latex",
+    "latex_text",
+    "markdown",
+    "markdown_text",
+    "render",
+    "shown",
+    "text",
+]
+
+Cell = str | Score
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Args:
+        title: what it is.
+        columns: their names.
+        rows: the cells; scores are shares of one.
+        name: of its file.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    name: str = "table"
+
+    def texts(self) -> list[list[str]]:
+        """The rows as text, as in a terminal."""
+        return [[text(cell) for cell in row] for row in self.rows]
+
+
+def shown(score: Score, scale: float = 100, digits: int = 1) -> str:
+    """``31.2 [24.0, 39.1]`` in percent; with the coverage where not every cell has a label or an answer."""
+    if score.value is None:
+        return "no labels" if score.labels == 0 else "not defined"
+    found = f"{scale * score.value:.{digits}f}"
+    if score.low is not None and score.high is not None:
+        found += f" [{scale * score.low:.{digits}f}, {scale * score.high:.{digits}f}]"
+    if score.labels < score.cells:
+        found += f" ({score.labels}/{score.cells})"
+    if score.unanswered:
+        found += f" ({score.unanswered} unanswered)"
+    return found
+
+
+def text(cell: Cell) -> str:
+    """A cell as text."""
+    return cell if isinstance(cell, str) else shown(cell)
+
+
+def markdown(tables: Sequence[Table] | Sequence[tuple[str, list[str], list[list[str]]]]) -> str:
+    """Tables as Markdown."""
+    parts = []
+    for title, columns, rows, *_ in tables:
+        parts += [
+            f"**{markdown_text(title)}**",
+            "",
+            f"| {' | '.join(map(markdown_text, columns))} |",
+        ]
+        parts += ["|---|" + "---:|" * (len(columns) - 1)]
+        parts += [
+            f"| {' | '.join(markdown_text(text(cell)) for cell in row)} |" for row in rows
+        ] + [""]
+    return "\n".join(parts)
+
+
+def markdown_text(given: str) -> str:
+    """Text in which nothing is markup."""
+    return re.sub(r"([|<>`*\\])", r"\\\1", plain(given))
+
+
+def latex(tables: Sequence[Table]) -> str:
+    r"""Tables as LaTeX ``table`` environments, with no package but ``graphicx``.
+
+    Wide ones are shrunk to the width of the text.
+    """
+    parts = []
+    for title, columns, rows, name in tables:
+        body = [
+            r"\begin{table}[htbp]", r"\centering",
+            rf"\caption{{{latex_text(title)}}}\label{{tab:{name}}}",
+            r"\sbox0{\begin{tabular}{l" + "r" * (len(columns) - 1) + r"}", r"\hline",
+            " & ".join(rf"\textbf{{{latex_text(c)}}}" for c in columns) + r" \\", r"\hline",
+            *(" & ".join(_latexmarkdown_text(cell) for cell in row) + r" \\" for row in rows),
+            r"\hline", r"\end{tabular}}",
+            r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
+            r"\end{table}", "",
+        ]  # fmt: skip
+        parts += body
+    return "\n".join(parts)
+
+
+def _latexmarkdown_text(cell: Cell) -> str:
+    value, space, rest = text(cell).partition(" ")
+    if isinstance(cell, str) or not rest:
+        return latex_text(text(cell))
+    return rf"{latex_text(value)}{{\scriptsize{space}{latex_text(rest)}}}"
+
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "{''}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "\u201c": "``", "\u201d": "''", "\u2013": "--", "\u2019": "'",
+    "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+def latex_text(given: str) -> str:
+    """Text in which nothing is a command; characters that pdfLaTeX's standard fonts lack become ``?``."""
+    found = []
+    for character in plain(given):
+        known = _SPECIAL.get(character, character)
+        simple = character in _SPECIAL or ord(character) < 0x180
+        found.append(known if simple else "?")
+    return "".join(found)
+
+
+def csv_table(table: Table) -> str:
+    """A table as CSV: of a score the value, both ends of its interval, labels and cells (in percent)."""
+    scored = [
+        any(isinstance(row[place], Score) for row in table.rows)
+        for place in range(len(table.columns))
+    ]
+    header = []
+    for name, numbers in zip(table.columns, scored, strict=True):
+        header += [name, *(f"{name} {what}" for what in _PARTS)] if numbers else [name]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_defused(name) for name in header])
+    for row in table.rows:
+        cells: list[str] = []
+        for cell, numbers in zip(row, scored, strict=True):
+            cells += _numbers(cell) if numbers else [_defused(text(cell))]
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+_PARTS = ("low", "high", "labels", "cells", "unanswered")
+
+
+def _numbers(cell: Cell) -> list[str]:
+    if isinstance(cell, str):
+        return [cell, *[""] * len(_PARTS)]
+    shares = ["" if v is None else f"{100 * v:.4f}" for v in (cell.value, cell.low, cell.high)]
+    return [*shares, str(cell.labels), str(cell.cells), str(cell.unanswered)]
+
+
+def _defused(given: str) -> str:
+    """No formula for a spreadsheet."""
+    return f"'{given}" if given[:1] in ("=", "+", "@", "\t", "\r") else given
+
+
+def csv_tables(tables: Sequence[Table]) -> str:
+    """Tables as CSV, each after a line with its title."""
+    return "\n".join(f"# {plain(table.title)}\n{csv_table(table)}" for table in tables)
+
+
+#: Format -> (ending of a file, function over tables).
+FORMATS = {
+    "markdown": ("md", markdown),
+    "latex": ("tex", latex),
+    "csv": ("csv", csv_tables),
+}
+
+
+def render(tables: Sequence[Table], how: str) -> str:
+    """Tables in one of :data:`FORMATS`.
+
+    Raises:
+        UnknownNameError: no such format.
+    """
+    if how not in FORMATS:
+        raise UnknownNameError("format", how, tuple(FORMATS))
+    return FORMATS[how][1](tables)

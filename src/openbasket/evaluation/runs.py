@@ -1,0 +1,167 @@
+"""Runs to score: read from files of predictions, and refused where they are about something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from openbasket.dataset.reader import Sample, labels_hash
+from openbasket.errors import BadInputError, NotFoundError, Problem
+from openbasket.evaluation.facts import read_facts
+from openbasket.evaluation.predictions import read_predictions, to_array
+from openbasket.evaluation.results import Facts
+from openbasket.wording import counted
+from openbasket.workspace import run_facts_path
+
+__all__ = [
+    "BASELINES",
+    "Run",
+    "crossing_persons",
+    "predictions_of",
+    "read_runs",
+    "refuse_crossing",
+    "unscored",
+]
+
+BASELINES = ("random", "majority")
+
+
+class Run:
+    """The predictions of one run.
+
+    Args:
+        name, model: as the file says.
+        frame: its rows.
+        path: the file.
+        facts: what is stated about it.
+    """
+
+    def __init__(
+        self, name: str, model: str, frame: pl.DataFrame, path: Path, facts: Facts | None
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.frame = frame
+        self.path = path
+        self.facts = facts
+        self.subjects = frozenset(frame["subject_id"].unique())
+
+
+def read_runs(
+    files: Sequence[Path], samples: Mapping[str, Sequence[Sample]], levels: int
+) -> list[Run]:
+    """Read files of predictions, sorted by the names of runs.
+
+    Args:
+        files: parquet files of table ``predictions``; several runs may share one.
+        samples: split -> subjects, of all splits of the dataset.
+        levels: of the dataset.
+
+    Raises:
+        BadInputError: predictions that cannot be scored: all that :func:`read_predictions` refuses, another
+            number of levels, a name that two runs have, or predictions for other labels.
+    """
+    known = [sample.subject_id for part in samples.values() for sample in part]
+    hashes = {split: labels_hash(part, levels) for split, part in samples.items()}
+    runs: list[Run] = []
+    for path in files:
+        frame = read_predictions(path, known)
+        parts = frame.partition_by("run", "model", as_dict=True)
+        facts = read_facts(path, sorted({str(run) for run, _ in parts}))
+        for (name, model), part in parts.items():
+            run = Run(str(name), str(model), part, path, facts.get(str(name)))
+            _check(run, levels, {*BASELINES, *(other.name for other in runs)}, hashes)
+            runs.append(run)
+    return sorted(runs, key=lambda run: run.name)
+
+
+def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) -> None:
+    answered = run.frame.filter(pl.col("p0").is_not_null())
+    given = 3 if answered["p3"].null_count() == answered.height else 5
+    if given != levels and not answered.is_empty():
+        found, allowed = f"{given} levels in run '{run.name}'", f"{levels}, as the dataset has"
+        raise BadInputError([Problem(str(run.path), None, "p0 ... p4", found, allowed)])
+    if run.name in taken:
+        allowed = "a name that no other run has"
+        raise BadInputError([Problem(str(run.path), None, "run", repr(run.name), allowed)])
+    stated = run.facts.labels if run.facts else {}
+    other = [split for split, found in stated.items() if hashes.get(split, found) != found]
+    if other:
+        given_text = (
+            f"predictions of run '{run.name}' for other subjects or labels of {', '.join(other)}"
+        )
+        raise BadInputError(
+            [Problem(str(run_facts_path(run.path)), None, "labels", given_text, "this dataset's")],
+            "The dataset was built anew since. Predict again, or give the dataset that was predicted.",
+        )
+
+
+def predictions_of(run: Run, split: str, subjects: Sequence[str], levels: int) -> np.ndarray | None:
+    """A run's probabilities ``(subjects, 20, levels)``; ``None`` if it has nothing about a split.
+
+    Raises:
+        BadInputError: it has some of the subjects and lacks others.
+    """
+    absent = sorted(set(subjects) - run.subjects)
+    if len(absent) == len(set(subjects)):
+        return None
+    if absent:
+        given = f"run '{run.name}' has no prediction for {len(absent)} of {len(subjects)}"
+        told = f"{given}: {', '.join(absent[:5])}"
+        raise BadInputError([Problem(split, None, "subject_id", told, "all of them")])
+    return to_array(run.frame, subjects, levels)
+
+
+def crossing_persons(samples: Mapping[str, Sequence[Sample]]) -> list[tuple[str, list[str]]]:
+    """Persons of train or val who are in another split, too: (person, splits), sorted."""
+    where: dict[str, set[str]] = {}
+    for split, part in samples.items():
+        for sample in part:
+            where.setdefault(sample.player_id, set()).add(split)
+    return [
+        (person, [split for split in samples if split in splits])
+        for person, splits in sorted(where.items())
+        if len(splits) > 1 and splits & {"train", "val"}
+    ]
+
+
+def refuse_crossing(samples: Mapping[str, Sequence[Sample]], allowed: bool) -> list[str]:
+    """Refuse labels whose persons cross splits, or give the note that takes its place.
+
+    Raises:
+        BadInputError: they cross and it is not allowed.
+    """
+    crossing = crossing_persons(samples)
+    if not crossing:
+        return []
+    if not allowed:
+        raise BadInputError(
+            [
+                Problem(
+                    "BASKET_Labels", None, "path", f"'{person}' in {', '.join(splits)}", "one split"
+                )
+                for person, splits in crossing
+            ],
+            "Who was trained on is no test. Persons are told by the names of reels; if these are "
+            "namesakes, allow it with --allow-crossing.",
+        )
+    return [
+        f"{counted(len(crossing), 'person')} of the training or validation split "
+        f"{'is' if len(crossing) == 1 else 'are'} in another split, too"
+    ]
+
+
+def unscored(runs: Sequence[Run], scored: set[str], wanted: Sequence[str]) -> None:
+    """Refuse runs that are about none of the splits.
+
+    Raises:
+        NotFoundError: names the first.
+    """
+    for run in runs:
+        if run.name not in scored:
+            raise NotFoundError(
+                f"no prediction of run '{run.name}' is about the splits {', '.join(wanted)}"
+            )

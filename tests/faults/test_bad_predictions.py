@@ -1,0 +1,210 @@
+"""Predictions and labels that must not be scored are refused, with what is wrong and what to do."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from test_evaluation import predictions, save, subject, write_split
+from typer.testing import CliRunner
+
+from openbasket.cli import app
+from openbasket.dataset.reader import SPLIT_FILES, labels_hash, read_split
+from openbasket.errors import BadInputError, NotFoundError
+from openbasket.evaluation import evaluate
+from openbasket.evaluation.facts import read_facts
+from openbasket.evaluation.official import convert_official, read_official
+from openbasket.skills import OFFICIAL_ORDER, SKILLS, official_level
+from openbasket.workspace import run_facts_path, write_json, write_text
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_split(tmp_path, "train", {"t": [3] * 20})
+    write_split(tmp_path, "test", {"a": [0] * 20, "b": [3] * 20, "c": list(range(5)) * 4})
+    return tmp_path
+
+
+@pytest.fixture
+def good(root):
+    return save(predictions({subject(p): [3] * 20 for p in "abc"}), root / "p.parquet")
+
+
+# -- labels -------------------------------------------------------------------------------------
+
+
+def test_a_person_of_the_training_split_in_a_test_split_is_refused(root, good):
+    write_split(root, "train", {"t": [3] * 20, "b": [1] * 20, "a": [0] * 20}, season="20-21")
+    with pytest.raises(BadInputError, match="'a' in train, test; allowed: one split") as caught:
+        evaluate([good], root)
+    assert [p.given for p in caught.value.problems] == ["'a' in train, test", "'b' in train, test"]
+    assert "--allow-crossing" in str(caught.value)
+    allowed = evaluate([good], root, allow_crossing=True)
+    assert "2 persons of the training or validation split are in another split" in allowed.notes[0]
+    done = CliRunner().invoke(app, ["evaluate", str(good), "--data", str(root), "--allow-crossing"])
+    assert done.exit_code == 0
+    assert "note: 2 persons" in done.output
+
+
+# -- another dataset ----------------------------------------------------------------------------
+
+
+def state(path, **facts):
+    write_json(run_facts_path(path), {"mine": facts})
+
+
+def test_predictions_for_other_labels_are_refused(root, good):
+    hashed = labels_hash(read_split(root, "test", require_videos=False), 5)
+    state(good, labels={"test": hashed})
+    assert evaluate([good], root).notes == []
+    write_split(root, "test", {"a": [0] * 20, "b": [3] * 20, "c": [2] * 20})
+    with pytest.raises(BadInputError, match="for other subjects or labels of test") as caught:
+        evaluate([good], root)
+    assert "Predict again" in str(caught.value)
+    state(good)
+    assert evaluate([good], root).notes == [
+        "run 'mine' does not state which labels it was predicted for"
+    ]
+
+
+def test_the_hash_is_of_subjects_and_labels_in_any_order(root):
+    before = labels_hash(read_split(root, "test", require_videos=False), 5)
+    lines = (root / SPLIT_FILES["test"]).read_text().splitlines()
+    write_text(root / SPLIT_FILES["test"], "\n".join([lines[0], *lines[:0:-1]]) + "\n")
+    assert labels_hash(read_split(root, "test", require_videos=False), 5) == before
+    assert labels_hash(read_split(root, "test", require_videos=False), 3) != before
+
+
+def test_predictions_for_another_split_are_refused(root, good):
+    write_split(root, "cross_season", {"z": [1] * 20}, season="17-18")
+    with pytest.raises(
+        NotFoundError, match="no prediction of run 'mine' is about the splits cross"
+    ):
+        evaluate([good], root, splits=["cross_season"])
+
+
+def test_facts_that_make_no_sense_are_refused(root, good):
+    for content, told in (
+        ("{", "no JSON"),
+        ("[1]", "run -> facts"),
+        ('{"mine": {"frames": 0, "colour": 1}}', "mine.frames"),
+    ):
+        run_facts_path(good).write_text(content)
+        with pytest.raises(BadInputError, match=told):
+            evaluate([good], root)
+
+
+def test_facts_come_from_a_runs_folder_where_nothing_lies_beside_the_file(root, good):
+    folder = root / "mine"
+    content = {"recipe": {"data": {"frames": 8}}, "weights": {"file": "k400.safetensors"}}
+    write_json(folder / "recipe.json", content)
+    write_text(folder / "MODEL_CARD.md", "- Model `tiny`, 1,234,567 weights, begun from ...\n")
+    facts = read_facts(good, ["mine"])["mine"]
+    assert (facts.frames, facts.parameters, facts.pretraining) == (8, 1_234_567, "k400")
+    state(good, frames=16)
+    assert read_facts(good, ["mine"])["mine"].parameters is None
+
+
+# -- the ceiling --------------------------------------------------------------------------------
+
+
+def test_a_ceiling_of_other_columns_is_refused(root, good):
+    path = root / "openbasket" / "ceiling.parquet"
+    path.parent.mkdir()
+    pl.DataFrame({"skill": ["mean"]}).write_parquet(path)
+    with pytest.raises(BadInputError, match="openbasket ceiling"):
+        evaluate([good], root)
+
+
+# -- the official code's files ------------------------------------------------------------------
+
+
+def official_line(root, name, rng, view=0, crop=0, scale=1.0, labels=None):
+    sample = next(s for s in read_split(root, "test", require_videos=False) if s.player_id == name)
+    ours = dict(zip(SKILLS, sample.levels, strict=True))
+    told = labels or [official_level(s, ours[s]) for s in OFFICIAL_ORDER]
+    logits = rng.normal(size=(5, 20)) * scale
+    text = f"{name}_21_22 {logits.tolist()} {np.array(told)} {view} {crop}\n"
+    return text, logits
+
+
+def test_official_files_give_what_their_logits_say(root, tmp_path):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "out"
+    lines, first = {}, None
+    for name in "abc":
+        for view in range(2):
+            text, logits = official_line(root, name, rng, view)
+            lines[name, view] = (text, logits)
+    write_text(folder / "0.txt", "0.25\n" + "".join(lines[n, 0][0] for n in "abc"))
+    again = lines["a", 0][0]  # a process that was short of samples tested one again
+    write_text(folder / "1.txt", "0.3\n" + "".join(lines[n, 1][0] for n in "abc") + again)
+    out = tmp_path / "official.parquet"
+    found = convert_official([folder], root, out, model="VideoMamba", run="paper")
+    assert (found.subjects, found.views) == (3, 2)
+    assert found.notes == ["1 line of views that another process had tested, too, count once"]
+    frame = pl.read_parquet(out)
+    for skill in SKILLS:
+        both = [lines["b", view][1][:, skill.official_column] for view in range(2)]
+        p = np.mean([np.exp(x) / np.exp(x).sum() for x in both], axis=0)
+        first = p[::-1] if skill.official_reversed else p
+        row = frame.filter(pl.col("subject_id") == subject("b"), pl.col("skill") == skill.key)
+        assert row.select("p0", "p1", "p2", "p3", "p4").row(0) == pytest.approx(tuple(first))
+    evaluation = evaluate([out], root)
+    assert evaluation.find("paper").subjects == 3
+    assert evaluation.notes == []  # the labels that it is for are stated beside it
+    done = CliRunner().invoke(
+        app,
+        f"predictions from-official {folder} --data {root} --out {out} --model V --json".split(),
+    )
+    assert json.loads(done.stdout)["subjects"] == 3
+
+
+def test_official_files_that_lack_something_are_refused(root, tmp_path):
+    rng = np.random.default_rng(0)
+    texts = {name: official_line(root, name, rng)[0] for name in "abc"}
+    other = official_line(root, "c", rng, labels=[4] * 20)[0]
+
+    def problems(*lines):
+        path = write_text(tmp_path / "0.txt", "0.1\n" + "".join(lines))
+        samples = read_split(root, "test", require_videos=False)
+        with pytest.raises(BadInputError) as caught:
+            read_official([path], samples, 5)
+        return "\n".join(map(str, caught.value.problems))
+
+    assert "c_21_22.mp4': got no line" in problems(texts["a"], texts["b"])
+    more = official_line(root, "a", rng, view=1)[0]
+    assert problems(*texts.values(), more).count("got fewer than 2 views") == 2
+    assert "line 4: got other labels for 'c_21_22'" in problems(texts["a"], texts["b"], other)
+    assert "got 'z_21_22'" in problems(*texts.values(), texts["a"].replace("a_", "z_"))
+    assert "got 'half a line'" in problems(*texts.values(), "half a line\n")
+    nan = texts["a"].replace("[[", "[[NaN, ", 1)
+    assert "line 2" in problems(nan, texts["b"], texts["c"])
+    short = texts["a"].split("]")[0] + "]] " + texts["a"].split("]] ")[1]
+    assert "logits of shape (1, 20)" in problems(short, texts["b"], texts["c"])
+    twice = official_line(root, "a", rng, scale=5.0)[0]
+    assert "other logits for view (0, 0) of 'a_21_22' than line 2" in problems(
+        *texts.values(), twice
+    )
+    with pytest.raises(NotFoundError, match="no text files"):
+        convert_official([tmp_path / "nothing"], root, tmp_path / "o.parquet", model="m", run="r")
+
+
+def test_namesakes_in_two_leagues_are_told_apart_by_their_labels(tmp_path):
+    write_split(tmp_path, "test", {"a": [0] * 20})
+    text = (tmp_path / SPLIT_FILES["test"]).read_text()
+    second = text.splitlines()[1].replace("/L/", "/L2/").replace(",0", ",2")
+    write_text(tmp_path / SPLIT_FILES["test"], text + second + "\n")
+    samples = read_split(tmp_path, "test", require_videos=False)
+    rows = []
+    for sample, sign in zip(samples, (1, -1), strict=True):
+        ours = dict(zip(SKILLS, sample.levels, strict=True))
+        labels = np.array([official_level(s, ours[s]) for s in OFFICIAL_ORDER])
+        logits = (sign * np.arange(5.0)[:, None] * np.ones(20)).tolist()
+        rows.append(f"a_21_22 {logits} {labels} 0 0\n")
+    path = write_text(tmp_path / "0.txt", "0.1\n" + "".join(rows))
+    p, found = read_official([path], samples, 5)
+    assert found.subjects == 2
+    assert p[:, 0].argmax(axis=1).tolist() == [4, 0]
