@@ -11,6 +11,7 @@ import typer
 from openbasket import __version__
 from openbasket.cli import (
     benchmark,
+    ceiling,
     data,
     demo,
     evaluation,
@@ -63,7 +64,9 @@ def _root(
     del version
 
 
-for module in (transcripts, data, simulation, training, weights, evaluation, benchmark, demo):
+for module in (
+    transcripts, data, simulation, training, weights, evaluation, ceiling, benchmark, demo,
+):  # fmt: skip
     module.register(app)
 
 
