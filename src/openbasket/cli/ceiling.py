@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +43,9 @@ def ceiling(
         int, typer.Option(min=1, help="Draws of the plays, to learn from and to average over.")
     ] = 3,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the curves to this file (.svg, .png or .pdf).")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -51,6 +55,10 @@ def ceiling(
     from openbasket.evaluation.ceiling import ceiling as measure
     from openbasket.workspace import Workspace
 
+    if plot is not None:
+        from openbasket.dataset.figures import plot_format
+
+        plot_format(plot)  # refuses it before minutes of work
     default = CeilingSettings()
     settings = CeilingSettings(
         tuple(events or default.events),
@@ -61,6 +69,11 @@ def ceiling(
         seed,
     )
     report = measure(Workspace(root), settings, quiet=quiet)
+    if plot is not None:
+        from openbasket.dataset.figures import save
+        from openbasket.evaluation.curves import ceiling_plot
+
+        save(ceiling_plot(report.table, levels=int(report.table["levels"][0])), plot)
     if as_json:
         print_json(report.to_json())
         return

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from threadpoolctl import threadpool_limits
 
 from openbasket import tables
@@ -274,7 +275,7 @@ def _tallies(
                     tally(ordered, sampling, n), on="subject_id", how="left"
                 )
                 parts[sampling, n].append(
-                    tallied.with_columns(pl.lit(draw).alias("draw"), pl.col(pl.Int64).fill_null(0))
+                    tallied.with_columns(pl.lit(draw).alias("draw"), cs.integer().fill_null(0))
                 )
     return {key: pl.concat(some).sort("draw", "subject_id") for key, some in parts.items()}
 

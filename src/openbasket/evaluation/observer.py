@@ -201,14 +201,14 @@ def features(tallied: pl.DataFrame, places: Sequence[str], train: np.ndarray) ->
     Every number is a share, so that none of them tells how many plays there were.
 
     Args:
-        tallied: of :func:`tally`.
+        tallied: of :func:`tally`; who shows no play has zeros.
         places: the league and season of each row.
         train: ``(rows,)``, which rows may be learnt from.
 
     Returns:
         ``(rows, len(FEATURES))`` float64, in standard deviations of the training rows.
     """
-    plays = tallied["plays"].to_numpy().astype(float)
+    plays = np.maximum(tallied["plays"].to_numpy(), 1).astype(float)
     columns = [np.sqrt(tallied[name].to_numpy() / plays) for name in _SHARES]
     _, league = np.unique(np.asarray(places, dtype=str), return_inverse=True)
     leagues = int(league.max(initial=-1)) + 1
