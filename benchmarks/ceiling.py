@@ -48,6 +48,20 @@ SOURCES = {
 LEAST_SUBJECTS = 50
 #: Mean accuracy of the rough version, five levels.
 ROUGH = {10: 0.314, 25: 0.366, 50: 0.412, 100: 0.471, 400: 0.644}
+#: The same for those of its fifteen skills that are among the twenty, in the order of ``ROUGH``.
+ROUGH_SKILLS = {
+    "free_throw": (0.321, 0.340, 0.368, 0.444, 0.796),
+    "two_point": (0.296, 0.328, 0.367, 0.427, 0.740),
+    "three_point": (0.326, 0.362, 0.408, 0.462, 0.751),
+    "overall_shooting": (0.266, 0.304, 0.327, 0.376, 0.663),
+    "rebounds": (0.373, 0.450, 0.489, 0.554, 0.615),
+    "offensive_rebounds": (0.389, 0.468, 0.532, 0.586, 0.729),
+    "steals": (0.254, 0.276, 0.328, 0.393, 0.537),
+    "fouls": (0.268, 0.318, 0.368, 0.424, 0.498),
+    "assists": (0.332, 0.413, 0.479, 0.539, 0.689),
+    "turnovers": (0.271, 0.331, 0.362, 0.428, 0.540),
+    "efficiency": (0.281, 0.356, 0.388, 0.425, 0.507),
+}
 
 
 def main() -> None:
@@ -116,6 +130,7 @@ def again(workspace: Workspace) -> dict[str, Any]:
         "subjects": sum(report.splits.values()),
         "events": list(ROUGH),
         "rough": list(ROUGH.values()),
+        "rough_skills": ROUGH_SKILLS,
         "ours": [round(x, 4) for x in means["accuracy"]],
         "low": [round(x, 4) for x in means["low"]],
         "high": [round(x, 4) for x in means["high"]],

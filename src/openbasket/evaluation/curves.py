@@ -155,5 +155,5 @@ def gain_plot(table: pl.DataFrame, *, levels: int, events: int) -> Figure:
         Patch(color=INK, alpha=0.9, label="stratified"),
         Patch(color=INK, alpha=0.35, label="balanced"),
     ]
-    axes.legend(handles=handles, loc="lower right", fontsize=9, frameon=False)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, fontsize=9, frameon=False)
     return figure
