@@ -82,7 +82,7 @@ def _answer(table: pl.DataFrame) -> str:
         f"the labels of five levels (95 % interval {100 * five['low']:.1f} to {100 * five['high']:.1f}; "
         f"chance 20), and in {_percent(three)} % of three (chance 33.3). The paper's best model has "
         f"{100 * PAPER:.1f} % on its own labels, leagues and splits: if its labels were like these, that "
-        f"would be {share:.0%} of what counting perfectly seen plays can get, "
+        f"would be {100 * share:.0f} % of what counting perfectly seen plays can get, "
         "`(accuracy - chance) / (ceiling - chance)`."
     )
 
@@ -225,7 +225,7 @@ def _rough(rough: dict[str, Any]) -> str:
         f"rough version, the {len(both)} skills of both": [f"{100 * x:.1f}" for x in theirs],
         f"this one, the {len(both)} skills of both": [f"{100 * x:.1f}" for x in ours],
         "subjects of test with so many plays": [
-            f"{rough['enough'][str(n)]:.0%}" for n in rough["events"]
+            f"{100 * rough['enough'][str(n)]:.0f} %" for n in rough["events"]
         ],
     }
     heads = ["", *(f"{n} plays" for n in rough["events"])]

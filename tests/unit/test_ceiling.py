@@ -344,8 +344,8 @@ def test_labels_and_splits_are_needed(mine):
     mine.table_path("splits").unlink()
     with pytest.raises(NotFoundError, match="openbasket split"):
         ceiling(mine, FEW, quiet=True)
-    (mine.private / "labels.json").unlink()
-    with pytest.raises(NotFoundError, match="labels"):
+    mine.table_path("levels").unlink()
+    with pytest.raises(NotFoundError, match="openbasket label"):
         ceiling(mine, FEW, quiet=True)
 
 
@@ -368,7 +368,7 @@ def test_too_few_labels_are_refused_with_their_numbers(mine):
 @pytest.mark.parametrize(
     "faulty",
     [
-        {"events": (0,)}, {"events": (10, 10)}, {"levels": (1,)}, {"draws": 0}, {"sampling": ()},
+        {"events": (0,)}, {"events": (10, 10)}, {"levels": (1,)}, {"levels": (5, 5)}, {"draws": 0}, {"sampling": ()},
         {"resamples": 1},
     ],
 )  # fmt: skip

@@ -80,7 +80,11 @@ class CeilingSettings:
         ]
         faults += [
             f"{name}: got {values}; allowed: each once"
-            for name, values in (("events", self.events), ("sampling", self.sampling))
+            for name, values in (
+                ("events", self.events),
+                ("sampling", self.sampling),
+                ("levels", self.levels),
+            )
             if len(set(values)) < len(values)
         ]
         if not self.sampling:
@@ -181,6 +185,7 @@ def ceiling(
     """
     settings = settings or CeilingSettings()
     workspace.require("games")
+    workspace.require("levels")
     own = int(workspace.read_json("labels.json")["settings"]["levels"])
     splits = workspace.read("splits").filter(pl.col("split").is_in(IN_DOMAIN)).sort("subject_id")
     for name in IN_DOMAIN:
