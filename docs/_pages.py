@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from _ceiling import ceiling_page
 from typer.main import get_command
 
 from openbasket import cli, skills, tables
@@ -186,6 +187,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/tables.md": tables_page,
     "reference/providers.md": providers_page,
     "concepts/label-reliability.md": reliability_page,
+    "concepts/ceiling.md": ceiling_page,
 }
 
 

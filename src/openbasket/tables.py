@@ -22,6 +22,7 @@ from openbasket.skills import SKILL_KEYS
 
 __all__ = [
     "BOX_STATS",
+    "CEILING_SAMPLINGS",
     "EVENT_KINDS",
     "FLAG_SCOPES",
     "PLAYER_KINDS",
@@ -50,6 +51,7 @@ TableName = Literal[
     "failures",
     "splits",
     "predictions",
+    "ceiling",
 ]
 
 #: Kinds of event that one player does (or suffers).
@@ -104,6 +106,8 @@ SPLITS: tuple[str, ...] = (
     "cross_season_and_league",
 )
 GENDERS = ("men", "women")
+#: How a perfect observer's plays are chosen: at random, each kind by its share, or all kinds equally often.
+CEILING_SAMPLINGS: tuple[str, ...] = ("uniform", "stratified", "balanced")
 #: How much of a game a flag leaves out.
 FLAG_SCOPES: tuple[str, ...] = ("game", "lineups", "note")
 SEASON_PATTERN = r"^[0-9]{2}-[0-9]{2}$"  # "21-22"
@@ -388,6 +392,29 @@ class Predictions(_Table):
         unique = ["run", "subject_id", "skill"]
 
 
+class Ceiling(_Table):
+    """How often a perfect observer of some of a player's plays names the right level.
+
+    ``events`` is how many plays he sees, null: all of them. ``learner`` is the one that was best on val,
+    null for ``mean``, the average over the skills. ``accuracy`` is on ``labels`` labels of the ``subjects``
+    of test, ``low`` and ``high`` its 95 % interval; null where a skill has too few labels.
+    """
+
+    skill: str = pa.Field(isin=(*SKILL_KEYS, "mean"))
+    events: pl.Int32 = pa.Field(ge=1, nullable=True)
+    sampling: str = pa.Field(isin=CEILING_SAMPLINGS)
+    levels: pl.Int8 = pa.Field(ge=2)
+    learner: str = pa.Field(nullable=True)
+    accuracy: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)
+    low: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)
+    high: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)
+    subjects: pl.Int32 = pa.Field(ge=0)
+    labels: pl.Int32 = pa.Field(ge=0)
+
+    class Config(_Table.Config):
+        unique = ["skill", "events", "sampling", "levels"]
+
+
 TABLES: Mapping[str, type[_Table]] = {
     "games": Games,
     "players": Players,
@@ -405,6 +432,7 @@ TABLES: Mapping[str, type[_Table]] = {
     "failures": Failures,
     "splits": Splits,
     "predictions": Predictions,
+    "ceiling": Ceiling,
 }
 
 

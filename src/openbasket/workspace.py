@@ -88,6 +88,7 @@ _MADE_BY = {
     "clips": "openbasket reels",
     "reels": "openbasket reels",
     "predictions": "openbasket predict",
+    "ceiling": "openbasket ceiling",
 }
 _TEMPORARY = ".openbasket-tmp-"
 _LOCK = ".lock"

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from openbasket import __version__
 from openbasket.cli import (
     benchmark,
+    ceiling,
     data,
     demo,
     evaluation,
@@ -77,7 +78,9 @@ def _root(
     del version
 
 
-for module in (transcripts, data, simulation, training, weights, evaluation, benchmark, demo):
+for module in (
+    transcripts, data, simulation, training, weights, evaluation, ceiling, benchmark, demo,
+):  # fmt: skip
     module.register(app)
 
 
