@@ -10,6 +10,7 @@ import typer
 
 from openbasket import __version__
 from openbasket.cli import (
+    ablate,
     benchmark,
     data,
     demo,
@@ -63,7 +64,9 @@ def _root(
     del version
 
 
-for module in (transcripts, data, simulation, training, weights, evaluation, benchmark, demo):
+for module in (
+    transcripts, data, simulation, training, weights, evaluation, benchmark, ablate, demo,
+):  # fmt: skip
     module.register(app)
 
 

@@ -24,7 +24,7 @@ from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.building import Start, build_model, load_start
 from openbasket.training.config import Recipe
-from openbasket.training.data import seed_of
+from openbasket.training.data import of_persons, seed_of
 from openbasket.training.faults import explained
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
@@ -123,7 +123,9 @@ def _train(
     began = time.monotonic()
     out_dir = folder.path
     accelerator = make_accelerator(recipe)
-    train_samples = _split(data_root, "train", recipe)
+    train_samples = of_persons(
+        _split(data_root, "train", recipe), recipe.train.fraction, recipe.train.seed
+    )
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)
     data = fingerprint([*train_samples, *val_samples])
@@ -219,7 +221,7 @@ def _train(
 
 
 def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
-    samples = read_split(root, split, levels=recipe.data.levels)
+    samples = read_split(root, split, levels=recipe.data.levels, draw=recipe.data.draw)
     if not samples:
         raise NotFoundError(
             f"the split '{split}' of '{root}' has no subjects. Make splits with 'openbasket split' "

@@ -113,7 +113,9 @@ def predict(
     samples = [
         sample
         for split in splits
-        for sample in read_split(data_root, split, levels=data.levels, require_videos=False)
+        for sample in read_split(
+            data_root, split, levels=data.levels, require_videos=False, draw=data.draw
+        )
     ]
     if not samples:
         raise NotFoundError(f"the splits {', '.join(splits)} of '{data_root}' have no subjects")

@@ -97,7 +97,7 @@ class Folder:
             raise ConfigError(f"'{path}' holds weights without '{RECIPE}'; give another folder")
         found = read_facts(path)
         way_out = "Give another folder, or start anew over this run (--no-resume)"
-        changed = _differences(found["recipe"], settings)
+        changed = _differences(read_recipe(path).model_dump(mode="json"), settings)
         if changed:
             raise ConfigError(
                 f"'{path}' holds a run of another recipe: " + "; ".join(changed) + f". {way_out}"
