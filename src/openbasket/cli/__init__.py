@@ -15,6 +15,7 @@ from openbasket.cli import (
     data,
     demo,
     evaluation,
+    fairness,
     simulation,
     training,
     transcripts,
@@ -65,7 +66,8 @@ def _root(
 
 
 for module in (
-    transcripts, data, simulation, training, weights, evaluation, benchmark, ablate, demo,
+    transcripts, data, simulation, training, weights, evaluation, benchmark, ablate, fairness,
+    demo,
 ):  # fmt: skip
     module.register(app)
 
