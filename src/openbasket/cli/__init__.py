@@ -11,6 +11,7 @@ import typer
 from openbasket import __version__
 from openbasket.cli import (
     ablate,
+    baselines,
     benchmark,
     data,
     demo,
@@ -67,7 +68,7 @@ def _root(
 
 for module in (
     transcripts, data, simulation, training, weights, evaluation, benchmark, ablate, fairness,
-    demo,
+    baselines, demo,
 ):  # fmt: skip
     module.register(app)
 

@@ -312,8 +312,8 @@ def judge(
         clusters = [str(person) for person in persons[rows]]
         weights = cluster_weights(clusters, resamples) if resamples else None
         missing = int(unanswered[rows].sum())
-        scores = [_score(part[rows], weights, missing) for part in cells]
-        return Group(kind, value, int(rows.sum()), len(set(clusters)), *scores)
+        right, off, top = (_score(part[rows], weights, missing) for part in cells)
+        return Group(kind, value, int(rows.sum()), len(set(clusters)), right, off, top)
 
     whole = scored("", "all", np.ones(len(labels), bool))
     found: list[Group] = []
