@@ -11,11 +11,14 @@ from typer.core import TyperGroup
 
 from openbasket import __version__
 from openbasket.cli import (
+    ablate,
+    baselines,
     benchmark,
     ceiling,
     data,
     demo,
     evaluation,
+    fairness,
     simulation,
     training,
     transcripts,
@@ -79,7 +82,8 @@ def _root(
 
 
 for module in (
-    transcripts, data, simulation, training, weights, evaluation, ceiling, benchmark, demo,
+    transcripts, data, simulation, training, weights, evaluation, ceiling, benchmark, ablate,
+    fairness, baselines, demo,
 ):  # fmt: skip
     module.register(app)
 

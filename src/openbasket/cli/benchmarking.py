@@ -14,7 +14,7 @@ from openbasket.errors import ConfigError, OpenBasketError, UnknownNameError, su
 from openbasket.models import MODELS, TEXT_MODELS
 from openbasket.workspace import write_json, write_text
 
-__all__ = ["Row", "run_suite", "suite_names"]
+__all__ = ["Row", "run_recipe", "run_suite", "suite_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,13 @@ def run_suite(
     splits = _test_splits(data)
     found: dict[str, Row] = {}
     for name, recipe in recipes.items():
-        found[name] = _run(name, recipe, data, out, splits, workers, quiet)
+        found[name] = run_recipe(name, recipe, data, out, splits, workers, quiet)
         rows = _score(found, data, out, splits)
         _write(suite, rows, out, splits)
     return rows
 
 
-def _run(
+def run_recipe(
     name: str,
     recipe: Any,
     data: Path,
@@ -110,6 +110,11 @@ def _run(
     workers: int | None,
     quiet: bool,
 ) -> Row:
+    """Train and predict one recipe, unless both were done, as ``out/name`` and ``out/name.parquet``.
+
+    Returns:
+        The row, without accuracies; with an ``error`` where something went wrong.
+    """
     from openbasket.training.loop import train
     from openbasket.training.predict import predict
     from openbasket.training.run import BEST

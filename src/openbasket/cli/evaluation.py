@@ -12,7 +12,11 @@ from openbasket.cli.options import Json, Quiet, Root, print_json, print_table, s
 __all__ = ["register"]
 
 Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE...", help="Parquet files of predictions, or folders of runs with a predictions.parquet.")
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="Parquet files of predictions, or folders of runs with a predictions.parquet.",
+    ),
 ]
 Data = Annotated[Path, typer.Option(help="Dataset in the official layout.")]
 Splits = Annotated[

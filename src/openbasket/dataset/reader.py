@@ -16,7 +16,7 @@ from openbasket.errors import (
     WorkspaceError,
 )
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, Skill, official_level
-from openbasket.workspace import safe_join
+from openbasket.workspace import reel_folder, safe_join
 
 __all__ = [
     "SPLIT_FILES",
@@ -95,7 +95,7 @@ def labels_hash(samples: Sequence[Sample], levels: int) -> str:
 
 
 def read_split(
-    root: Path, split: str, *, levels: int = 5, require_videos: bool = True
+    root: Path, split: str, *, levels: int = 5, require_videos: bool = True, draw: int = 0
 ) -> list[Sample]:
     """Read one split's CSV.
 
@@ -108,6 +108,8 @@ def read_split(
         split: one of :data:`SPLIT_FILES`.
         levels: number of levels that the labels may have.
         require_videos: refuse rows whose reel is not there.
+        draw: which draw of the reels the videos are of (``openbasket reels --draw``); ``path`` and all else
+            stay as the CSV says.
 
     Raises:
         UnknownNameError: no such split.
@@ -155,12 +157,15 @@ def read_split(
             )
         seen[path] = number
         try:
-            video = Path(path) if Path(path).is_absolute() else safe_join(root, path)
+            shown = _of_draw(path, draw)
+            video = Path(shown) if Path(shown).is_absolute() else safe_join(root, shown)
         except WorkspaceError as error:
             problems.append(Problem(str(file), number, "path", repr(path), str(error)))
             continue
         if require_videos and not video.is_file():
-            problems.append(Problem(str(file), number, "path", repr(path), "a video that is there"))
+            problems.append(
+                Problem(str(file), number, "path", repr(shown), "a video that is there")
+            )
         found: dict[str, int | None] = {}
         for skill, cell in zip(order, row[1:], strict=True):
             try:
@@ -185,6 +190,17 @@ def _there(root: Path) -> Path:
             "workspace of 'openbasket build', or the official download"
         )
     return root
+
+
+def _of_draw(path: str, draw: int) -> str:
+    """The path of the same subject's reel of another draw: its own folder instead of ``BASKET``."""
+    if draw == 0:
+        return path
+    parts = list(Path(path).parts)
+    if len(parts) < 4 or parts[-4] != reel_folder(0):
+        raise WorkspaceError(f"draw {draw}: paths like '{reel_folder(0)}/<season>/<league>/<reel>'")
+    parts[-4] = reel_folder(draw)
+    return str(Path(*parts))
 
 
 def _file(split: str) -> str:

@@ -96,6 +96,12 @@ class DataConfig(_Section):
         default=224, ge=16, le=1024, description="Short side of a decoded frame, pixels."
     )
     levels: int = Field(default=5, ge=2, le=5, description="Levels of a skill: 5, or 3.")
+    draw: int = Field(
+        default=0,
+        ge=0,
+        le=99,
+        description="Which draw of the reels ('openbasket reels --draw'); 0 is the dataset.",
+    )
     sampling: Literal["uniform", "interval"] = Field(
         default="uniform",
         description="uniform: frames over the whole video; interval: one stretch, every N-th frame.",
@@ -161,6 +167,12 @@ class TrainConfig(_Section):
     """How it learns. Schedules count updates of the weights, not batches."""
 
     epochs: int = Field(ge=1, description="Passes over the training split.")
+    fraction: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of the training split's persons to learn from; the less is part of the more.",
+    )
     batch_size: int = Field(ge=1, description="Videos in a batch, on each device.")
     accumulate: int = Field(default=1, ge=1, description="Batches added up for one update.")
     optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="Rule of the updates.")

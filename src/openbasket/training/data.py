@@ -30,6 +30,7 @@ __all__ = [
     "Items",
     "Update",
     "labels_of",
+    "of_persons",
     "seed_of",
     "shares",
     "stable_rng",
@@ -227,6 +228,20 @@ def shares(
     """The batches of one process where nothing is learned: every key is in one batch of one process."""
     batches = [list(keys[i : i + batch]) for i in range(0, len(keys), batch)]
     return batches[rank::processes]
+
+
+def of_persons(samples: Sequence[Sample], fraction: float, seed: int) -> list[Sample]:
+    """The subjects of a share of the persons, at least one; a lesser share is part of a greater one.
+
+    Args:
+        samples: subjects, in any order; it is kept.
+        fraction: of the persons, above 0 to 1.
+        seed: of the choice.
+    """
+    persons = sorted({s.player_id for s in samples})
+    persons.sort(key=lambda person: seed_of("fraction", seed, person))
+    chosen = set(persons[: math.ceil(fraction * len(persons))])
+    return [s for s in samples if s.player_id in chosen]
 
 
 def stable_rng(*parts: object) -> np.random.Generator:

@@ -25,7 +25,7 @@ from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model, load_start, own_code
 from openbasket.training.config import Recipe
-from openbasket.training.data import ClipDataset, Items, seed_of
+from openbasket.training.data import ClipDataset, Items, of_persons, seed_of
 from openbasket.training.faults import explained
 from openbasket.training.features import FeatureDataset, FrozenSession, features_of, freeze
 from openbasket.training.optim import Average, make_optimizer
@@ -138,7 +138,9 @@ def _train(
     began = time.monotonic()
     out_dir = folder.path
     accelerator = make_accelerator(recipe)
-    train_samples = _split(data_root, "train", recipe)
+    train_samples = of_persons(
+        _split(data_root, "train", recipe), recipe.train.fraction, recipe.train.seed
+    )
     val_samples = _split(data_root, "val", recipe)
     _check_levels(data_root, recipe)
     check_tracker(recipe)
@@ -289,7 +291,7 @@ def _left(folder: Folder, recipe: Recipe, resume: bool) -> str:
 
 
 def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
-    samples = read_split(root, split, levels=recipe.data.levels)
+    samples = read_split(root, split, levels=recipe.data.levels, draw=recipe.data.draw)
     if not samples:
         raise NotFoundError(
             f"the split '{split}' of '{root}' has no subjects. Make splits with 'openbasket split' "

@@ -112,7 +112,9 @@ def predict(
     test = recipe.test if views is None else _views(*views)
     accelerator = make_accelerator(recipe)
     of_split = {
-        split: read_split(data_root, split, levels=data.levels, require_videos=False)
+        split: read_split(
+            data_root, split, levels=data.levels, require_videos=False, draw=data.draw
+        )
         for split in splits
     }
     samples = [sample for part in of_split.values() for sample in part]

@@ -41,7 +41,8 @@ def record_effect(
     Raises:
         NotFoundError, BadInputError, VideoError: as :func:`openbasket.training.predict.predict`.
     """
-    samples = read_split(data_root, split, levels=read_recipe(run_dir).data.levels)
+    data = read_recipe(run_dir).data
+    samples = read_split(data_root, split, levels=data.levels, draw=data.draw)
     labels = pl.DataFrame(
         [
             (sample.subject_id, skill, level)

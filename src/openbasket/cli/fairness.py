@@ -1,0 +1,50 @@
+"""Verb: fairness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openbasket.cli.options import Json, print_json, print_table, say
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command()(fairness)
+
+
+def fairness(
+    predictions: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Parquet file of predictions.")
+    ],
+    data: Annotated[Path, typer.Option(help="Dataset in the official layout.")],
+    run: Annotated[
+        str | None, typer.Option(help="Which run of the file, where it holds several.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to score.")] = "test",
+    alpha: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Chance of any false warning at all.")
+    ] = 0.05,
+    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    as_json: Json = False,
+) -> None:
+    """Compare accuracy and bias between groups of players; warn where one is worse off beyond chance."""
+    from openbasket.evaluation.fairness import fairness as compare
+    from openbasket.evaluation.fairness import fairness_table
+
+    found = compare(predictions, data, run=run, split=split, alpha=alpha, resamples=resamples)
+    if as_json:
+        print_json(found.to_json())
+        return
+    table = fairness_table(found)
+    print_table(table.title, table.columns, table.texts())
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    if not found.tests:
+        say("no group was tested: each has, or leaves, fewer than 10 persons")
+    elif not found.warnings:
+        say(f"no group is worse off than the whole beyond chance ({found.tests} tests)")

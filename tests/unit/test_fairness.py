@@ -1,0 +1,220 @@
+"""Fairness: planted harm is found, none is found where there is none, and numbers are right."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind
+from test_evaluation import predictions, save, write_split
+from typer.testing import CliRunner
+
+from openbasket import cli
+from openbasket.dataset.reader import read_split
+from openbasket.errors import BadInputError, UnknownNameError
+from openbasket.evaluation.fairness import (
+    bias_cells,
+    compare,
+    fairness,
+    groups_of,
+    holm,
+    judge,
+    top_bias_cells,
+)
+
+
+def world(rng, persons=120, harmed=None, shift=0.0, noise=0.0):
+    """Predictions as good for all, of persons with one to three subjects; then harm one group.
+
+    ``shift`` levels are added to what is predicted of the harmed, ``noise`` is the share of their cells
+    that are guessed.
+    """
+    of = np.repeat(np.arange(persons), rng.integers(1, 4, persons))
+    gender = rng.choice(["women", "men"], persons, p=[0.3, 0.7])[of]
+    region = rng.choice(["Europe", "Asia", "America"], persons)[of]
+    position = rng.choice(["guard", "forward", "centre"], persons)[of]
+    minutes = rng.choice(["1", "2", "3", "4"], len(of))
+    groups = {"gender": gender, "region": region, "position": position, "minutes": minutes}
+    talent = rng.normal(2, 1, persons)[of]
+    labels = np.clip(np.rint(talent[:, None] + rng.normal(0, 0.8, (len(of), 20))), 0, 4)
+    ease = rng.normal(0, 0.3, persons)[of]  # some persons are rated too high in all skills
+    guess = labels + ease[:, None] + rng.normal(0, 1.2, labels.shape)
+    if harmed:
+        inside = groups[harmed[0]] == harmed[1]
+        guess[inside] += shift
+        lost = inside[:, None] & (rng.random(labels.shape) < noise)
+        guess[lost] = rng.uniform(-0.5, 4.5, labels.shape)[lost]
+    guess = np.clip(np.rint(guess), 0, 4)
+    probabilities = np.full((*labels.shape, 5), 0.05)
+    np.put_along_axis(probabilities, guess.astype(int)[..., None], 0.8, axis=-1)
+    labels[rng.random(labels.shape) < 0.1] = np.nan
+    return probabilities, labels, of, {k: v.tolist() for k, v in groups.items()}
+
+
+def test_a_group_that_is_rated_too_low_is_found():
+    found = 0
+    for seed in range(10):
+        made = world(np.random.default_rng(seed), 300, harmed=("region", "Asia"), shift=-0.8)
+        _, groups, _ = judge(*made, resamples=0)
+        warned = [g for g in groups if g.warning and g.kind == "region" and g.value == "Asia"]
+        found += bool(warned)
+        if warned:
+            assert "lower than the whole" in warned[0].warning
+            assert warned[0].bias_difference < 0
+    assert found >= 9
+
+
+def test_a_group_that_is_guessed_more_often_is_found_with_its_interval_below_the_whole():
+    made = world(np.random.default_rng(1), persons=200, harmed=("gender", "women"), noise=0.5)
+    whole, groups, _ = judge(*made, resamples=500)
+    [women] = [g for g in groups if g.value == "women"]
+    assert women.accuracy_p < 0.001
+    assert "points below the whole's" in women.warning
+    assert women.accuracy.high < whole.accuracy.low
+    assert women.accuracy_difference == pytest.approx(
+        women.accuracy.value - whole.accuracy.value, abs=1e-9
+    )
+    [men] = [g for g in groups if g.value == "men"]
+    assert men.accuracy_p == 1.0  # better off is nobody's harm
+
+
+def test_without_harm_a_false_alarm_comes_about_as_often_as_it_says():
+    alarms = 0
+    rounds = 200
+    for seed in range(rounds):
+        _, groups, tests = judge(*world(np.random.default_rng(seed), 80), resamples=0)
+        assert tests == 24
+        alarms += any(g.warning for g in groups)
+    # Holm's bound is 5 %; related tests stay below it. 200 rounds give +- 3 points.
+    assert 0.015 <= alarms / rounds <= 0.085
+
+
+def test_with_one_subject_a_person_it_is_welchs_test():
+    rng = np.random.default_rng(3)
+    cells = np.full((70, 20), np.nan)
+    cells[:, 4] = rng.normal(size=70)
+    inside = np.arange(70) < 25
+    cells[inside, 4] *= 2
+    found = compare(cells, inside, np.arange(70))
+    expected = ttest_ind(cells[inside, 4], cells[~inside, 4], equal_var=False)
+    assert (found.t, found.p) == pytest.approx((expected.statistic, expected.pvalue))
+    less = ttest_ind(cells[inside, 4], cells[~inside, 4], equal_var=False, alternative="less")
+    assert found.p_less == pytest.approx(less.pvalue)
+    doubled = compare(
+        np.repeat(cells, 3, axis=0), np.repeat(inside, 3), np.repeat(np.arange(70), 3)
+    )
+    assert doubled.t == pytest.approx(found.t)  # the same persons three times tell nothing new
+
+
+def test_only_skills_that_both_have_are_compared_and_few_persons_not_at_all():
+    cells = np.full((40, 20), np.nan)
+    inside = np.arange(40) < 20
+    cells[:, 0] = np.arange(40) % 2
+    cells[inside, 1] = -5.0  # a skill that only the group has labels of
+    found = compare(cells, inside, np.arange(40))
+    assert found.difference == 0.0
+    assert compare(cells, np.arange(40) < 9, np.arange(40)) is None
+    assert compare(cells, inside, np.arange(40) // 5) is None
+    flat = np.full((40, 20), 0.5)
+    assert compare(flat, inside, np.arange(40)).p == 1.0
+    flat[inside] = 0.0
+    assert compare(flat, inside, np.arange(40)).p_less == 0.0
+
+
+def test_biases_are_in_levels_and_ties_are_halved():
+    probabilities = np.zeros((1, 20, 5))
+    probabilities[:, :, [1, 4]] = 0.5
+    probabilities[0, 0] = np.nan
+    labels = np.full((1, 20), 2.0)
+    labels[0, 1] = np.nan
+    for cells in (bias_cells, top_bias_cells):
+        got = cells(probabilities, labels)[0]
+        assert np.isnan(got[:2]).all()
+        assert got[2:] == pytest.approx(np.full(18, 0.5))
+    probabilities[0, 5] = [0.0, 0.2, 0.2, 0.6, 0.0]
+    assert bias_cells(probabilities, labels)[0, 5] == pytest.approx(0.4)
+    assert top_bias_cells(probabilities, labels)[0, 5] == 1.0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_steps_down(p):
+    adjusted = holm(p)
+    order = np.argsort(p, kind="stable")
+    for alpha in (0.01, 0.05, 0.2):
+        rejected = set()
+        for rank, index in enumerate(order):
+            if (len(p) - rank) * p[index] >= alpha:
+                break
+            rejected.add(index)
+        assert {i for i, q in enumerate(adjusted) if q < alpha} == rejected
+
+
+def test_rows_in_another_order_change_nothing():
+    probabilities, labels, of, groups = world(np.random.default_rng(5), 40)
+    order = np.random.default_rng(0).permutation(len(of))
+    _, first, _ = judge(probabilities, labels, of, groups, resamples=0)
+    turned = {k: [v[i] for i in order] for k, v in groups.items()}
+    _, second, _ = judge(probabilities[order], labels[order], of[order], turned, resamples=0)
+    for a, b in zip(first, second, strict=True):
+        assert (a.kind, a.value, a.warning) == (b.kind, b.value, b.warning)
+        assert a.bias_p == pytest.approx(b.bias_p)
+
+
+# -- the command ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    test = {f"p{i}": rng.integers(0, 5, 20).tolist() for i in range(30)}
+    write_split(tmp_path, "test", test, league="nba")
+    other = {f"q{i}": rng.integers(0, 5, 20).tolist() for i in range(30)}
+    write_split(tmp_path, "cross_league", other, league="wnba")
+    both = (tmp_path / "BASKET_Labels/BASKET/test.csv").read_text() + "".join(
+        (tmp_path / "BASKET_Labels/cross_league/test.csv").read_text().splitlines(True)[1:]
+    )
+    (tmp_path / "BASKET_Labels/BASKET/test.csv").write_text(both)
+    (tmp_path / "BASKET_Labels/cross_league/test.csv").unlink()
+    chosen = {f"{k}_nba_21_22": v for k, v in test.items()}
+    chosen |= {f"{k}_wnba_21_22": [max(0, x - 1) for x in v] for k, v in other.items()}
+    return tmp_path, predictions(chosen)
+
+
+def test_the_command_names_who_is_worse_off(dataset):
+    root, frame = dataset
+    file = save(frame, root / "mine.parquet")
+    arguments = ["fairness", str(file), "--data", str(root), "--resamples", "200"]
+    told = CliRunner().invoke(cli.app, arguments)
+    assert told.exit_code == 0, told.output
+    assert "warning: gender women: accuracy is" in told.output
+    assert "! league wnba" in told.output
+    found = json.loads(CliRunner().invoke(cli.app, [*arguments, "--json"]).output)
+    women = next(g for g in found["groups"] if g["value"] == "women")
+    assert women["top_bias"]["value"] < women["bias"]["value"] < women["bias"]["high"] < 0
+    warned = {w.split(":")[0] for w in found["warnings"] if "accuracy" in w}
+    assert warned == {"gender women", "league wnba"}
+
+
+def test_groups_come_from_the_tables_or_from_known_leagues(dataset, finished):
+    root, _ = dataset
+    groups = groups_of(root, read_split(root, "test", require_videos=False))
+    assert groups["gender"] == ["men"] * 30 + ["women"] * 30
+    assert set(groups["height"]) == {None}
+    ws = finished / "ws"
+    samples = read_split(ws, "train")
+    own = groups_of(ws, samples)
+    assert None not in own["position"]
+    assert all(band.endswith(("cm", "over")) for band in own["height"])
+    assert all(q.split()[1] == "quarter" for q in own["minutes"])
+
+
+def test_what_cannot_be_compared_is_refused(dataset):
+    root, frame = dataset
+    some = save(frame.head(40), root / "some.parquet")
+    with pytest.raises(BadInputError, match="58 of 60"):
+        fairness(some, root)
+    with pytest.raises(UnknownNameError, match="mine"):
+        fairness(some, root, run="yours")
