@@ -14,6 +14,7 @@ from openbasket.cli import (
     data,
     demo,
     evaluation,
+    scouting,
     simulation,
     training,
     transcripts,
@@ -63,7 +64,17 @@ def _root(
     del version
 
 
-for module in (transcripts, data, simulation, training, weights, evaluation, benchmark, demo):
+for module in (
+    transcripts,
+    data,
+    simulation,
+    training,
+    weights,
+    evaluation,
+    scouting,
+    benchmark,
+    demo,
+):
     module.register(app)
 
 
