@@ -19,6 +19,7 @@ from openbasket.cli import (
     demo,
     evaluation,
     fairness,
+    scouting,
     simulation,
     training,
     transcripts,
@@ -83,7 +84,7 @@ def _root(
 
 for module in (
     transcripts, data, simulation, training, weights, evaluation, ceiling, benchmark, ablate,
-    fairness, baselines, demo,
+    fairness, baselines, scouting, demo,
 ):  # fmt: skip
     module.register(app)
 

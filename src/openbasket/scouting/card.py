@@ -1,0 +1,441 @@
+"""A report card: 20 levels with their probabilities, and the clips that speak for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError, VideoError
+from openbasket.evaluation.report import WORDS
+from openbasket.progress import bar, status
+from openbasket.scouting.evidence import Segment, influence, pool_size, segments
+from openbasket.skills import SKILLS, level_names
+from openbasket.training.rating import Rater
+from openbasket.video.frames import Every, Uniform, frames_at
+from openbasket.video.probe import probe
+from openbasket.wording import counted
+from openbasket.workspace import REEL_FPS, Workspace
+
+__all__ = ["Card", "EvidenceClip", "SkillRating", "make_card"]
+
+#: A shorter video is no reel.
+SHORTEST_S = 10.0
+#: Clips that are named for each skill.
+CLIPS_A_SKILL = 3
+#: A likeliest level with less than so many times the probability of chance is a guess.
+GUESS = 1.35
+#: A clip that adds less to the probability of the level is no evidence.
+LEAST = 0.005
+#: A clip counts as weak evidence where its influence is less than so many standard errors.
+CLEAR = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceClip:
+    """A clip that speaks for a rating.
+
+    Args:
+        clip: its number in the video, from 0.
+        start_s: its first moment, seconds.
+        end_s: the moment after its last.
+        shows: what is seen in it, where that is known.
+        influence: what it adds to the probability of the rated level.
+        clear: whether that is more than chance in which clips were shown beside it.
+    """
+
+    clip: int
+    start_s: float
+    end_s: float
+    shows: str
+    influence: float
+    clear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SkillRating:
+    """The rating of one skill.
+
+    Args:
+        key, name, category: of the skill.
+        level: the likeliest, from 0.
+        level_name: such as ``Good``.
+        probabilities: of each level.
+        expected: mean level by the probabilities.
+        clear: whether that is more than a guess; only then it is shown as the player's level.
+        certainty: how sure the model is, in words.
+        percentile: share of the cohort, in percent, whose expected level is lower; half of those that are
+            equal count. Null without a cohort.
+        evidence: the clips that speak most for it.
+    """
+
+    key: str
+    name: str
+    category: str
+    level: int
+    level_name: str
+    probabilities: tuple[float, ...]
+    expected: float
+    clear: bool
+    certainty: str
+    percentile: float | None = None
+    evidence: tuple[EvidenceClip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A report card.
+
+    Args:
+        video: what was rated.
+        player, league, season: as they were given, or as the dataset knows them; null if not known.
+        duration_s: of the video, seconds.
+        clips: the parts of the video.
+        levels: names of the levels, the lowest first.
+        skills: 20 ratings, in the order of ``skills.SKILLS``.
+        model: facts about the model, by name.
+        cohort: whom percentiles compare with; null without.
+        notes: what the reader should know before relying on it.
+    """
+
+    video: Path
+    player: str | None
+    league: str | None
+    season: str | None
+    duration_s: float
+    clips: tuple[Segment, ...]
+    levels: tuple[str, ...]
+    skills: tuple[SkillRating, ...]
+    model: dict[str, Any]
+    cohort: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as plain data."""
+        return asdict(self) | {"video": str(self.video)}
+
+
+def make_card(
+    video: Path,
+    run_dir: Path,
+    *,
+    player: str | None = None,
+    league: str | None = None,
+    season: str | None = None,
+    data_root: Path | None = None,
+    cohort: Path | None = None,
+    clip_s: float = 10.0,
+    halves: int = 256,
+    evidence: bool = True,
+    quiet: bool = False,
+) -> Card:
+    """Rate a highlight video, and find the clips that speak for each rating.
+
+    Args:
+        video: the reel.
+        run_dir: a trained run with heads.
+        player: name for the card; by default as the dataset knows it.
+        league: for the card, and of the cohort.
+        season: such as ``21-22``; for the card, and of the cohort.
+        data_root: a dataset; where the video is one of its reels, it knows the clips, who is shown and what.
+        cohort: predictions of the same run (parquet); percentiles are among its subjects of this league and
+            season, as far as these are given.
+        clip_s: seconds of a clip, where the dataset does not know the clips.
+        halves: how often half of the clips are shown to find evidence.
+        evidence: find it.
+        quiet: show no progress.
+
+    Raises:
+        VideoError: no video, too short for a reel, or it does not decode.
+        NotFoundError: no such run.
+        UnknownNameError: the dataset or the cohort has no such league or season.
+        BadInputError: the cohort is of another run or has other levels.
+    """
+    info = probe(video)
+    duration_s = float(info.duration_s)
+    if duration_s < SHORTEST_S:
+        raise VideoError(
+            f"'{video}' lasts {duration_s:.1f} s; allowed: a highlight reel of at least {SHORTEST_S:.0f} s "
+            "(the models learned from 50 clips of about 10 s)"
+        )
+    with status("loading the model", quiet=quiet):
+        rater = Rater(run_dir)
+    data = rater.recipe.data
+    known = _known(data_root, video)
+    if data_root is not None:
+        _check_names(data_root, league, season)
+    parts = known.clips or tuple(segments(duration_s, clip_s))
+    notes = _notes(rater, info.width, info.height, duration_s, parts)
+    if data_root is not None and not known.clips:
+        notes.append(
+            f"This video is no reel of the dataset at '{data_root}': its clips are not known."
+        )
+    if not known.clips:
+        notes.append(
+            f"The video was divided into parts of {clip_s:g} s; these may hold pieces of two plays."
+        )
+    wanted = Uniform(data.frames) if data.sampling == "uniform" else Every(data.interval)
+    with status("reading the video", quiet=quiet):
+        frames = frames_at(video, wanted, data.short_side, sampling=data.reader).pixels
+    told = rater.rate([frames])[0]
+    found: list[tuple[EvidenceClip, ...]] = [()] * len(SKILLS)
+    if evidence and data.sampling != "uniform":
+        notes.append("No evidence: this model sees one stretch of the video, not all of its clips.")
+    elif evidence and len(parts) > 1:
+        found = _evidence(rater, video, parts, told.argmax(axis=1), halves, quiet)
+    names = level_names(data.levels)
+    percentiles, compared = _percentiles(
+        cohort, rater, told, league or known.league, season or known.season
+    )
+    ratings = tuple(
+        SkillRating(
+            s.key, s.name, s.category,
+            int(told[i].argmax()), names[int(told[i].argmax())],
+            tuple(float(p) for p in told[i]),
+            float(told[i] @ np.arange(data.levels)),
+            bool(told[i].max() >= GUESS / data.levels),
+            _certainty(told[i], names),
+            percentiles[i], found[i],
+        )
+        for i, s in enumerate(SKILLS)
+    )  # fmt: skip
+    return Card(
+        video, player or known.player, league or known.league, season or known.season,
+        duration_s, parts, names, ratings, _model(rater), compared, tuple(notes),
+    )  # fmt: skip
+
+
+def _evidence(
+    rater: Rater,
+    video: Path,
+    parts: Sequence[Segment],
+    levels: NDArray[np.int64],
+    halves: int,
+    quiet: bool,
+) -> list[tuple[EvidenceClip, ...]]:
+    data = rater.recipe.data
+    held = pool_size(data.frames, len(parts))
+    moments = [
+        s.start_s + (s.end_s - s.start_s) * (i + 0.5) / held for s in parts for i in range(held)
+    ]
+    with status("reading its clips", quiet=quiet):
+        frames = frames_at(video, moments, data.short_side, sampling=data.reader).pixels
+    pool = [frames[i * held : (i + 1) * held] for i in range(len(parts))]
+    done = 0
+    with bar("Evidence", halves, quiet=quiet) as advance:
+
+        def told(count: int) -> None:
+            nonlocal done
+            done += count
+            advance(count, f"{done}/{halves} halves")
+
+        found = influence(
+            rater.rate, pool, levels.tolist(), data.frames, halves=halves, on_batch=told
+        )
+    return [
+        tuple(
+            EvidenceClip(
+                clip, parts[clip].start_s, parts[clip].end_s, parts[clip].shows,
+                float(found.values[clip, skill]),
+                bool(found.values[clip, skill] > CLEAR * found.errors[clip, skill]),
+            )
+            for clip in found.strongest(skill, CLIPS_A_SKILL)
+            if found.values[clip, skill] >= LEAST
+        )
+        for skill in range(len(SKILLS))
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a dataset knows of a video."""
+
+    player: str | None = None
+    league: str | None = None
+    season: str | None = None
+    clips: tuple[Segment, ...] = ()
+
+
+def _known(data_root: Path | None, video: Path) -> _Known:
+    if data_root is None:
+        return _Known()
+    workspace = Workspace(data_root)
+    path = video.resolve()
+    if not workspace.has("reels") or not path.is_relative_to(workspace.root.resolve()):
+        return _Known()
+    name = path.relative_to(workspace.root.resolve()).as_posix()
+    rows = workspace.read("reels").filter(pl.col("path") == name).sort("draw", "position")
+    if rows.is_empty():
+        return _Known()
+    rows = rows.filter(pl.col("draw") == rows["draw"][0])
+    fps = float(REEL_FPS)
+    shows = _shown(workspace, rows)
+    clips = tuple(
+        Segment(first / fps, (first + frames) / fps, text)
+        for first, frames, text in zip(rows["first_frame"], rows["frames"], shows, strict=True)
+    )
+    subjects = workspace.read("subjects").filter(pl.col("subject_id") == rows["subject_id"][0])
+    if subjects.is_empty():
+        return _Known(clips=clips)
+    who = subjects.row(0, named=True)
+    names = dict(workspace.read("players").select("player_id", "name").iter_rows())
+    name = names.get(who["player_id"]) or who["player_id"]
+    return _Known(name, who["league"], who["season"], clips)
+
+
+def _shown(workspace: Workspace, rows: pl.DataFrame) -> list[str]:
+    seasons = workspace.seasons("events")
+    if not seasons:
+        return [""] * rows.height
+    events = pl.concat([workspace.read("events", *pair) for pair in seasons])
+    events = events.select("game_id", "event_id", "kind", "made", "value").unique(
+        ["game_id", "event_id"], keep="first", maintain_order=True
+    )
+    joined = rows.join(events, on=["game_id", "event_id"], how="left", maintain_order="left")
+    return [
+        "" if kind is None else _words(kind, made, value)
+        for kind, made, value in joined.select("kind", "made", "value").iter_rows()
+    ]
+
+
+def _words(kind: str, made: bool | None, value: int | None) -> str:
+    what = (
+        f"{value}-point field goal"
+        if kind == "field_goal"
+        else WORDS.get(kind, kind.replace("_", " "))
+    )
+    return what if made is None else f"{what}, {'made' if made else 'missed'}"
+
+
+def _check_names(data_root: Path, league: str | None, season: str | None) -> None:
+    workspace = Workspace(data_root)
+    if not workspace.has("subjects"):
+        return
+    subjects = workspace.read("subjects")
+    for column, given in (("league", league), ("season", season)):
+        there = sorted(subjects[column].unique())
+        if given is not None and given not in there:
+            raise UnknownNameError(column, given, there)
+
+
+def _percentiles(
+    cohort: Path | None,
+    rater: Rater,
+    told: NDArray[np.float64],
+    league: str | None,
+    season: str | None,
+) -> tuple[list[float | None], str | None]:
+    """Where the expected levels lie among those of a cohort, and who that is."""
+    nothing: list[float | None] = [None] * len(SKILLS)
+    if cohort is None:
+        return nothing, None
+    rows = Workspace.read_file("predictions", cohort).drop_nulls("p0")
+    run = rater.run_dir.resolve().name
+    rows = rows.filter(pl.col("run") == run)
+    if rows.is_empty():
+        problem = Problem(
+            str(cohort), None, "run", "no row of this run", f"predictions of run '{run}'"
+        )
+        raise BadInputError([problem], "Make them with 'openbasket predict'.")
+    levels = rater.recipe.data.levels
+    if (rows["p3"].null_count() == 0) != (levels == 5):
+        problem = Problem(str(cohort), None, "p0 ... p4", "other levels", f"{levels} levels")
+        raise BadInputError([problem])
+    ending = "_".join(["", *([league] if league else []), *(season.split("-") if season else [])])
+    if season or league:
+        rows = rows.filter(
+            pl.col("subject_id").str.ends_with(ending)
+            if season
+            else pl.col("subject_id").str.contains(f"_{league}_", literal=True)
+        )
+    if rows.is_empty():
+        raise ConfigError(
+            f"'{cohort}' has no subject of {' '.join(filter(None, (league, season)))}; give a cohort of the "
+            "same league and season, or neither"
+        )
+    expected = pl.sum_horizontal(pl.col(f"p{level}") * level for level in range(levels))
+    rows = rows.with_columns(expected=expected)
+    subjects = rows["subject_id"].n_unique()
+    found: list[float | None] = []
+    for i, s in enumerate(SKILLS):
+        others = rows.filter(pl.col("skill") == s.key)["expected"].to_numpy()
+        mine = float(told[i] @ np.arange(levels))
+        share = ((others < mine - 1e-9).sum() + (np.abs(others - mine) <= 1e-9).sum() / 2) / max(
+            len(others), 1
+        )
+        found.append(float(100 * share) if len(others) else None)
+    who = " ".join(filter(None, (league, season))) or "all leagues and seasons"
+    return found, f"{subjects:,} player-seasons of {who}"
+
+
+def _model(rater: Rater) -> dict[str, Any]:
+    recipe = rater.recipe
+    facts: dict[str, Any] = {
+        "model": recipe.model.name,
+        "run": rater.run_dir.resolve().name,
+        "parameters": rater.parameters,
+        "frames": recipe.data.frames,
+        "size": recipe.data.size,
+        "train_subjects": rater.facts.get("train_samples"),
+        "data_sha256": rater.facts["data"],
+        "validation_accuracy": rater.validation.get("val_accuracy"),
+        "validation_labels": rater.validation.get("val_labels"),
+    }
+    if rater.calibration is not None:
+        facts["temperature"] = rater.calibration.temperature
+        facts["calibrated_on"] = rater.calibration.split
+    return facts
+
+
+def _notes(
+    rater: Rater, width: int, height: int, duration_s: float, parts: Sequence[Segment]
+) -> list[str]:
+    notes = []
+    accuracy = rater.validation.get("val_accuracy")
+    chance = 1 / rater.recipe.data.levels
+    if isinstance(accuracy, float):
+        notes.append(
+            f"On players it had not learned from, this model hit {accuracy:.1%} of the levels; guessing hits "
+            f"{chance:.0%}."
+        )
+    if rater.calibration is None:
+        notes.append(
+            "The probabilities are not calibrated: they may be surer than they should be "
+            "('openbasket calibrate')."
+        )
+    if height > width:
+        notes.append(
+            f"The picture is upright ({width}x{height}). The model sees its middle square, and learned from "
+            "broadcasts that are wider than tall: what it says here is less certain."
+        )
+    elif abs(width / height - 16 / 9) > 0.3:
+        notes.append(
+            f"The picture is {width}x{height}, another shape than a broadcast's; the model sees its middle "
+            "square."
+        )
+    if len(parts) < 25:
+        notes.append(
+            f"The video shows {counted(len(parts), 'clip')} in {duration_s / 60:.1f} minutes; the paper's "
+            "reels have 50. Fewer clips show less of a player."
+        )
+    return notes
+
+
+def _certainty(told: NDArray[np.float64], names: Sequence[str]) -> str:
+    first, second = (int(i) for i in np.argsort(-told, kind="stable")[:2])
+    most, next_most = float(told[first]), float(told[second])
+    if most < GUESS / len(names):
+        chance = 1 / len(names)
+        return f"Hardly more than a guess: {names[first]} at {most:.0%}; chance is {chance:.0%}."
+    if most - next_most < 0.05:
+        return (
+            f"Undecided between {names[first]} ({most:.0%}) and {names[second]} ({next_most:.0%})."
+        )
+    if most >= 0.6:
+        return f"Fairly sure: {names[first]} at {most:.0%}."
+    return f"Leans to {names[first]} ({most:.0%}); {names[second]} comes next ({next_most:.0%})."

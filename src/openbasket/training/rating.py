@@ -1,0 +1,94 @@
+"""Rate single videos with a trained run: frames in, probabilities of levels out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from openbasket.dataset.reader import Sample
+from openbasket.errors import ConfigError
+from openbasket.skills import SKILLS
+from openbasket.training import checkpoint
+from openbasket.training.building import build_model, check_logits
+from openbasket.training.calibration import read_calibration, scaled
+from openbasket.training.data import ClipDataset
+from openbasket.training.run import BEST, read_facts, read_recipe
+from openbasket.training.text import TextLearner
+from openbasket.video.cache import CachedFrames
+
+__all__ = ["Rater"]
+
+
+class Rater:
+    """A trained run, ready to rate.
+
+    Args:
+        run_dir: folder of :func:`openbasket.training.loop.train`.
+
+    Raises:
+        NotFoundError: there is no such run, or it has no weights yet.
+        ConfigError: its record is damaged, or its model answers in text.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self.facts = read_facts(run_dir)
+        self.recipe = read_recipe(run_dir)
+        model = build_model(self.recipe)
+        if isinstance(model, TextLearner):
+            raise ConfigError(
+                f"the run at '{run_dir}' is of '{self.recipe.model.name}', which answers in text; allowed: "
+                "models with heads ('openbasket models')"
+            )
+        self.validation = checkpoint.load_weights(run_dir / BEST, model)
+        self.calibration = read_calibration(run_dir)
+        self.parameters = sum(weight.numel() for weight in model.parameters())
+        self._device = torch.accelerator.current_accelerator() or torch.device("cpu")
+        self._model = model.to(self._device).eval()
+
+    def rate(self, clips: Sequence[NDArray[np.uint8]], *, batch: int = 8) -> NDArray[np.float64]:
+        """Probabilities of the levels, ``(len(clips), 20, levels)``, at the run's temperature.
+
+        Args:
+            clips: each uint8 ``(T, height, width, 3)``, RGB, with the recipe's frames and short side.
+            batch: clips that the model sees at once.
+        """
+        if not clips:
+            return np.empty((0, len(SKILLS), self.recipe.data.levels))
+        nobody = Sample("", "", "", "", "", Path(), (None,) * len(SKILLS))
+        held = cast("list[CachedFrames]", [_Held(clip) for clip in clips])
+        data = ClipDataset([nobody] * len(clips), held, self.recipe.data)
+        found = []
+        bf16 = self.recipe.train.precision == "bf16" and self._device.type != "cpu"
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=bf16),
+        ):
+            for begin in range(0, len(clips), batch):
+                part = torch.stack(
+                    [data[0, i][0] for i in range(begin, min(begin + batch, len(clips)))]
+                ).to(self._device)
+                logits = check_logits(self._model(part), part, self.recipe)
+                found.append(logits.double().softmax(dim=2).cpu().numpy())
+        return scaled(
+            np.concatenate(found), self.calibration.temperature if self.calibration else 1.0
+        )
+
+
+class _Held:
+    """Frames in memory, as the cache gives them."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def read(self, places: Sequence[int] | None = None) -> NDArray[np.uint8]:
+        """Return frames, or those at some places."""
+        return np.array(self._pixels if places is None else self._pixels[list(places)])

@@ -1,0 +1,291 @@
+"""Report cards: evidence that holds, probabilities that are calibrated, limits that are told."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from training_data import SMALL, write_dataset
+from typer.testing import CliRunner
+
+from openbasket.cli import app
+from openbasket.errors import (
+    BadInputError,
+    ConfigError,
+    NotFoundError,
+    UnknownNameError,
+    VideoError,
+)
+from openbasket.scouting.card import make_card
+from openbasket.scouting.charts import write_picture
+from openbasket.scouting.evidence import influence, left_out, pool_size, segments
+from openbasket.scouting.page import write_page
+from openbasket.skills import SKILLS
+from openbasket.training import calibration, loop, predict
+from openbasket.training.config import load_recipe
+from openbasket.training.rating import Rater
+from openbasket.video.write import VideoWriter
+from openbasket.workspace import Workspace
+
+FRAMES = 8
+
+
+def bright(told):
+    """A model that tells level 4 of ten skills by the light of the pictures, and nothing else."""
+    share = np.array([clip.mean() / 255 for clip in told])
+    out = np.full((len(told), 20, 5), 0.2)
+    out[:, :10, 4] = share[:, None]
+    out[:, :10, :4] = ((1 - share) / 4)[:, None, None]
+    return out
+
+
+def pool_of(lights):
+    held = pool_size(FRAMES, len(lights))
+    return [np.full((held, 4, 4, 3), light, np.uint8) for light in lights]
+
+
+LIGHTS = [20] * 20
+for number in (2, 7, 13):
+    LIGHTS[number] = 250
+
+
+def test_the_clips_that_make_the_rating_are_found():
+    found = influence(bright, pool_of(LIGHTS), [4] * 20, FRAMES, halves=400)
+    assert sorted(found.strongest(0)) == [2, 7, 13]
+    others = np.delete(found.values[:, 0], [2, 7, 13])
+    assert found.values[[2, 7, 13], 0].min() > 2 * np.abs(others).max()
+    assert np.abs(found.values[:, 10:]).max() < 1e-12  # these skills say nothing about any clip
+
+
+def test_removing_the_evidence_changes_the_prediction_more_than_removing_others():
+    pool = pool_of(LIGHTS)
+    found = influence(bright, pool, [4] * 20, FRAMES, halves=200)
+    whole = bright([left_out(pool, [], FRAMES)])[0, 0, 4]
+    without = whole - bright([left_out(pool, found.strongest(0), FRAMES)])[0, 0, 4]
+    rng = np.random.default_rng(1)
+    others = [
+        whole - bright([left_out(pool, rng.choice(20, 3, replace=False).tolist(), FRAMES)])[0, 0, 4]
+        for _ in range(50)
+    ]
+    assert without > np.mean(others) + 3 * np.std(others) / np.sqrt(50)
+    assert without > 0.1
+
+
+def test_errors_tell_how_far_chance_goes():
+    rng = np.random.default_rng(0)
+
+    def noisy(told):
+        out = np.full((len(told), 20, 5), 0.2)
+        out[..., 4] = rng.uniform(0, 1, (len(told), 20))
+        return out
+
+    found = influence(noisy, pool_of([9] * 10), [4] * 20, FRAMES, halves=400)
+    beyond = np.abs(found.values) > 2 * found.errors
+    assert 0.01 < beyond.mean() < 0.1  # 5 % by chance
+
+
+def test_the_same_seed_gives_the_same_evidence():
+    one, other = (
+        influence(bright, pool_of(LIGHTS), [4] * 20, FRAMES, halves=20, seed=3) for _ in range(2)
+    )
+    np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_a_video_is_divided_into_clips():
+    assert [s.end_s for s in segments(31.0)] == [10.0, 20.0, 31.0]
+    assert [s.end_s for s in segments(33.0)] == [10.0, 20.0, 30.0, 33.0]
+    assert [(s.start_s, s.end_s) for s in segments(4.0)] == [(0.0, 4.0)]
+    with pytest.raises(ConfigError, match="more than 0 s"):
+        segments(30.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("clips", "halves", "told"), [(1, 100, "at least 2 clips"), (5, 2, "at least 4")]
+)
+def test_evidence_needs_clips_and_halves(clips, halves, told):
+    with pytest.raises(ConfigError, match=told):
+        influence(bright, pool_of([1] * clips), [0] * 20, FRAMES, halves=halves)
+
+
+def test_the_temperature_of_a_model_that_is_too_sure_is_found():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (400, 20, 5))
+    right = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    labels = (rng.random((400, 20, 1)) > right.cumsum(-1)).sum(-1).astype(float)
+    labels[::7, 3] = np.nan
+    sure = calibration.scaled(right, 0.4)
+    assert calibration.fit_temperature(sure, labels) == pytest.approx(2.5, rel=0.05)
+    np.testing.assert_array_equal(sure.argmax(-1), calibration.scaled(sure, 2.5).argmax(-1))
+    np.testing.assert_allclose(calibration.scaled(sure, 2.5), right, atol=1e-6)
+
+
+def test_a_temperature_needs_labels():
+    with pytest.raises(NotFoundError, match="no labels"):
+        calibration.fit_temperature(np.full((3, 20, 5), 0.2), np.full((3, 20), np.nan))
+
+
+# -- the card --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    root = tmp_path_factory.mktemp("scouting")
+    write_dataset(root, 4)
+    loop.train(
+        load_recipe("tiny", [*SMALL, "train.epochs=1"]), root, root / "run", quiet=True, workers=1
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def video(trained):
+    return film(trained / "reel.mp4", 40)
+
+
+def film(path, seconds, width=96, height=64):
+    with VideoWriter(path, width=width, height=height, preset="ultrafast") as writer:
+        for i in range(30 * seconds):
+            writer.write(np.full((height, width, 3), (3 * i) % 256, np.uint8))
+    return path
+
+
+def test_a_card_has_twenty_ratings_with_probabilities(trained, video):
+    card = make_card(video, trained / "run", player="A & B", halves=16, quiet=True)
+    assert [s.key for s in card.skills] == [s.key for s in SKILLS]
+    assert len(card.clips) == 4
+    for s in card.skills:
+        assert sum(s.probabilities) == pytest.approx(1)
+        assert s.level == int(np.argmax(s.probabilities))
+        assert s.clear == (max(s.probabilities) >= 1.35 / 5)
+        assert all(clip.influence > 0 and clip.clip in range(4) for clip in s.evidence)
+    assert "calibrated" in " ".join(card.notes)
+    json.dumps(card.to_json())
+
+
+def test_a_calibrated_run_says_so_and_keeps_its_levels(trained, video, tmp_path):
+    before = make_card(video, trained / "run", evidence=False, quiet=True)
+    found = calibration.calibrate(trained / "run", trained, quiet=True, workers=1)
+    assert found.nll_after <= found.nll_before
+    after = make_card(video, trained / "run", evidence=False, quiet=True)
+    assert after.model["temperature"] == found.temperature
+    assert [s.level for s in after.skills] == [s.level for s in before.skills]
+    assert not any("not calibrated" in note for note in after.notes)
+    held = json.loads((trained / "run" / "calibration.json").read_text())
+    (trained / "run" / "calibration.json").write_text(json.dumps(held | {"weights": "0" * 64}))
+    assert Rater(trained / "run").calibration is None  # other weights since
+    (trained / "run" / "calibration.json").write_text('{"temperature": 0}')
+    with pytest.raises(ConfigError, match="openbasket calibrate"):
+        Rater(trained / "run")
+    (trained / "run" / "calibration.json").unlink()
+
+
+def test_a_run_is_not_calibrated_on_what_it_has_learned(trained):
+    with pytest.raises(ConfigError, match="learned by heart"):
+        calibration.calibrate(trained / "run", trained, split="train")
+
+
+def test_percentiles_are_among_the_cohort(trained, video, tmp_path):
+    cohort = tmp_path / "p.parquet"
+    predict.predict(trained / "run", trained, cohort, quiet=True, workers=1)
+    card = make_card(
+        video,
+        trained / "run",
+        cohort=cohort,
+        evidence=False,
+        quiet=True,
+        league="L",
+        season="21-22",
+    )
+    assert card.cohort == "4 player-seasons of L 21-22"
+    rows = Workspace.read_file("predictions", cohort)
+    mean = pl.sum_horizontal(pl.col(f"p{i}") * i for i in range(5))
+    others = rows.filter(pl.col("skill") == "steals").select(mean).to_series()
+    mine = next(s for s in card.skills if s.key == "steals")
+    assert mine.percentile == 100 * (others < mine.expected).mean()
+    with pytest.raises(ConfigError, match="no subject of M"):
+        make_card(video, trained / "run", cohort=cohort, evidence=False, quiet=True, league="M")
+    Workspace.write_file("predictions", rows.with_columns(run=pl.lit("other")), cohort)
+    with pytest.raises(BadInputError, match="predictions of run 'run'"):
+        make_card(video, trained / "run", cohort=cohort, evidence=False, quiet=True)
+
+
+def test_the_page_escapes_what_it_is_given_and_loads_nothing(trained, video, tmp_path):
+    card = make_card(
+        video, trained / "run", player="<script>alert(1)</script>", halves=8, quiet=True
+    )
+    text = write_page(card, tmp_path / "card.html").read_text()
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+    assert "http://" not in text
+    assert "https://" not in text
+    assert text.count('class="skill"') == 20
+
+
+@pytest.mark.parametrize(("ending", "head"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_the_card_is_a_picture_too(trained, video, tmp_path, ending, head):
+    pytest.importorskip("matplotlib")
+    card = make_card(video, trained / "run", player="$x_1$ & co", evidence=False, quiet=True)
+    assert write_picture(card, tmp_path / f"c.{ending}").read_bytes().startswith(head)
+    with pytest.raises(ConfigError, match=r"\.png or \.pdf"):
+        write_picture(card, tmp_path / "c.gif")
+
+
+def test_what_makes_a_rating_less_certain_is_said(trained, tmp_path):
+    upright = film(tmp_path / "phone.mp4", 12, width=64, height=96)
+    card = make_card(upright, trained / "run", evidence=False, quiet=True)
+    assert any("upright (64x96)" in note for note in card.notes)
+    assert any("2 clips" in note or "1 clip " in note for note in card.notes)
+
+
+def test_bad_videos_and_runs_are_refused(trained, tmp_path):
+    short = film(tmp_path / "short.mp4", 3)
+    with pytest.raises(VideoError, match=r"lasts 3\.0 s"):
+        make_card(short, trained / "run", quiet=True)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"nothing")
+    with pytest.raises(VideoError):
+        make_card(broken, trained / "run", quiet=True)
+    with pytest.raises(VideoError, match="there is no video"):
+        make_card(tmp_path / "none.mp4", trained / "run", quiet=True)
+    with pytest.raises(NotFoundError, match="no run"):
+        make_card(film(tmp_path / "v.mp4", 11), tmp_path, quiet=True)
+
+
+def test_a_dataset_tells_the_clips_the_player_and_what_is_shown(finished, tmp_path):
+    ws = Workspace(finished / "ws")
+    reels = ws.read("reels").filter(pl.col("draw") == 0)
+    counts = (
+        reels.group_by("path").agg(pl.len(), pl.col("frames").sum()).filter(pl.col("frames") >= 300)
+    )
+    if counts.is_empty():
+        pytest.skip("the finished dataset has no reel of 10 s")
+    path, clips, _ = counts.sort("path").row(0)
+    card = make_card(
+        finished / "ws" / path, finished / "run", data_root=finished / "ws", halves=8, quiet=True
+    )
+    assert len(card.clips) == clips
+    subject = reels.filter(pl.col("path") == path)["subject_id"][0]
+    row = ws.read("subjects").filter(pl.col("subject_id") == subject).row(0, named=True)
+    assert (card.league, card.season) == (row["league"], row["season"])
+    assert all(clip.shows for clip in card.clips)
+    with pytest.raises(UnknownNameError, match="league"):
+        make_card(
+            finished / "ws" / path,
+            finished / "run",
+            data_root=finished / "ws",
+            league="Nowhere",
+            quiet=True,
+        )
+
+
+def test_the_command_writes_what_is_asked(trained, video, tmp_path):
+    run = CliRunner().invoke(
+        app,
+        ["scout", str(video), "--checkpoint", str(trained / "run"), "--out", str(tmp_path / "a.html"),
+         "--out", str(tmp_path / "a.json"), "--halves", "8", "--quiet", "--json"],
+    )  # fmt: skip
+    assert run.exit_code == 0, run.output
+    assert json.loads(run.stdout)["files"] == [str(tmp_path / "a.html"), str(tmp_path / "a.json")]
+    assert len(json.loads((tmp_path / "a.json").read_text())["skills"]) == 20
