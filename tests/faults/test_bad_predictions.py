@@ -65,7 +65,7 @@ def test_predictions_for_other_labels_are_refused(root, good):
     assert "Predict again" in str(caught.value)
     state(good)
     assert evaluate([good], root).notes == [
-        "run 'mine' does not state which labels it was predicted for"
+        "run 'mine' does not state which labels they were predicted for"
     ]
 
 

@@ -25,6 +25,7 @@ from openbasket.evaluation.tables import (
     metric_table,
     paper_tables,
     skill_table,
+    split_table,
 )
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import run_facts_path, write_json
@@ -177,6 +178,35 @@ def test_latex_has_its_parts_in_order(evaluation):
         assert len(body) == len(table.rows) + 1
         assert {line.replace(r"\&", "").count("&") for line in body} == {len(table.columns) - 1}
         assert tex.count("{") == tex.count("}")
+
+
+def test_a_table_that_no_page_holds_becomes_several():
+    wide = Table("Table 9: wide", ["Skill", *"abcdefghij"], [["x", *"0123456789"]])
+    tex = latex([wide])
+    assert tex.count(r"\begin{tabular}{lrrrrr}") == 2
+    assert tex.count("Table 9, continued") == 1
+    assert "x & 5 & 6 & 7 & 8 & 9" in tex
+
+
+def test_many_runs_are_rows_of_table_5(root):
+    frame = pl.read_parquet(root / "p.parquet")
+    more = [
+        frame.filter(pl.col("run") == "bad").with_columns(run=pl.lit(f"r{i}")) for i in range(2)
+    ]
+    save(pl.concat([frame, *more]), root / "q.parquet")
+    few, many = (split_table(evaluate([root / name], root)) for name in ("p.parquet", "q.parquet"))
+    assert few.columns == [
+        "Season",
+        "League",
+        "Subjects",
+        "random",
+        "majority",
+        "bad",
+        "good",
+        "same",
+    ]
+    assert many.columns == ["Run", "Seen season, seen league (n = 24)"]
+    assert ["good", "100.0 [100.0, 100.0]"] in many.texts()
 
 
 # -- commands -------------------------------------------------------------------------------

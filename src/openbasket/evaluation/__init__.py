@@ -77,11 +77,10 @@ def evaluate(
         raise NotFoundError(f"the dataset at '{root}' has no split {', '.join(missing or wanted)}")
     notes = refuse_crossing(samples, allow_crossing)
     runs = read_runs(prediction_files, samples, levels)
-    notes += [
-        f"run '{run.name}' does not state which labels it was predicted for"
-        for run in runs
-        if not (run.facts and run.facts.labels)
-    ]
+    silent = [f"'{run.name}'" for run in runs if not (run.facts and run.facts.labels)]
+    if silent:
+        who = f"run {silent[0]} does" if len(silent) == 1 else f"runs {', '.join(silent)} do"
+        notes.append(f"{who} not state which labels they were predicted for")
     workspace = Workspace(root)
     places = _places(workspace) if breakdowns else None
     reels = workspace.read("reels") if workspace.has("reels") else None

@@ -110,6 +110,7 @@ def write_latex(content: Document, out: Path) -> Path:
         r"\documentclass[10pt]{article}",
         r"\usepackage[utf8]{inputenc}",
         r"\usepackage[T1]{fontenc}",
+        r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
         r"\usepackage{graphicx}",
         r"\setlength{\oddsidemargin}{-10mm}\setlength{\textwidth}{180mm}",
         r"\setlength{\topmargin}{-15mm}\setlength{\textheight}{240mm}",

@@ -91,25 +91,41 @@ def markdown_text(given: str) -> str:
 def latex(tables: Sequence[Table]) -> str:
     r"""Tables as LaTeX ``table`` environments, with no package but ``graphicx``.
 
-    Wide ones are shrunk to the width of the text.
+    Wide ones are shrunk to the width of the text; those of many columns become several.
     """
     parts = []
-    for title, columns, rows, name in tables:
-        body = [
-            r"\begin{table}[htbp]", r"\centering",
-            rf"\caption{{{latex_text(title)}}}\label{{tab:{name}}}",
-            r"\sbox0{\begin{tabular}{l" + "r" * (len(columns) - 1) + r"}", r"\hline",
-            " & ".join(rf"\textbf{{{latex_text(c)}}}" for c in columns) + r" \\", r"\hline",
-            *(" & ".join(_latexmarkdown_text(cell) for cell in row) + r" \\" for row in rows),
-            r"\hline", r"\end{tabular}}",
-            r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
-            r"\end{table}", "",
-        ]  # fmt: skip
-        parts += body
+    for table in tables:
+        for title, columns, rows, _ in _narrow(table):
+            parts += [
+                r"\begin{table}[htbp]", r"\centering",
+                rf"\textbf{{{latex_text(title)}}}\par\smallskip",
+                r"\sbox0{\begin{tabular}{l" + "r" * (len(columns) - 1) + r"}", r"\hline",
+                " & ".join(rf"\textbf{{{latex_text(c)}}}" for c in columns) + r" \\", r"\hline",
+                *(" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in rows),
+                r"\hline", r"\end{tabular}}",
+                r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
+                r"\end{table}", "",
+            ]  # fmt: skip
     return "\n".join(parts)
 
 
-def _latexmarkdown_text(cell: Cell) -> str:
+#: A page holds so many columns that can be read; a wider table becomes several of fewer.
+_WIDEST, _SHARE = 8, 5
+
+
+def _narrow(table: Table) -> list[Table]:
+    if len(table.columns) <= _WIDEST:
+        return [table]
+    parts = []
+    for begin in range(1, len(table.columns), _SHARE):
+        kept = slice(begin, begin + _SHARE)
+        title = table.title if begin == 1 else f"{table.title.split(':')[0]}, continued"
+        rows = [[row[0], *row[kept]] for row in table.rows]
+        parts.append(Table(title, [table.columns[0], *table.columns[kept]], rows, table.name))
+    return parts
+
+
+def _latex_cell(cell: Cell) -> str:
     value, space, rest = text(cell).partition(" ")
     if isinstance(cell, str) or not rest:
         return latex_text(text(cell))

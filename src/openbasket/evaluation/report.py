@@ -28,6 +28,8 @@ __all__ = ["page", "write_report"]
 FPS = int(REEL_FPS)
 #: With fewer persons than this an interval is a rough guide at best.
 FEW_PERSONS = 20
+#: So many runs, the best first, have a sentence; the tables have all.
+VERDICTS = 4
 
 
 def write_report(
@@ -166,14 +168,15 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
     whole = evaluation.whole(main)
     chance = 1 / evaluation.levels
     models = [r for r in whole if r.model != "baseline"]
-    best = max(models or whole, key=lambda r: r.scores["accuracy"]["mean"].value or 0.0)
+    best_first = sorted(models, key=lambda r: -(r.scores["accuracy"]["mean"].value or 0.0))
+    best = (best_first or whole)[0]
     return {
         "tables": results.paper_tables(evaluation),
         "plot": interval_plot(_plot_rows(best), chance),
         "plot_rows": _plot_rows(best),
         "run": best.run,
         "split": main,
-        "verdicts": [_verdict(r, chance) for r in models],
+        "verdicts": [_verdict(r, chance) for r in best_first[:VERDICTS]],
         "chance": f"{chance:.1%}",
         "chance_share": chance,
         "subjects": best.subjects,

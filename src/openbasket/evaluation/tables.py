@@ -32,6 +32,8 @@ PLACES = {
 #: Kind of part -> the paper's name of it, in the order of its Table 3.
 PARTS = {"season": "Season", "gender": "Gender", "region": "Location", "league": "League"}
 NOT_STATED = "not stated"
+#: More runs than this are rows of Table 5, not columns.
+WIDEST = 5
 
 
 def paper_tables(evaluation: Evaluation) -> list[Table]:
@@ -92,19 +94,34 @@ def breakdown_tables(
 
 
 def split_table(evaluation: Evaluation, metric: str = "accuracy") -> Table:
-    """Table 5: mean accuracy on seen and unseen seasons and leagues; a column for each run."""
+    """Table 5: mean accuracy on seen and unseen seasons and leagues; a column for each run.
+
+    With many runs a row for each of them, and a column for each split.
+    """
     runs = list(dict.fromkeys(r.run for r in evaluation.results))
-    rows: list[list[Cell]] = []
-    splits = evaluation.splits()
-    for split in [s for s in PLACES if s in splits] + [s for s in splits if s not in PLACES]:
-        results = evaluation.whole(split)
-        scores = {r.run: r.scores[metric]["mean"] for r in results}
-        season, league = PLACES.get(split, (split, split))
-        rows.append(
-            [season, league, f"{results[0].subjects:,}", *(scores.get(run, "") for run in runs)]
-        )
+    found = evaluation.splits()
+    splits = [s for s in PLACES if s in found] + [s for s in found if s not in PLACES]
+    places = [PLACES.get(split, (split, split)) for split in splits]
+    scores = {
+        (r.run, split): r.scores[metric]["mean"]
+        for split in splits
+        for r in evaluation.whole(split)
+    }
+    counts = [f"{evaluation.whole(split)[0].subjects:,}" for split in splits]
     title = f"Table 5: mean {_words(metric)} on seen and unseen seasons and leagues"
-    return Table(title, ["Season", "League", "Subjects", *runs], rows, "table5")
+    rows: list[list[Cell]]
+    if len(runs) <= WIDEST:
+        rows = [
+            [*place, count, *(scores.get((run, split), "") for run in runs)]
+            for split, place, count in zip(splits, places, counts, strict=True)
+        ]
+        return Table(title, ["Season", "League", "Subjects", *runs], rows, "table5")
+    rows = [[run, *(scores.get((run, split), "") for split in splits)] for run in runs]
+    columns = [
+        f"{season} season, {league.lower()} league (n = {count})"
+        for (season, league), count in zip(places, counts, strict=True)
+    ]
+    return Table(title, ["Run", *columns], rows, "table5")
 
 
 def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accuracy") -> Table:
