@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
-from zipfile import ZipFile
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from openbasket.errors import NotFoundError, OpenBasketError
+from openbasket.models.unpickling import Saved, Stored
+
+T = TypeVar("T")
 
 __all__ = ["SUFFIXES", "read_official"]
 
@@ -25,8 +24,6 @@ _NESTS = (
     *("model", "module", "model_state", "model_state_dict", "state_dict", "net"),
     *("model_ema", "ema", "teacher", "student"),
 )
-#: Bytes that any file may become.
-_HARMLESS = 64 << 20
 
 
 def read_official(path: Path) -> dict[str, torch.Tensor]:
@@ -38,8 +35,8 @@ def read_official(path: Path) -> dict[str, torch.Tensor]:
 
     Raises:
         NotFoundError: there is no such file.
-        OpenBasketError: another ending, a damaged file, one without weights, or one whose loading would
-            run code.
+        OpenBasketError: another ending, a damaged file, one without weights, one whose loading would run
+            code, or one that would become larger in memory than it is.
     """
     if path.suffix not in SUFFIXES:
         raise OpenBasketError(
@@ -48,7 +45,10 @@ def read_official(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise NotFoundError(f"there is no checkpoint at '{path}'")
     try:
-        found = _unpickled(path) if path.suffix != ".safetensors" else load_file(path)
+        if path.suffix == ".safetensors":
+            return _present(load_file(path), path)
+        saved = Saved(path)
+        return saved.tensors(_present(_weights(saved.content), path))
     except OpenBasketError:
         raise
     except UnpicklingError as error:
@@ -62,89 +62,20 @@ def read_official(path: Path) -> dict[str, torch.Tensor]:
         raise OpenBasketError(
             f"'{path}' is no whole checkpoint ({str(error)[:200]}). Get it again"
         ) from None
+
+
+def _weights(found: object) -> dict[str, Stored]:
     for _ in _NESTS:  # methods of dict itself: a file can give an OrderedDict other ones
         if isinstance(found, dict):
             nests = (dict.get(found, name) for name in _NESTS)
             found = next((nest for nest in nests if isinstance(nest, dict)), found)
     pairs = dict.items(found) if isinstance(found, dict) else ()
-    state = {n: v for n, v in pairs if isinstance(n, str) and isinstance(v, torch.Tensor)}
+    return {n: v for n, v in pairs if isinstance(n, str) and isinstance(v, Stored)}
+
+
+def _present(state: dict[str, T], path: Path) -> dict[str, T]:
     if not state:
         raise OpenBasketError(
             f"'{path}' holds no weights: neither at the top nor under {', '.join(_NESTS)}"
         )
     return state
-
-
-class _Nothing:
-    """Stands for values that no weights are made of, whatever they are made of."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-def _empty(*_: object) -> OrderedDict[Any, Any]:
-    return OrderedDict()
-
-
-class _Unknown:
-    """Stands for something that is not known: as a class it makes empty dictionaries; a call is refused."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.__new__ = _empty  # type: ignore[method-assign, assignment]
-
-    def __call__(self, *_: object) -> None:
-        raise UnpicklingError(f"a call of GLOBAL {self.name}")
-
-
-#: What training scripts save beside weights by a call, and what stands for it: numbers and arrays of numpy,
-#: paths, dictionaries.
-_STAND_INS: dict[str, Any] = {
-    "numpy.dtype": _Nothing,
-    "numpy.ndarray": _Nothing,
-    "collections.defaultdict": _empty,
-    "copyreg._reconstructor": _empty,
-} | {
-    f"{module}.{name}": _Nothing
-    for modules, names in (
-        (("numpy.core.multiarray", "numpy._core.multiarray"), ("scalar", "_reconstruct")),
-        (
-            ("pathlib", "pathlib._local"),
-            ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
-        ),
-    )
-    for module in modules
-    for name in names
-}
-
-
-def _unpickled(path: Path) -> object:
-    _refuse_bomb(path)
-    names: list[str] = []
-    with suppress(UnpicklingError, ValueError):  # torch.load tells what is wrong
-        names = get_unsafe_globals_in_checkpoint(path)
-    stand_ins = {name: _Unknown(name) for name in names} | _STAND_INS
-    with safe_globals([(value, name) for name, value in stand_ins.items()]):
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _refuse_bomb(path: Path) -> None:
-    """Refuse a zip file that grows when it is read: ``torch.save`` writes bytes as they are.
-
-    Raises:
-        OpenBasketError: its directory tells of more than twice the bytes of the file, and of 64 MiB.
-        BadZipFile: it begins like a zip file and is none.
-    """
-    with path.open("rb") as file:
-        if file.read(4) != b"PK\x03\x04":  # as older versions of torch.save write
-            return
-    with ZipFile(path) as packed:
-        told, size = sum(part.file_size for part in packed.infolist()), path.stat().st_size
-    if told > max(2 * size, _HARMLESS):
-        raise OpenBasketError(
-            f"'{path}' has {size:,} bytes and would become {told:,} in memory; a checkpoint is not "
-            "compressed. Get it from its makers, or save it again with torch.save"
-        )
