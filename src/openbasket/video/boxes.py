@@ -342,6 +342,9 @@ def _check(
     firsts = np.append(runs[:, 0], len(starts) + 1)
     if firsts[0] != 1 or (np.diff(firsts) <= 0).any():
         raise DamagedError("its chunks are not in order")
+    described = int.from_bytes(content[found[b"stsd"].start + 4 : found[b"stsd"].start + 8])
+    if (runs[:, 2] < 1).any() or (runs[:, 2] > described).any():
+        raise DamagedError("chunks of a description that is not there")
     samples = np.repeat(runs[:, 1], np.diff(firsts))
     if samples.sum() != sizes.count or (samples < 0).any():
         raise DamagedError(f"{sizes.count:,} samples, but chunks of {samples.sum():,}")

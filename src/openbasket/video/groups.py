@@ -160,7 +160,12 @@ class _Indexed:
         self, frame: VideoFrame, group: Group, awaited: set[int]
     ) -> Iterator[tuple[int, VideoFrame]]:
         place = frame.pts
-        if frame.is_corrupt or place not in awaited or (frame.width, frame.height) != self._size:
+        if (
+            frame.is_corrupt
+            or place
+            != min(awaited, default=-1)  # what was put in comes out in the order of showing
+            or (frame.width, frame.height) != self._size
+        ):
             raise av.InvalidDataError(0, "a frame is not as the index says")
         awaited.discard(place)
         if place in group.wanted:
@@ -199,18 +204,20 @@ class _Packets:
 
 
 def _scan(container: InputContainer, stream: VideoStream) -> _Packets | None:
-    """Read all packets and decode none; ``None`` where they do not state a time of showing each."""
+    """Read all packets and decode none; ``None`` where they do not state a time of showing each, in order."""
     codec, config = stream.codec_context.name, stream.codec_context.extradata or b""
     prefix = (config[4] & 3) + 1 if len(config) > 6 and config[0] == 1 else 0
     shown: list[int] = []
     starts: dict[int, int] = {}
     bring: set[int] = set()
+    latest = -(1 << 63)
     for packet in container.demux(stream):
         if packet.size == 0 or packet.is_discard:
             continue
         if packet.pts is None:
             return None
         shown.append(packet.pts)
+        before, latest = latest, max(latest, packet.pts)
         if packet.is_keyframe:
             if codec == "h264":
                 content = bytes(packet)
@@ -218,6 +225,8 @@ def _scan(container: InputContainer, stream: VideoStream) -> _Packets | None:
                     continue
                 if brings_sets(content, prefix):
                     bring.add(packet.pts)
+            if before > packet.pts:  # none that is stored before it is shown after it
+                return None
             starts[packet.pts] = packet.pts if packet.dts is None else packet.dts
     if bring:
         first = min(starts)
@@ -245,8 +254,15 @@ class _Demuxed:
                 left = {int(self._shown[place]): place for place in group.wanted}
                 stream.codec_context.flush_buffers()
                 packets = self._from(container, stream, int(self._shown[group.start]))
+                due = group.start
                 for frame in whole_frames(packets):
-                    place = left.pop(-1 if frame.pts is None else frame.pts, None)
+                    if due == len(self._shown) or frame.pts != self._shown[due]:
+                        raise VideoError(
+                            f"'{self._path}' is damaged: another frame than number {due} comes when that "
+                            "is due; make or fetch it again"
+                        )
+                    due += 1
+                    place = left.pop(frame.pts, None)
                     if place is not None:
                         yield place, frame
                     if not left:

@@ -7,13 +7,15 @@ Sources: ISO/IEC 14496-12 (sample tables, edit lists), 14496-15 (NAL units in MP
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openbasket.errors import VideoError
 from openbasket.video.boxes import (
     Box,
     DamagedError,
@@ -68,15 +70,18 @@ class Samples:
 
         An IDR picture, or one from which on, as the stream states, all pictures come out exactly; where some
         of them bring their parameter sets along, only those.
+
+        Raises:
+            VideoError: the file is shorter than its index says.
         """
         found, bring = [], []
-        with self.path.open("rb") as file:
+        with self._opened() as read:
             for key in self.keys:
-                size = int(self.sizes[key])
-                head = os.pread(file.fileno(), min(size, _HEAD), int(self.offsets[key]))
+                size, offset = int(self.sizes[key]), int(self.offsets[key])
+                head = read(min(size, _HEAD), offset)
                 kind = begins(head, self.prefix)
                 if kind is None and size > _HEAD:
-                    head = os.pread(file.fileno(), size, int(self.offsets[key]))
+                    head = read(size, offset)
                     kind = begins(head, self.prefix)
                 if kind:
                     found.append(int(key))
@@ -86,15 +91,38 @@ class Samples:
         return np.array(found, np.int64)
 
     def read(self, wanted: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-        """Yield (sample, its bytes) in the order of ``wanted``, ascending; neighbours are read at once."""
-        with self.path.open("rb", buffering=0) as file:
+        """Yield (sample, its bytes) in the order of ``wanted``, ascending; neighbours are read at once.
+
+        Raises:
+            VideoError: the file is shorter than its index says.
+        """
+        with self._opened() as read:
             for piece in self._pieces(wanted):
                 begin = min(int(self.offsets[i]) for i in piece)
                 end = max(int(self.offsets[i] + self.sizes[i]) for i in piece)
-                content = os.pread(file.fileno(), end - begin, begin)
+                content = read(end - begin, begin)
                 for i in piece:
                     at = int(self.offsets[i]) - begin
                     yield i, content[at : at + int(self.sizes[i])]
+
+    @contextmanager
+    def _opened(self) -> Iterator[Callable[[int, int], bytes]]:
+        """Give what reads so many bytes from a place on, all or none of them."""
+        with self.path.open("rb", buffering=0) as file:
+            held = os.fstat(file.fileno()).st_size
+
+            def read(size: int, offset: int) -> bytes:
+                content = b""
+                if 0 <= offset <= offset + size <= held:
+                    content = os.pread(file.fileno(), size, offset)
+                if len(content) != size:
+                    raise VideoError(
+                        f"'{self.path}' has {held:,} bytes; its index tells of {size:,} at {offset:,}. "
+                        "Fetch or make it again"
+                    )
+                return content
+
+            yield read
 
     def _pieces(self, wanted: Sequence[int]) -> Iterator[list[int]]:
         piece: list[int] = []
@@ -121,7 +149,8 @@ def read_samples(path: Path, limits: Limits) -> Samples | None:
 
     Returns:
         ``None`` where the file is no MP4, its pictures are not H.264, its index is damaged or in fragments,
-        or not all pictures are shown, upright and each at its own time: FFmpeg tells what such a file shows.
+        or not all pictures are shown, upright and each as long as the others: FFmpeg tells what such a file
+        shows. (One that is shown longer may stand where damage moved another away.)
     """
     index = read_index(path, limits.index_bytes)
     if index is None or index.faults or not index.tracks:
@@ -172,6 +201,7 @@ def _samples(path: Path, content: bytes, found: dict[bytes, Box], movie: int) ->
         not count
         or (sizes <= 0).any()
         or (np.diff(times) <= 0).any()
+        or len(np.unique(np.diff(times))) > 1
         or (np.diff(ends) <= 0).any()
         or not _all_shown(content, found, times, scale, movie)
     ):
