@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from openbasket.skills import SKILL_KEYS
 from openbasket.training.features import FeatureCache, weights_hash
 from openbasket.video.cache import CachedFrames, FrameCache, Recording, Taking, view_places
 from openbasket.video.frames import Uniform, frames_at
+from openbasket.video.seal import is_intact, seal
+from openbasket.workspace import sha256, write_json, write_text
 
 TAKING = Taking(frames=8, size=48)
 
@@ -216,6 +219,63 @@ def test_a_kill_leaves_nothing_half(video, tmp_path, after):
     [entry] = cache_frames([video], tmp_path, frames=8, short_side=48, workers=1, quiet=True)
     assert entry.verify() is None
     assert list(tmp_path.rglob(".openbasket-tmp-*")) == []
+
+
+def flipped(video: Path) -> None:
+    """Flip a bit of which no decoder says anything: in the text that x264 writes beside the pictures."""
+    whole = bytearray(video.read_bytes())
+    whole[whole.index(b"x264 - core")] ^= 1
+    video.write_bytes(whole)
+
+
+def test_a_reel_of_other_bytes_than_its_manifest_states_is_not_cached(tmp_path):
+    reel = numbered(tmp_path / "BASKET" / "a.mp4", 60, gop=60)
+    known = {"BASKET/a.mp4": {"sha256": sha256(reel), "bytes": reel.stat().st_size}}
+    write_json(tmp_path / "openbasket" / "manifest.json", {"levels": 5, "reels": known})
+    take = partial(cache_frames, [reel], frames=8, short_side=48, workers=1, quiet=True)
+    assert len(take(tmp_path / "one", root=tmp_path)) == 1
+    flipped(reel)
+    assert len(take(tmp_path / "two")) == 1, "the codec sees it, so the test shows nothing"
+    with pytest.raises(VideoError, match=r"a\.mp4' is not as it was made: its SHA-256 is \w+, not"):
+        take(tmp_path / "three", root=tmp_path)
+    write_text(tmp_path / "openbasket" / "manifest.json", '{"reels": [1]}')
+    with pytest.raises(BadInputError, match="openbasket build"):
+        take(tmp_path / "three", root=tmp_path)
+
+
+def test_a_file_that_is_not_as_it_was_sealed_is_not_cached(tmp_path):
+    video = numbered(tmp_path / "a.mp4", 60, gop=60)
+    seal(video)
+    FrameCache(tmp_path / "one").add(video, TAKING)
+    flipped(video)
+    with pytest.raises(VideoError, match="not as it was made: its checksum is another"):
+        FrameCache(tmp_path / "one").add(video, TAKING)
+
+
+def test_a_lost_bit_that_the_files_date_does_not_tell_is_found_when_frames_are_taken(tmp_path):
+    video = numbered(tmp_path / "a.mp4", 60, gop=60)
+    cache, stated, date = FrameCache(tmp_path / "one"), sha256(video), video.stat().st_mtime_ns
+    cache.add(video, TAKING, stated=stated)
+    flipped(video)
+    os.utime(video, ns=(date, date))
+    assert cache.add(video, TAKING, stated=stated)  # is there, of the whole video
+    with pytest.raises(VideoError, match="is not as it was made"):
+        cache.add(video, Taking(frames=4, size=48), stated=stated)
+
+
+def test_large_files_are_compared_with_their_seals_piece_by_piece(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(os.urandom((2 << 20) + 17))
+    assert is_intact(path)
+    seal(path)
+    assert is_intact(path)
+    for at in (0, 1 << 20, -30, -1):
+        content = bytearray(path.read_bytes())
+        content[at] ^= 1
+        (tmp_path / "b.mp4").write_bytes(content)
+        assert not is_intact(tmp_path / "b.mp4")
+    (tmp_path / "b.mp4").write_bytes(b"short")
+    assert is_intact(tmp_path / "b.mp4")
 
 
 def sample(name: str, video: Path) -> Sample:

@@ -78,7 +78,7 @@ def cache(
     damaged = verified(store, workers=workers, quiet=quiet) if verify else []
     videos = list(dict.fromkeys(sample.video for sample in samples))
     entries = cache_frames(
-        videos, folder, frames=frames, short_side=size, sampling=cast("Any", sampling),
+        videos, folder, root=root, frames=frames, short_side=size, sampling=cast("Any", sampling),
         format=cast("Any", file_format), workers=workers, quiet=quiet,
     )  # fmt: skip
     held = dict(zip(videos, entries, strict=True))

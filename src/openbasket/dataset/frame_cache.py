@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openbasket.engine import run
-from openbasket.errors import VideoError
+from openbasket.errors import BadInputError, Problem, VideoError
 from openbasket.video.cache import CachedFrames, Format, FrameCache, Taking
 from openbasket.video.frames import Sampling
 from openbasket.wording import counted
@@ -28,6 +29,7 @@ def cache_frames(
     videos: Sequence[Path],
     folder: Path,
     *,
+    root: Path | None = None,
     frames: int,
     short_side: int,
     sampling: Sampling = "exact",
@@ -42,6 +44,8 @@ def cache_frames(
     Args:
         videos: the files.
         folder: where the cache lies.
+        root: the dataset that they are of: where its manifest states what a video's bytes are, they are
+            compared before its frames are taken.
         frames: frames taken from each video, spread evenly.
         short_side: short side of a frame, pixels.
         sampling: ``exact``, or ``keyframe``: the nearest frame that decodes by itself.
@@ -56,15 +60,19 @@ def cache_frames(
 
     Raises:
         ConfigError: a value that is not allowed.
-        VideoError: videos that are missing or do not decode; all of them in one message. The others are kept.
+        VideoError: videos that are missing, not as they were made, or do not decode; all of them in one
+            message. The others are kept.
+        BadInputError: a damaged manifest.
     """
     taking = Taking(frames, short_side, sampling, format, every=every)
     cache = FrameCache(folder)
     if cache.folder.is_dir():
         cache.remove_leftovers()
+    stated = {} if root is None else _stated(root)
     job = partial(_add, folder=folder, taking=taking)
-    outcomes = run(job, videos, describe="Reading frames", workers=workers, quiet=quiet)
-    found = [(o.item, o.error) for o in outcomes if o.error is not None]
+    given = [(video, stated.get(video.resolve())) for video in videos]
+    outcomes = run(job, given, describe="Reading frames", workers=workers, quiet=quiet)
+    found = [(o.item[0], o.error) for o in outcomes if o.error is not None]
     if failures is not None:
         failures.update(found)
     elif found:
@@ -117,8 +125,22 @@ def sampling_facts(entries: Sequence[CachedFrames]) -> dict[str, Any]:
     }
 
 
-def _add(video: Path, *, folder: Path, taking: Taking) -> CachedFrames:
-    return FrameCache(folder).add(video, taking)
+def _stated(root: Path) -> dict[Path, str]:
+    """SHA-256 of the videos of a dataset, as its manifest states them."""
+    path = root / "openbasket" / "manifest.json"
+    if not path.exists():
+        return {}
+    try:
+        reels = json.loads(path.read_text(encoding="utf-8")).get("reels", {})
+        return {(root / reel).resolve(): str(facts["sha256"]) for reel, facts in reels.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = Problem(str(path), None, "reels", f"a damaged file ({error})", "reels by path")
+        raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
+
+
+def _add(item: tuple[Path, str | None], *, folder: Path, taking: Taking) -> CachedFrames:
+    video, stated = item
+    return FrameCache(folder).add(video, taking, stated=stated)
 
 
 def _fault(entry: CachedFrames) -> str | None:

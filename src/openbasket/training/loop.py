@@ -267,6 +267,7 @@ def _read_frames(
     cached = cache_frames(
         [s.video for s in (*train_samples, *val_samples)],
         cache_folder(data_root, folder.path / CACHE),
+        root=data_root,
         frames=data.frames,
         short_side=data.short_side,
         sampling=data.reader,

@@ -130,6 +130,7 @@ def predict(
         entries = cache_frames(
             [s.video for s in samples],
             cache_folder(data_root, run_dir / CACHE),
+            root=data_root,
             frames=data.frames * (test.temporal_views if data.sampling == "uniform" else 1),
             short_side=data.short_side,
             sampling=reader or data.reader,

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from openbasket.errors import ConfigError, VideoError
 from openbasket.video.frames import SAMPLINGS, Every, Frames, Sampling, Uniform, frames_at
 from openbasket.video.probe import Limits
+from openbasket.video.seal import is_intact
 from openbasket.workspace import atomic_path, remove_leftovers, sha256, write_json
 
 __all__ = ["FORMATS", "CachedFrames", "FrameCache", "Recording", "Taking", "view_places"]
@@ -274,28 +275,42 @@ class FrameCache:
         self.folder = Path(folder)
 
     def add(
-        self, video: Path, taking: Taking, *, limits: Limits | None = None, threads: int = 1
+        self,
+        video: Path,
+        taking: Taking,
+        *,
+        stated: str | None = None,
+        limits: Limits | None = None,
+        threads: int = 1,
     ) -> CachedFrames:
         """Take a video's frames, unless an earlier run did.
+
+        Before they are taken, all bytes of the video are read and compared with what is known of them; a
+        decoder does not see all damage.
 
         Args:
             video: the file.
             taking: how.
+            stated: SHA-256 that its bytes must have, where that is known.
             limits: what to refuse before decoding.
             threads: threads that decode.
 
         Raises:
-            VideoError: the video is missing or does not decode.
+            VideoError: the video is missing, does not decode, or is not as it was made: its bytes are not the
+                stated ones, or those of its seal (:mod:`openbasket.video.seal`).
             WorkspaceError: the entry cannot be written.
         """
-        source = self._source(video)
+        source, noted = self._source(video)
         entry = self._at(_key(source, taking))
         if entry is None:
+            if noted:  # its date does not tell that a disk lost a bit
+                source = self._hashed(video)
+            _refuse_changed(video, source, stated)
             frames = frames_at(
                 video, taking.wanted, taking.size,
                 sampling=taking.sampling, threads=threads, limits=limits,
             )  # fmt: skip
-            if self._source(video) != source:
+            if self._source(video)[0] != source:
                 raise VideoError(f"'{video}' was changed while it was read; try again")
             entry = self.put(_recording(source, taking, frames), _payloads(frames, taking))
         return entry
@@ -306,7 +321,7 @@ class FrameCache:
         Raises:
             VideoError: there is no such video.
         """
-        return self._at(_key(self._source(video), taking))
+        return self._at(_key(self._source(video)[0], taking))
 
     def put(
         self, recording: Recording, payloads: Mapping[str, bytes], *, check: bool = False
@@ -353,23 +368,35 @@ class FrameCache:
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.zip"
 
-    def _source(self, video: Path) -> str:
-        """SHA-256 of a video; one whose size and time of change are as they were is not read again."""
+    def _source(self, video: Path) -> tuple[str, bool]:
+        """SHA-256 of a video, and whether it was noted earlier.
+
+        One whose size and time of change are as they were is not read again.
+        """
         if not video.is_file():
             raise VideoError(f"there is no video at '{video}'")
-        place = str(video.resolve())
-        note = self.folder / "sources" / f"{hashlib.sha256(place.encode()).hexdigest()}.json"
-        state = _state(video)
+        place, note = self._note(video)
         try:
             known = json.loads(note.read_text())
-            if known["state"] == state and known["video"] == place:
-                return str(known["sha256"])
+            if known["state"] == _state(video) and known["video"] == place:
+                return str(known["sha256"]), True
         except (OSError, ValueError, KeyError, TypeError):  # none yet, or of no use
             pass
+        return self._hashed(video), False
+
+    def _hashed(self, video: Path) -> str:
+        """SHA-256 of a video, which is noted."""
+        place, note = self._note(video)
+        state = _state(video)
         digest = sha256(video)
         if _state(video) == state:
             write_json(note, {"video": place, "state": state, "sha256": digest})
         return digest
+
+    def _note(self, video: Path) -> tuple[str, Path]:
+        place = str(video.resolve())
+        name = hashlib.sha256(place.encode()).hexdigest()
+        return place, self.folder / "sources" / f"{name}.json"
 
 
 def view_places(held: int, frames: int, view: int = 0, views: int = 1) -> list[int]:
@@ -451,6 +478,16 @@ def _mapped(
 def _key(source: str, taking: Taking) -> str:
     told: list[Any] = [_VERSION, source, sorted(asdict(taking).items())]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _refuse_changed(video: Path, source: str, stated: str | None) -> None:
+    if stated is not None and source != stated:
+        fault = f"its SHA-256 is {source}, not {stated}"
+    elif not is_intact(video):
+        fault = "its checksum is another"
+    else:
+        return
+    raise VideoError(f"'{video}' is not as it was made: {fault}. Make or fetch it again")
 
 
 def _state(path: Path) -> list[int]:

@@ -262,7 +262,7 @@ class _Demuxed:
                             "is due; make or fetch it again"
                         )
                     due += 1
-                    place = left.pop(frame.pts, None)
+                    place = left.pop(int(self._shown[due - 1]), None)
                     if place is not None:
                         yield place, frame
                     if not left:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 
 __all__ = ["is_intact", "seal"]
 
 _HEAD = (20).to_bytes(4, "big") + b"free" + b"ob-crc32"
+#: Bytes that are read at once.
+_PIECE = 1 << 20
 
 
 def seal(path: Path) -> None:
@@ -19,6 +22,15 @@ def seal(path: Path) -> None:
 
 def is_intact(path: Path) -> bool:
     """Whether a file's bytes are those that were sealed, as far as can be told: it may have no seal."""
-    content = memoryview(path.read_bytes())
-    rest, head, check = content[:-20], content[-20:-4], content[-4:]
-    return head != _HEAD or zlib.crc32(rest) == int.from_bytes(check, "big")
+    left = path.stat().st_size - 20
+    check = 0
+    with path.open("rb") as file:
+        if left < 0 or os.pread(file.fileno(), 16, left) != _HEAD:
+            return True
+        while left:
+            piece = file.read(min(left, _PIECE))
+            if not piece:
+                return False
+            check = zlib.crc32(piece, check)
+            left -= len(piece)
+        return check == int.from_bytes(file.read(20)[16:], "big")
