@@ -425,8 +425,8 @@ class Mean(torch.nn.Module):
 def test_features_are_computed_once_for_weights_frames_and_preparation(video, tmp_path):
     entry = FrameCache(tmp_path / "frames").add(video, TAKING)
 
-    def prepare(pixels):
-        return torch.from_numpy(pixels).permute(3, 0, 1, 2)[None] / 255
+    def prepare(held):
+        return torch.from_numpy(held.read()).permute(3, 0, 1, 2)[None] / 255
 
     model = Mean(1.0)
     store = FeatureCache(tmp_path, model, prepare, "plain")

@@ -153,7 +153,7 @@ def train(
     say(
         f"{counted(report.epochs, 'epoch')} on {counted(report.train_samples, 'reel')} "
         f"({report.val_samples} to validate), {report.parameters:,} parameters, "
-        f"{report.seconds:.0f} s; best epoch {report.best_epoch}"
+        f"{report.seconds:.0f} s; best epoch {report.best_epoch}; {report.learns}"
     )
     if effect:
         exact, near = effect["accuracy"]["exact"], effect["accuracy"]["keyframe"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
-from openbasket.models.heads import SkillHeads
+from openbasket.models.base import VideoModel
 from openbasket.models.spec import ModelSpec
 
 __all__ = ["SPECS", "TinyConv"]
@@ -22,7 +21,7 @@ SPEC = ModelSpec(
 SPECS = {SPEC.name: SPEC}
 
 
-class TinyConv(nn.Module):
+class TinyConv(VideoModel):
     """Depthwise-separable CNN on each frame, two transformer layers over time, attention pooling.
 
     Group normalisation keeps each clip independent of the others in its batch.
@@ -50,13 +49,12 @@ class TinyConv(nn.Module):
         dropout: float = 0.1,
         gradient_checkpointing: bool = False,
     ) -> None:
-        super().__init__()
-        self.gradient_checkpointing = gradient_checkpointing
         if size % 16 or width % 8 or dim % 4:
             raise ValueError(
                 f"size must be a multiple of 16, width of 8, dim of 4; got {size}, {width}, {dim}"
             )
-        self.clip_shape = (3, num_frames, size, size)
+        super().__init__((3, num_frames, size, size), dim, levels)
+        self.gradient_checkpointing = gradient_checkpointing
         self.frame = nn.Sequential(
             nn.Conv2d(3, width, 7, stride=4, padding=3, bias=False),
             nn.GroupNorm(8, width),
@@ -79,33 +77,19 @@ class TinyConv(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
         self.score = nn.Linear(dim, 1, bias=False)
-        self.heads = SkillHeads(dim, levels)
 
-    def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        """Map clips ``(B, 3, T, H, W)`` to logits ``(B, 20, levels)``.
-
-        Raises:
-            ValueError: the clips are not of the shape that the model was built for.
-        """
-        if clips.ndim != 5 or tuple(clips.shape[1:]) != self.clip_shape:
-            raise ValueError(
-                f"clips have shape {tuple(clips.shape)}; built for (B, *{self.clip_shape})"
-            )
+    def features(self, clips: torch.Tensor) -> torch.Tensor:
+        """Map clips ``(B, 3, T, H, W)`` to ``(B, dim)``."""
         batch, _, frames = clips.shape[:3]
         pictures = clips.transpose(1, 2).flatten(0, 1)
         pictures = pictures.contiguous(memory_format=torch.channels_last)  # faster on CPUs
-        if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
-            vectors = checkpoint(self.frame, pictures, use_reentrant=False)
-        else:
-            vectors = self.frame(pictures)
-        tokens = vectors.view(batch, frames, -1)
-        tokens = tokens + self.position
+        tokens = self.through(self.frame, pictures).view(batch, frames, -1) + self.position
         for layer in self.time:
             tokens = layer(tokens)
         tokens = self.norm(tokens)
         weights = self.score(tokens).softmax(dim=1)
-        logits: torch.Tensor = self.heads((weights * tokens).sum(dim=1))
-        return logits
+        vectors: torch.Tensor = (weights * tokens).sum(dim=1)
+        return vectors
 
 
 def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:

@@ -177,7 +177,10 @@ def convert(
         NotFoundError: there is no such file.
         OpenBasketError: a file that cannot be used, or a model of which there are no checkpoints.
     """
-    model_spec(name)
+    if model_spec(name).source == "own design":
+        raise OpenBasketError(
+            f"there are no official checkpoints of '{name}'; it is our own design"
+        )
     state = read_official(path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -185,10 +188,7 @@ def convert(
             model = create_model(name, num_frames=num_frames, size=size)
         except ValueError as error:
             raise ConfigError(f"model '{name}' cannot be built like this: {error}") from None
-    if not isinstance(model, VideoModel):
-        raise OpenBasketError(
-            f"there are no official checkpoints of '{name}'; it is our own design"
-        )
+    assert isinstance(model, VideoModel)
     try:
         return model, load_official(model, state, from_frames=from_frames, from_size=from_size)
     except _FOREIGN as error:

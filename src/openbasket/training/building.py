@@ -14,6 +14,7 @@ from torch import nn
 
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.models import TEXT_MODELS, create_model
+from openbasket.models.base import VideoModel
 from openbasket.models.weights import is_head, lacking
 from openbasket.skills import SKILLS
 from openbasket.training.config import Recipe
@@ -86,6 +87,14 @@ def build_model(recipe: Recipe) -> nn.Module:
         ) from None
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model '{name}' gave a {type(model).__name__}; allowed: an nn.Module")
+    if recipe.model.frozen:
+        if not isinstance(model, VideoModel):
+            raise ConfigError(
+                f"model.frozen = true: '{name}' is no openbasket.models.base.VideoModel, so that its heads "
+                "are not known. Derive it from that class, or set model.frozen = false"
+            )
+        for part, parameter in model.named_parameters():
+            parameter.requires_grad_(is_head(part))
     if recipe.model.compile:
         model.compile()
     return model

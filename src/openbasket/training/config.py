@@ -59,6 +59,14 @@ class ModelConfig(_Section):
         description="Make activations again in the backward pass: less memory, more time.",
     )
     compile: bool = Field(default=False, description="Compile the model with torch.compile.")
+    frozen: bool = Field(
+        default=False,
+        description="Train the heads alone, without augmentation: the network keeps its weights.",
+    )
+    feature_cache: bool = Field(
+        default=True,
+        description="Of a frozen network: compute the features of each video once, and keep them.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -261,6 +269,32 @@ class Recipe(_Section):
     train: TrainConfig
     test: TestConfig = TestConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _can_be_frozen(self) -> Recipe:
+        model, data = self.model, self.data
+        if not model.frozen:
+            return self
+        ways_out = {
+            f"'{model.name}' has no heads; train its adapters (model.options.lora)": model.name
+            in TEXT_MODELS,
+            "model.weights is not given, and a network without training tells nothing": not (
+                model.weights or ":" in model.name
+            ),
+            "data.flip, data.erasing and data.randaugment change clips; turn them off": bool(
+                data.flip or data.erasing or data.randaugment.operations
+            ),
+            "model.checkpointing and model.compile save nothing here; turn them off": (
+                model.checkpointing or model.compile
+            ),
+            "train.layer_decay is of layers that do not learn; set it to 1": (
+                self.train.layer_decay < 1
+            ),
+        }
+        faults = [fault for fault, there in ways_out.items() if there]
+        if faults:
+            raise ValueError("model.frozen = true: " + "; ".join(faults))
+        return self
 
 
 def recipe_names() -> list[str]:

@@ -111,6 +111,10 @@ class ClipDataset(Dataset[Item]):
         labels = torch.tensor([MISSING if level is None else level for level in known])
         return clip.transpose(0, 1).contiguous(), labels, index
 
+    def middle(self, entry: CachedFrames) -> torch.Tensor:
+        """The clip of a video that is no one's turn: its middle view, float32 ``(1, 3, T, size, size)``."""
+        return self._normalised(self._view(entry, 0)).transpose(0, 1)[None].contiguous()
+
     def _view(self, entry: CachedFrames, view: int) -> torch.Tensor:
         """One of the temporal x spatial views; the spatial ones of the same frames follow each other."""
         times, places = self._views.temporal_views, self._views.spatial_views

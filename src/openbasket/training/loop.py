@@ -20,15 +20,18 @@ from accelerate.utils import set_seed
 from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
+from openbasket.models.base import VideoModel
 from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.building import Start, build_model, load_start
 from openbasket.training.config import Recipe
 from openbasket.training.data import seed_of
 from openbasket.training.faults import explained
+from openbasket.training.frozen import FrozenSession, features_of
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
-from openbasket.training.run import BEST, CACHE, LAST, Folder, fingerprint
+from openbasket.training.run import BEST, CACHE, FEATURES, LAST, Folder, fingerprint
+from openbasket.training.session import Session
 from openbasket.training.text import session_of
 from openbasket.training.trackers import tracker
 from openbasket.video.cache import CachedFrames
@@ -36,6 +39,10 @@ from openbasket.video.cache import CachedFrames
 __all__ = ["TrainReport", "train"]
 
 GO_ON = "The last whole epoch is kept: the same command, with such a change, goes on or starts anew"
+
+#: How the heads of a frozen network learn.
+FROM_FEATURES = "the heads alone learn, from features that are computed once"
+FROM_CLIPS = "the heads alone learn, from clips that pass through the frozen network each time"
 
 OnEpoch = Callable[[dict[str, Any]], None]
 
@@ -55,6 +62,7 @@ class TrainReport:
         val_samples: subjects in the validation split.
         history: the lines of ``metrics.csv``.
         seconds: wall time of this session.
+        learns: which weights learn, and from what.
         is_main: whether this is the process that writes; one of several is.
     """
 
@@ -68,6 +76,7 @@ class TrainReport:
     val_samples: int
     history: tuple[dict[str, Any], ...]
     seconds: float
+    learns: str = ""
     is_main: bool = True
 
 
@@ -143,6 +152,9 @@ def _train(
     resumed_from = state["epochs"]
     main = accelerator.is_main_process
     parameters = sum(p.numel() for p in model.parameters())
+    learns = "all weights learn"
+    if recipe.model.frozen:
+        learns = FROM_FEATURES if recipe.model.feature_cache else FROM_CLIPS
 
     if resumed_from < recipe.train.epochs:
 
@@ -159,15 +171,27 @@ def _train(
             )
 
         cached = on_main(accelerator, read)
-        session = session_of(recipe)(
-            accelerator, recipe, model, accelerator.prepare_model(model), optimizer, average,
-            train_samples, val_samples, cached,
-        )  # fmt: skip
+        if learns == FROM_FEATURES:
+            assert isinstance(model, VideoModel)
+            features = features_of(
+                accelerator, recipe, model, cached,
+                cache_folder(data_root, out_dir / CACHE).with_name(FEATURES), quiet=quiet or not main,
+            )  # fmt: skip
+            session: Session = FrozenSession(
+                accelerator, recipe, model, optimizer, average, train_samples, val_samples, cached,
+                features,
+            )  # fmt: skip
+        else:
+            session = session_of(recipe)(
+                accelerator, recipe, model, accelerator.prepare_model(model), optimizer, average,
+                train_samples, val_samples, cached,
+            )  # fmt: skip
         if main:
             folder.tell(
                 f"{'goes on after' if resumed_from else 'begins;'} {resumed_from} of {recipe.train.epochs} "
                 f"epochs done, {accelerator.num_processes} x {accelerator.device}"
                 + (f"; {start}" if start else "")
+                + f"; {learns}"
             )
         quiet = quiet or not main
         total = recipe.train.epochs * session.updates
@@ -214,6 +238,7 @@ def _train(
         val_samples=len(val_samples),
         history=tuple(state["history"]),
         seconds=time.monotonic() - began,
+        learns=learns,
         is_main=main,
     )
 

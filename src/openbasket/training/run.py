@@ -26,6 +26,7 @@ from openbasket.workspace import write_json, write_text
 __all__ = [
     "BEST",
     "CACHE",
+    "FEATURES",
     "LAST",
     "METRICS",
     "RECIPE",
@@ -39,7 +40,7 @@ __all__ = [
 #: Files of a run's folder.
 RECIPE, LAST, BEST = "recipe.json", "last.safetensors", "best.safetensors"
 METRICS, STEPS, CARD, LOG = "metrics.csv", "steps.csv", "MODEL_CARD.md", "train.log"
-CACHE = "frame_cache"
+CACHE, FEATURES = "frame_cache", "feature_cache"
 #: Settings that may change between the sessions of a run: they change nothing of what is learned.
 FREE = ("name", "summary", "log", "test", "train.loader_workers")
 PACKAGES = ("torch", "accelerate", "transformers", "kornia", "av", "numpy")
@@ -97,7 +98,7 @@ class Folder:
             raise ConfigError(f"'{path}' holds weights without '{RECIPE}'; give another folder")
         found = read_facts(path)
         way_out = "Give another folder, or start anew over this run (--no-resume)"
-        changed = _differences(found["recipe"], settings)
+        changed = _differences(read_recipe(path).model_dump(mode="json"), settings)
         if changed:
             raise ConfigError(
                 f"'{path}' holds a run of another recipe: " + "; ".join(changed) + f". {way_out}"

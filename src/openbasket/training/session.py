@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from openbasket.dataset.reader import Sample
 from openbasket.errors import OpenBasketError
@@ -25,7 +25,7 @@ from openbasket.training.losses import head_sums, skill_loss
 from openbasket.training.optim import Average, learning_rate, set_learning_rate
 from openbasket.video.cache import CachedFrames
 
-__all__ = ["Session"]
+__all__ = ["Session", "arithmetic"]
 
 #: Losses are looked at after so many updates: each look waits for the device.
 LOOK_EVERY = 20
@@ -69,10 +69,14 @@ class Session:
         self.average = average
         self.kept = model if average is None else average.model
         settings, count = recipe.train, len(train_samples)
-        self._train_set = ClipDataset(
-            train_samples, cached[:count], recipe.data, seed=settings.seed, augment=True
+        self._train_set: Dataset[Item] = ClipDataset(
+            train_samples,
+            cached[:count],
+            recipe.data,
+            seed=settings.seed,
+            augment=not recipe.model.frozen,
         )
-        self._val_set = ClipDataset(val_samples, cached[count:], recipe.data)
+        self._val_set: Dataset[Item] = ClipDataset(val_samples, cached[count:], recipe.data)
         self._known = torch.tensor([[n is not None for n in s.levels] for s in train_samples])
         rank, processes = accelerator.process_index, accelerator.num_processes
         self._plan = EpochPlan(
@@ -92,7 +96,7 @@ class Session:
         seen: list[torch.Tensor] = []
         losses: list[torch.Tensor] = []
         rates: list[float] = []
-        self.wrapped.train()
+        self.wrapped.train(not self.recipe.model.frozen)
         for number, update in enumerate(updates):
             rates.append(learning_rate(first + number, len(updates), settings))
             set_learning_rate(self.optimizer, rates[-1])
@@ -177,11 +181,10 @@ class Session:
         return check_logits(logits, clips, self.recipe).float()
 
     def _arithmetic(self) -> torch.autocast:
-        bf16 = self.recipe.train.precision == "bf16"
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=bf16)
+        return arithmetic(self.accelerator, self.recipe)
 
     def _batches(
-        self, dataset: ClipDataset, batches: Sequence[list[tuple[int, int]]]
+        self, dataset: Dataset[Item], batches: Sequence[list[tuple[int, int]]]
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         device = self.accelerator.device
         loader: DataLoader[Item] = DataLoader(
@@ -207,6 +210,12 @@ class Session:
                 f"{int((seen > 1).sum())} more than once. This is a fault of openbasket; please "
                 "report it with the command"
             )
+
+
+def arithmetic(accelerator: Accelerator, recipe: Recipe) -> torch.autocast:
+    """The arithmetic of a recipe's forward pass."""
+    bf16 = recipe.train.precision == "bf16"
+    return torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16)
 
 
 def _finite(losses: Sequence[torch.Tensor], epoch: int, last: int) -> float:
