@@ -85,14 +85,14 @@ def _optimizer_state(
         place = int(number) if number.isascii() and number.isdecimal() else len(weights)
         if place >= len(weights) or key not in keys:
             raise OpenBasketError(
-                f"'{path}' holds '{name}' of an optimizer; this one has {', '.join(sorted(keys))} of weights 0 "
-                f"to {len(weights) - 1}. {_WAY_OUT}"
+                f"'{path}' holds '{name}' of an optimizer; this one has {', '.join(sorted(keys))} of weights "
+                f"0 to {len(weights) - 1}. {_WAY_OUT}"
             )
         wanted = () if key == "step" else tuple(weights[place].shape)
         if tuple(value.shape) != wanted or not value.is_floating_point():
             raise OpenBasketError(
-                f"'{path}' holds '{name}' of shape {tuple(value.shape)} and type {value.dtype}; the weight needs "
-                f"{wanted} and a floating-point type. {_WAY_OUT}"
+                f"'{path}' holds '{name}' of shape {tuple(value.shape)} and type {value.dtype}; the weight "
+                f"needs {wanted} and a floating-point type. {_WAY_OUT}"
             )
         state.setdefault(place, {})[key] = value
     for place, kept in state.items():
