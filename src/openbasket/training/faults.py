@@ -73,8 +73,9 @@ def batches(loader: Iterable[Batch]) -> Iterator[Batch]:
     Raises:
         RuntimeError: a loader process died; :func:`explained` says what to change.
     """
+    others = set(active_children())
     iterator = iter(loader)
-    children = {child.sentinel: child for child in active_children()}
+    children = {child.sentinel: child for child in active_children() if child not in others}
     while True:
         try:
             batch = next(iterator)
