@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import threading
+import time
+
 import polars as pl
 import pytest
 import torch
@@ -11,9 +15,9 @@ from training_data import OWN, SMALL, write_dataset
 
 from openbasket.errors import ConfigError, DependencyError, NotFoundError
 from openbasket.models import create_model
-from openbasket.training import building, loop, predict
+from openbasket.training import building, faults, loop, predict
 from openbasket.training.config import load_recipe
-from openbasket.training.faults import TrainingError, explained
+from openbasket.training.faults import TrainingError, batches, explained
 
 PLAIN = [*OWN, "model.name=training_models:Plain"]
 
@@ -81,6 +85,45 @@ def test_a_loader_process_that_is_killed_is_told(root, tmp_path):
         TrainingError, match=r"a loader process \(pid \d+\) died .*train\.loader_workers"
     ):
         train(root, tmp_path / "run", settings)
+
+
+class Broken:
+    """Batches of a process that dies, or not, while it hands over the second one."""
+
+    def __init__(self, dies, error):
+        self.dies, self.error = dies, error
+
+    def __iter__(self):
+        self.child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+        self.child.start()
+        return self.batches()
+
+    def batches(self):
+        yield 1
+        if self.dies:
+            threading.Timer(0.2, self.child.kill).start()  # dead only after the connection broke
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError()])
+def test_a_loader_process_that_dies_while_it_hands_over_a_batch_is_told(error):
+    loader = Broken(True, error)
+    found = batches(loader)
+    assert next(found) == 1
+    told = r"a loader process \(pid \d+\) died"
+    with pytest.raises(TrainingError, match=told) as caught, explained("training", 1, go_on=""):
+        next(found)
+    assert str(loader.child.pid) in str(caught.value)
+
+
+def test_an_error_of_reading_stays_what_it_is_where_no_process_died(monkeypatch):
+    monkeypatch.setattr(faults, "_DYING_S", 0.1)
+    loader = Broken(False, ConnectionResetError(104, "reset"))
+    try:
+        with pytest.raises(ConnectionResetError):
+            list(batches(loader))
+    finally:
+        loader.child.kill()
 
 
 def test_loader_processes_change_nothing(root, tmp_path):

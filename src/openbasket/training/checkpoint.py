@@ -24,6 +24,12 @@ SHOWN = 5
 _MODEL = "model/"
 _OPTIMIZER = "optimizer/"
 _AVERAGE = "average/"
+#: What each optimizer keeps of a weight.
+_KEPT: dict[type[torch.optim.Optimizer], frozenset[str]] = {
+    torch.optim.AdamW: frozenset(("step", "exp_avg", "exp_avg_sq")),
+    torch.optim.SGD: frozenset(("momentum_buffer",)),
+}
+_WAY_OUT = "Start anew (--no-resume), or give another folder"
 
 
 def save(
@@ -53,21 +59,51 @@ def load(
     """Put a checkpoint of :func:`save` into what it was made of; return its scalars.
 
     Raises:
-        OpenBasketError: the file is damaged or of another model.
+        OpenBasketError: the file is damaged, or of another model or optimizer; nothing is loaded then, if it
+            is the optimizer's.
     """
     tensors, scalars = _read(path)
+    state = _optimizer_state(path, optimizer, _under(tensors, _OPTIMIZER))
     _fill(path, model, _under(tensors, _MODEL))
     if average is not None:
         _fill(path, average, _under(tensors, _AVERAGE))
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in _under(tensors, _OPTIMIZER).items():
-        number, _, key = name.partition("/")
-        if not number.isdecimal():
-            raise OpenBasketError(f"'{path}' holds '{name}', which no optimizer has")
-        state.setdefault(int(number), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     return scalars
+
+
+def _optimizer_state(
+    path: Path, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
+) -> dict[int, dict[str, torch.Tensor]]:
+    """What an optimizer keeps of each weight, by its number.
+
+    Raises:
+        OpenBasketError: it is of another optimizer, or of weights of other shapes.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    keys = _KEPT[type(optimizer)]
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        number, _, key = name.partition("/")
+        place = int(number) if number.isascii() and number.isdecimal() else len(weights)
+        if place >= len(weights) or key not in keys:
+            raise OpenBasketError(
+                f"'{path}' holds '{name}' of an optimizer; this one has {', '.join(sorted(keys))} of weights "
+                f"0 to {len(weights) - 1}. {_WAY_OUT}"
+            )
+        wanted = () if key == "step" else tuple(weights[place].shape)
+        if tuple(value.shape) != wanted or not value.is_floating_point():
+            raise OpenBasketError(
+                f"'{path}' holds '{name}' of shape {tuple(value.shape)} and type {value.dtype}; the weight "
+                f"needs {wanted} and a floating-point type. {_WAY_OUT}"
+            )
+        state.setdefault(place, {})[key] = value
+    for place, kept in state.items():
+        if lost := keys - kept.keys():
+            raise OpenBasketError(
+                f"'{path}' lacks '{place}/{min(lost)}' of the optimizer. {_WAY_OUT}"
+            )
+    return state
 
 
 def save_weights(path: Path, model: nn.Module, scalars: Mapping[str, Any]) -> None:

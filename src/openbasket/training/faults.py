@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import active_children
+from multiprocessing.connection import wait
+from typing import TypeVar
 
 import torch
 
 from openbasket.errors import OpenBasketError
 
-__all__ = ["TrainingError", "diverged", "explained"]
+__all__ = ["TrainingError", "batches", "diverged", "explained"]
+
+Batch = TypeVar("Batch")
 
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 _WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", re.IGNORECASE)
 _SHARED = re.compile(r"shared memory|shm|No space left on device", re.IGNORECASE)
+
+
+#: A process whose connections are closed is dead within so many seconds.
+_DYING_S = 5.0
 
 
 class TrainingError(OpenBasketError):
@@ -53,6 +62,35 @@ def explained(doing: str, batch_size: int, *, go_on: str) -> Iterator[None]:
         if _MEMORY.search(str(error)):
             raise _out_of_memory(doing, batch_size, go_on, error) from None
         raise
+
+
+def batches(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches of a ``DataLoader``; an error of handing one over is told as what it comes from.
+
+    A process that dies while it hands over a batch closes its connection before it counts as dead, and
+    PyTorch, which sees all processes alive, then gives the error of the connection.
+
+    Raises:
+        RuntimeError: a loader process died; :func:`explained` says what to change.
+    """
+    others = set(active_children())
+    iterator = iter(loader)
+    children = {child.sentinel: child for child in active_children() if child not in others}
+    while True:
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            return
+        except (OSError, EOFError) as error:
+            dead = [children[n] for n in wait(list(children), _DYING_S) if isinstance(n, int)]
+            if not dead:
+                raise
+            pids = ", ".join(str(child.pid) for child in dead)
+            raise RuntimeError(
+                f"DataLoader worker (pid(s) {pids}) exited while it handed over a batch "
+                f"({type(error).__name__})"
+            ) from error
+        yield batch
 
 
 def diverged(which: str, loss: float, where: str) -> TrainingError:

@@ -15,6 +15,7 @@ from openbasket.errors import ConfigError, OpenBasketError
 from openbasket.progress import bar
 from openbasket.training.config import Recipe
 from openbasket.training.data import Item, Items, shares
+from openbasket.training.faults import batches as handed
 
 __all__ = ["make_accelerator", "on_main", "over_shares"]
 
@@ -104,7 +105,7 @@ def over_shares(
     )
     found: list[Result] = []
     with torch.no_grad(), bar(describe, len(batches), quiet=quiet) as advance:
-        for number, (clips, _, subjects) in enumerate(loader, start=1):
+        for number, (clips, _, subjects) in enumerate(handed(loader), start=1):
             found += answer(clips.to(accelerator.device), subjects)
             advance(1, f"{number:,}/{len(batches):,}")
     return cast("list[Result]", gather_object(found))

@@ -20,6 +20,7 @@ from openbasket.errors import OpenBasketError
 from openbasket.training.building import check_logits
 from openbasket.training.config import Recipe
 from openbasket.training.data import MISSING, EpochPlan, Item, Items, seed_of, shares
+from openbasket.training.faults import batches as handed
 from openbasket.training.faults import diverged
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.training.optim import Average, learning_rate, set_learning_rate
@@ -182,7 +183,7 @@ class Session:
             num_workers=self.recipe.train.loader_workers,
             pin_memory=device.type == "cuda",
         )
-        for clips, labels, subjects in loader:
+        for clips, labels, subjects in handed(loader):
             yield (
                 clips.to(device, non_blocking=True),
                 labels.to(device, non_blocking=True),

@@ -23,7 +23,14 @@ from openbasket.errors import VideoError
 from openbasket.storage import Place
 from openbasket.video.decoding import whole_frames
 from openbasket.video.probe import Limits, open_video
-from openbasket.video.samples import Samples, begins, brings_sets, is_disposable, read_samples
+from openbasket.video.samples import (
+    Samples,
+    begins,
+    brings_sets,
+    is_disposable,
+    is_idr,
+    read_samples,
+)
 
 __all__ = ["Group", "Groups", "Reader", "open_groups"]
 
@@ -210,7 +217,7 @@ def _scan(container: InputContainer, stream: VideoStream) -> _Packets | None:
     shown: list[int] = []
     starts: dict[int, int] = {}
     bring: set[int] = set()
-    latest = -(1 << 63)
+    latest = idr = -(1 << 63)
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
@@ -218,7 +225,7 @@ def _scan(container: InputContainer, stream: VideoStream) -> _Packets | None:
             if packet.pts is not None and starts and packet.pts < next(reversed(starts)):
                 return None
             continue
-        if packet.pts is None:
+        if packet.pts is None or packet.pts < idr:
             return None
         shown.append(packet.pts)
         before, latest = latest, max(latest, packet.pts)
@@ -229,6 +236,8 @@ def _scan(container: InputContainer, stream: VideoStream) -> _Packets | None:
                     continue
                 if brings_sets(content, prefix):
                     bring.add(packet.pts)
+                if is_idr(content, prefix):
+                    idr = packet.pts
             if before > packet.pts:  # none that is stored before it is shown after it
                 return None
             starts[packet.pts] = packet.pts if packet.dts is None else packet.dts

@@ -27,7 +27,15 @@ from openbasket.video.boxes import (
 )
 from openbasket.video.probe import Limits
 
-__all__ = ["Samples", "begins", "brings_sets", "is_disposable", "nal_units", "read_samples"]
+__all__ = [
+    "Samples",
+    "begins",
+    "brings_sets",
+    "is_disposable",
+    "is_idr",
+    "nal_units",
+    "read_samples",
+]
 
 #: Types of NAL units.
 _SLICE, _PARTITIONS, _IDR, _SEI, _SPS, _PPS = 1, (2, 3, 4), 5, 6, 7, 8
@@ -173,6 +181,8 @@ def read_samples(path: Path, limits: Limits) -> Samples | None:
                 handler = found[b"hdlr"].start
                 if content[handler + 8 : handler + 12] == b"vide":
                     movie = next(box for box in inner if box.kind == b"mvhd")
+                    if _matrix(content, movie.end - 64) != _UPRIGHT:
+                        return None
                     return _samples(path, content, found, _scale(content, movie))
     except (DamagedError, KeyError, StopIteration, ValueError, IndexError):
         pass
@@ -182,9 +192,8 @@ def read_samples(path: Path, limits: Limits) -> Samples | None:
 def _samples(path: Path, content: bytes, found: dict[bytes, Box], movie: int) -> Samples | None:
     prefix = _prefix(content, found[b"stsd"])
     head = found[b"tkhd"]
-    matrix = np.frombuffer(content, ">i4", 9, head.end - 44).tolist()
     scale = _scale(content, found[b"mdhd"])
-    if prefix is None or matrix != _UPRIGHT or not scale:
+    if prefix is None or _matrix(content, head.end - 44) != _UPRIGHT or not scale:
         return None
     sizes = _sizes(content, found[b"stsz"])
     count = len(sizes)
@@ -213,6 +222,11 @@ def _samples(path: Path, content: bytes, found: dict[bytes, Box], movie: int) ->
         keys = table(content, found, b"stss", 1)[:, 0] - 1
     offsets = _offsets(content, found, sizes)
     return Samples(path, offsets, sizes, places, times - times[0], scale, keys, prefix)
+
+
+def _matrix(content: bytes, at: int) -> list[int]:
+    """How pictures are turned, of box ``tkhd`` or ``mvhd``."""
+    return list(np.frombuffer(content, ">i4", 9, at).tolist())
 
 
 def _prefix(content: bytes, box: Box) -> int | None:
@@ -310,6 +324,11 @@ def begins(sample: bytes, prefix: int) -> bool | None:
         if kind == _SEI:
             exact = exact or _is_exact_point(unit[1:].replace(b"\0\0\3", b"\0\0"))
     return None
+
+
+def is_idr(sample: bytes, prefix: int) -> bool:
+    """Whether no picture that is stored after this one is shown before it."""
+    return any(len(unit) and unit[0] & 31 == _IDR for unit in nal_units(sample, prefix))
 
 
 def brings_sets(sample: bytes, prefix: int) -> bool:

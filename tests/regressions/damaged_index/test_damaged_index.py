@@ -23,10 +23,12 @@ _OPENED = (b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf")
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("film") / "a.mp4"
+    return written(tmp_path_factory.mktemp("film") / "a.mp4", "keyint=9:bframes=3:scenecut=0")
+
+
+def written(path: Path, options: str) -> Path:
     with av.open(str(path), "w") as container:
-        options = {"x264-params": "keyint=9:bframes=3:scenecut=0"}
-        stream = container.add_stream("libx264", rate=30, options=options)
+        stream = container.add_stream("libx264", rate=30, options={"x264-params": options})
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
         for i in range(FRAMES):
             shown = av.VideoFrame.from_ndarray(picture(i, 48, 32), format="rgb24")
@@ -154,6 +156,27 @@ def test_a_frame_that_the_index_hides_is_still_decoded_for_the_others(film, tmp_
             np.testing.assert_array_equal(got, whole)
             hidden += len(whole) < FRAMES
     assert hidden > 5
+
+
+def test_a_frame_that_the_index_moves_before_its_idr_picture_is_still_decoded(tmp_path):
+    """Decoding from that picture, it would be left out, and those that refer to it come out wrong."""
+    film = written(tmp_path / "a.mp4", "keyint=9:bframes=2:b-adapt=0:scenecut=0")
+    ctts = index_boxes(film)[b"ctts"]
+    count = (ctts.end - ctts.start - 8) // 4
+    rows = np.frombuffer(film.read_bytes(), ">u4", count, ctts.start + 8)
+    key = 9
+    row = int(np.searchsorted(np.cumsum(rows[::2]), key + 1, side="right"))
+    assert rows[2 * row] == 1
+    path = changed(film, tmp_path / "b.mp4", b"ctts", 12 + 8 * row, (256).to_bytes(4, "big"))
+    whole = sequential(path)
+    for place in range(key, 2 * key):
+        np.testing.assert_array_equal(frames_at(path, [place]).pixels, whole[[place]])
+
+
+def test_a_movie_that_is_turned_as_a_whole_is_shown_so(film, tmp_path):
+    turned = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    path = changed(film, tmp_path / "b.mp4", b"mvhd", 36, turned)
+    assert frames_at(path, [0]).pixels.shape == (1, 48, 32, 3)
 
 
 def test_a_file_that_shrinks_below_its_index_is_told(film, tmp_path):
