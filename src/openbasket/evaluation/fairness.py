@@ -118,7 +118,8 @@ def bias_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         probabilities: ``(subjects, 20, levels)``; NaN where a model gave no level.
         labels: ``(subjects, 20)``, NaN where there is none.
     """
-    return probabilities @ np.arange(probabilities.shape[-1]) - labels
+    bias: np.ndarray = probabilities @ np.arange(probabilities.shape[-1]) - labels
+    return bias
 
 
 def top_bias_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -131,7 +132,8 @@ def top_bias_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     best = probabilities == probabilities.max(axis=-1, keepdims=True)
     count = best.sum(axis=-1)
     top = best @ np.arange(probabilities.shape[-1]) / np.maximum(count, 1)
-    return np.where(count > 0, top, np.nan) - labels
+    bias: np.ndarray = np.where(count > 0, top, np.nan) - labels
+    return bias
 
 
 def compare(cells: np.ndarray, inside: np.ndarray, persons: np.ndarray) -> Comparison | None:
