@@ -68,5 +68,7 @@ def test_what_cannot_be_drawn_is_refused(root, tmp_path):
         draw_snapshots(root, tmp_path, suffix="gif")
     write_splits(tmp_path, [(1,) * 20])
     assert not has_reels(tmp_path)
+    assert has_reels(root, ["s1_L_21_22"])
+    assert not has_reels(root, ["s1_L_21_22", "s9_L_21_22"])
     with pytest.raises(NotFoundError, match="no reel"):
         gather(tmp_path)

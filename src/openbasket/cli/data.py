@@ -287,7 +287,7 @@ def figures(
     from openbasket.workspace import Workspace
 
     workspace = Workspace(root)
-    filmed = reels > 0 and has_reels(root)
+    filmed = reels > 0 and has_reels(root, subject or ())
     written = []
     if workspace.has("subjects") or not filmed:
         written = draw_all(workspace, out, subject_ids=subject or (), suffix=form)
@@ -300,6 +300,8 @@ def figures(
         return
     for path in written:
         say(str(path))
+    if reels and not filmed:
+        say(f"without Figure 6: no reels{' of all of these subjects' if subject else ''} are there")
 
 
 def export_sportscode(

@@ -45,14 +45,15 @@ class Snapshots:
     frames: np.ndarray[Any, Any]
 
 
-def has_reels(root: Path) -> bool:
-    """Whether any split of the dataset has a reel that is there."""
-    return any(
-        sample.video.is_file()
+def has_reels(root: Path, subject_ids: Sequence[str] = ()) -> bool:
+    """Whether the splits have a reel that is there; of named subjects, whether all of theirs are."""
+    there = {
+        sample.subject_id: sample.video.is_file()
         for split in SPLIT_FILES
         if has_split(root, split)
         for sample in read_split(root, split, require_videos=False)
-    )
+    }
+    return all(map(there.get, subject_ids)) if subject_ids else any(there.values())
 
 
 def gather(root: Path, subject_ids: Sequence[str] = (), count: int = 6) -> list[Snapshots]:
@@ -131,7 +132,7 @@ def snapshots(rows: Sequence[Snapshots], levels: int = 5) -> Figure:
         lines = "\n".join("   ".join(parts[i : i + 3]) for i in range(0, len(parts), 3))
         write(0.36, lines or "no labels", 7.5, INK)
         for axes, frame in zip(places[1:], row.frames, strict=True):
-            axes.imshow(frame, interpolation="antialiased")
+            axes.imshow(frame, interpolation="antialiased", clip_on=False)
     names = level_names(levels)
     figure.supxlabel(
         f"{', '.join(f'{short} {name}' for name, short in SHORT.items())}: mean level of the skills, "
