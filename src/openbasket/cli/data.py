@@ -275,21 +275,36 @@ def figures(
     form: Annotated[str, typer.Option("--format", help="svg, png or pdf.")] = "svg",
     subject: Annotated[
         list[str] | None,
-        typer.Option(help="Draw the profile card of this subject; may be repeated."),
+        typer.Option(help="Draw the profile card and the reel of this subject; may be repeated."),
     ] = None,
+    reels: Annotated[int, typer.Option(min=0, max=24, help="Reels in Figure 6; 0: none.")] = 6,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
-    """Draw the paper's Figures 2 (leagues on a map), 3 (skills) and 4 (profile cards) for the dataset."""
+    """Draw the paper's Figures 2 (leagues), 3 (skills), 4 (profile cards) and 6 (frames of reels).
+
+    Of a dataset without openbasket's tables, such as the official download, Figure 6 alone.
+    """
     from openbasket.dataset.figures import draw_all
+    from openbasket.dataset.snapshots import draw_snapshots, has_reels
     from openbasket.workspace import Workspace
 
-    written = draw_all(Workspace(root), out, subject_ids=subject or (), suffix=form)
+    workspace = Workspace(root)
+    filmed = reels > 0 and has_reels(root, subject or ())
+    written = []
+    if workspace.has("subjects") or not filmed:
+        written = draw_all(workspace, out, subject_ids=subject or (), suffix=form)
+    if filmed:
+        written.append(
+            draw_snapshots(root, out, subject_ids=subject or (), count=reels, suffix=form)
+        )
     if as_json:
         print_json({"files": [str(path) for path in written]})
         return
     for path in written:
         say(str(path))
+    if reels and not filmed:
+        say(f"without Figure 6: no reels{' of all of these subjects' if subject else ''} are there")
 
 
 def export_sportscode(

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError, VideoError
-from openbasket.evaluation.report import WORDS
+from openbasket.evaluation.report_player import WORDS
 from openbasket.progress import bar, status
 from openbasket.scouting.evidence import Segment, influence, pool_size, segments
 from openbasket.skills import SKILLS, level_names
