@@ -137,7 +137,7 @@ def test_nothing_in_a_name_is_markup():
     tex = latex([hostile()])
     assert r"\input" not in tex
     assert r"a\_b \& 50\% \$x\$ \textbackslash{}input\{/etc/passwd\} \#1" in tex
-    assert r"25.0{\scriptsize {[}20.0, 31.0{]} (10/12)}" in tex
+    assert r"25.0 {\scriptsize {[}20.0, 31.0{]} (10/12)}" in tex
     assert latex_text("Šarić 李") == "Šarić ?"
 
 

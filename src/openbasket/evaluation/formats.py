@@ -126,10 +126,10 @@ def _narrow(table: Table) -> list[Table]:
 
 
 def _latex_cell(cell: Cell) -> str:
-    value, space, rest = text(cell).partition(" ")
+    value, _, rest = text(cell).partition(" ")
     if isinstance(cell, str) or not rest:
         return latex_text(text(cell))
-    return rf"{latex_text(value)}{{\scriptsize{space}{latex_text(rest)}}}"
+    return rf"{latex_text(value)} {{\scriptsize {latex_text(rest)}}}"
 
 
 _SPECIAL = {
