@@ -69,6 +69,9 @@ def test_every_study_runs_shares_the_base_and_makes_the_table(root, tmp_path, mo
     monkeypatch.setattr("openbasket.training.predict._probabilities", _never)
     again = run(root, "--study", "frames", "--values", "2,4", *QUICK, *out)
     assert again.exit_code == 0, again.output
+    other = run(root, "--study", "data", *QUICK, "--set", "test.spatial_views=2", *out)
+    assert isinstance(other.exception, ConfigError)  # what was run is not mixed with it
+    assert "test.spatial_views was 1, is 2" in str(other.exception)
     shown = run(root, *out, "--json")
     [table] = json.loads(shown.output)
     lines = {(k["study"], *k["cells"]): k for k in table["lines"]}

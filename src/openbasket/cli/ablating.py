@@ -105,14 +105,16 @@ def run_study(
     base = load_recipe(recipe, overrides)
     planned: list[tuple[Line, Recipe]] = []
     for value in values or VALUES[study]:
-        cells, settings = _settings(study, value)
-        changed = load_recipe(recipe, [*overrides, *settings])
+        cells, own = _settings(study, value)
+        changed = load_recipe(recipe, [*overrides, *own])
         name = "base" if changed == base else f"{study}-{value}"
         planned.append((Line(study, cells, name), changed))
     read_split(root, split, levels=base.data.levels, require_videos=False)
     for _, changed in planned:
         _make_draw(root, changed.data.draw, workers, quiet)
     folder = out / base.name
+    settings = base.model_dump(mode="json")
+    _refuse_other(folder, settings)
     lines = _merged(_plan(folder), [line for line, _ in planned])
     for line, changed in planned:
         row = run_recipe(line.run, changed, root, folder, [split], workers, quiet)
@@ -122,7 +124,13 @@ def run_study(
         ]
         write_json(
             folder / PLAN,
-            [{"study": k.study, "cells": k.cells, "run": k.run, "error": k.error} for k in lines],
+            {
+                "recipe": settings,
+                "lines": [
+                    {"study": k.study, "cells": k.cells, "run": k.run, "error": k.error}
+                    for k in lines
+                ],
+            },
         )
         found = show(folder, root, split=split)
     return found
@@ -201,10 +209,34 @@ def _plan(folder: Path) -> list[Line]:
     if not path.exists():
         return []
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8"))["lines"]
         return [Line(r["study"], tuple(r["cells"]), r["run"], None, r["error"]) for r in rows]
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"'{path}' is damaged ({error}); give another folder") from None
+
+
+def _refuse_other(folder: Path, settings: dict[str, Any]) -> None:
+    """Refuse to mix lines of other settings into a table.
+
+    Raises:
+        ConfigError: the folder holds studies of another recipe.
+    """
+    from openbasket.training.config import Recipe
+    from openbasket.training.run import differences
+
+    if not _plan(folder):
+        return
+    found = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    try:
+        before = Recipe.model_validate(found["recipe"]).model_dump(mode="json")
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"'{folder / PLAN}' is damaged ({error}); give another folder") from None
+    free = ("name", "summary", "log", "train.loader_workers")
+    if changed := differences(before, settings, free=free):
+        raise ConfigError(
+            f"'{folder}' holds studies with other settings: {'; '.join(changed)}. Give the same ones, or "
+            "another folder (--out)"
+        )
 
 
 def _merged(old: Sequence[Line], new: Sequence[Line]) -> list[Line]:

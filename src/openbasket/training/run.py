@@ -33,6 +33,7 @@ __all__ = [
     "RECIPE",
     "STEPS",
     "Folder",
+    "differences",
     "fingerprint",
     "read_facts",
     "read_recipe",
@@ -102,7 +103,7 @@ class Folder:
         found = read_facts(path)
         way_out = "Give another --out, or start anew over this run (--no-resume)"
         earlier = Recipe.model_validate(found["recipe"]).model_dump(mode="json")
-        changed = _differences(earlier, recipe.model_dump(mode="json"))
+        changed = differences(earlier, recipe.model_dump(mode="json"))
         if changed:
             raise ConfigError(
                 f"'{path}' holds a run of another recipe: " + "; ".join(changed) + f". {way_out}"
@@ -221,14 +222,24 @@ def read_facts(run_dir: Path) -> dict[str, Any]:
     return content
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(
+    old: dict[str, Any], new: dict[str, Any], prefix: str = "", free: Sequence[str] = FREE
+) -> list[str]:
+    """What two recipes differ in, in words; settings in ``free`` do not count.
+
+    Args:
+        old: the recipe of before, as plain data.
+        new: the other.
+        prefix: of the settings' names.
+        free: names of settings or sections that may differ.
+    """
     changed: list[str] = []
     for key in sorted(old.keys() | new.keys()):
         a, b = old.get(key), new.get(key)
-        if f"{prefix}{key}" in FREE:
+        if f"{prefix}{key}" in free:
             continue
         if isinstance(a, dict) and isinstance(b, dict):
-            changed += _differences(a, b, f"{prefix}{key}.")
+            changed += differences(a, b, f"{prefix}{key}.", free)
         elif a != b:
             changed.append(f"{prefix}{key} was {a!r}, is {b!r}")
     return changed
