@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock
 from pydantic import ValidationError
 
 from openbasket import __version__
@@ -21,7 +21,7 @@ from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError, NotFoundError, plain
 from openbasket.training.config import Recipe
 from openbasket.training.trackers import TRACKER_ID
-from openbasket.workspace import write_json, write_text
+from openbasket.workspace import held_lock, write_json, write_text
 
 __all__ = [
     "BEST",
@@ -56,11 +56,12 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path / ".lock", timeout=0)
+        self._lock: BaseFileLock | None = None
 
     def release(self) -> None:
         """Let another process train here."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def claim(self, recipe: Recipe, data: str, *, resume: bool) -> None:
         """Make it the folder of this run, or check that it is.
@@ -71,19 +72,17 @@ class Folder:
             resume: keep what is there; else remove an earlier run.
 
         Raises:
-            ConfigError: it holds a run of another recipe or other data, is a file, or another process trains
-                here.
+            ConfigError: it holds a run of another recipe or other data, or is a file.
+            WorkspaceError: another process trains here.
         """
         path = self.path
         if path.exists() and not path.is_dir():
             raise ConfigError(f"'{path}' is a file; a run is a folder")
         path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise ConfigError(
-                f"another process trains in '{path}'; wait for it, or give another folder"
-            ) from None
+        self._lock = held_lock(
+            path / ".lock",
+            f"another process trains in '{path}'; wait for it, or give another folder",
+        )
         if not resume:
             for name in (LAST, BEST, METRICS, STEPS, CARD, LOG, TRACKER_ID, RECIPE):
                 (path / name).unlink(missing_ok=True)
