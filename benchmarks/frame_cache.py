@@ -27,8 +27,9 @@ import simplejpeg
 from PIL import Image
 from reading import rendered
 
-from openbasket.video.cache import FrameCache, Taking
+from openbasket.video.cache import FrameCache
 from openbasket.video.frames import Uniform, frames_at
+from openbasket.video.recording import Taking
 
 COUNT, SIDE, REELS = 64, 224, 32_232
 Form = tuple[int, Callable[[], np.ndarray]]

@@ -36,6 +36,7 @@ from openbasket.errors import BadInputError, NotFoundError, Problem, WorkspaceEr
 
 if TYPE_CHECKING:
     import polars as pl
+    from filelock import BaseFileLock
 
     from openbasket.tables import TableName
 
@@ -46,6 +47,7 @@ __all__ = [
     "REEL_SIZE",
     "Workspace",
     "atomic_path",
+    "held_lock",
     "lives",
     "reel_folder",
     "refuse_way_out",
@@ -329,15 +331,10 @@ class Workspace:
         Raises:
             WorkspaceError: another process does it. One that was killed holds nothing.
         """
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.private / f"{_LOCK}-{doing.replace(' ', '-')}", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise WorkspaceError(
-                f"another process {doing} in '{self.root}'; wait until it has ended, and run again"
-            ) from None
+        lock = held_lock(
+            self.private / f"{_LOCK}-{doing.replace(' ', '-')}",
+            f"another process {doing} in '{self.root}'; wait until it has ended, and run again",
+        )
         try:
             yield
         finally:
@@ -498,6 +495,26 @@ def lives(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def held_lock(path: Path, taken: str) -> BaseFileLock:
+    """Take a lock, which the caller releases; a process that was killed holds none.
+
+    Args:
+        path: of the lock's file.
+        taken: the message if another process holds it.
+
+    Raises:
+        WorkspaceError: another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise WorkspaceError(taken) from None
+    return lock
 
 
 def sha256(path: Path) -> str:

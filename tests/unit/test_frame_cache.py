@@ -26,8 +26,9 @@ from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, VideoError
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.features import FeatureCache, weights_hash
-from openbasket.video.cache import CachedFrames, FrameCache, Recording, Taking, view_places
+from openbasket.video.cache import CachedFrames, FrameCache, view_places
 from openbasket.video.frames import Uniform, frames_at
+from openbasket.video.recording import Recording, Taking
 from openbasket.video.seal import is_intact, seal
 from openbasket.workspace import sha256, write_json, write_text
 

@@ -200,7 +200,8 @@ def test_adapters_alone_are_saved_and_read(root, tmp_path):
     labels = torch.tensor([LEVELS[0]])
     with torch.no_grad():
         right = [answer(LEVELS[0])]
-        mean = built.model.loss(clips, [built._question], right)
+        inputs, targets = built.model._examples(clips, [built._question], right)
+        mean = built.model.net(**inputs, labels=targets).loss  # as transformers computes it
         torch.testing.assert_close(built(clips, labels), mean[None])
     out = tmp_path / "p.parquet"
     predict.predict(tmp_path / "lora", root, out, quiet=True, workers=1)

@@ -23,7 +23,14 @@ from training_data import (
 
 from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, OpenBasketError, VideoError
+from openbasket.errors import (
+    BadInputError,
+    ConfigError,
+    NotFoundError,
+    OpenBasketError,
+    VideoError,
+    WorkspaceError,
+)
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
@@ -453,7 +460,7 @@ def test_one_process_trains_in_a_folder_and_an_unfinished_epoch_leaves_nothing(s
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
     other = Folder(tmp_path / "run")
     other.claim(recipe, "data", resume=True)
-    with pytest.raises(ConfigError, match="another process trains"):
+    with pytest.raises(WorkspaceError, match="another process trains"):
         run(recipe, tmp_path, "run")
     other.release()
     assert not (tmp_path / "run").exists()

@@ -93,7 +93,8 @@ def cache(
     from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts, verified
     from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
     from openbasket.errors import ConfigError, NotFoundError
-    from openbasket.video.cache import FrameCache, Taking
+    from openbasket.video.cache import FrameCache
+    from openbasket.video.recording import Taking
 
     taking = Taking(format=cast("Any", file_format))
     if recipe is not None:

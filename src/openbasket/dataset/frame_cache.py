@@ -12,8 +12,9 @@ from typing import Any
 
 from openbasket.engine import run
 from openbasket.errors import BadInputError, Problem, VideoError
-from openbasket.video.cache import FORMATS, CachedFrames, Format, FrameCache, Taking
+from openbasket.video.cache import CachedFrames, FrameCache
 from openbasket.video.frames import Sampling
+from openbasket.video.recording import FORMATS, Format, Taking
 from openbasket.wording import counted
 
 __all__ = ["cache_folder", "cache_frames", "sampling_facts", "verified"]

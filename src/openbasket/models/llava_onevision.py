@@ -116,10 +116,12 @@ class LlavaOneVision(nn.Module):
         self.net.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def loss(
+    def losses(
         self, videos: torch.Tensor, prompts: Sequence[str], answers: Sequence[str]
     ) -> torch.Tensor:
-        """Mean cross-entropy of the answers' tokens (and the ends of their turns) alone.
+        """Mean cross-entropy of each answer's tokens (and the end of its turn) alone, ``(B,)``.
+
+        Logits are made where answers are, and nowhere else.
 
         Args:
             videos: ``(B, 3, T, H, W)``.
@@ -128,22 +130,6 @@ class LlavaOneVision(nn.Module):
 
         Raises:
             ValueError: videos of another size, a question without its video, or unequal numbers.
-        """
-        inputs, labels = self._examples(videos, prompts, answers)
-        return cast("torch.Tensor", self.net(**inputs, labels=labels, use_cache=False).loss)
-
-    def losses(
-        self, videos: torch.Tensor, prompts: Sequence[str], answers: Sequence[str]
-    ) -> torch.Tensor:
-        """The mean of each row ``(B,)``; logits are made where answers are, and nowhere else.
-
-        Args:
-            videos: ``(B, 3, T, H, W)``.
-            prompts: B questions, each with ``<video>`` once, where the video comes.
-            answers: B answers.
-
-        Raises:
-            ValueError: as of :meth:`loss`.
         """
         inputs, labels = self._examples(videos, prompts, answers)
         first = int((labels != _IGNORED).any(dim=0).nonzero()[0])
@@ -184,7 +170,7 @@ class LlavaOneVision(nn.Module):
             max_new_tokens: where an answer is cut off; twenty skills take fewer than 200.
 
         Raises:
-            ValueError: as of :meth:`loss`.
+            ValueError: videos of another size, a question without its video, or unequal numbers.
         """
         found = self._answer(videos, prompts, max_new_tokens)
         return cast("list[str]", self.tokenizer.batch_decode(found, skip_special_tokens=True))
@@ -207,7 +193,7 @@ class LlavaOneVision(nn.Module):
             max_new_tokens: where an answer is cut off; twenty skills take fewer than 200.
 
         Raises:
-            ValueError: as of :meth:`loss`.
+            ValueError: videos of another size, a question without its video, or unequal numbers.
         """
         rater = Rater(self.tokenizer, levels)
         return rater.rate(self._answer(videos, prompts, max_new_tokens, [rater]))

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from openbasket.models.base import DropPath, VideoModel
+from openbasket.models.base import VideoModel
+from openbasket.models.memvit_layers import KERNEL, Block, Grid, Memory, PatchEmbed, pooled
 from openbasket.models.positions import resize_time
 from openbasket.models.spec import ModelSpec
 
@@ -31,15 +31,6 @@ SPEC_16 = ModelSpec("memvit-16", 64, 224, 34_709_428, SOURCE, "MIT", _COLOURS)
 SPEC_24 = ModelSpec("memvit-24", 64, 224, 51_612_052, SOURCE, "MIT", _COLOURS)
 TINY = ModelSpec("memvit-tiny", 16, 112, 1_879_700, SOURCE, "MIT", _COLOURS)
 SPECS = {spec.name: spec for spec in (SPEC, SPEC_16, SPEC_24, TINY)}
-
-#: Numbers of tokens over time, height and width, or a kernel or stride over them.
-_Grid = tuple[int, int, int]
-#: Compressed keys and values of one clip, each ``(B, 1 + tokens, C)``.
-_Memory = tuple[torch.Tensor, torch.Tensor]
-
-#: Kernel of the first layer over time, height and width.
-_KERNEL: _Grid = (3, 7, 7)
-
 
 #: Names of what a layer's memory has.
 _MEMORY = r"\.attn\.(?:compress_|norm_compress_|rel_pos_mem_)"
@@ -94,7 +85,7 @@ class MeMViT(VideoModel):
         size: int = SPEC.size,
         levels: int = 5,
         clip_frames: int = 16,
-        patch: _Grid = (2, 4, 4),
+        patch: Grid = (2, 4, 4),
         width: int = 144,
         depth: int = 48,
         heads: int = 2,
@@ -104,8 +95,8 @@ class MeMViT(VideoModel):
         memory_every: int = 6,
         exclude_layers: Collection[int] | None = None,
         attn_max_len: int = 3,
-        pool_kernel: _Grid = (7, 3, 3),
-        pool_stride: _Grid = (4, 2, 2),
+        pool_kernel: Grid = (7, 3, 3),
+        pool_stride: Grid = (4, 2, 2),
         sampler: str = "gap2",
         readout: Literal["mean", "last"] = "mean",
         drop_path_rate: float = 0.0,
@@ -133,9 +124,9 @@ class MeMViT(VideoModel):
             raise ValueError(
                 f"patch must be three strides, over time, height and width, such as (2, 4, 4); got {patch}"
             )
-        if any(not 1 <= stride <= kernel for stride, kernel in zip(patch, _KERNEL, strict=True)):
+        if any(not 1 <= stride <= kernel for stride, kernel in zip(patch, KERNEL, strict=True)):
             raise ValueError(
-                f"patch must be at most the kernel of the first layer, {_KERNEL}, so that every pixel is "
+                f"patch must be at most the kernel of the first layer, {KERNEL}, so that every pixel is "
                 f"seen; got {tuple(patch)}"
             )
         if any(not 0 <= stage < depth for stage in stages):
@@ -153,14 +144,14 @@ class MeMViT(VideoModel):
         self.attn_max_len = attn_max_len
         self.readout = readout
         self.gradient_checkpointing = gradient_checkpointing
-        self.patch_embed = _PatchEmbed(width, patch)
+        self.patch_embed = PatchEmbed(width, patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
-        grid = _pooled((clip_frames, size, size), _KERNEL, patch)
+        grid = pooled((clip_frames, size, size), KERNEL, patch)
         self.blocks = nn.ModuleList()
         self.without_memory = [i for i in range(depth) if i in exclude_layers]
         for i, halved in enumerate(halvings):
             kv_stride = max(pool_kv_stride_adaptive // 2**halved, 1)
-            block = _Block(
+            block = Block(
                 width,
                 width * 2 if i in stages else width,
                 heads * 2**halved,
@@ -183,7 +174,7 @@ class MeMViT(VideoModel):
     def clip_features(self, clips: torch.Tensor) -> torch.Tensor:
         """Map ``(B, 3, n * clip_frames, H, W)`` to the features of each clip, ``(n, B, F)``."""
         steps = torch.split(clips, self.gap * self.clip_frames, dim=2)
-        past: list[list[_Memory | None]] = []
+        past: list[list[Memory | None]] = []
         features = []
         for i, step in enumerate(steps):  # of clips that do not remember each other
             together = torch.stack(torch.split(step, self.clip_frames, dim=2)).flatten(0, 1)
@@ -193,8 +184,8 @@ class MeMViT(VideoModel):
         return torch.cat(features)
 
     def _step(
-        self, clips: torch.Tensor, past: list[list[_Memory | None]], kept: bool
-    ) -> tuple[torch.Tensor, list[_Memory | None]]:
+        self, clips: torch.Tensor, past: list[list[Memory | None]], kept: bool
+    ) -> tuple[torch.Tensor, list[Memory | None]]:
         tokens = self.patch_embed(clips)
         tokens = torch.cat([self.cls_token.expand(len(clips), -1, -1), tokens], dim=1)
         memory = []
@@ -254,218 +245,3 @@ memvit_tiny = partial(
     stages=(1, 2, 7),
     memory_every=2,
 )
-
-
-class _PatchEmbed(nn.Module):
-    def __init__(self, width: int, stride: _Grid) -> None:
-        super().__init__()
-        self.proj = nn.Conv3d(3, width, _KERNEL, stride, (1, 3, 3))
-
-    def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        patches: torch.Tensor = self.proj(clips)
-        return patches.flatten(2).transpose(1, 2)
-
-
-class _Mlp(nn.Module):
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        mixed: torch.Tensor = self.fc2(F.gelu(self.fc1(tokens)))
-        return mixed
-
-
-class _Block(nn.Module):
-    def __init__(
-        self,
-        inputs: int,
-        width: int,
-        heads: int,
-        mlp_ratio: float,
-        grid: _Grid,
-        q_stride: _Grid,
-        kv_stride: _Grid,
-        memory: tuple[int, _Grid, _Grid] | None,
-        drop_path: float,
-    ) -> None:
-        super().__init__()
-        self.width = width
-        self.grid = grid
-        self.q_stride = q_stride
-        self.drop_path = DropPath(drop_path)
-        self.norm1 = nn.LayerNorm(inputs, eps=1e-6)
-        self.attn = _Attention(inputs, width, heads, grid, q_stride, kv_stride, memory)
-        self.proj = nn.Linear(inputs, width) if inputs != width else None
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = _Mlp(width, round(width * mlp_ratio))
-
-    def forward(
-        self, tokens: torch.Tensor, former: list[_Memory], kept: bool
-    ) -> tuple[torch.Tensor, _Memory | None]:
-        """Map tokens ``(B, 1 + N, C)`` to new ones, and to what later clips remember of them."""
-        normed = self.norm1(tokens)
-        attended, memory = self.attn(normed, former, kept)
-        skipped = tokens if self.proj is None else self.proj(normed)
-        if max(self.q_stride) > 1:
-            kernel = [stride + 1 if stride > 1 else 1 for stride in self.q_stride]
-            padding = [size // 2 for size in kernel]
-            places = skipped[:, 1:].transpose(1, 2).unflatten(2, self.grid)
-            places = F.max_pool3d(places, kernel, self.q_stride, padding)
-            skipped = torch.cat([skipped[:, :1], places.flatten(2).transpose(1, 2)], dim=1)
-        tokens = skipped + self.drop_path(attended)
-        return tokens + self.drop_path(self.mlp(self.norm2(tokens))), memory
-
-
-class _Attention(nn.Module):
-    """Attention to pooled keys and values, and to those that are remembered.
-
-    Queries, keys and values are pooled first and projected then. The attention's score has a term
-    for the relative position along each axis; the class token has no position.
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        width: int,
-        heads: int,
-        grid: _Grid,
-        q_stride: _Grid,
-        kv_stride: _Grid,
-        memory: tuple[int, _Grid, _Grid] | None,
-    ) -> None:
-        super().__init__()
-        kernel = (3, 3, 3)
-        self.num_heads = heads
-        self.grid = grid
-        self.q_grid = _pooled(grid, kernel, q_stride)
-        self.kv_grid = _pooled(grid, kernel, kv_stride)
-        self.memory = memory is not None
-        by_head = inputs // heads
-        self.pool_q = _depthwise(by_head, kernel, q_stride)
-        self.pool_k = _depthwise(by_head, kernel, kv_stride)
-        self.pool_v = _depthwise(by_head, kernel, kv_stride)
-        self.norm_q = nn.LayerNorm(by_head, eps=1e-6)
-        self.norm_k = nn.LayerNorm(by_head, eps=1e-6)
-        self.norm_v = nn.LayerNorm(by_head, eps=1e-6)
-        self.q = nn.Linear(inputs, width)
-        self.k = nn.Linear(inputs, width)
-        self.v = nn.Linear(inputs, width)
-        self.proj = nn.Linear(width, width)
-        for axis, q, k in zip("thw", self.q_grid, self.kv_grid, strict=True):
-            self._table(f"rel_pos_{axis}", 2 * max(q, k) - 1, width // heads)
-        if memory is not None:
-            max_len, kernel, stride = memory
-            self.memory_grid = _pooled(self.kv_grid, kernel, stride)
-            self.compress_k = _depthwise(inputs, kernel, stride)
-            self.compress_v = _depthwise(inputs, kernel, stride)
-            self.norm_compress_k = nn.LayerNorm(inputs, eps=1e-6)
-            self.norm_compress_v = nn.LayerNorm(inputs, eps=1e-6)
-            for axis, q, k in zip("thw", self.q_grid, self.memory_grid, strict=True):
-                clips = max_len if axis == "t" else 2
-                self._table(f"rel_pos_mem_{axis}", clips * max(q, k) - 1, width // heads)
-
-    def _table(self, name: str, rows: int, width: int) -> None:
-        self.register_parameter(name, nn.Parameter(torch.empty(rows, width)))
-        nn.init.trunc_normal_(self.get_parameter(name), std=0.02)
-
-    def forward(
-        self, tokens: torch.Tensor, former: list[_Memory], kept: bool
-    ) -> tuple[torch.Tensor, _Memory | None]:
-        q = self._pool(tokens, self.pool_q, self.norm_q)
-        k = self._pool(tokens, self.pool_k, self.norm_k)
-        v = self._pool(tokens, self.pool_v, self.norm_v)
-        memory = None
-        if self.memory and kept:
-            memory = (
-                self.norm_compress_k(_pool(k.detach(), self.kv_grid, self.compress_k)),
-                self.norm_compress_v(_pool(v.detach(), self.kv_grid, self.compress_v)),
-            )
-        k = torch.cat([*(keys for keys, _ in former), k], dim=1)
-        v = torch.cat([*(values for _, values in former), v], dim=1)
-        q, k, v = self._split(self.q(q)), self._split(self.k(k)), self._split(self.v(v))
-
-        # A key's one-hot places times the query's terms for them add up to the score's positions:
-        # no array of all queries by all keys is needed.
-        terms, places = self._positions(q, "rel_pos_", self.kv_grid, 1)
-        if former:
-            others, theirs = self._positions(q, "rel_pos_mem_", self.memory_grid, len(former))
-            places = torch.cat(
-                [F.pad(theirs, (0, terms.shape[-1])), F.pad(places, (others.shape[-1], 0))]
-            )
-            terms = torch.cat([others, terms], dim=-1)
-        places = places.to(k.dtype).expand(*k.shape[:2], -1, -1)
-        rest = -(k.shape[-1] + places.shape[-1]) % 8  # fast attention wants multiples of eight
-        queries = F.pad(torch.cat([q * q.shape[-1] ** -0.5, terms], dim=-1), (0, rest))
-        keys = F.pad(torch.cat([k, places], dim=-1), (0, rest))
-        attended = F.scaled_dot_product_attention(queries, keys, v, scale=1.0)
-        attended = torch.cat([attended[:, :, :1], attended[:, :, 1:] + q[:, :, 1:]], dim=2)
-        return self.proj(attended.transpose(1, 2).flatten(2)), memory
-
-    def _split(self, tokens: torch.Tensor) -> torch.Tensor:
-        batch, length, _ = tokens.shape
-        return tokens.reshape(batch, length, self.num_heads, -1).transpose(1, 2)
-
-    def _pool(self, tokens: torch.Tensor, pool: nn.Module, norm: nn.Module) -> torch.Tensor:
-        by_head = _pool(self._split(tokens).flatten(0, 1), self.grid, pool)
-        normed: torch.Tensor = norm(by_head)
-        batch, length = len(tokens), normed.shape[1]
-        return normed.view(batch, -1, length, normed.shape[2]).transpose(1, 2).flatten(2)
-
-    def _positions(
-        self, q: torch.Tensor, table: str, grid: _Grid, clips: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Terms of the score by query and place along each axis, and the keys' one-hot places.
-
-        Args:
-            q: queries ``(B, heads, 1 + N, C)``.
-            table: what the names of the tables start with.
-            grid: of the keys of one clip.
-            clips: clips, each with a class token before its keys, along one axis of time.
-
-        Returns:
-            ``(B, heads, 1 + N, P)`` and ``(clips * (1 + keys), P)``, where P is the sum of the
-            lengths of the axes.
-        """
-        by_place = q[:, :, 1:].reshape(*q.shape[:2], *self.q_grid, -1)
-        lengths = (clips * grid[0], *grid[1:])
-        terms, places = [], []
-        for i, axis in enumerate("thw"):
-            distance = _distance(self.q_grid[i], grid[i], lengths[i] // grid[i], q.device)
-            rows = self.get_parameter(table + axis)[distance].to(q.dtype)
-            terms.append(torch.einsum(f"bntuvc,{'tuv'[i]}kc->bntuvk", by_place, rows))
-            one_hot = torch.eye(lengths[i], device=q.device)
-            shape = [1, 1, 1, lengths[i]]
-            shape[i] = lengths[i]
-            places.append(one_hot.view(shape).expand(*lengths, -1))
-        score = F.pad(torch.cat(terms, dim=-1).flatten(2, 4), (0, 0, 1, 0))
-        where = torch.cat(places, dim=-1).view(clips, -1, sum(lengths))
-        return score, F.pad(where, (0, 0, 1, 0)).flatten(0, 1)
-
-
-def _depthwise(width: int, kernel: _Grid, stride: _Grid) -> nn.Conv3d:
-    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
-    return nn.Conv3d(width, width, kernel, stride, padding, groups=width, bias=False)
-
-
-def _pooled(grid: _Grid, kernel: _Grid, stride: _Grid) -> _Grid:
-    """Size after a convolution padded by half its kernel."""
-    t, h, w = (
-        (n + 2 * (k // 2) - k) // s + 1 for n, k, s in zip(grid, kernel, stride, strict=True)
-    )
-    return t, h, w
-
-
-def _pool(tokens: torch.Tensor, grid: _Grid, pool: nn.Module) -> torch.Tensor:
-    """Pool ``(B, 1 + N, C)`` over the grid; the class token in front stays."""
-    batch, _, width = tokens.shape
-    places = pool(tokens[:, 1:].transpose(1, 2).reshape(batch, width, *grid))
-    return torch.cat([tokens[:, :1], places.flatten(2).transpose(1, 2)], dim=1)
-
-
-def _distance(q: int, k: int, clips: int, device: torch.device) -> torch.Tensor:
-    """Rows of a table of relative positions, for ``q`` queries and ``clips`` times ``k`` keys."""
-    queries = torch.arange(q, device=device)[:, None] * max(k / q, 1)
-    keys = torch.arange(clips * k, device=device) * max(q / k, 1)
-    return (queries - keys + (clips * k - 1) * max(q / k, 1)).long()

@@ -108,6 +108,7 @@ def train(
             number of levels than the recipe, or the model cannot be built, gives no logits, or is to be
             frozen and does not tell features from heads.
         NotFoundError: a split has no subjects, or there are no such weights to begin with.
+        WorkspaceError: another process trains in ``out_dir``.
         BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
         VideoError: videos that do not decode.
         DependencyError: the tracker's package is not installed.

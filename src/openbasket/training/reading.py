@@ -9,8 +9,9 @@ from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.progress import note
 from openbasket.training.config import DataConfig, Recipe, TestConfig, recipe_names
 from openbasket.training.run import CACHE
-from openbasket.video.cache import CachedFrames, Taking
+from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
+from openbasket.video.recording import Taking
 
 __all__ = ["read_frames", "taking_of"]
 

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock
 from pydantic import ValidationError
 
 from openbasket import __version__
@@ -22,7 +22,7 @@ from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError, NotFoundError, plain
 from openbasket.training.config import Recipe
 from openbasket.training.trackers import TRACKER_ID
-from openbasket.workspace import write_json, write_text
+from openbasket.workspace import held_lock, write_json, write_text
 
 __all__ = [
     "BEST",
@@ -58,13 +58,14 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path / ".lock", timeout=0)
+        self._lock: BaseFileLock | None = None
         self._made: list[Path] = []
         self._begun = False
 
     def release(self) -> None:
         """Let another process train here. Folders that were made for a run that never began are removed."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
         if not self._made:
             return
         if [file.name for file in self.path.iterdir()] == [".lock"]:
@@ -82,20 +83,18 @@ class Folder:
             resume: go on with what is there; else an earlier run is in nobody's way.
 
         Raises:
-            ConfigError: it holds a run of another recipe or other data, is a file, or another process trains
-                here.
+            ConfigError: it holds a run of another recipe or other data, or is a file.
+            WorkspaceError: another process trains here.
         """
         path = self.path
         if path.exists() and not path.is_dir():
             raise ConfigError(f"'{path}' is a file; a run is a folder. Give another --out")
         self._made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise ConfigError(
-                f"another process trains in '{path}'; wait for it, or give another --out"
-            ) from None
+        self._lock = held_lock(
+            path / ".lock",
+            f"another process trains in '{path}'; wait for it, or give another --out",
+        )
         if not (resume and self.has_epochs):
             return
         if not (path / RECIPE).exists():

@@ -17,139 +17,26 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import cast
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
 from openbasket.errors import ConfigError, VideoError
-from openbasket.video.frames import SAMPLINGS, Every, Frames, Sampling, Uniform, frames_at
+from openbasket.video.frames import Frames, frames_at
 from openbasket.video.probe import Limits
+from openbasket.video.recording import Recording, Taking, key_of
 from openbasket.video.seal import is_intact
 from openbasket.workspace import atomic_path, remove_leftovers, sha256, write_json
 
-__all__ = ["FORMATS", "CachedFrames", "FrameCache", "Recording", "Taking", "view_places"]
+__all__ = ["CachedFrames", "FrameCache", "jpeg_name", "view_places"]
 
-Format = Literal["jpeg", "raw"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-
-_VERSION = 1
 _ABOUT, _ARRAY = "frames.json", "frames.npy"
 #: An archive's entry begins so many bytes, and those of its name and extra field, behind its place.
 _LOCAL_HEAD = 30
-_MOST_FRAMES, _MOST_BYTES = 4096, 1 << 32
-
-
-@dataclass(frozen=True, slots=True)
-class Taking:
-    """How frames are taken from a video.
-
-    Args:
-        frames: how many, spread evenly.
-        size: pixels of the shorter side.
-        sampling: ``exact``, or ``keyframe``: the nearest that decodes by itself.
-        format: ``jpeg`` (small), or ``raw`` (eleven times larger, read without decoding).
-        quality: of JPEG, 1 to 100; colours are stored at half the resolution (4:2:0).
-        every: take every so many-th frame of the whole video instead of ``frames`` even ones; 0: don't.
-
-    Raises:
-        ConfigError: a value that is not allowed.
-    """
-
-    frames: int = 64
-    size: int = 224
-    sampling: Sampling = "exact"
-    format: Format = "jpeg"
-    quality: int = 90
-    every: int = 0
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("sampling", SAMPLINGS), ("format", FORMATS)):
-            if getattr(self, name) not in allowed:
-                given = repr(getattr(self, name))
-                raise ConfigError(f"{name}: got {given}; allowed: {', '.join(allowed)}")
-        for name, most in (("frames", _MOST_FRAMES), ("size", 4096), ("quality", 100)):
-            if not 1 <= getattr(self, name) <= most:
-                raise ConfigError(f"{name}: got {getattr(self, name)}; allowed: 1 to {most}")
-        if self.every < 0:
-            raise ConfigError(f"every: got {self.every}; allowed: 0 (off) and more")
-
-    @property
-    def told(self) -> str:
-        """The same in words, but for the format."""
-        what = f"every {self.every}. frame" if self.every else f"{self.frames} frames"
-        return f"{what} of short side {self.size}, {self.sampling}"
-
-    @property
-    def wanted(self) -> Every | Uniform:
-        """Which frames of a video."""
-        return Every(self.every) if self.every else Uniform(self.frames)
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What an entry holds.
-
-    Args:
-        source: SHA-256 of the video.
-        taking: how frames were taken.
-        shape: frames, height, width, 3.
-        indices: each frame's place in the video.
-        times_s: when each is shown, seconds from the video's first frame.
-        errors_s: how much later than wanted.
-    """
-
-    source: str
-    taking: Taking
-    shape: tuple[int, int, int, int]
-    indices: tuple[int, ...]
-    times_s: tuple[float, ...]
-    errors_s: tuple[float, ...]
-
-    @property
-    def largest_error_s(self) -> float:
-        """How far a frame lies from the wanted moment at most, in seconds."""
-        return max(map(abs, self.errors_s))
-
-    @property
-    def key(self) -> str:
-        """The name of the entry."""
-        return _key(self.source, self.taking)
-
-    def as_json(self) -> bytes:
-        """The text of ``frames.json``."""
-        return json.dumps({"version": _VERSION, **asdict(self)}, sort_keys=True).encode()
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Recording:
-        """Read the text of ``frames.json``.
-
-        Raises:
-            ValueError: it is none.
-        """
-        try:
-            content = json.loads(text)
-            if content.pop("version") != _VERSION:
-                raise ValueError("of another version")
-            taking = Taking(**content.pop("taking"))
-            count, height, width, three = map(int, content.pop("shape"))
-            lists = {name: tuple(content.pop(name)) for name in ("indices", "times_s", "errors_s")}
-            made = cls(str(content.pop("source")), taking, (count, height, width, three), **lists)
-        except (KeyError, TypeError, AttributeError, ConfigError) as error:
-            raise ValueError(f"no description of frames ({error})") from None
-        sides = (height, width)
-        if (
-            content
-            or three != 3
-            or not (1 <= count <= _MOST_FRAMES and 1 <= min(sides) <= max(sides) <= 1 << 16)
-            or count * height * width * 3 > _MOST_BYTES
-            or any(len(values) != count for values in lists.values())
-        ):
-            raise ValueError("no description of frames")
-        return made
 
 
 @dataclass(frozen=True)
@@ -307,7 +194,7 @@ class FrameCache:
             WorkspaceError: the entry cannot be written.
         """
         source, noted = self._source(video)
-        entry = self._at(_key(source, taking))
+        entry = self._at(key_of(source, taking))
         if entry is None:
             if noted:  # its date does not tell that a disk lost a bit
                 source = self._hashed(video)
@@ -327,7 +214,7 @@ class FrameCache:
         Raises:
             VideoError: there is no such video.
         """
-        return self._at(_key(self._source(video)[0], taking))
+        return self._at(key_of(self._source(video)[0], taking))
 
     def put(
         self, recording: Recording, payloads: Mapping[str, bytes], *, check: bool = False
@@ -479,11 +366,6 @@ def _mapped(
     if at - begin + int(np.prod(shape)) != member.file_size:
         raise ValueError("an array of another length")
     return np.memmap(path, np.uint8, "r", at, shape)
-
-
-def _key(source: str, taking: Taking) -> str:
-    told: list[Any] = [_VERSION, source, sorted(asdict(taking).items())]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _refuse_changed(video: Path, source: str, stated: str | None) -> None:

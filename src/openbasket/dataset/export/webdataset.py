@@ -20,7 +20,8 @@ from pathlib import Path
 from openbasket.dataset.reader import Sample
 from openbasket.errors import BadInputError, ConfigError, Problem, VideoError, WorkspaceError
 from openbasket.skills import SKILL_KEYS
-from openbasket.video.cache import CachedFrames, FrameCache, Recording
+from openbasket.video.cache import CachedFrames, FrameCache
+from openbasket.video.recording import Recording
 from openbasket.workspace import atomic_path, safe_join
 
 __all__ = ["ShardSample", "import_shards", "read_shards", "write_shards"]
