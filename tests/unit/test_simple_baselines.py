@@ -13,7 +13,8 @@ from openbasket import cli
 from openbasket.dataset.reader import read_split
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.evaluation import evaluate, simple
-from openbasket.evaluation.simple import PRIOR, labels_of, mean_colour, text_only
+from openbasket.evaluation.scoring import label_array
+from openbasket.evaluation.simple import PRIOR, mean_colour, text_only
 from openbasket.video.write import VideoWriter
 from openbasket.workspace import safe_join
 
@@ -129,7 +130,7 @@ def test_the_command_writes_runs_that_evaluate_takes(root, tmp_path):
     assert text.model == "baseline"
     assert text.scores["accuracy"]["mean"].value == pytest.approx(0.2)
     subjects = [s.subject_id for s in read_split(root, "test")]
-    assert labels_of(read_split(root, "test")).shape == (len(subjects), 20)
+    assert label_array(read_split(root, "test")).shape == (len(subjects), 20)
 
 
 def test_what_cannot_be_done_is_refused(root, tmp_path):

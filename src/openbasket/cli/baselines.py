@@ -46,6 +46,7 @@ def baselines(
     from openbasket.dataset.reader import Sample, read_split, test_splits
     from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, VideoError
     from openbasket.evaluation import dataset_levels, simple
+    from openbasket.evaluation.scoring import label_array
     from openbasket.workspace import Workspace
 
     if out.suffix != ".parquet":
@@ -86,7 +87,7 @@ def baselines(
         fitted = [
             (
                 np.array([colours[s.video] for s in part]).reshape(len(part), -1),
-                simple.labels_of(part),
+                label_array(part),
             )
             for part in parts
         ]

@@ -14,6 +14,7 @@ from openbasket.evaluation.games import game_shares
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing, unscored
 from openbasket.evaluation.scoring import Scored, corrected, label_array, score_split
+from openbasket.evaluation.simple import text_only
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import Workspace
 
@@ -46,7 +47,7 @@ def evaluate(
     breakdowns: bool = True,
     allow_crossing: bool = False,
 ) -> Evaluation:
-    """Score runs, and the random and majority baselines, on a dataset.
+    """Score runs, and baselines (random, majority, league and season alone), on a dataset.
 
     A run is scored on every split that it predicts wholly. Predictions for a part of a split are
     refused: a row that was lost must not make a number better.
@@ -77,6 +78,11 @@ def evaluate(
         raise NotFoundError(f"the dataset at '{root}' has no split {', '.join(missing or wanted)}")
     notes = refuse_crossing(samples, allow_crossing)
     runs = read_runs(prediction_files, samples, levels)
+    given = {run.name for run in runs}
+    if "mean-colour" not in given:
+        notes.append(
+            "there is no run of colours alone to compare with; 'openbasket baselines' makes it"
+        )
     silent = [f"'{run.name}'" for run in runs if not (run.facts and run.facts.labels)]
     if silent:
         who = f"run {silent[0]} does" if len(silent) == 1 else f"runs {', '.join(silent)} do"
@@ -95,6 +101,9 @@ def evaluate(
             ("random", "baseline"): random_guess(len(part), len(SKILL_KEYS), levels),
             ("majority", "baseline"): majority(train, len(part), levels),
         }
+        if "text-only" not in given:
+            told = text_only(samples.get("train", []), part, levels)
+            tables["text-only", "baseline"] = told
         for run in runs:
             array = predictions_of(run, split, subjects, levels)
             if array is not None:

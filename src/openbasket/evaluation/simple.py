@@ -14,9 +14,10 @@ import polars as pl
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import Sample
 from openbasket.evaluation.baselines import majority
+from openbasket.evaluation.scoring import label_array
 from openbasket.skills import SKILL_KEYS
 
-__all__ = ["colour_features", "labels_of", "mean_colour", "table", "text_only"]
+__all__ = ["colour_features", "mean_colour", "table", "text_only"]
 
 #: How many subjects' worth of belief the level above gets: league over all, season over league.
 PRIOR = 10.0
@@ -24,12 +25,6 @@ PRIOR = 10.0
 THUMBNAILS, THUMBNAIL_SIZE = 8, 32
 #: Neighbours that are tried; the best on the validation split is kept, or none of them.
 NEIGHBOURS = (5, 15, 45, 135)
-
-
-def labels_of(samples: Sequence[Sample]) -> np.ndarray:
-    """Labels ``(subjects, 20)`` as numbers, NaN where there is none."""
-    rows = [[np.nan if level is None else level for level in sample.levels] for sample in samples]
-    return np.array(rows, dtype=float).reshape(len(samples), len(SKILL_KEYS))
 
 
 def text_only(train: Sequence[Sample], subjects: Sequence[Sample], levels: int) -> np.ndarray:
@@ -46,7 +41,7 @@ def text_only(train: Sequence[Sample], subjects: Sequence[Sample], levels: int) 
     Returns:
         ``(subjects, 20, levels)``.
     """
-    labels = labels_of(train)
+    labels = label_array(train)
     everyone = majority(labels, 1, levels)[0]
     told: dict[tuple[str, str], np.ndarray] = {}
     for league, season in {(s.league, s.season) for s in subjects}:
