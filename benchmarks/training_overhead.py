@@ -106,7 +106,7 @@ class Ours(Bare):
         super().__init__(recipe, samples, entries)
         self.session = Session(
             Accelerator(cpu=True), recipe, self.model, self.model, self.optimizer, None,
-            samples, [], entries,
+            samples, self.data, ClipDataset([], [], recipe.data),
         )  # fmt: skip
         self.session._validate = lambda _: {}  # type: ignore[method-assign]
 
