@@ -10,10 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from openbasket.errors import ConfigError
+from openbasket.errors import BadInputError, ConfigError
+from openbasket.evaluation import Score
+from openbasket.evaluation.ablations import Draws, Line, to_json
 from openbasket.evaluation.figures import radar
 from openbasket.evaluation.report import write_report
-from openbasket.workspace import Workspace
+from openbasket.workspace import Workspace, write_json
 
 HOSTILE = "<script>alert('x')</script>\"&"
 
@@ -80,6 +82,30 @@ def test_markdown_and_latex_have_the_same_tables_and_pictures(finished, tmp_path
         assert done.returncode == 0, done.stdout[-1500:]
     with pytest.raises(ConfigError, match=r"\.html, \.md, \.tex; got 'r\.docx'"):
         write_report(ws, tmp_path / "r.docx", quiet=True)
+
+
+def test_ablations_and_groups_are_in_the_report(finished, tmp_path):
+    shutil.copytree(finished / "ws", tmp_path / "ws")
+    ws = Workspace(tmp_path / "ws")
+    score = Score(0.281, 0.25, 0.31, 40, 40)
+    lines = [
+        Line("frames", ("16",), "f16", score),
+        Line("frames", ("32",), "f32", error="no memory"),
+    ]
+    draws = Draws(5, Score(0.27, 0.26, 0.28, 40, 40), 0.123)
+    lines.append(Line("draws", ("0",), "d0", score))
+    place = ws.root / "openbasket" / "ablations" / "tiny" / "table4.json"
+    write_json(place, {"recipe": "tiny", **to_json(lines, draws)})
+    given = {"predictions": [finished / "predictions.parquet"], "quiet": True}
+    text = write_report(ws, tmp_path / "r.md", **given).read_text(encoding="utf-8")
+    assert "**Table 4(a) Number of frames: tiny**" in text
+    assert "28.1 [25.0, 31.0]" in text
+    assert "failed: no memory" in text
+    assert "variance 0.12" in text
+    assert "**fairness of " in text
+    place.write_text('{"lines": 3}')
+    with pytest.raises(BadInputError, match="openbasket ablate"):
+        write_report(ws, tmp_path / "r.md", **given)
 
 
 def test_missing_parts_are_named_with_their_command(tmp_path):

@@ -17,7 +17,17 @@ from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.skills import SKILL_KEYS
 
-__all__ = ["STUDIES", "Draws", "Line", "latex", "lines_of", "over_draws", "table4", "to_json"]
+__all__ = [
+    "STUDIES",
+    "Draws",
+    "Line",
+    "from_json",
+    "latex",
+    "lines_of",
+    "over_draws",
+    "table4",
+    "to_json",
+]
 
 #: Study -> the letter and title it has in the paper, and its columns before the accuracy.
 STUDIES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -140,6 +150,24 @@ def to_json(lines: Sequence[Line], draws: Draws | None) -> dict[str, Any]:
         "lines": [asdict(line) for line in lines],
         "draws": None if draws is None else asdict(draws),
     }
+
+
+def from_json(content: Mapping[str, Any]) -> tuple[list[Line], Draws | None]:
+    """Table 4 from what :func:`to_json` made of it.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is something else.
+    """
+
+    def score(given: Mapping[str, Any] | None) -> Score | None:
+        return None if given is None else Score(**given)
+
+    lines = [
+        Line(**{**line, "cells": tuple(line["cells"]), "score": score(line["score"])})
+        for line in content["lines"]
+    ]
+    draws = content["draws"]
+    return lines, None if draws is None else Draws(**{**draws, "mean": Score(**draws["mean"])})
 
 
 def latex(tables: Sequence[Table], caption: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from openbasket import __version__
 from openbasket.dataset.reader import SPLIT_FILES, TEST_SPLITS, Sample, has_split, read_split
 from openbasket.dataset.statistics import statistics
-from openbasket.errors import ConfigError
-from openbasket.evaluation import Evaluation, Result, dataset_levels, document, evaluate
+from openbasket.errors import BadInputError, ConfigError, Problem
+from openbasket.evaluation import (
+    Evaluation,
+    Result,
+    ablations,
+    dataset_levels,
+    document,
+    evaluate,
+)
 from openbasket.evaluation import tables as results
+from openbasket.evaluation.fairness import fairness, fairness_table
 from openbasket.evaluation.figures import interval_plot
+from openbasket.evaluation.formats import Table
 from openbasket.evaluation.report_player import data_uri, player_card, snapshots
 from openbasket.progress import status
 from openbasket.skills import CATEGORIES, SKILLS
@@ -72,6 +82,11 @@ def write_report(
             evaluation = evaluate(predictions, root, allow_crossing=allow_crossing)
         pictures = snapshots(workspace, samples)
         found = None if evaluation is None else _results(evaluation)
+        if found is not None:
+            found["tables"] += _ablations(workspace)
+            tables, warnings = _groups(predictions, root, found["run"], found["split"])
+            found["tables"] += tables
+            found["notes"] = [*warnings, *found["notes"]]
         missing = _missing(workspace, samples, predictions)
         if out.suffix != ".html":
             content = document.Document(
@@ -186,6 +201,35 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
         "clusters": evaluation.clusters,
         "notes": evaluation.notes,
     }
+
+
+def _groups(
+    predictions: Sequence[Path], root: Path, run: str, split: str
+) -> tuple[list[Table], list[str]]:
+    """The table of groups of the run that is shown, and warnings about it; none of a baseline."""
+    for path in predictions:
+        if run in set(Workspace.read_file("predictions", path)["run"]):
+            found = fairness(path, root, run=run, split=split)
+            return [fairness_table(found)], [f"{run}: {warning}" for warning in found.warnings]
+    return [], []
+
+
+def _ablations(workspace: Workspace) -> list[Table]:
+    """Table 4 of each recipe whose studies were run ('openbasket ablate')."""
+    found: list[Table] = []
+    for path in sorted((workspace.root / "openbasket" / "ablations").glob("*/table4.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            made = ablations.table4(*ablations.from_json(content))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problem = Problem(str(path), None, None, f"a damaged file ({error})", "a Table 4")
+            again = f"Make it again with 'openbasket ablate {workspace.root}'."
+            raise BadInputError([problem], again) from None
+        name = path.parent.name
+        found += [
+            t._replace(title=f"Table 4{t.title}: {name}", name=f"{t.name}-{name}") for t in made
+        ]
+    return found
 
 
 def _plot_rows(result: Result) -> list[tuple[str, float | None, float | None, float | None, str]]:
