@@ -26,17 +26,23 @@ __all__ = ["app", "main"]
 #: Which extra brings an optional package.
 EXTRAS = {
     "accelerate": "train",
+    "alembic": "study",
     "av": "video",
     "cv2": "simulation",
+    "fastapi": "study",
+    "itsdangerous": "study",
     "jinja2": "report",
     "kornia": "train",
     "markupsafe": "report",
     "matplotlib": "figures",
     "peft": "train",
+    "psycopg": "study",
     "safetensors": "train",
     "simplejpeg": "video",
+    "sqlalchemy": "study",
     "torch": "train",
     "transformers": "train",
+    "uvicorn": "study",
 }
 
 app = typer.Typer(
