@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import event
 
 from openbasket.skills import OFFICIAL_ORDER
 from openbasket.study.database import Database, database_url
@@ -74,8 +75,16 @@ def made_up_players(count: int, levels: int = 3) -> list[Player]:
     ]
 
 
+def unhurried(database: Database) -> Database:
+    """A database that does not wait for the disk; for tests that pull no plug."""
+    if database.sqlite:
+        event.listen(database.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF"))
+        database.engine.dispose()
+    return database
+
+
 def store(folder: Path, pool: int = 18, url: str | None = None, **changes: object) -> Store:
     """An open store with players."""
-    made = Store(Database(database_url(folder / "study.toml", url)), design(**changes))
+    made = Store(unhurried(Database(database_url(folder / "study.toml", url))), design(**changes))
     made.prepare(made_up_players(pool, made.design.levels))
     return made

@@ -419,8 +419,8 @@ def test_the_migrations_make_the_tables_of_the_models(memory):
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_every_commit_of_sqlite_is_on_disk(memory):
-    with memory.database.engine.connect() as connection:
+def test_every_commit_of_sqlite_is_on_disk(tmp_path):
+    with Database(f"sqlite:///{tmp_path}/x.sqlite").engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1

@@ -15,6 +15,7 @@ from openbasket.cli import (
     demo,
     evaluation,
     simulation,
+    study,
     training,
     transcripts,
     weights,
@@ -69,7 +70,17 @@ def _root(
     del version
 
 
-for module in (transcripts, data, simulation, training, weights, evaluation, benchmark, demo):
+for module in (
+    transcripts,
+    data,
+    simulation,
+    training,
+    weights,
+    evaluation,
+    study,
+    benchmark,
+    demo,
+):
     module.register(app)
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "Pay",
     "Player",
     "StudyDesign",
+    "describe_fault",
     "draw_players",
     "group_of",
     "load_design",
@@ -224,14 +225,15 @@ def load_design(path: Path) -> StudyDesign:
     try:
         return StudyDesign.model_validate(content)
     except ValidationError as error:
-        faults = [_fault(dict(e)) for e in error.errors(include_url=False)]
+        faults = [describe_fault(dict(e)) for e in error.errors(include_url=False)]
     raise ConfigError(
         f"study file '{path}' has {counted(len(faults), 'fault')}:\n"
         + "\n".join(f"  - {fault}" for fault in faults)
     )
 
 
-def _fault(error: dict[str, Any]) -> str:
+def describe_fault(error: dict[str, Any]) -> str:
+    """What is wrong with one setting, out of pydantic's error."""
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
         return f"'{place}' is missing"

@@ -80,6 +80,7 @@ class Participant(Base):
         CheckConstraint(
             "state IN ('invited', 'consented', 'active', 'finished', 'declined')", name="state"
         ),
+        {"sqlite_autoincrement": True},  # the number of who was deleted is nobody else's
     )
 
 

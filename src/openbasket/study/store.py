@@ -163,19 +163,31 @@ class Store:
 
     # -- invitations ----------------------------------------------------------------------
 
-    def invite(self, count: int, label: str = "") -> list[tuple[int, str]]:
-        """Make invitations; return number and secret of each. The secrets are not kept."""
-        tokens = [secrets.token_urlsafe(24) for _ in range(count)]
+    def invite(
+        self, count: int, label: str = "", tokens: Sequence[str] | None = None
+    ) -> list[tuple[int, str]]:
+        """Make invitations; return number and secret of each. The secrets are not kept.
+
+        Args:
+            count: how many.
+            label: a note for the study's team.
+            tokens: the secrets; those that were given before make no second invitation.
+        """
+        tokens = tokens or [secrets.token_urlsafe(24) for _ in range(count)]
         with self.database.write() as session:
-            people = [
-                Participant(
-                    invite_hash=_hash(token), label=label, code=_code(), created_at=time.time()
+            found = []
+            for token in tokens:
+                person = session.scalar(
+                    select(Participant).where(Participant.invite_hash == _hash(token))
                 )
-                for token in tokens
-            ]
-            session.add_all(people)
-            session.flush()
-            return [(person.id, token) for person, token in zip(people, tokens, strict=True)]
+                if person is None:
+                    person = Participant(
+                        invite_hash=_hash(token), label=label, code=_code(), created_at=time.time()
+                    )
+                    session.add(person)
+                    session.flush()
+                found.append((person.id, token))
+            return found
 
     def invited(self, token: str) -> int | None:
         """Whose invitation this is."""
