@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
 import shutil
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -75,16 +77,27 @@ def made_up_players(count: int, levels: int = 3) -> list[Player]:
     ]
 
 
-def unhurried(database: Database) -> Database:
+@functools.cache
+def _migrated() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "x.sqlite"
+        Database(f"sqlite:///{file}").close()
+        return file.read_bytes()
+
+
+def unhurried(file: Path) -> Database:
     """A database that does not wait for the disk; for tests that pull no plug."""
-    if database.sqlite:
-        event.listen(database.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF"))
-        database.engine.dispose()
+    place = file.with_suffix(".sqlite")
+    if not place.exists():
+        place.write_bytes(_migrated())
+    database = Database(database_url(file))
+    event.listen(database.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF"))
+    database.engine.dispose()
     return database
 
 
-def store(folder: Path, pool: int = 18, url: str | None = None, **changes: object) -> Store:
+def store(folder: Path, pool: int = 18, **changes: object) -> Store:
     """An open store with players."""
-    made = Store(unhurried(Database(database_url(folder / "study.toml", url))), design(**changes))
+    made = Store(unhurried(folder / "study.toml"), design(**changes))
     made.prepare(made_up_players(pool, made.design.levels))
     return made

@@ -12,7 +12,6 @@ from fastapi.testclient import TestClient
 from study_studies import dataset, design, unhurried
 
 from openbasket.study.app import Study, create_app
-from openbasket.study.database import Database, database_url
 from openbasket.study.design import draw_players
 from openbasket.study.models import Assignment
 from openbasket.study.security import hash_password
@@ -26,7 +25,7 @@ def study_of(folder: Path, root: Path | None = None, **changes: Any) -> Study:
     """A study with real videos."""
     root = root or dataset(folder / "ws")
     settings = design(**changes)
-    store = Store(unhurried(Database(database_url(folder / "study.toml"))), settings)
+    store = Store(unhurried(folder / "study.toml"), settings)
     store.prepare(draw_players(settings, root))
     store.set_meta("password", hash_password(PASSWORD))
     return Study(store, root)

@@ -17,7 +17,7 @@ File = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file
 Database = Annotated[
     str | None,
     typer.Option(
-        help="SQLite or PostgreSQL by URL; by default OPENBASKET_STUDY_DATABASE, else SQLite beside the file.",
+        help="URL; by default OPENBASKET_STUDY_DATABASE, else SQLite beside the file.",
         show_default=False,
     ),
 ]

@@ -316,7 +316,8 @@ def _participant(app: FastAPI, study: Study) -> None:
         reached = store.beat(person, view.step.assignment.token, beat.position, beat.speed)
         return JSONResponse({"reached": reached})
 
-    @app.api_route("/media/{token}", methods=["GET", "HEAD"], response_class=FileResponse)
+    @app.head("/media/{token}", response_class=FileResponse, include_in_schema=False)
+    @app.get("/media/{token}", response_class=FileResponse)
     def media(token: str, person: int = person_of) -> Response:
         view = store.view(person)
         found = view.step.assignment if view else None
