@@ -187,3 +187,19 @@ def test_every_formula_lead_is_defused(lead):
     assert first[0].startswith("'")
     assert first[1] == -1
     assert second == ("plain", 2)
+
+
+def test_people_are_shown_beside_models(memory, tmp_path):
+    from openbasket.evaluation import tables
+    from openbasket.evaluation.study_rows import read_study_rows
+
+    write_results(summarise(memory), tmp_path)
+    title, columns, rows = tables.study_table(read_study_rows(tmp_path / "study_rows.json"))
+    assert "3 levels" in title
+    assert columns[4:] == ["Overall Shooting", "Rebounds", "Steals", "Assists", "Efficiency"]
+    assert [row[0] for row in rows] == ["novice", "expert", "everybody"]
+    assert rows[1][3].startswith("90.0 [")
+    (tmp_path / "other.json").write_text('{"rows": 1}')
+    for name in ("other.json", "none.json"):
+        with pytest.raises(BadInputError, match=r"study_rows\.json of 'openbasket study results'"):
+            read_study_rows(tmp_path / name)

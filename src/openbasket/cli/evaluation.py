@@ -28,21 +28,31 @@ def evaluate(
         typer.Option(help="Split to score; may be repeated. By default all but train and val."),
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            help="Rows of people: study_rows.json of 'study results'.", show_default=False
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score predictions: accuracy by skill, category and in all, beside the baselines."""
     from openbasket.evaluation import evaluate as score
     from openbasket.evaluation import tables
+    from openbasket.evaluation.study_rows import read_study_rows
 
+    people = read_study_rows(beside) if beside else None
     evaluation = score(predictions, data, splits=split or None, resamples=resamples)
     if as_json:
-        print_json(evaluation.to_json())
+        print_json(evaluation.to_json() | ({} if people is None else {"study": people}))
         return
     found = list(dict.fromkeys(r.split for r in evaluation.results))
     shown = [tables.skill_table(evaluation, found[0]), tables.split_table(evaluation)]
     parts = tables.breakdown_table(evaluation, found[0])
     for title, columns, rows in (*shown, *([parts] if parts[2] else [])):
         print_table(title, columns, rows)
+    if people is not None:
+        print_table(*tables.study_table(people))
 
 
 def report(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from openbasket.evaluation import Evaluation, Result, Score
-from openbasket.skills import CATEGORIES, SKILLS
+from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
 from openbasket.wording import counted
 
-__all__ = ["breakdown_table", "markdown", "shown", "skill_table", "split_table"]
+__all__ = ["breakdown_table", "markdown", "shown", "skill_table", "split_table", "study_table"]
 
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -66,6 +67,23 @@ def breakdown_table(evaluation: Evaluation, split: str = "test", metric: str = "
             [part, str(first.subjects), *(shown(mine[run].scores[metric]["mean"]) for run in runs)]
         )
     return f"mean {metric} on {split} by part in percent", ["part", "subjects", *runs], rows
+
+
+def study_table(study: Mapping[str, Any]) -> Table:
+    """Accuracy of people, and of the models that rated the same players, in a human study."""
+    rows = []
+    for row in study["rows"]:
+        score = Score(row["accuracy"], row["low"], row["high"], row["ratings"], row["ratings"])
+        each = [row["skills"].get(key) for key in study["skills"]]
+        rows.append(
+            [
+                row["run"], row["kind"], str(row["subjects"]), shown(score),
+                *("" if value is None else f"{100 * value:.1f}" for value in each),
+            ]
+        )  # fmt: skip
+    names = [BY_KEY[key].name for key in study["skills"]]
+    title = f"accuracy in the human study in percent, {study['levels']} levels"
+    return title, ["", "kind", "players", "accuracy", *names], rows
 
 
 def markdown(tables: Sequence[Table]) -> str:
