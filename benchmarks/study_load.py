@@ -9,7 +9,7 @@ and the better part of one for the ratings, so that the server gets many times t
 people would send; ``pressure`` in the output is how many times, against 11 minutes a player (supplement 10).
 
     python benchmarks/study_load.py
-    python benchmarks/study_load.py --postgres
+    python benchmarks/study_load.py --postgres --out benchmarks/results/study_load.json
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from openbasket.study.store import Store
 SKILLS = ("overall_shooting", "rebounds", "steals", "assists", "efficiency")
 #: Minutes a person takes for one player (supplement 10: 10 to 12).
 PLAYER_MIN = 11.0
-#: After a kill the server starts and meets all who wait; ``p99_calm_ms`` leaves requests of so many seconds out.
+#: Seconds after a kill in which the server meets all who wait; ``p99_calm_ms`` leaves them out.
 RECOVERY_S = 10.0
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
