@@ -21,6 +21,7 @@ from openbasket.cli import (
     fairness,
     scouting,
     simulation,
+    study,
     training,
     transcripts,
     weights,
@@ -32,17 +33,23 @@ __all__ = ["app", "main"]
 #: Which extra brings an optional package.
 EXTRAS = {
     "accelerate": "train",
+    "alembic": "study",
     "av": "video",
     "cv2": "simulation",
+    "fastapi": "study",
+    "itsdangerous": "study",
     "jinja2": "report",
     "kornia": "train",
     "markupsafe": "report",
     "matplotlib": "figures",
     "peft": "train",
+    "psycopg": "study",
     "safetensors": "train",
     "simplejpeg": "video",
+    "sqlalchemy": "study",
     "torch": "train",
     "transformers": "train",
+    "uvicorn": "study",
 }
 
 
@@ -84,7 +91,7 @@ def _root(
 
 for module in (
     transcripts, data, simulation, training, weights, evaluation, ceiling, benchmark, ablate,
-    fairness, baselines, scouting, demo,
+    fairness, baselines, scouting, study, demo,
 ):  # fmt: skip
     module.register(app)
 

@@ -55,6 +55,12 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder for each table in all formats, and evaluation.json."),
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            help="Rows of people: study_rows.json of 'study results'.", show_default=False
+        ),
+    ] = None,
     allow_crossing: Crossing = False,
     as_json: Json = False,
     _quiet: Quiet = False,
@@ -62,10 +68,12 @@ def evaluate(
     """Score predictions: the paper's Tables 2, 3, 5 and 8, all metrics, and which runs differ."""
     from openbasket.evaluation import evaluate as score
     from openbasket.evaluation import formats, tables
+    from openbasket.evaluation.study_rows import read_study_rows
     from openbasket.workspace import write_json, write_text
 
     if form is not None:
         formats.render([], form)  # an unknown name is told before the work
+    people = read_study_rows(beside) if beside else None
     evaluation = score(
         [_predictions(path, data) for path in predictions],
         data,
@@ -73,14 +81,17 @@ def evaluate(
         resamples=resamples,
         allow_crossing=allow_crossing,
     )
+    content = evaluation.to_json() | ({} if people is None else {"study": people})
     found = tables.paper_tables(evaluation)
+    if people is not None:
+        found.append(tables.study_table(people))
     if out is not None:
-        write_json(out / "evaluation.json", evaluation.to_json())
+        write_json(out / "evaluation.json", content)
         for table in found:
             for ending, render in formats.FORMATS.values():
                 write_text(out / f"{table.name}.{ending}", render([table]))
     if as_json:
-        print_json(evaluation.to_json())
+        print_json(content)
     elif form is not None:
         typer.echo(formats.render(found, form))
     else:

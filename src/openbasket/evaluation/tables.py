@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from openbasket.evaluation.formats import Cell, Table, markdown, shown
 from openbasket.evaluation.metrics import METRICS
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
-from openbasket.skills import CATEGORIES, SKILLS
+from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
 from openbasket.wording import counted
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "shown",
     "skill_table",
     "split_table",
+    "study_table",
 ]
 
 #: Split -> season, league, as in the paper's Table 5; its order is the paper's.
@@ -170,6 +172,20 @@ def metric_table(evaluation: Evaluation, split: str = "test") -> Table:
             cells.append(score if metric.unit == "percent" else shown(score, 1, 2))
         rows.append(cells)
     return Table(f"All metrics on {split}, means of the skills", columns, rows, "metrics")
+
+
+def study_table(study: Mapping[str, Any]) -> Table:
+    """Accuracy of people, and of the models that rated the same players, in a human study."""
+    rows: list[list[Cell]] = []
+    for row in study["rows"]:
+        ratings = row["ratings"]
+        score = Score(row["accuracy"], row["low"], row["high"], ratings, ratings)
+        each = [row["skills"].get(key) for key in study["skills"]]
+        told = ("" if value is None else f"{100 * value:.1f}" for value in each)
+        rows.append([row["run"], row["kind"], str(row["subjects"]), score, *told])
+    names = [BY_KEY[key].name for key in study["skills"]]
+    title = f"Accuracy in the human study in percent, {study['levels']} levels"
+    return Table(title, ["", "kind", "players", "accuracy", *names], rows, "study")
 
 
 def comparison_table(evaluation: Evaluation) -> Table:

@@ -1,0 +1,181 @@
+"""Verbs: study create, serve, invite, export, results."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openbasket.cli.options import Json, Quiet, print_json, print_table, say
+from openbasket.wording import counted
+
+__all__ = ["register"]
+
+File = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        help="URL; by default OPENBASKET_STUDY_DATABASE, else SQLite beside the file.",
+        show_default=False,
+    ),
+]
+PublicUrl = Annotated[
+    str | None,
+    typer.Option(help="How people reach the server: https://study.example.org", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    study = typer.Typer(no_args_is_help=True)
+    for verb in (create, serve, invite, export, results):
+        study.command()(verb)
+    app.add_typer(study, name="study", help="Run the paper's human study, and make its Figure 5.")
+
+
+def create(
+    data: Annotated[Path, typer.Argument(metavar="DATASET", help="In the official layout.")],
+    league: Annotated[str, typer.Option(help="League of the players.")],
+    season: Annotated[str, typer.Option(help="Season of the players, such as 18-19.")],
+    out: Annotated[Path, typer.Option(help="Study file to write.")] = Path("study.toml"),
+    split: Annotated[str, typer.Option(help="Split of the players.")] = "test",
+    levels: Annotated[int, typer.Option(help="3 or 5.")] = 3,
+    skill: Annotated[
+        list[str] | None,
+        typer.Option(help="Skill to rate; repeat it. By default one of each category."),
+    ] = None,
+    players: Annotated[int, typer.Option(help="Players a session.")] = 5,
+    sessions: Annotated[int, typer.Option(help="Sessions a participant.")] = 3,
+    pool: Annotated[
+        int | None,
+        typer.Option(
+            help="Players to draw, evenly over levels; by default all.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Check that a dataset can carry a study, and write the study file."""
+    from openbasket.study.writing import create as write
+
+    found = write(
+        out, data, league=league, season=season, split=split, levels=levels, skills=skill,
+        players=players, sessions=sessions, pool=pool,
+    )  # fmt: skip
+    say(f"{out}: {counted(found, 'player')} can be drawn. Serve it: openbasket study serve {out}")
+
+
+def serve(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="STUDY.toml", help="The study file.", show_default=False),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 for a free one.")] = 8000,
+    database: Database = None,
+    public_url: PublicUrl = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(help="Addresses of proxies to believe, such as 127.0.0.1", show_default=False),
+    ] = None,
+    demo: Annotated[
+        Path | None,
+        typer.Option(
+            help="Make a simulated league in this folder and serve it.", show_default=False
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Serve a study: pages for participants, and the administration at /admin.
+
+    The administration's password is taken from OPENBASKET_STUDY_PASSWORD; where none was ever set, one is
+    made and printed.
+    """
+    from openbasket.errors import ConfigError
+    from openbasket.study.opening import open_store
+    from openbasket.study.serving import PASSWORD_VARIABLE, set_password
+    from openbasket.study.serving import serve as run
+
+    if (file is None) == (demo is None):
+        raise ConfigError("give a study file, or --demo FOLDER")
+    if demo is not None:
+        from openbasket.cli.study_demo import make
+
+        file = make(demo, quiet=quiet)
+    assert file is not None
+    store = open_store(file, database)
+    made = set_password(store, os.environ.get(PASSWORD_VARIABLE))
+    if made is not None:
+        say(f"Password of the administration (kept nowhere): {made}")
+    address = public_url or f"http://{host}:{port}"
+    say(f"Participants: 'openbasket study invite {file}' or {address}/admin")
+    if demo is not None:
+        [(_, token)] = store.invite(1, "demo")
+        say(f"Take part: {address}/i/{token}")
+    run(store, file, host=host, port=port, public_url=public_url, proxy=proxy)
+
+
+def invite(
+    file: File,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 1,
+    note: Annotated[str, typer.Option(help="Note that only you see.")] = "",
+    public_url: Annotated[
+        str, typer.Option(help="How people reach the server.")
+    ] = "http://127.0.0.1:8000",
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Make invitations and print their links, which are kept nowhere."""
+    from openbasket.errors import ConfigError
+    from openbasket.study.opening import open_store
+
+    if len(note) > 100 or not note.isprintable():
+        raise ConfigError("the note may have up to 100 printable characters")
+    store = open_store(file, database)
+    base = public_url.rstrip("/")
+    links = [{"participant": n, "link": f"{base}/i/{t}"} for n, t in store.invite(count, note)]
+    if as_json:
+        print_json(links)
+        return
+    for row in links:
+        say(f"{row['participant']}\t{row['link']}")
+
+
+def export(
+    file: File,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("study"),
+    database: Database = None,
+) -> None:
+    """Write ratings, participants and the pay list: CSV for people, parquet for machines."""
+    from openbasket.study.exports import write_all
+    from openbasket.study.opening import open_store
+
+    for path in write_all(open_store(file, database), out):
+        say(str(path))
+
+
+def results(
+    file: File,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Predictions of as many levels, of the same players; may be repeated."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("study"),
+    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Write Figure 5, the table with intervals, and the rows for 'evaluate --beside'."""
+    from openbasket.study.opening import open_store
+    from openbasket.study.results import summarise, write_results
+
+    store = open_store(file, database)
+    found = summarise(store, predictions or (), resamples=resamples)
+    paths = write_results(found, out)
+    if as_json:
+        print_json(found.to_json())
+        return
+    print_table(*found.table())
+    say(found.agreement_line())
+    for path in paths:
+        say(str(path))

@@ -1,0 +1,158 @@
+"""Answers as tables: CSV for people, parquet for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from openbasket.study import scoring
+from openbasket.study.store import Store
+from openbasket.workspace import atomic_path, write_text
+
+__all__ = ["TABLES", "csv_text", "participants", "pay_list", "ratings", "write_all"]
+
+#: A spreadsheet takes a cell that begins so for a formula.
+_LEADS = r"^\s*[=+\-@\t\r\n|%]"
+
+
+def ratings(store: Store) -> pl.DataFrame:
+    """One row for each answer, beside the truth; and for each player who was recognised, with no answer.
+
+    Columns: ``participant``, ``group``, ``session`` and ``position`` (from 1), ``subject_id``, ``skill``,
+    ``place`` (of the question, from 1; null where nothing was asked), ``level``, ``truth``, ``right``,
+    ``recognised``, ``watched_by``, ``speed``, ``excluded`` (why results leave the row out, or null).
+    """
+    pool, design = store.pool(), store.design
+    rows = []
+    for found in scoring.answers(store):
+        person = found.participant
+        failed = found.failed_checks() > design.max_failed_checks
+        places = {key: n for n, key in enumerate(json.loads(person.skill_order or "[]"), 1)}
+        for a in found.assignments:
+            if not a.done:
+                continue
+            said = found.ratings.get(a.id, {})
+            for skill in design.skills:
+                truth, level = pool[a.subject_id].levels[skill], said.get(skill)
+                reason = "recognised the player" if a.recognised else None
+                rows.append(
+                    {
+                        "participant": person.id,
+                        "group": person.group,
+                        "session": a.session + 1,
+                        "position": a.position + 1,
+                        "subject_id": a.subject_id,
+                        "skill": skill,
+                        "place": places[skill] if level is not None else None,
+                        "level": level,
+                        "truth": truth,
+                        "right": None if level is None else level == truth,
+                        "recognised": a.recognised,
+                        "watched_by": a.watched_by,
+                        "speed": a.speed,
+                        "excluded": reason or ("failed attention checks" if failed else None),
+                    }
+                )
+    return pl.DataFrame(
+        rows,
+        schema={
+            "participant": pl.Int64, "group": pl.String, "session": pl.Int32, "position": pl.Int32,
+            "subject_id": pl.String, "skill": pl.String, "place": pl.Int32, "level": pl.Int8,
+            "truth": pl.Int8, "right": pl.Boolean, "recognised": pl.Boolean,
+            "watched_by": pl.String, "speed": pl.Float64, "excluded": pl.String,
+        },
+    )  # fmt: skip
+
+
+def participants(store: Store) -> pl.DataFrame:
+    """One row for each person who was invited."""
+    pool = store.pool()
+    rows = [
+        {
+            "participant": p.id,
+            "label": p.label,
+            "state": p.state,
+            "group": p.group,
+            "years_watched": p.years_watched,
+            "years_played": p.years_played,
+            "done": sum(a.done for a in found.assignments),
+            "recognised": sum(bool(a.recognised) for a in found.assignments),
+            "failed_checks": found.failed_checks(),
+            "accuracy": found.accuracy(pool),
+            "started_at": p.started_at,
+            "finished_at": p.finished_at,
+        }
+        for found in scoring.answers(store)
+        for p in [found.participant]
+    ]
+    return pl.DataFrame(
+        rows,
+        schema={
+            "participant": pl.Int64, "label": pl.String, "state": pl.String, "group": pl.String,
+            "years_watched": pl.Float64, "years_played": pl.Float64, "done": pl.Int32,
+            "recognised": pl.Int32, "failed_checks": pl.Int32, "accuracy": pl.Float64,
+            "started_at": pl.Float64, "finished_at": pl.Float64,
+        },
+    )  # fmt: skip
+
+
+def pay_list(store: Store) -> pl.DataFrame:
+    """What each participant with a complete session is owed, under the code that they were shown."""
+    pool = store.pool()
+    rows = []
+    for found in scoring.answers(store):
+        owed = scoring.payment(found, pool, store.design)
+        if owed.sessions:
+            rows.append(
+                {
+                    "participant": found.participant.id,
+                    "label": found.participant.label,
+                    "code": found.participant.code,
+                    "state": found.participant.state,
+                    "sessions": owed.sessions,
+                    "bonuses": owed.bonuses,
+                    "base": owed.base,
+                    "bonus": owed.bonus,
+                    "total": owed.total,
+                    "currency": owed.currency,
+                    "failed_checks": found.failed_checks(),
+                }
+            )
+    return pl.DataFrame(
+        rows,
+        schema={
+            "participant": pl.Int64, "label": pl.String, "code": pl.String, "state": pl.String,
+            "sessions": pl.Int32, "bonuses": pl.Int32, "base": pl.Float64, "bonus": pl.Float64,
+            "total": pl.Float64, "currency": pl.String, "failed_checks": pl.Int32,
+        },
+    )  # fmt: skip
+
+
+TABLES: dict[str, Callable[[Store], pl.DataFrame]] = {
+    "ratings": ratings,
+    "participants": participants,
+    "pay": pay_list,
+}
+
+
+def csv_text(frame: pl.DataFrame) -> str:
+    """A table as CSV; text that a spreadsheet would run gets an apostrophe in front."""
+    text = pl.col(pl.String)
+    return frame.with_columns(
+        pl.when(text.str.contains(_LEADS)).then("'" + text).otherwise(text).name.keep()
+    ).write_csv()
+
+
+def write_all(store: Store, out: Path) -> list[Path]:
+    """Write every table into a folder, as CSV and as parquet; return the files."""
+    paths = []
+    for name, make in TABLES.items():
+        frame = make(store)
+        paths.append(write_text(out / f"{name}.csv", csv_text(frame)))
+        with atomic_path(out / f"{name}.parquet") as temporary:
+            frame.write_parquet(temporary)
+        paths.append(out / f"{name}.parquet")
+    return paths

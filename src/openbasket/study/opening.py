@@ -1,0 +1,64 @@
+"""From a study file to an open study."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from openbasket.errors import BadInputError, Problem
+from openbasket.study.database import Database, database_url
+from openbasket.study.design import StudyDesign, draw_players, load_design
+from openbasket.study.store import Store
+from openbasket.workspace import Workspace, safe_join
+
+__all__ = ["DATABASE_VARIABLE", "dataset_of", "open_store"]
+
+#: Environment variable with the database's URL, which may hold a password.
+DATABASE_VARIABLE = "OPENBASKET_STUDY_DATABASE"
+
+
+def dataset_of(file: Path, design: StudyDesign) -> Path:
+    """The dataset of a study; relative paths begin at the study file."""
+    return (file.parent / design.dataset).absolute()
+
+
+def open_store(file: Path, database: str | None = None) -> Store:
+    """Open a study; the first time, draw its players.
+
+    Args:
+        file: the study file.
+        database: URL; by default what the environment says, else SQLite beside the file.
+
+    Raises:
+        ConfigError: faults in the study file, or an unknown kind of database.
+        BadInputError: all that is wrong with the dataset, videos that are missing included.
+        WorkspaceError: the dataset or the database cannot be opened, or the file was changed since.
+    """
+    design = load_design(file)
+    root = dataset_of(file, design)
+    Workspace(root)
+    url = database_url(file, database or os.environ.get(DATABASE_VARIABLE))
+    # What is wrong with the dataset is told before a database is made.
+    new = url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
+    players = draw_players(design, root) if new else None
+    store = Store(Database(url), design)
+    try:
+        if not store.prepared():
+            store.prepare(players if players is not None else draw_players(design, root))
+        _refuse_missing(store, root, file)
+    except BaseException:
+        store.database.close()
+        raise
+    return store
+
+
+def _refuse_missing(store: Store, root: Path, file: Path) -> None:
+    problems = [
+        Problem(
+            str(file), None, "dataset", f"no video '{player.video}'", "the videos that were drawn"
+        )
+        for player in store.pool().values()
+        if not safe_join(root, player.video).is_file()
+    ]
+    if problems:
+        raise BadInputError(problems, f"Put them back into '{root}'; participants are shown these.")

@@ -1,0 +1,103 @@
+"""Run the web server of a study until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from openbasket.errors import ConfigError
+from openbasket.study.app import Study, create_app
+from openbasket.study.opening import dataset_of
+from openbasket.study.security import JsonLines, hash_password
+from openbasket.study.store import Store
+
+__all__ = ["PASSWORD_VARIABLE", "serve", "set_password"]
+
+#: Environment variable with the administration's password.
+PASSWORD_VARIABLE = "OPENBASKET_STUDY_PASSWORD"  # noqa: S105 - a name
+#: Requests that are under way may take so long after a signal to stop, in seconds.
+GRACE_S = 10
+
+
+def set_password(store: Store, given: str | None) -> str | None:
+    """Store the administration's password.
+
+    Args:
+        store: of the study.
+        given: the password; where there is none, the stored one stays, or a new one is made.
+
+    Returns:
+        A password that was made here: show it, it is not kept.
+
+    Raises:
+        ConfigError: it is too short.
+    """
+    if given is None and store.meta("password") is not None:
+        return None
+    password = given if given is not None else secrets.token_urlsafe(12)
+    store.set_meta("password", hash_password(password))
+    return password if given is None else None
+
+
+def serve(
+    store: Store,
+    file: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    public_url: str | None = None,
+    proxy: str | None = None,
+) -> None:
+    """Serve a study until SIGTERM or SIGINT; requests under way are answered first.
+
+    Args:
+        store: an open study.
+        file: its study file.
+        host: address to listen on.
+        port: port to listen on; 0 for any that is free.
+        public_url: how people reach the server, such as ``https://study.example.org``.
+        proxy: addresses whose ``X-Forwarded-*`` headers are believed, with commas between them.
+
+    Raises:
+        ConfigError: the address cannot be listened on, or the URL is not one.
+    """
+    import uvicorn
+
+    if public_url is not None and urlsplit(public_url).scheme not in ("http", "https"):
+        raise ConfigError(f"public URL '{public_url}'; allowed: http://... or https://...")
+    study = Study(store, dataset_of(file, store.design), public_url)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in ("openbasket.study", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)
+    config = uvicorn.Config(
+        create_app(study),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=15,
+        limit_concurrency=1000,
+        h11_max_incomplete_event_size=16_384,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy,
+    )
+    try:
+        listening = socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=512,
+        )
+    except OSError as error:
+        raise ConfigError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+    with listening:
+        logging.getLogger("openbasket.study").info(
+            "listening", extra={"facts": {"host": host, "port": listening.getsockname()[1]}}
+        )
+        uvicorn.Server(config).run(sockets=[listening])
