@@ -280,6 +280,26 @@ def test_a_dataset_tells_the_clips_the_player_and_what_is_shown(finished, tmp_pa
         )
 
 
+def test_a_skill_that_clips_do_not_show_is_told(trained, video):
+    ws = Workspace(trained)
+    rows = [
+        {"skill": skill, "events": 50, "sampling": "uniform", "levels": 5, "learner": "ridge",
+         "accuracy": share, "low": share - 0.01, "high": share + 0.01, "subjects": 9, "labels": 9}
+        for skill, share in (("teamwork", 0.21), ("rebounds", 0.5))
+    ]  # fmt: skip
+    ws.write("ceiling", pl.DataFrame(rows))
+    card = make_card(video, trained / "run", data_root=trained, evidence=False, quiet=True)
+    by_key = {s.key: s for s in card.skills}
+    assert not by_key["teamwork"].clear
+    assert (
+        "Not observable in 50 clips: who perceives all of them hits 21%"
+        in by_key["teamwork"].certainty
+    )
+    assert by_key["rebounds"].ceiling == 0.5
+    assert "Not observable" not in by_key["rebounds"].certainty
+    (trained / "openbasket" / "ceiling.parquet").unlink()
+
+
 def test_the_command_writes_what_is_asked(trained, video, tmp_path):
     run = CliRunner().invoke(
         app,

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError, VideoError
+from openbasket.evaluation.facts import read_ceiling
 from openbasket.evaluation.report_player import WORDS
 from openbasket.progress import bar, status
 from openbasket.scouting.evidence import Segment, influence, pool_size, segments
@@ -30,6 +31,8 @@ SHORTEST_S = 10.0
 CLIPS_A_SKILL = 3
 #: A likeliest level with less than so many times the probability of chance is a guess.
 GUESS = 1.35
+#: A skill is not observable where a perfect observer hits less than so many times what chance does.
+HARDLY = 1.35
 #: A clip that adds less to the probability of the level is no evidence.
 LEAST = 0.005
 #: A clip counts as weak evidence where its influence is less than so many standard errors.
@@ -72,6 +75,8 @@ class SkillRating:
         percentile: share of the cohort, in percent, whose expected level is lower; half of those that are
             equal count. Null without a cohort.
         evidence: the clips that speak most for it.
+        ceiling: accuracy of an observer who perceives all that 50 clips show, by the dataset's table
+            ``ceiling``; null where it is not known.
     """
 
     key: str
@@ -85,6 +90,7 @@ class SkillRating:
     certainty: str
     percentile: float | None = None
     evidence: tuple[EvidenceClip, ...] = ()
+    ceiling: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +195,7 @@ def make_card(
     elif evidence and len(parts) > 1:
         found = _evidence(rater, video, parts, told.argmax(axis=1), halves, quiet)
     names = level_names(data.levels)
+    ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)
     percentiles, compared = _percentiles(
         cohort, rater, told, league or known.league, season or known.season
     )
@@ -198,9 +205,10 @@ def make_card(
             int(told[i].argmax()), names[int(told[i].argmax())],
             tuple(float(p) for p in told[i]),
             float(told[i] @ np.arange(data.levels)),
-            bool(told[i].max() >= GUESS / data.levels),
-            _certainty(told[i], names),
-            percentiles[i], found[i],
+            bool(told[i].max() >= GUESS / data.levels)
+            and ceiling.get(s.key, 1.0) >= HARDLY / data.levels,
+            _certainty(told[i], names, ceiling.get(s.key)),
+            percentiles[i], found[i], ceiling.get(s.key),
         )
         for i, s in enumerate(SKILLS)
     )  # fmt: skip
@@ -426,7 +434,12 @@ def _notes(
     return notes
 
 
-def _certainty(told: NDArray[np.float64], names: Sequence[str]) -> str:
+def _certainty(told: NDArray[np.float64], names: Sequence[str], ceiling: float | None) -> str:
+    if ceiling is not None and ceiling < HARDLY / len(names):
+        return (
+            f"Not observable in 50 clips: who perceives all of them hits {ceiling:.0%}; chance is "
+            f"{1 / len(names):.0%}."
+        )
     first, second = (int(i) for i in np.argsort(-told, kind="stable")[:2])
     most, next_most = float(told[first]), float(told[second])
     if most < GUESS / len(names):
