@@ -68,7 +68,7 @@ def test_a_suite_becomes_one_table_and_goes_on(root, tmp_path, monkeypatch):
     done = run(root, out, *suite, "--json")
     assert done.exit_code == 1  # one failed
     rows = {row["name"]: row for row in json.loads(done.output)}
-    assert list(rows) == ["random", "majority", "umt-tiny", "mine", "siglip-tiny"]
+    assert list(rows) == ["random", "majority", "text-only", "umt-tiny", "mine", "siglip-tiny"]
     assert "width of heads" in rows["mine"]["error"]
     assert rows["mine"]["accuracy"] == {}
     assert rows["random"]["accuracy"]["test"]["value"] == pytest.approx(0.2)
@@ -89,11 +89,11 @@ def test_a_suite_becomes_one_table_and_goes_on(root, tmp_path, monkeypatch):
     assert json.loads((out / "benchmark.json").read_text()) == json.loads(done.output)
     table = (out / "benchmark.md").read_text()
     assert [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| ")] == [
-        "| model", "| random", "| majority", "| umt-tiny", "| mine", "| siglip-tiny",
+        "| model", "| random", "| majority", "| text-only", "| umt-tiny", "| mine", "| siglip-tiny",
     ]  # fmt: skip
     assert "failed: " in table
     runs = {r["run"] for r in json.loads((out / "evaluation.json").read_text())["results"]}
-    assert runs == {"random", "majority", "umt-tiny", "siglip-tiny"}
+    assert runs == {"random", "majority", "text-only", "umt-tiny", "siglip-tiny"}
 
     def nothing(*_, **__):
         raise AssertionError("what was done is done again")

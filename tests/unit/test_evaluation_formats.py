@@ -73,13 +73,13 @@ def test_equal_runs_are_noise_and_others_are_not(evaluation):
     rows = {tuple(row[1:3]): row[3:] for row in comparison_table(evaluation).texts()}
     assert rows["bad", "same"] == ["0.0 [0.0, 0.0]", "1.0000", "1.0000", "noise"]
     assert rows["good", "bad"][-1] == "differs"
-    assert len(rows) == 10  # of three runs and two baselines
+    assert len(rows) == 15  # of three runs and three baselines
 
 
 def test_all_metrics_have_a_column(evaluation):
     table = metric_table(evaluation)
     good = dict(
-        zip(table.columns, table.texts()[2 + ["bad", "good", "same"].index("good")], strict=True)
+        zip(table.columns, table.texts()[3 + ["bad", "good", "same"].index("good")], strict=True)
     )
     assert good["mean absolute error (levels) ↓"] == "0.00 [0.00, 0.00]"
     assert good["quadratic kappa ↑"] == "1.00 [1.00, 1.00]"
@@ -194,16 +194,17 @@ def test_many_runs_are_rows_of_table_5(root):
         frame.filter(pl.col("run") == "bad").with_columns(run=pl.lit(f"r{i}")) for i in range(2)
     ]
     save(pl.concat([frame, *more]), root / "q.parquet")
-    few, many = (split_table(evaluate([root / name], root)) for name in ("p.parquet", "q.parquet"))
+    save(frame.filter(pl.col("run") != "same"), root / "r.parquet")
+    few, many = (split_table(evaluate([root / name], root)) for name in ("r.parquet", "q.parquet"))
     assert few.columns == [
         "Season",
         "League",
         "Subjects",
         "random",
         "majority",
+        "text-only",
         "bad",
         "good",
-        "same",
     ]
     assert many.columns == ["Run", "Seen season, seen league (n = 24)"]
     assert ["good", "100.0 [100.0, 100.0]"] in many.texts()
@@ -246,5 +247,5 @@ def test_the_leaderboard_ranks_and_escapes(root, tmp_path):
     ranked = [row for row in rows if 'class="place"' in row]
     assert "good" in ranked[0]
     assert ">1<" in ranked[0]
-    assert [("baseline" in row.split(">")[0]) for row in ranked].count(True) == 2
-    assert page.count('<svg class="bar"') == 5
+    assert [("baseline" in row.split(">")[0]) for row in ranked].count(True) == 3
+    assert page.count('<svg class="bar"') == 6

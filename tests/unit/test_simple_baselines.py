@@ -13,8 +13,9 @@ from openbasket import cli
 from openbasket.dataset.reader import read_split
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.evaluation import evaluate, simple
+from openbasket.evaluation.baselines import PRIOR, text_only
 from openbasket.evaluation.scoring import label_array
-from openbasket.evaluation.simple import PRIOR, mean_colour, text_only
+from openbasket.evaluation.simple import mean_colour
 from openbasket.video.write import VideoWriter
 from openbasket.workspace import safe_join
 

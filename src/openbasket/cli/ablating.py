@@ -158,7 +158,9 @@ def show(folder: Path, root: Path, *, split: str = "test") -> Ablation:
     }
     evaluation = None
     if files:
-        evaluation = evaluate(list(files.values()), root, splits=[split], breakdowns=False)
+        evaluation = evaluate(
+            list(files.values()), root, splits=[split], breakdowns=False, allow_crossing=True
+        )
     lines = ablations.lines_of(planned, evaluation, split)
     of_draws = {k.run: files[k.run] for k in lines if k.study == "draws" and k.run in files}
     draws = ablations.over_draws(of_draws, root, split) if of_draws else None

@@ -46,6 +46,7 @@ def baselines(
     from openbasket.dataset.reader import Sample, read_split, test_splits
     from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, VideoError
     from openbasket.evaluation import dataset_levels, simple
+    from openbasket.evaluation.baselines import text_only
     from openbasket.evaluation.scoring import label_array
     from openbasket.workspace import Workspace
 
@@ -72,7 +73,7 @@ def baselines(
     failures: dict[Path, str] = {}
     neighbours: int | None = None
     if "text-only" in wanted:
-        told = simple.text_only(train, subjects, levels)
+        told = text_only(train, subjects, levels)
         frames.append(simple.table(told, subjects, "text-only"))
     if "mean-colour" in wanted:
         val = read("val")

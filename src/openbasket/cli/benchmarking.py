@@ -175,7 +175,8 @@ def _score(found: dict[str, Row], data: Path, out: Path, splits: Sequence[str]) 
         }
 
     baselines = [
-        Row(run, "baseline", None, None, accuracy(run), None) for run in ("random", "majority")
+        Row(run, "baseline", None, None, accuracy(run), None)
+        for run in ("random", "majority", "text-only")
     ]
     rows = [
         Row(r.name, r.model, r.parameters, r.frames, accuracy(r.name), r.seconds, r.error)

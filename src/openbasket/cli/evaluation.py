@@ -99,6 +99,8 @@ def evaluate(
             print_table(table.title, table.columns, table.texts())
         for note in evaluation.notes:
             say(f"note: {note}")
+        if "mean-colour" not in {result.run for result in evaluation.results}:
+            say("note: no run of colours alone to compare with; 'openbasket baselines' makes one")
         if out is not None:
             say(f"{out}: {len(found)} tables as Markdown, LaTeX and CSV, and evaluation.json")
 
@@ -111,6 +113,7 @@ def leaderboard(
     resamples: Resamples = 2000,
     allow_crossing: Crossing = False,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Write one HTML page that ranks runs on each split, with intervals and groups of equals."""
     from openbasket.evaluation import evaluate as score
@@ -183,6 +186,7 @@ def from_official(
     ] = None,
     split: Annotated[str, typer.Option(help="Split that was tested.")] = "test",
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Read what the paper's official code writes when it tests, one file for each process."""
     from openbasket.evaluation.official import convert_official

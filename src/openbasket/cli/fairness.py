@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openbasket.cli.options import Json, print_json, print_table, say
+from openbasket.cli.options import Json, Quiet, print_json, print_table, say
 
 __all__ = ["register"]
 
@@ -31,6 +31,7 @@ def fairness(
     ] = 0.05,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Compare accuracy and bias between groups of players; warn where one is worse off beyond chance."""
     from openbasket.evaluation.fairness import fairness as compare

@@ -124,6 +124,7 @@ def invite(
     ] = "http://127.0.0.1:8000",
     database: Database = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Make invitations and print their links, which are kept nowhere."""
     from openbasket.errors import ConfigError
@@ -164,6 +165,7 @@ def results(
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
     database: Database = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Write Figure 5, the table with intervals, and the rows for 'evaluate --beside'."""
     from openbasket.study.opening import open_store

@@ -8,13 +8,12 @@ from typing import Any
 
 from openbasket.dataset.reader import SPLIT_FILES, TEST_SPLITS, Sample, has_split, read_split
 from openbasket.errors import BadInputError, NotFoundError, Problem
-from openbasket.evaluation.baselines import majority, random_guess
+from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.facts import read_ceiling
 from openbasket.evaluation.games import game_shares
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing, unscored
 from openbasket.evaluation.scoring import Scored, corrected, label_array, score_split
-from openbasket.evaluation.simple import text_only
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import Workspace
 
@@ -79,10 +78,6 @@ def evaluate(
     notes = refuse_crossing(samples, allow_crossing)
     runs = read_runs(prediction_files, samples, levels)
     given = {run.name for run in runs}
-    if "mean-colour" not in given:
-        notes.append(
-            "there is no run of colours alone to compare with; 'openbasket baselines' makes it"
-        )
     silent = [f"'{run.name}'" for run in runs if not (run.facts and run.facts.labels)]
     if silent:
         who = f"run {silent[0]} does" if len(silent) == 1 else f"runs {', '.join(silent)} do"

@@ -1,4 +1,4 @@
-"""Baselines that see no play: league and season alone, and the mean colour of the picture alone.
+"""A baseline that sees no play: the mean colour of the picture alone.
 
 What they score above guessing is not skill: it is in the dataset's make-up, or in the scene.
 """
@@ -14,50 +14,14 @@ import polars as pl
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import Sample
 from openbasket.evaluation.baselines import majority
-from openbasket.evaluation.scoring import label_array
 from openbasket.skills import SKILL_KEYS
 
-__all__ = ["colour_features", "mean_colour", "table", "text_only"]
+__all__ = ["colour_features", "mean_colour", "table"]
 
-#: How many subjects' worth of belief the level above gets: league over all, season over league.
-PRIOR = 10.0
 #: Thumbnails of a reel, and the shorter side of one in pixels.
 THUMBNAILS, THUMBNAIL_SIZE = 8, 32
 #: Neighbours that are tried; the best on the validation split is kept, or none of them.
 NEIGHBOURS = (5, 15, 45, 135)
-
-
-def text_only(train: Sequence[Sample], subjects: Sequence[Sample], levels: int) -> np.ndarray:
-    """The share of each level in the subject's league and season among the training labels.
-
-    Few labels are mixed with the league's shares, and those with all shares (:data:`PRIOR`); a league that
-    was not trained on gets the shares of all.
-
-    Args:
-        train: training subjects.
-        subjects: whom to predict.
-        levels: number of levels.
-
-    Returns:
-        ``(subjects, 20, levels)``.
-    """
-    labels = label_array(train)
-    everyone = majority(labels, 1, levels)[0]
-    told: dict[tuple[str, str], np.ndarray] = {}
-    for league, season in {(s.league, s.season) for s in subjects}:
-        of_league = np.array([s.league == league for s in train], dtype=bool)
-        of_both = of_league & np.array([s.season == season for s in train], dtype=bool)
-        shares = _mixed(labels[of_league], everyone, levels)
-        told[league, season] = _mixed(labels[of_both], shares, levels)
-    return np.array([told[s.league, s.season] for s in subjects]).reshape(
-        len(subjects), len(SKILL_KEYS), levels
-    )
-
-
-def _mixed(labels: np.ndarray, above: np.ndarray, levels: int) -> np.ndarray:
-    counts = np.stack([(labels == level).sum(axis=0) for level in range(levels)], axis=-1)
-    shares: np.ndarray = (counts + PRIOR * above) / (counts.sum(axis=-1, keepdims=True) + PRIOR)
-    return shares
 
 
 def colour_features(
