@@ -22,7 +22,6 @@ from pathlib import Path
 
 import polars as pl
 import psutil
-from helpers import numbered
 
 from openbasket import tables as schemas
 from openbasket.workspace import Workspace
@@ -34,6 +33,8 @@ MADE = ("clips", "reels", "failures")
 
 def filmed(folder: Path, games: int = 4, plays: int = 6) -> Workspace:
     """Games of some seconds each, filmed at 640x360, so that every clip has to be encoded."""
+    from helpers import numbered
+
     ws = Workspace(folder, create=True)
     ws.videos.mkdir()
     rows: list[dict[str, object]] = []
@@ -321,4 +322,5 @@ def store(out: Path | None, name: str, record: Record) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for helpers
     main()
