@@ -25,7 +25,7 @@ from openbasket.workspace import REEL_FPS, Workspace
 
 __all__ = ["Card", "EvidenceClip", "SkillRating", "make_card"]
 
-#: A shorter video is no reel.
+#: A shorter video is no reel, unless a dataset knows it as one.
 SHORTEST_S = 10.0
 #: Clips that are named for each skill.
 CLIPS_A_SKILL = 3
@@ -164,7 +164,8 @@ def make_card(
     """
     info = probe(video)
     duration_s = float(info.duration_s)
-    if duration_s < SHORTEST_S:
+    known = _known(data_root, video)
+    if duration_s < SHORTEST_S and not known.clips:
         raise VideoError(
             f"'{video}' lasts {duration_s:.1f} s; allowed: a highlight reel of at least {SHORTEST_S:.0f} s "
             "(the models learned from 50 clips of about 10 s)"
@@ -172,7 +173,6 @@ def make_card(
     with status("loading the model", quiet=quiet):
         rater = Rater(run_dir)
     data = rater.recipe.data
-    known = _known(data_root, video)
     if data_root is not None:
         _check_names(data_root, league, season)
     parts = known.clips or tuple(segments(duration_s, clip_s))
