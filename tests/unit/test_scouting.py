@@ -256,12 +256,7 @@ def test_bad_videos_and_runs_are_refused(trained, tmp_path):
 def test_a_dataset_tells_the_clips_the_player_and_what_is_shown(finished, tmp_path):
     ws = Workspace(finished / "ws")
     reels = ws.read("reels").filter(pl.col("draw") == 0)
-    counts = (
-        reels.group_by("path").agg(pl.len(), pl.col("frames").sum()).filter(pl.col("frames") >= 300)
-    )
-    if counts.is_empty():
-        pytest.skip("the finished dataset has no reel of 10 s")
-    path, clips, _ = counts.sort("path").row(0)
+    path, clips = reels.group_by("path").len().sort("path").row(0)
     card = make_card(
         finished / "ws" / path, finished / "run", data_root=finished / "ws", halves=8, quiet=True
     )
