@@ -111,6 +111,41 @@ def test_features_are_computed_once_for_weights_and_what_the_model_sees(root, tm
     assert computed(other) == 0
 
 
+def test_changed_code_of_ones_own_model_computes_features_anew(root, tmp_path, monkeypatch):
+    code = (
+        "from training_models import Plain\n\n\nclass Own(Plain):\n"
+        "    def __init__(self, levels: int) -> None:\n"
+        "        super().__init__(levels, drop=0.0)\n"
+        "        self.body = self.linear.__class__(3, 3)\n"
+        "        self.heads, self.linear = self.linear, None\n\n"
+        "    def features(self, clips):\n"
+        "        return self.body(clips.mean(dim=(2, 3, 4)))\n\n"
+        "    def forward(self, clips):\n"
+        "        return self.heads(self.features(clips)).view(len(clips), 20, self.levels)\n"
+    )
+    file = tmp_path / "frozen_own.py"
+    file.write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = [*OWN, "model.name=frozen_own:Own"]
+    recipe = load_recipe("tiny", own)
+    model = build_model(recipe)
+    samples = read_split(root, "val")
+    cached = cache_frames(
+        [s.video for s in samples], root / "openbasket" / "frame_cache", frames=3, short_side=32,
+        workers=1, quiet=True,
+    )  # fmt: skip
+    accelerator = loop.make_accelerator(recipe)
+
+    def computed():
+        return features.features_of(
+            accelerator, recipe, model, samples, cached, tmp_path / "features", quiet=True
+        ).computed
+
+    assert [computed(), computed()] == [COUNT, 0]
+    file.write_text(code.replace("return self.body(", "return 2 * self.body("))
+    assert [computed(), computed()] == [COUNT, 0]
+
+
 def test_a_frozen_run_goes_on_bit_for_bit_with_an_average(root, tmp_path):
     recipe = load_recipe("tiny", settings(root, "train.ema=0.9", "train.accumulate=2"))
     run(recipe, root, tmp_path / "straight")

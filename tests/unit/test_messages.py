@@ -15,12 +15,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from training_data import OWN, SMALL, write_dataset
+from training_data import OWN, SMALL, write_dataset, write_splits
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from openbasket.cli import app
+from openbasket.dataset.export.instructions import instructions
+from openbasket.dataset.export.webdataset import read_shards
 from openbasket.errors import (
+    BadInputError,
     ConfigError,
     DependencyError,
     NotFoundError,
@@ -79,6 +82,13 @@ def test_faults_of_set_name_what_was_given_and_what_is_allowed(item, told):
     assert told in text
     assert "tiny.toml" not in text
     assert not re.search(r"Input should|valid|pydantic", text)
+
+
+def test_a_fault_of_the_whole_recipe_has_no_place_and_names_what_was_set():
+    with pytest.raises(ConfigError) as caught:
+        load_recipe("tiny", ["train.batch_size=2", "model.frozen=true"])
+    told = "--set has 1 fault:\n  - --set model.frozen=true: model.frozen does not go with fresh weights"
+    assert str(caught.value).startswith(told)
 
 
 def test_names_of_another_kind_are_told():
@@ -187,6 +197,41 @@ def test_a_cache_made_for_a_recipe_is_what_it_reads(tmp_path, capsys, form):
     train(tmp_path, tmp_path / "run", settings[len(SMALL) :])
     assert "3 of 3 reels from the cache" in capsys.readouterr().err
     assert json.loads((tmp_path / "run" / "recipe.json").read_text())["reading"]["format"] == form
+
+
+def test_a_cache_is_of_the_draw_and_the_levels_of_the_recipe(tmp_path):
+    videos = write_dataset(tmp_path, 3)
+    for video in videos:
+        other = tmp_path / "BASKET_draw1" / video.relative_to(tmp_path / "BASKET")
+        other.parent.mkdir(parents=True, exist_ok=True)
+        video.rename(other)
+    words = ["cache", str(tmp_path), "--recipe", "tiny", "--workers", "1", "--quiet"]
+    for item in (*SMALL, "data.draw=1"):
+        words += ["--set", item]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "3 reels" in done.stdout
+    words[-1] = "data.draw=0"
+    assert isinstance(CliRunner().invoke(app, words).exception, BadInputError)
+
+
+def test_a_dataset_of_three_levels_is_read_as_such(tmp_path):
+    write_dataset(tmp_path, 2)
+    write_splits(tmp_path, [(None,) * 20, (2,) * 20], count=3)
+    (tmp_path / "openbasket").mkdir()
+    (tmp_path / "openbasket" / "manifest.json").write_text('{"levels": 3}')
+    shards = tmp_path / "shards"
+    words = ["cache", str(tmp_path), "--frames", "2", "--size", "32", "--workers", "1", "--quiet"]
+    done = CliRunner().invoke(app, [*words, "--split", "train", "--webdataset", str(shards)])
+    assert done.exit_code == 0, done.output
+    kept = [json.loads(part.files["json"]) for part in read_shards(sorted(shards.iterdir()))]
+    assert {level for one in kept for level in one["levels"].values()} == {None, 2}
+    words = ["instructions", str(tmp_path), "--out", str(tmp_path / "i.json")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "i.json").read_text()) == instructions(tmp_path, levels=3)
+    with pytest.raises(ConfigError, match=r"got 5; the dataset at .* has 3"):
+        CliRunner().invoke(app, [*words, "--levels", "5"], catch_exceptions=False)
 
 
 def test_settings_of_a_cache_without_a_recipe_are_refused(root):

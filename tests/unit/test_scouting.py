@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import asdict
 
 import numpy as np
 import polars as pl
 import pytest
-from training_data import SMALL, write_dataset
+from training_data import OWN, SMALL, write_dataset
 from typer.testing import CliRunner
 
 from openbasket.cli import app
@@ -27,7 +29,7 @@ from openbasket.training import calibration, loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.rating import Rater
 from openbasket.video.write import VideoWriter
-from openbasket.workspace import Workspace
+from openbasket.workspace import Workspace, sha256
 
 FRAMES = 8
 
@@ -209,6 +211,90 @@ def test_percentiles_are_among_the_cohort(trained, video, tmp_path):
     Workspace.write_file("predictions", rows.with_columns(run=pl.lit("other")), cohort)
     with pytest.raises(BadInputError, match="predictions of run 'run'"):
         make_card(video, trained / "run", cohort=cohort, evidence=False, quiet=True)
+
+
+def cohort_of(card, path):
+    """One subject whose probabilities are those of a card."""
+    rows = [
+        {"subject_id": "a_L_21_22", "skill": s.key, "model": "tiny_conv", "run": "run"}
+        | {f"p{level}": p for level, p in enumerate(s.probabilities)}
+        for s in card.skills
+    ]
+    columns = ["subject_id", "skill", "p0", "p1", "p2", "p3", "p4", "model", "run"]
+    Workspace.write_file("predictions", pl.DataFrame(rows).select(columns), path)
+    return path
+
+
+def write_calibration(run, temperature):
+    weights = sha256(run / "best.safetensors")
+    held = calibration.Calibration(temperature, "val", 1, 1.0, 1.0, weights)
+    (run / "calibration.json").write_text(json.dumps(asdict(held)))
+
+
+def test_percentiles_compare_calibrated_levels_with_calibrated_ones(trained, video, tmp_path):
+    plain = make_card(video, trained / "run", evidence=False, quiet=True)
+    cohort = cohort_of(plain, tmp_path / "p.parquet")
+    write_calibration(trained / "run", 4.0)
+    try:
+        card = make_card(video, trained / "run", cohort=cohort, evidence=False, quiet=True)
+    finally:
+        (trained / "run" / "calibration.json").unlink()
+    assert card.skills[0].expected != pytest.approx(plain.skills[0].expected)
+    assert [s.percentile for s in card.skills] == [50.0] * 20
+
+
+def test_the_temperature_is_of_one_view_whatever_the_test_wants(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    record = json.loads((run / "recipe.json").read_text())
+    record["recipe"]["test"] = {"temporal_views": 2, "spatial_views": 3}
+    (run / "recipe.json").write_text(json.dumps(record))
+    calibration.calibrate(run, trained, quiet=True, workers=1)
+    one = predict.predict(
+        run, trained, tmp_path / "p.parquet", splits=["val"], views=(1, 1), quiet=True, workers=1
+    ).frame
+    assert Workspace.read_file("predictions", run / "predictions-val.parquet").equals(one)
+
+
+def test_runs_that_answer_in_text_are_refused_before_they_are_built(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    record = json.loads((run / "recipe.json").read_text())
+    record["recipe"]["model"] = {"name": "llava_onevision", "weights": "not there"}
+    (run / "recipe.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match=r"llava_onevision.*answers in text"):
+        Rater(run)
+    with pytest.raises(ConfigError, match=r"llava_onevision.*answers in text"):
+        calibration.calibrate(run, trained, quiet=True)
+
+
+def test_precision_is_that_of_the_recipe(trained, tmp_path):
+    clips = [np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)]
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    plain = Rater(run).rate(clips)
+    tables = [predict.predict(run, trained, tmp_path / "a.parquet", quiet=True, workers=1).frame]
+    record = json.loads((run / "recipe.json").read_text())
+    record["recipe"]["train"]["precision"] = "bf16"
+    (run / "recipe.json").write_text(json.dumps(record))
+    half = Rater(run).rate(clips)
+    tables.append(
+        predict.predict(run, trained, tmp_path / "b.parquet", quiet=True, workers=1).frame
+    )
+    assert 1e-6 < np.abs(half - plain).max() < 0.02
+    one, other = (t.select("p0", "p1", "p2", "p3", "p4").to_numpy() for t in tables)
+    assert 1e-6 < np.abs(one - other).max() < 0.02
+
+
+def test_changed_code_of_ones_own_model_is_told(trained, tmp_path, capsys):
+    run = tmp_path / "run"
+    recipe = load_recipe("tiny", [*OWN, "train.epochs=1", "model.name=training_models:Plain"])
+    loop.train(recipe, trained, run, quiet=True, workers=1)
+    record = json.loads((run / "recipe.json").read_text())
+    record["code"]["sha256"] = "0" * 64
+    (run / "recipe.json").write_text(json.dumps(record))
+    Rater(run)
+    assert "is not as it was when the run was trained" in capsys.readouterr().err
 
 
 def test_the_page_escapes_what_it_is_given_and_loads_nothing(trained, video, tmp_path):

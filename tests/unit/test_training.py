@@ -416,6 +416,22 @@ def test_a_compiled_model_learns_the_same(samples, tmp_path):
     assert weights[0].keys() == weights[1].keys()
 
 
+def test_a_skill_without_an_answer_is_no_hit(reels, tmp_path, monkeypatch):
+    run(load_recipe("tiny", [*SMALL, "train.epochs=1", "data.reader=keyframe"]), tmp_path, "run")
+    samples = read_split(tmp_path, "val")
+    silent = pl.DataFrame(
+        {"subject_id": [s.subject_id for s in samples for _ in SKILL_KEYS]}
+        | {"skill": list(SKILL_KEYS) * len(samples)}
+        | {f"p{n}": pl.Series([None] * 20 * len(samples), dtype=pl.Float64) for n in range(5)}
+    )
+    assert any(0 in s.levels for s in samples)
+    monkeypatch.setattr(
+        "openbasket.training.sampling.predict", lambda *_, **__: predict.Predicted(silent, ())
+    )
+    effect = record_effect(tmp_path / "run", tmp_path, workers=1, quiet=True)
+    assert effect["accuracy"] == {"exact": 0.0, "keyframe": 0.0}
+
+
 def test_the_sampling_its_error_and_its_effect_are_recorded(reels, tmp_path):
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", "data.reader=keyframe"])
     run(recipe, tmp_path, "run")

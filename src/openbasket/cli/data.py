@@ -604,14 +604,28 @@ def instructions(
     split: Annotated[
         str, typer.Option(help="Split, such as train, val, test or cross_season.")
     ] = "train",
-    levels: Annotated[int, typer.Option(min=2, help="Levels that the labels have: 5, or 3.")] = 5,
+    levels: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Levels that the labels have. By default as the dataset's manifest says; 5 without one.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
     """Write a split as questions and answers, to fine-tune a model that answers in text (LLaVA)."""
     from openbasket.dataset.export.instructions import write_instructions
+    from openbasket.errors import ConfigError
+    from openbasket.evaluation import dataset_levels
 
-    count = write_instructions(root, out, split, levels=levels)
+    have = dataset_levels(root)
+    if levels not in (None, have) and (root / "openbasket" / "manifest.json").exists():
+        raise ConfigError(
+            f"--levels: got {levels}; the dataset at '{root}' has {have}: leave it out, or label anew"
+        )
+    count = write_instructions(root, out, split, levels=levels or have)
     if as_json:
         print_json({"path": str(out), "items": count})
     else:

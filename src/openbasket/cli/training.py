@@ -38,7 +38,8 @@ def cache(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Take frames as this recipe wants them: number, size and sampling. A name or a TOML file."
+            help="Take frames as this recipe wants them: number, size, sampling and draw. A name or a TOML "
+            "file."
         ),
     ] = None,
     override: Override = None,
@@ -93,15 +94,19 @@ def cache(
     from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts, verified
     from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
     from openbasket.errors import ConfigError, NotFoundError
+    from openbasket.evaluation import dataset_levels
     from openbasket.video.cache import FrameCache
     from openbasket.video.recording import Taking
 
-    taking = Taking(format=cast("Any", file_format))
+    taking, draw = Taking(format=cast("Any", file_format)), 0
+    levels = dataset_levels(root)
     if recipe is not None:
         from openbasket.training.config import load_recipe
         from openbasket.training.reading import taking_of
 
-        taking = replace(taking_of(load_recipe(recipe, override or ()).data), format=taking.format)
+        data = load_recipe(recipe, override or ()).data
+        taking = replace(taking_of(data), format=taking.format)
+        levels, draw = data.levels, data.draw
     elif override:
         raise ConfigError("--set changes a recipe: give --recipe, too")
     changes = {"frames": frames, "size": size, "sampling": sampling}
@@ -113,7 +118,7 @@ def cache(
     taking = replace(taking, **cast("Any", given))
     # Without any split, reading the first one says what is missing.
     names = split or [name for name in SPLIT_FILES if has_split(root, name)] or ["train"]
-    parts = {name: read_split(root, name) for name in names}
+    parts = {name: read_split(root, name, levels=levels, draw=draw) for name in names}
     samples = [sample for part in parts.values() for sample in part]
     if not samples:
         raise NotFoundError(f"the splits of '{root}' have no subjects")

@@ -17,6 +17,7 @@ from openbasket.evaluation.report_player import WORDS
 from openbasket.progress import bar, status
 from openbasket.scouting.evidence import Segment, influence, pool_size, segments
 from openbasket.skills import SKILLS, level_names
+from openbasket.training.calibration import scaled
 from openbasket.training.rating import Rater
 from openbasket.video.frames import Every, Uniform, frames_at
 from openbasket.video.probe import probe
@@ -171,7 +172,7 @@ def make_card(
             "(the models learned from 50 clips of about 10 s)"
         )
     with status("loading the model", quiet=quiet):
-        rater = Rater(run_dir)
+        rater = Rater(run_dir, quiet=quiet)
     data = rater.recipe.data
     if data_root is not None:
         _check_names(data_root, league, season)
@@ -366,8 +367,10 @@ def _percentiles(
             f"'{cohort}' has no subject of {' '.join(filter(None, (league, season)))}; give a cohort of the "
             "same league and season, or neither"
         )
-    expected = pl.sum_horizontal(pl.col(f"p{level}") * level for level in range(levels))
-    rows = rows.with_columns(expected=expected)
+    theirs = scaled(
+        rows.select([f"p{level}" for level in range(levels)]).to_numpy(), rater.temperature
+    )
+    rows = rows.with_columns(expected=theirs @ np.arange(levels))
     subjects = rows["subject_id"].n_unique()
     found: list[float | None] = []
     for i, s in enumerate(SKILLS):

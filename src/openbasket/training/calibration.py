@@ -16,6 +16,7 @@ from scipy.optimize import minimize_scalar
 
 from openbasket.dataset.reader import read_split
 from openbasket.errors import ConfigError, NotFoundError
+from openbasket.models import TEXT_MODELS
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.predict import predict
 from openbasket.training.run import BEST, read_recipe
@@ -87,6 +88,8 @@ def calibrate(
 ) -> Calibration:
     """Fit the temperature of a run on a split that nothing was learned from; keep it beside the weights.
 
+    It is fitted on one view of each video, as :class:`openbasket.training.rating.Rater` sees it.
+
     Args:
         run_dir: a finished run of a model with heads.
         data_root: its dataset.
@@ -95,16 +98,25 @@ def calibrate(
         quiet: show no progress.
 
     Raises:
-        ConfigError: the split is ``train``: a model is surer of what it has learned.
+        ConfigError: the split is ``train``: a model is surer of what it has learned; a model that answers in
+            text.
         NotFoundError, BadInputError, VideoError: as :func:`openbasket.training.predict.predict`; no labels.
     """
     if split == "train":
         raise ConfigError(
             "split: got 'train', which the model has learned by heart; allowed: val and the tests"
         )
-    levels = read_recipe(run_dir).data.levels
+    recipe = read_recipe(run_dir)
+    if recipe.model.name in TEXT_MODELS:
+        raise ConfigError(
+            f"the run at '{run_dir}' is of '{recipe.model.name}', which answers in text and rates no single "
+            "videos; allowed: models with heads ('openbasket models')"
+        )
+    levels = recipe.data.levels
     file = run_dir / f"predictions-{split}.parquet"
-    made = predict(run_dir, data_root, file, splits=[split], workers=workers, quiet=quiet).frame
+    made = predict(
+        run_dir, data_root, file, splits=[split], views=(1, 1), workers=workers, quiet=quiet
+    ).frame
     known = {
         (sample.subject_id, skill): level
         for sample in read_split(data_root, split, levels=levels, require_videos=False)

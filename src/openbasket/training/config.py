@@ -339,7 +339,9 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             items = [
                 item
                 for key, item in given.items()
-                if key == place or (key.startswith(f"{place}.") and key.rpartition(".")[2] in told)
+                if key == place
+                or (key.startswith(f"{place}.") and key.rpartition(".")[2] in told)
+                or (not place and key in told)
             ]
             from_file |= not items
             faults.append(f"--set {', '.join(items)}: {told}" if items else told)

@@ -19,6 +19,7 @@ from openbasket import __version__
 from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError
 from openbasket.models.weights import is_head
+from openbasket.training.building import own_code
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, Item, Items, labels_of
 from openbasket.training.processes import on_main, over_shares
@@ -176,6 +177,7 @@ def features_of(
         json.dumps(
             [
                 *(__version__, recipe.model.name, sorted(recipe.model.options.items())),
+                own_code(recipe).get("code", {}).get("sha256"),
                 *(data.frames, data.size, data.sampling, data.normalise, recipe.train.precision),
             ]
         ),

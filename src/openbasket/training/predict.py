@@ -25,6 +25,7 @@ from openbasket.training.faults import explained
 from openbasket.training.processes import make_accelerator, on_main, over_shares
 from openbasket.training.reading import read_frames
 from openbasket.training.run import BEST, read_facts, read_recipe
+from openbasket.training.session import arithmetic
 from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
@@ -193,7 +194,8 @@ def _probabilities(
     model.to(accelerator.device).eval()
 
     def answer(clips: torch.Tensor, subjects: torch.Tensor) -> list[tuple[Any, Any]]:
-        logits = check_logits(model(clips), clips, recipe)
+        with arithmetic(accelerator, recipe):
+            logits = check_logits(model(clips), clips, recipe)
         return [(subjects.numpy(), logits.double().softmax(dim=2).cpu().numpy())]
 
     found = over_shares(

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError
+from openbasket.models import TEXT_MODELS
 from openbasket.skills import SKILLS
 from openbasket.training import checkpoint
-from openbasket.training.building import build_model, check_logits
+from openbasket.training.building import build_again, check_logits
 from openbasket.training.calibration import read_calibration, scaled
 from openbasket.training.data import ClipDataset
+from openbasket.training.processes import make_accelerator
 from openbasket.training.run import BEST, read_facts, read_recipe
-from openbasket.training.text import TextLearner
+from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 
 __all__ = ["Rater"]
@@ -29,27 +31,33 @@ class Rater:
 
     Args:
         run_dir: folder of :func:`openbasket.training.loop.train`.
+        quiet: do not tell if code of the user's own has changed since.
 
     Raises:
         NotFoundError: there is no such run, or it has no weights yet.
         ConfigError: its record is damaged, or its model answers in text.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, *, quiet: bool = False) -> None:
         self.run_dir = run_dir
         self.facts = read_facts(run_dir)
         self.recipe = read_recipe(run_dir)
-        model = build_model(self.recipe)
-        if isinstance(model, TextLearner):
+        if self.recipe.model.name in TEXT_MODELS:
             raise ConfigError(
                 f"the run at '{run_dir}' is of '{self.recipe.model.name}', which answers in text; allowed: "
                 "models with heads ('openbasket models')"
             )
+        model = build_again(run_dir, self.recipe, quiet=quiet)
         self.validation = checkpoint.load_weights(run_dir / BEST, model)
         self.calibration = read_calibration(run_dir)
         self.parameters = sum(weight.numel() for weight in model.parameters())
-        self._device = torch.accelerator.current_accelerator() or torch.device("cpu")
-        self._model = model.to(self._device).eval()
+        self._accelerator = make_accelerator(self.recipe)
+        self._model = model.to(self._accelerator.device).eval()
+
+    @property
+    def temperature(self) -> float:
+        """Of the calibration; 1 without one."""
+        return self.calibration.temperature if self.calibration else 1.0
 
     def rate(self, clips: Sequence[NDArray[np.uint8]], *, batch: int = 8) -> NDArray[np.float64]:
         """Probabilities of the levels, ``(len(clips), 20, levels)``, at the run's temperature.
@@ -64,20 +72,14 @@ class Rater:
         held = cast("list[CachedFrames]", [_Held(clip) for clip in clips])
         data = ClipDataset([nobody] * len(clips), held, self.recipe.data)
         found = []
-        bf16 = self.recipe.train.precision == "bf16" and self._device.type != "cpu"
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=bf16),
-        ):
+        with torch.inference_mode(), arithmetic(self._accelerator, self.recipe):
             for begin in range(0, len(clips), batch):
                 part = torch.stack(
                     [data[0, i][0] for i in range(begin, min(begin + batch, len(clips)))]
-                ).to(self._device)
+                ).to(self._accelerator.device)
                 logits = check_logits(self._model(part), part, self.recipe)
                 found.append(logits.double().softmax(dim=2).cpu().numpy())
-        return scaled(
-            np.concatenate(found), self.calibration.temperature if self.calibration else 1.0
-        )
+        return scaled(np.concatenate(found), self.temperature)
 
 
 class _Held:

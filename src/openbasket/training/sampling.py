@@ -63,7 +63,8 @@ def record_effect(
             splits=[split], reader=sampling, workers=workers, quiet=quiet,
         )  # fmt: skip
         best = pl.concat_list(pl.col(f"p{level}").fill_null(0.0) for level in range(5))
-        told = made.frame.select("subject_id", "skill", best.list.arg_max().alias("told"))
+        answered = made.frame.drop_nulls("p0")  # a skill without an answer is not right
+        told = answered.select("subject_id", "skill", best.list.arg_max().alias("told"))
         hits = labels.join(told, on=["subject_id", "skill"], how="left")
         accuracy[sampling] = hits.filter(pl.col("level") == pl.col("told")).height / labels.height
     effect = {"split": split, "labels": labels.height, "accuracy": accuracy}

@@ -79,7 +79,7 @@ def fault(model: Model, error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":  # our own words
         told = str(error["ctx"]["error"])
         if isinstance(error["input"], dict | BaseModel):
-            return f"'{place}': {told}"
+            return f"'{place}': {told}" if place else told  # of the whole recipe: no place
     elif field is None:  # an option of the model
         told = "allowed: a number, text, true or false"
     else:

@@ -230,7 +230,8 @@ def rate(
     learner.to(accelerator.device).eval()
 
     def answers(clips: torch.Tensor, indices: torch.Tensor) -> Iterable[tuple[int, Rating]]:
-        return zip(indices.tolist(), learner.rate(clips), strict=True)
+        with arithmetic(accelerator, recipe):
+            return zip(indices.tolist(), learner.rate(clips), strict=True)
 
     by_index = dict(
         over_shares(accelerator, recipe, dataset, keys, answers, describe="Answering", quiet=quiet)
