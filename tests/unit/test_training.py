@@ -418,12 +418,14 @@ def test_a_compiled_model_learns_the_same(samples, tmp_path):
 
 def test_the_sampling_its_error_and_its_effect_are_recorded(reels, tmp_path):
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", "data.reader=keyframe"])
-    run(recipe, tmp_path, "run")
+    first = run(recipe, tmp_path, "run").sampling_effect
     record = json.loads((tmp_path / "run" / "recipe.json").read_text())["reading"]
+    assert record["effect"] == first == run(recipe, tmp_path, "run").sampling_effect
     assert record["sampling"] == "keyframe"
     assert record["largest_error_s"] > 0
     effect = record_effect(tmp_path / "run", tmp_path, workers=1, quiet=True)
     assert set(effect["accuracy"]) == {"exact", "keyframe"}
+    assert effect == first
     assert effect["labels"] > 0
     for sampling, share in effect["accuracy"].items():
         made = pl.read_parquet(tmp_path / "run" / f"predictions-val-{sampling}.parquet")

@@ -31,7 +31,17 @@ from openbasket.training.features import FeatureDataset, FrozenSession, features
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.reading import read_frames
-from openbasket.training.run import BEST, CACHE, FEATURES, LAST, METRICS, Folder, fingerprint
+from openbasket.training.run import (
+    BEST,
+    CACHE,
+    FEATURES,
+    LAST,
+    METRICS,
+    Folder,
+    fingerprint,
+    read_facts,
+)
+from openbasket.training.sampling import record_effect
 from openbasket.training.session import Session
 from openbasket.training.text import TextSession
 from openbasket.training.trackers import check_tracker, tracker
@@ -62,6 +72,7 @@ class TrainReport:
         seconds: wall time of this session.
         features_computed: videos whose features this session computed, where the backbone is frozen; those
             of the others were kept. ``None`` where all weights learn, or nothing was left to do.
+        sampling_effect: of :func:`openbasket.training.sampling.record_effect`; ``None`` with exact frames.
         is_main: whether this is the process that writes; one of several is.
     """
 
@@ -76,6 +87,7 @@ class TrainReport:
     history: tuple[dict[str, Any], ...]
     seconds: float
     features_computed: int | None = None
+    sampling_effect: dict[str, Any] | None = None
     is_main: bool = True
 
 
@@ -91,7 +103,8 @@ def train(
 ) -> TrainReport:
     """Train a recipe's model on the ``train`` split; choose the epoch by the ``val`` split.
 
-    A run that was interrupted goes on after its last whole epoch; a finished one returns at once.
+    A run that was interrupted goes on after its last whole epoch; a finished one returns at once. What frames
+    that are not exact cost is measured at the end, and recorded.
     Under ``accelerate launch`` all processes learn together, and the main one alone writes.
 
     Args:
@@ -253,6 +266,11 @@ def _train(
     elif main:
         folder.write_metrics(state["history"])
         folder.write_card(parameters, state)
+    effect = None
+    if recipe.data.reader != "exact":
+        effect = on_main(accelerator, lambda: read_facts(out_dir).get("reading", {}).get("effect"))
+        if effect is None:
+            effect = record_effect(out_dir, data_root, workers=workers, quiet=quiet)
     return TrainReport(
         run_dir=out_dir,
         epochs=state["epochs"],
@@ -265,6 +283,7 @@ def _train(
         history=tuple(state["history"]),
         seconds=time.monotonic() - began,
         features_computed=computed,
+        sampling_effect=effect,
         is_main=main,
     )
 
