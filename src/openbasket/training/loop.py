@@ -36,7 +36,6 @@ from openbasket.training.run import (
     CACHE,
     FEATURES,
     LAST,
-    METRICS,
     Folder,
     fingerprint,
     read_facts,
@@ -121,7 +120,7 @@ def train(
             number of levels than the recipe, or the model cannot be built, gives no logits, or is to be
             frozen and does not tell features from heads.
         NotFoundError: a split has no subjects, or there are no such weights to begin with.
-        WorkspaceError: another process trains in ``out_dir``.
+        WorkspaceError: another process trains in ``out_dir``, or it cannot be written.
         BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
         VideoError: videos that do not decode.
         DependencyError: the tracker's package is not installed.
@@ -298,12 +297,17 @@ def _session_of(recipe: Recipe) -> type[Session]:
 def _left(folder: Folder, recipe: Recipe, resume: bool) -> str:
     """What an interrupted run leaves, and how to go on."""
     same = "the same command" if resume else "the same command without --no-resume"
+    if not resume and folder.has_epochs and not folder.begun:
+        return (
+            f"interrupted before the new run began: the earlier run in '{folder.path}' is untouched. "
+            "To start anew over it: the same command; to go on with it: without --no-resume"
+        )
     if not folder.has_epochs:
         return (
             f"interrupted before the end of the first epoch: '{folder.path}' has no checkpoint yet. "
             f"Frames that were read are kept; {same} begins again"
         )
-    done = len((folder.path / METRICS).read_text(encoding="utf-8").splitlines()) - 1
+    done = checkpoint.scalars_of(folder.path / LAST)["epochs"]
     return (
         f"interrupted; {done} of {counted(recipe.train.epochs, 'epoch')} are kept in "
         f"'{folder.path / LAST}' (the best so far: '{folder.path / BEST}'). To go on after them: {same}"
