@@ -434,12 +434,14 @@ def test_a_skill_without_an_answer_is_no_hit(reels, tmp_path, monkeypatch):
 
 def test_the_sampling_its_error_and_its_effect_are_recorded(reels, tmp_path):
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", "data.reader=keyframe"])
-    run(recipe, tmp_path, "run")
+    first = run(recipe, tmp_path, "run").sampling_effect
     record = json.loads((tmp_path / "run" / "recipe.json").read_text())["reading"]
+    assert record["effect"] == first == run(recipe, tmp_path, "run").sampling_effect
     assert record["sampling"] == "keyframe"
     assert record["largest_error_s"] > 0
     effect = record_effect(tmp_path / "run", tmp_path, workers=1, quiet=True)
     assert set(effect["accuracy"]) == {"exact", "keyframe"}
+    assert effect == first
     assert effect["labels"] > 0
     for sampling, share in effect["accuracy"].items():
         made = pl.read_parquet(tmp_path / "run" / f"predictions-val-{sampling}.parquet")
@@ -486,3 +488,39 @@ def test_one_process_trains_in_a_folder_and_an_unfinished_epoch_leaves_nothing(s
     other.begin(recipe, "data", resume=True)
     other.release()
     assert sorted(p.name for p in (tmp_path / "run").glob("[!.]*")) == ["recipe.json"]
+
+
+@pytest.mark.parametrize("out", ["/proc/nope/run", "file/run"])
+def test_a_folder_that_cannot_be_made_is_told(samples, tmp_path, out):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, out)
+
+
+def test_the_lock_is_held_until_the_folders_of_a_refused_run_are_gone(tmp_path, monkeypatch):
+    folder = Folder(tmp_path / "a" / "b")
+    folder.claim(load_recipe("tiny", SMALL), "data", resume=True)
+    held = []
+    release = folder._lock.release
+    monkeypatch.setattr(
+        folder._lock, "release", lambda: (held.append((tmp_path / "a").exists()), release())
+    )
+    folder.release()
+    assert held == [False]
+    assert not (tmp_path / "a").exists()
+
+
+def test_an_interrupt_tells_what_is_kept_at_any_moment(samples, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=2"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "write_metrics", stop)
+        with pytest.raises(KeyboardInterrupt, match="1 of 2 epochs are kept"):
+            run(recipe, tmp_path, "run")
+    before = (tmp_path / "run" / "last.safetensors").read_bytes()
+    monkeypatch.setattr(loop, "read_frames", stop)
+    with pytest.raises(KeyboardInterrupt, match="is untouched"):
+        loop.train(recipe, tmp_path, tmp_path / "run", resume=False, quiet=True, workers=1)
+    assert (tmp_path / "run" / "last.safetensors").read_bytes() == before

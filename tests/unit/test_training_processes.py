@@ -202,3 +202,13 @@ def test_two_processes_share_out_the_features_of_a_frozen_backbone(root, tmp_pat
         runs.append(load_file(out / "best.safetensors"))
     for key, value in runs[0].items():
         assert abs(value - runs[1][key]).max() < 1e-5, key
+
+
+@pytest.mark.slow
+def test_two_processes_record_what_key_frames_cost(root, tmp_path):
+    settings = [*PLAIN, "data.reader=keyframe"]
+    done = call([*training("tiny", root, tmp_path / "run", settings), "--json"], 2)
+    effect = json.loads(done.stdout)["sampling_effect"]
+    assert set(effect["accuracy"]) == {"exact", "keyframe"}
+    recorded = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert recorded["reading"]["effect"] == effect

@@ -190,13 +190,8 @@ def train(
     report = run_training(config, data, out, resume=resume, quiet=quiet, workers=workers)
     if not report.is_main:
         return
-    effect = None
-    if config.data.reader != "exact":
-        from openbasket.training.sampling import record_effect
-
-        effect = record_effect(out, data, workers=workers, quiet=quiet)
     if as_json:
-        print_json(asdict(report) | ({"sampling_effect": effect} if effect else {}))
+        print_json(asdict(report))
         return
     say(
         f"{counted(report.epochs, 'epoch')} on {counted(report.train_samples, 'reel')} "
@@ -209,6 +204,7 @@ def train(
             f"heads alone learned; features of {counted(reels, 'reel')}: "
             f"{report.features_computed} computed, {reels - report.features_computed} from the cache"
         )
+    effect = report.sampling_effect
     if effect:
         exact, near = effect["accuracy"]["exact"], effect["accuracy"]["keyframe"]
         say(

@@ -17,7 +17,7 @@ from openbasket.errors import NotFoundError, OpenBasketError
 from openbasket.wording import counted
 from openbasket.workspace import atomic_path
 
-__all__ = ["load", "load_weights", "save", "save_weights"]
+__all__ = ["load", "load_weights", "save", "save_weights", "scalars_of"]
 
 #: Names that are shown of each kind of weights that do not fit.
 SHOWN = 5
@@ -120,6 +120,21 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     """
     tensors, scalars = _read(path)
     _fill(path, model, tensors)
+    return scalars
+
+
+def scalars_of(path: Path) -> dict[str, Any]:
+    """Read the scalars of :func:`save` from the file's header alone; the checksum is not looked at.
+
+    Raises:
+        OpenBasketError: the file is damaged.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:
+            text = (file.metadata() or {}).get("scalars", "").partition(" ")[2]
+        scalars: dict[str, Any] = json.loads(text)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise OpenBasketError(f"'{path}' is damaged ({error})") from None
     return scalars
 
 

@@ -31,7 +31,16 @@ from openbasket.training.features import FeatureDataset, FrozenSession, features
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.reading import read_frames
-from openbasket.training.run import BEST, CACHE, FEATURES, LAST, METRICS, Folder, fingerprint
+from openbasket.training.run import (
+    BEST,
+    CACHE,
+    FEATURES,
+    LAST,
+    Folder,
+    fingerprint,
+    read_facts,
+)
+from openbasket.training.sampling import record_effect
 from openbasket.training.session import Session
 from openbasket.training.text import TextSession
 from openbasket.training.trackers import check_tracker, tracker
@@ -62,6 +71,7 @@ class TrainReport:
         seconds: wall time of this session.
         features_computed: videos whose features this session computed, where the backbone is frozen; those
             of the others were kept. ``None`` where all weights learn, or nothing was left to do.
+        sampling_effect: of :func:`openbasket.training.sampling.record_effect`; ``None`` with exact frames.
         is_main: whether this is the process that writes; one of several is.
     """
 
@@ -76,6 +86,7 @@ class TrainReport:
     history: tuple[dict[str, Any], ...]
     seconds: float
     features_computed: int | None = None
+    sampling_effect: dict[str, Any] | None = None
     is_main: bool = True
 
 
@@ -91,7 +102,8 @@ def train(
 ) -> TrainReport:
     """Train a recipe's model on the ``train`` split; choose the epoch by the ``val`` split.
 
-    A run that was interrupted goes on after its last whole epoch; a finished one returns at once.
+    A run that was interrupted goes on after its last whole epoch; a finished one returns at once. What frames
+    that are not exact cost is measured at the end, and recorded.
     Under ``accelerate launch`` all processes learn together, and the main one alone writes.
 
     Args:
@@ -108,7 +120,7 @@ def train(
             number of levels than the recipe, or the model cannot be built, gives no logits, or is to be
             frozen and does not tell features from heads.
         NotFoundError: a split has no subjects, or there are no such weights to begin with.
-        WorkspaceError: another process trains in ``out_dir``.
+        WorkspaceError: another process trains in ``out_dir``, or it cannot be written.
         BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
         VideoError: videos that do not decode.
         DependencyError: the tracker's package is not installed.
@@ -253,6 +265,11 @@ def _train(
     elif main:
         folder.write_metrics(state["history"])
         folder.write_card(parameters, state)
+    effect = None
+    if recipe.data.reader != "exact":
+        effect = on_main(accelerator, lambda: read_facts(out_dir).get("reading", {}).get("effect"))
+        if effect is None:
+            effect = record_effect(out_dir, data_root, workers=workers, quiet=quiet)
     return TrainReport(
         run_dir=out_dir,
         epochs=state["epochs"],
@@ -265,6 +282,7 @@ def _train(
         history=tuple(state["history"]),
         seconds=time.monotonic() - began,
         features_computed=computed,
+        sampling_effect=effect,
         is_main=main,
     )
 
@@ -279,12 +297,17 @@ def _session_of(recipe: Recipe) -> type[Session]:
 def _left(folder: Folder, recipe: Recipe, resume: bool) -> str:
     """What an interrupted run leaves, and how to go on."""
     same = "the same command" if resume else "the same command without --no-resume"
+    if not resume and folder.has_epochs and not folder.begun:
+        return (
+            f"interrupted before the new run began: the earlier run in '{folder.path}' is untouched. "
+            "To start anew over it: the same command; to go on with it: without --no-resume"
+        )
     if not folder.has_epochs:
         return (
             f"interrupted before the end of the first epoch: '{folder.path}' has no checkpoint yet. "
             f"Frames that were read are kept; {same} begins again"
         )
-    done = len((folder.path / METRICS).read_text(encoding="utf-8").splitlines()) - 1
+    done = checkpoint.scalars_of(folder.path / LAST)["epochs"]
     return (
         f"interrupted; {done} of {counted(recipe.train.epochs, 'epoch')} are kept in "
         f"'{folder.path / LAST}' (the best so far: '{folder.path / BEST}'). To go on after them: {same}"

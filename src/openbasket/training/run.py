@@ -8,7 +8,6 @@ import io
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +21,7 @@ from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError, NotFoundError, plain
 from openbasket.training.config import Recipe
 from openbasket.training.trackers import TRACKER_ID
-from openbasket.workspace import held_lock, write_json, write_text
+from openbasket.workspace import held_lock, unwritable, write_json, write_text
 
 __all__ = [
     "BEST",
@@ -64,15 +63,17 @@ class Folder:
 
     def release(self) -> None:
         """Let another process train here. Folders that were made for a run that never began are removed."""
-        if self._lock is not None:
-            self._lock.release()
-        if not self._made:
+        if self._lock is None:
             return
-        if [file.name for file in self.path.iterdir()] == [".lock"]:
-            (self.path / ".lock").unlink()
-        with suppress(OSError):  # the first that holds something stays, and all above it
-            for folder in self._made:
-                folder.rmdir()
+        try:
+            if self._made and [file.name for file in self.path.iterdir()] == [".lock"]:
+                (self.path / ".lock").unlink()
+                for folder in self._made:  # the first that holds something stays, and all above it
+                    folder.rmdir()
+        except OSError:
+            pass
+        finally:
+            self._lock.release()
 
     def claim(self, recipe: Recipe, data: str, *, resume: bool) -> None:
         """Check that it may be the folder of this run, and keep other processes out. Nothing is written.
@@ -84,17 +85,21 @@ class Folder:
 
         Raises:
             ConfigError: it holds a run of another recipe or other data, or is a file.
-            WorkspaceError: another process trains here.
+            WorkspaceError: another process trains here, or the folder cannot be written.
         """
         path = self.path
         if path.exists() and not path.is_dir():
             raise ConfigError(f"'{path}' is a file; a run is a folder. Give another --out")
-        self._made = [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        self._lock = held_lock(
-            path / ".lock",
-            f"another process trains in '{path}'; wait for it, or give another --out",
-        )
+        try:
+            made = [folder for folder in (path, *path.parents) if not folder.exists()]
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = held_lock(
+                path / ".lock",
+                f"another process trains in '{path}'; wait for it, or give another --out",
+            )
+        except OSError as error:
+            raise unwritable(path, error) from None
+        self._made = made
         if not (resume and self.has_epochs):
             return
         if not (path / RECIPE).exists():
@@ -118,6 +123,11 @@ class Folder:
         ]
         if other:
             self.tell(f"goes on with other versions: {'; '.join(other)}; not bit for bit the same")
+
+    @property
+    def begun(self) -> bool:
+        """Whether this session has made it the folder of a new run."""
+        return self._begun
 
     @property
     def has_epochs(self) -> bool:

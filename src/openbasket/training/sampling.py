@@ -27,6 +27,8 @@ def record_effect(
 ) -> dict[str, Any]:
     """Predict a split with exact frames and with key frames; write both accuracies into the run's record.
 
+    Under ``accelerate launch`` all processes call it, and the main one writes.
+
     Args:
         run_dir: a finished run.
         data_root: its dataset.
@@ -68,5 +70,6 @@ def record_effect(
         hits = labels.join(told, on=["subject_id", "skill"], how="left")
         accuracy[sampling] = hits.filter(pl.col("level") == pl.col("told")).height / labels.height
     effect = {"split": split, "labels": labels.height, "accuracy": accuracy}
-    Folder(run_dir).record(reading=read_facts(run_dir)["reading"] | {"effect": effect})
+    if made.is_main:
+        Folder(run_dir).record(reading=read_facts(run_dir)["reading"] | {"effect": effect})
     return effect
