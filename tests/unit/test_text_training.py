@@ -22,7 +22,7 @@ from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS, SKILLS, official_level
 from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.run import read_recipe
-from openbasket.training.text import answers_path, build_text_model
+from openbasket.training.text import TextLearner, answers_path, build_text_model
 from openbasket.video.write import VideoWriter
 from openbasket.workspace import write_text
 
@@ -96,6 +96,24 @@ def test_reels_are_learnt_predicted_and_scored(whole, root, tmp_path):
         .scores["accuracy"]["mean"]
     )
     assert (mean.value, mean.labels, mean.unanswered) == (1.0, 60, 0)
+
+
+def test_answers_are_given_in_the_precision_of_the_recipe(root, tmp_path, monkeypatch):
+    train(root, tmp_path / "run", "train.epochs=1", "train.precision=bf16")
+    seen = []
+    rate = TextLearner.rate
+
+    def noted(self, clips):
+        seen.append(torch.is_autocast_enabled(clips.device.type))
+        return rate(self, clips)
+
+    monkeypatch.setattr(TextLearner, "rate", noted)
+    frame = predict.predict(
+        tmp_path / "run", root, tmp_path / "p.parquet", quiet=True, workers=1
+    ).frame
+    assert seen
+    assert all(seen)
+    assert frame.height == 4 * 20
 
 
 def test_what_an_answer_leaves_out_is_null_and_counted(whole, root, tmp_path, monkeypatch):
