@@ -36,7 +36,7 @@ from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.losses import head_sums, skill_loss
-from openbasket.training.run import Folder
+from openbasket.training.run import Folder, read_recipe
 from openbasket.training.sampling import record_effect
 from openbasket.workspace import Workspace, write_text
 
@@ -367,6 +367,12 @@ def test_settings_that_change_nothing_of_what_is_learned_may_change(samples, tmp
     free = ["train.loader_workers=1", "test.spatial_views=3", "log.tracker=tensorboard"]
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", *free])
     assert run(recipe, tmp_path, "run").resumed_from == 1
+    assert read_recipe(tmp_path / "run").test.spatial_views == 3
+    more = load_recipe("tiny", [*SMALL, "train.epochs=1", "test.spatial_views=2"])
+    run(more, tmp_path, "run")
+    predict.predict(tmp_path / "run", tmp_path, tmp_path / "p.parquet", quiet=True, workers=1)
+    facts = json.loads((tmp_path / "p.runs.json").read_text())["run"]
+    assert (facts["views"], facts["reader"]) == ([1, 2], "exact")
 
 
 def test_the_folder_of_a_run_tells_what_it_is(samples, tmp_path):

@@ -174,6 +174,7 @@ def _train(
         state = checkpoint.load(out_dir / LAST, model, optimizer, averaged)
     resumed_from = state["epochs"]
     computed: int | None = None
+    settings = recipe.model_dump(mode="json")
     main = accelerator.is_main_process
     quiet = quiet or not main
     parameters = sum(p.numel() for p in model.parameters())
@@ -192,7 +193,7 @@ def _train(
                 "val_samples": len(val_samples),
             }
             if going_on:
-                folder.record(**facts)
+                folder.record(recipe=settings, **facts)
             else:
                 facts |= own_code(recipe) | ({"weights": asdict(start)} if start else {})
                 folder.begin(recipe, data, resume=resume, **facts)
@@ -263,6 +264,7 @@ def _train(
                 if on_epoch is not None:
                     on_epoch(line)
     elif main:
+        folder.record(recipe=settings)
         folder.write_metrics(state["history"])
         folder.write_card(parameters, state)
     effect = None
