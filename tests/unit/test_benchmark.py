@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from openbasket import cli
-from openbasket.cli.benchmarking import suite_names
+from openbasket.cli.benchmarking import run_recipe, suite_names
 from openbasket.dataset.reader import SPLIT_FILES
 from openbasket.errors import ConfigError, UnknownNameError
 from openbasket.evaluation import evaluate
@@ -107,6 +108,25 @@ def test_a_suite_becomes_one_table_and_goes_on(root, tmp_path, monkeypatch):
     assert {r["name"]: r["seconds"] for r in listed if r["name"] == "umt-tiny"} == {
         "umt-tiny": umt["seconds"]
     }
+
+
+def test_other_views_or_labels_are_predicted_anew(root, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(root, data)
+    predictions = tmp_path / "tiny.parquet"
+
+    def when(*settings):
+        recipe = load_recipe("umt-tiny", [*QUICK, *settings])
+        assert run_recipe("tiny", recipe, data, tmp_path, ["test"], 1, True).error is None
+        return predictions.stat().st_ino
+
+    first = when()
+    assert when() == first
+    other = when("test.spatial_views=2")
+    assert other != first
+    labels = data / SPLIT_FILES["test"]
+    labels.write_text(labels.read_text().replace(",4", ",3"))
+    assert when("test.spatial_views=2") != other
 
 
 def test_the_suites_that_come_along_are_of_recipes_there_are():

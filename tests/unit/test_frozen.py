@@ -98,7 +98,10 @@ def test_features_are_computed_once_for_weights_and_what_the_model_sees(root, tm
         return run(recipe, root, tmp_path / name).features_computed
 
     computed()
+    left = root / "openbasket" / "feature_cache" / ".openbasket-tmp-left"
+    left.write_bytes(b"of a killed run")
     assert computed() == 0
+    assert not left.exists()
     assert computed("train.learning_rate=0.01", "train.batch_size=2", "train.ema=0.5") == 0
     assert computed("data.normalise=half") == 2 * COUNT
     assert computed("train.precision=bf16") == 2 * COUNT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from importlib import metadata
 
 import numpy as np
@@ -36,7 +37,8 @@ from openbasket.training import loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.losses import head_sums, skill_loss
-from openbasket.training.run import Folder
+from openbasket.training.reading import read_frames
+from openbasket.training.run import Folder, read_recipe
 from openbasket.training.sampling import record_effect
 from openbasket.workspace import Workspace, write_text
 
@@ -367,6 +369,12 @@ def test_settings_that_change_nothing_of_what_is_learned_may_change(samples, tmp
     free = ["train.loader_workers=1", "test.spatial_views=3", "log.tracker=tensorboard"]
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", *free])
     assert run(recipe, tmp_path, "run").resumed_from == 1
+    assert read_recipe(tmp_path / "run").test.spatial_views == 3
+    more = load_recipe("tiny", [*SMALL, "train.epochs=1", "test.spatial_views=2"])
+    run(more, tmp_path, "run")
+    predict.predict(tmp_path / "run", tmp_path, tmp_path / "p.parquet", quiet=True, workers=1)
+    facts = json.loads((tmp_path / "p.runs.json").read_text())["run"]
+    assert (facts["views"], facts["reader"]) == ([1, 2], "exact")
 
 
 def test_the_folder_of_a_run_tells_what_it_is(samples, tmp_path):
@@ -524,3 +532,44 @@ def test_an_interrupt_tells_what_is_kept_at_any_moment(samples, tmp_path, monkey
     with pytest.raises(KeyboardInterrupt, match="is untouched"):
         loop.train(recipe, tmp_path, tmp_path / "run", resume=False, quiet=True, workers=1)
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
+
+
+def test_frames_in_another_form_are_told_when_a_run_goes_on(samples, tmp_path):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=2"])
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path, "run", on_epoch=stop)
+    shutil.rmtree(tmp_path / "run" / "frame_cache")
+    cache_frames(
+        [s.video for s in samples], tmp_path / "openbasket" / "frame_cache", frames=3,
+        short_side=32, format="raw", workers=1, quiet=True,
+    )  # fmt: skip
+    run(recipe, tmp_path, "run")
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert "format jpeg, now raw; not bit for bit the same" in log
+
+
+def test_the_hint_to_cache_asks_for_the_frames_that_are_wanted(samples, tmp_path, capsys):
+    root = tmp_path / "a b"
+    for settings, form in (
+        ([], "--recipe tiny"),
+        (["data.frames=3"], "--frames 3 --size 128 --sampling exact"),
+    ):
+        recipe = load_recipe("tiny", settings)
+        form = form.replace("128", str(recipe.data.short_side))
+        videos = [s.video for s in samples][:1]
+        read_frames(videos, root, tmp_path / "run", recipe, workers=1)
+        assert f"openbasket cache '{root}' {form}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_weights_of_ours_that_were_damaged_are_not_begun_with(samples, tmp_path):
+    run(load_recipe("tiny", [*SMALL, "train.epochs=1"]), tmp_path, "run")
+    path = tmp_path / "run" / "best.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", f"model.weights={path}"])
+    with pytest.raises(OpenBasketError, match="checksum"):
+        run(recipe, tmp_path, "next")

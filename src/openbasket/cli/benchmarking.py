@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tomllib
 from collections.abc import Sequence
@@ -117,7 +118,6 @@ def run_recipe(
     """
     from openbasket.training.loop import train
     from openbasket.training.predict import predict
-    from openbasket.training.run import BEST
 
     begun = time.monotonic()
     run = out / name
@@ -125,7 +125,7 @@ def run_recipe(
         report = train(recipe, data, run, quiet=quiet, workers=workers)
         error = None
         predictions = out / f"{name}.parquet"
-        if not _predicted(predictions, run / BEST, data, splits):
+        if not _predicted(predictions, run, recipe, data, splits):
             done = predict(run, data, predictions, splits=splits, quiet=quiet, workers=workers)
             error = f"{len(done.failures)} videos failed" if done.failures else None
     except (OpenBasketError, RuntimeError, ImportError) as fault:  # the others go on
@@ -143,16 +143,30 @@ def run_recipe(
     return Row(name, recipe.model.name, report.parameters, recipe.data.frames, {}, seconds, error)
 
 
-def _predicted(path: Path, weights: Path, data: Path, splits: Sequence[str]) -> bool:
-    """Whether a file of predictions is of these weights and of all subjects of the splits."""
-    from openbasket.dataset.reader import read_split
-    from openbasket.workspace import Workspace
+def _predicted(path: Path, run: Path, recipe: Any, data: Path, splits: Sequence[str]) -> bool:
+    """Whether predictions are of these weights, views, reader and labels, and of all subjects."""
+    from openbasket.dataset.reader import labels_hash, read_split
+    from openbasket.training.run import BEST
+    from openbasket.workspace import Workspace, run_facts_path, sha256
 
-    if not path.exists() or path.stat().st_mtime_ns < weights.stat().st_mtime_ns:
+    try:
+        facts = json.loads(run_facts_path(path).read_text(encoding="utf-8"))[run.resolve().name]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    wanted = {
-        s.subject_id for split in splits for s in read_split(data, split, require_videos=False)
+    levels, draw = recipe.data.levels, recipe.data.draw
+    parts = {
+        split: read_split(data, split, levels=levels, require_videos=False, draw=draw)
+        for split in splits
     }
+    made_with = {
+        "labels": {split: labels_hash(part, levels) for split, part in parts.items()},
+        "views": [recipe.test.temporal_views, recipe.test.spatial_views],
+        "reader": recipe.data.reader,
+        "weights": sha256(run / BEST),
+    }
+    if not path.exists() or made_with != {name: facts.get(name) for name in made_with}:
+        return False
+    wanted = {sample.subject_id for part in parts.values() for sample in part}
     return set(Workspace.read_file("predictions", path)["subject_id"]) == wanted
 
 

@@ -23,6 +23,10 @@ __all__ = ["read_ceiling", "read_facts"]
 CLIPS = 50
 
 
+#: What the tables do not tell: with what the predictions were made.
+_UNUSED = {"views", "reader", "weights"}
+
+
 class _Stated(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -30,6 +34,9 @@ class _Stated(BaseModel):
     frames: int | None = Field(None, ge=1)
     parameters: int | None = Field(None, ge=0)
     labels: dict[str, str] = {}
+    views: list[int] | None = None
+    reader: str | None = None
+    weights: str | None = None
 
 
 def read_facts(predictions: Path, runs: Sequence[str]) -> dict[str, Facts]:
@@ -58,7 +65,7 @@ def _beside(predictions: Path, runs: Sequence[str]) -> dict[str, Facts]:
     problems, found = [], {}
     for run, given in content.items():
         try:
-            found[run] = Facts(**_Stated.model_validate(given).model_dump())
+            found[run] = Facts(**_Stated.model_validate(given).model_dump(exclude=_UNUSED))
         except ValidationError as error:
             problems += [
                 Problem(

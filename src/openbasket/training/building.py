@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import nn
 
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
@@ -18,6 +17,7 @@ from openbasket.models import TEXT_MODELS, create_model
 from openbasket.models.weights import is_head, lacking
 from openbasket.progress import note
 from openbasket.skills import SKILLS
+from openbasket.training import checkpoint
 from openbasket.training.config import Recipe
 from openbasket.training.run import read_facts
 from openbasket.wording import counted
@@ -157,7 +157,7 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             "official checkpoint"
         )
     try:
-        given = load_file(path)
+        given = checkpoint.read_weights(path)
     except (SafetensorError, OSError) as error:
         raise ConfigError(
             f"model.weights: '{path}' is no whole safetensors file ({error}). 'openbasket weights convert' "

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from openbasket.errors import NotFoundError, OpenBasketError
 from openbasket.wording import counted
 from openbasket.workspace import atomic_path
 
-__all__ = ["load", "load_weights", "save", "save_weights", "scalars_of"]
+__all__ = ["load", "load_weights", "read_weights", "save", "save_weights", "scalars_of"]
 
 #: Names that are shown of each kind of weights that do not fit.
 SHOWN = 5
@@ -121,6 +121,18 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     tensors, scalars = _read(path)
     _fill(path, model, tensors)
     return scalars
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read the tensors of a safetensors file; of one of ours, which has a checksum, it is compared.
+
+    Raises:
+        OpenBasketError: the bytes of one of ours do not have the checksum.
+        SafetensorError, OSError: it is no whole safetensors file.
+    """
+    with safe_open(str(path), "pt") as file:
+        ours = "scalars" in (file.metadata() or {})
+    return _read(path)[0] if ours else load_file(path)
 
 
 def scalars_of(path: Path) -> dict[str, Any]:

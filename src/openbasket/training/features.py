@@ -25,7 +25,7 @@ from openbasket.training.data import ClipDataset, Item, Items, labels_of
 from openbasket.training.processes import on_main, over_shares
 from openbasket.training.session import Session, arithmetic
 from openbasket.video.cache import CachedFrames
-from openbasket.workspace import atomic_path
+from openbasket.workspace import atomic_path, remove_leftovers
 
 __all__ = [
     "FeatureCache",
@@ -182,7 +182,12 @@ def features_of(
             ]
         ),
     )
-    held = on_main(accelerator, lambda: [store.held(entry) for entry in cached])
+
+    def look() -> list[NDArray[np.float32] | None]:
+        remove_leftovers(folder)
+        return [store.held(entry) for entry in cached]
+
+    held = on_main(accelerator, look)
     keys = [(0, index) for index, known in enumerate(held) if known is None]
     model.eval()
 

@@ -21,7 +21,7 @@ from openbasket.dataset.frame_cache import cache_folder, sampling_facts
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, DependencyError, NotFoundError, Problem
 from openbasket.models import TEXT_MODELS
-from openbasket.progress import bar
+from openbasket.progress import bar, note
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model, load_start, own_code
 from openbasket.training.config import Recipe
@@ -174,6 +174,7 @@ def _train(
         state = checkpoint.load(out_dir / LAST, model, optimizer, averaged)
     resumed_from = state["epochs"]
     computed: int | None = None
+    settings = recipe.model_dump(mode="json")
     main = accelerator.is_main_process
     quiet = quiet or not main
     parameters = sum(p.numel() for p in model.parameters())
@@ -192,7 +193,8 @@ def _train(
                 "val_samples": len(val_samples),
             }
             if going_on:
-                folder.record(**facts)
+                _compare_reading(folder, facts["reading"], quiet)
+                folder.record(recipe=settings, **facts)
             else:
                 facts |= own_code(recipe) | ({"weights": asdict(start)} if start else {})
                 folder.begin(recipe, data, resume=resume, **facts)
@@ -263,6 +265,7 @@ def _train(
                 if on_epoch is not None:
                     on_epoch(line)
     elif main:
+        folder.record(recipe=settings)
         folder.write_metrics(state["history"])
         folder.write_card(parameters, state)
     effect = None
@@ -285,6 +288,20 @@ def _train(
         sampling_effect=effect,
         is_main=main,
     )
+
+
+def _compare_reading(folder: Folder, now: dict[str, Any], quiet: bool) -> None:
+    """Tell if a run that goes on gets its frames in another form than before."""
+    before = read_facts(folder.path).get("reading", {})
+    other = [
+        f"{name} {before[name]}, now {now.get(name)}"
+        for name in ("sampling", "frames", "every", "short_side", "format")
+        if name in before and before[name] != now.get(name)
+    ]
+    if other:
+        text = f"goes on with frames in another form: {'; '.join(other)}; not bit for bit the same"
+        folder.tell(text)
+        note(text, quiet=quiet)
 
 
 def _session_of(recipe: Recipe) -> type[Session]:

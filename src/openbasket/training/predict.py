@@ -30,7 +30,7 @@ from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
 from openbasket.wording import counted
-from openbasket.workspace import Workspace, run_facts_path, write_json
+from openbasket.workspace import Workspace, run_facts_path, sha256, write_json
 
 __all__ = ["Failure", "Predicted", "failures_path", "predict"]
 
@@ -88,8 +88,8 @@ def predict(
     Uses the weights of the epoch with the lowest validation loss. The probabilities of a subject are the
     mean of the softmax over its temporal x spatial views. A subject whose video fails has no predictions
     and is listed in :func:`failures_path`; no other video stands in for it. Beside the predictions lies
-    what evaluation tells of a run: its weights, its frames, the hash of the labels it was predicted for.
-    Under ``accelerate launch`` the subjects are shared out, and the main process writes.
+    what evaluation tells of a run: its weights, frames and views, the hash of the labels it was predicted
+    for. Under ``accelerate launch`` the subjects are shared out, and the main process writes.
 
     Args:
         run_dir: folder of :func:`openbasket.training.loop.train`.
@@ -161,7 +161,11 @@ def predict(
         Workspace.write_file("predictions", frame, out_path)
         write_json(
             run_facts_path(out_path),
-            {run_dir.resolve().name: _facts(run_dir, recipe, model, of_split)},
+            {
+                run_dir.resolve().name: _facts(
+                    run_dir, recipe, model, of_split, test, reader or data.reader
+                )
+            },
         )
         if failures:
             write_json(failures_path(out_path), [asdict(failure) for failure in failures])
@@ -213,9 +217,14 @@ def _probabilities(
 
 
 def _facts(
-    run_dir: Path, recipe: Recipe, model: nn.Module, of_split: dict[str, list[Sample]]
+    run_dir: Path,
+    recipe: Recipe,
+    model: nn.Module,
+    of_split: dict[str, list[Sample]],
+    views: TestConfig,
+    reader: Sampling,
 ) -> dict[str, Any]:
-    """What a table of results tells of a run, and which labels it was predicted for."""
+    """What a table of results tells of a run, and with what it was predicted."""
     start = read_facts(run_dir).get("weights")
     levels = recipe.data.levels
     return {
@@ -223,6 +232,9 @@ def _facts(
         "frames": recipe.data.frames,
         "parameters": sum(p.numel() for p in model.parameters()),
         "labels": {split: labels_hash(part, levels) for split, part in of_split.items()},
+        "views": [views.temporal_views, views.spatial_views],
+        "reader": reader,
+        "weights": sha256(run_dir / BEST),
     }
 
 

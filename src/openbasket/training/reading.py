@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.progress import note
-from openbasket.training.config import DataConfig, Recipe, TestConfig, recipe_names
+from openbasket.training.config import DataConfig, Recipe, TestConfig, load_recipe, recipe_names
 from openbasket.training.run import CACHE
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
@@ -68,8 +69,9 @@ def read_frames(
 
     def tell(text: str) -> None:
         own = folder != cache_folder(data_root)
-        if own and recipe.name in recipe_names():
-            text += f". For all runs: openbasket cache {data_root} --recipe {recipe.name}"
+        form = _form(recipe, taking)
+        if own and form:
+            text += f". For all runs: openbasket cache {shlex.quote(str(data_root))} {form}"
         note(text, quiet=quiet)
 
     return cache_frames(
@@ -77,3 +79,13 @@ def read_frames(
         sampling=taking.sampling, every=taking.every, any_format=True, workers=workers,
         quiet=quiet, failures=failures, tell=tell,
     )  # fmt: skip
+
+
+def _form(recipe: Recipe, taking: Taking) -> str:
+    """The options of ``openbasket cache`` that ask for such frames; empty where none do."""
+    name = recipe.name
+    if name in recipe_names() and taking_of(load_recipe(name).data) == taking:
+        return f"--recipe {name}"
+    if taking.every:
+        return ""
+    return f"--frames {taking.frames} --size {taking.size} --sampling {taking.sampling}"
