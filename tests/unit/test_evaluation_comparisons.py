@@ -35,7 +35,7 @@ def test_the_test_of_two_runs_is_right_about_chance():
     assert 0.42 <= (p < 0.5).mean() <= 0.58
     assert (sign_flip(none + 1.0, flips=2000) < 0.01).mean() > 0.95
     assert sign_flip(np.zeros((5, 1)))[0] == 1
-    assert sign_flip(np.ones((40, 1)))[0] == pytest.approx(1 / 20_001)
+    assert sign_flip(np.ones((40, 1)))[0] == pytest.approx(2 * np.exp(-20))  # Hoeffding
 
 
 def test_few_persons_cannot_be_told_apart():
@@ -116,3 +116,24 @@ def test_games_that_nobody_shares_change_nothing():
     cells = np.random.default_rng(0).random((12, 20))
     own = sparse.csr_array(np.eye(12))
     assert widening(cells, [str(i) for i in range(12)], own) == pytest.approx(np.ones(len(GROUPS)))
+
+
+def test_a_clear_difference_stays_clear_among_thousands_of_comparisons():
+    rng = np.random.default_rng(0)
+    clear = rng.uniform(0.4, 0.8, (200, 1))
+    noise = rng.normal(0, 1, (200, 1999))
+    corrected = holm(sign_flip(np.concatenate([clear, noise], axis=1), flips=2000))
+    assert corrected[0] < 1e-6
+    assert (corrected[1:] > 0.05).all()
+
+
+def test_the_bound_is_never_below_the_exact_p_value():
+    rng = np.random.default_rng(1)
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 9)).reshape(9, -1).T
+    for scale in (0.0, 0.5, 2.0):
+        differences = rng.normal(scale, 1, (9, 40))
+        exact = (np.abs(signs @ differences) >= np.abs(differences.sum(0)) - 1e-12).mean(0)
+        bound = 2 * np.exp(-(differences.sum(0) ** 2) / (2 * (differences**2).sum(0)))
+        assert (bound >= exact - 1e-12).all()
+        seen = sign_flip(differences, flips=4000)
+        assert (seen >= exact - 0.03).all()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from openbasket.cli.evaluation import Crossing
 from openbasket.cli.options import Json, Quiet, print_json, print_table, say
 
 __all__ = ["register"]
@@ -30,6 +31,7 @@ def fairness(
         float, typer.Option(min=0.0001, max=0.5, help="Chance of any false warning at all.")
     ] = 0.05,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    allow_crossing: Crossing = False,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
@@ -37,7 +39,15 @@ def fairness(
     from openbasket.evaluation.fairness import fairness as compare
     from openbasket.evaluation.fairness import fairness_table
 
-    found = compare(predictions, data, run=run, split=split, alpha=alpha, resamples=resamples)
+    found = compare(
+        predictions,
+        data,
+        run=run,
+        split=split,
+        alpha=alpha,
+        resamples=resamples,
+        allow_crossing=allow_crossing,
+    )
     if as_json:
         print_json(found.to_json())
         return

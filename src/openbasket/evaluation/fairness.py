@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from openbasket.dataset.reader import Sample, read_split
+from openbasket.dataset.reader import SPLIT_FILES, Sample, has_split, read_split
 from openbasket.errors import BadInputError, Problem, UnknownNameError
 from openbasket.evaluation import Score, dataset_levels
 from openbasket.evaluation.formats import Cell, Table, shown
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
-from openbasket.evaluation.predictions import read_predictions, to_array
+from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing
+from openbasket.evaluation.scoring import label_array
 from openbasket.leagues import LEAGUES
 from openbasket.wording import counted
 from openbasket.workspace import Workspace
@@ -235,8 +235,11 @@ def fairness(
     split: str = "test",
     alpha: float = 0.05,
     resamples: int = 2000,
+    allow_crossing: bool = False,
 ) -> Fairness:
     """Accuracy and bias of a run in every group of a split, and warnings.
+
+    What :func:`openbasket.evaluation.evaluate` refuses is refused here, too.
 
     Args:
         path: file of predictions.
@@ -245,15 +248,22 @@ def fairness(
         split: whose subjects are scored.
         alpha: chance of any false warning at all.
         resamples: of the bootstrap for the intervals.
+        allow_crossing: see :func:`openbasket.evaluation.evaluate`.
 
     Raises:
         UnknownNameError: the file has no such run.
         BadInputError: predictions that cannot be scored, or several runs and none is named.
     """
     levels = dataset_levels(root)
-    samples = read_split(root, split, levels=levels, require_videos=False)
-    frame = read_predictions(path)
-    runs = sorted(set(frame["run"]))
+    every = {
+        name: read_split(root, name, levels=levels, require_videos=False)
+        for name in SPLIT_FILES
+        if has_split(root, name) or name == split
+    }
+    samples = every[split]
+    refuse_crossing(every, allow_crossing)
+    found = {one.name: one for one in read_runs([path], every, levels)}
+    runs = sorted(found)
     if run is not None and run not in runs:
         raise UnknownNameError("run", run, runs)
     if run is None and len(runs) > 1:
@@ -261,17 +271,12 @@ def fairness(
             [Problem(str(path), None, "run", ", ".join(runs), "one run, or its name with --run")]
         )
     run = run or runs[0]
-    frame = frame.filter(pl.col("run") == run)
-    absent = sorted({s.subject_id for s in samples} - set(frame["subject_id"]))
-    if absent or not samples:
-        given = (
-            f"no prediction for {len(absent)} of {len(samples)} subjects: {', '.join(absent[:5])}"
-        )
+    subjects = [s.subject_id for s in samples]
+    probabilities = predictions_of(found[run], split, subjects, levels) if samples else None
+    if probabilities is None:
+        given = f"no prediction for {len(samples)} of {len(samples)} subjects"
         raise BadInputError([Problem(str(path), None, "subject_id", given, f"all of '{split}'")])
-    labels = np.array(
-        [[np.nan if level is None else level for level in s.levels] for s in samples], dtype=float
-    )
-    probabilities = to_array(frame, [s.subject_id for s in samples], levels)
+    labels = label_array(samples)
     persons = np.unique([s.player_id for s in samples], return_inverse=True)[1]
     whole, groups, tests = judge(
         probabilities, labels, persons, groups_of(root, samples), alpha=alpha, resamples=resamples

@@ -84,7 +84,9 @@ def write_report(
         found = None if evaluation is None else _results(evaluation)
         if found is not None:
             found["tables"] += _ablations(workspace)
-            tables, warnings = _groups(predictions, root, found["run"], found["split"])
+            tables, warnings = _groups(
+                predictions, root, found["run"], found["split"], allow_crossing
+            )
             found["tables"] += tables
             found["notes"] = [*warnings, *found["notes"]]
         missing = _missing(workspace, samples, predictions)
@@ -204,12 +206,12 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _groups(
-    predictions: Sequence[Path], root: Path, run: str, split: str
+    predictions: Sequence[Path], root: Path, run: str, split: str, allow_crossing: bool
 ) -> tuple[list[Table], list[str]]:
     """The table of groups of the run that is shown, and warnings about it; none of a baseline."""
     for path in predictions:
         if run in set(Workspace.read_file("predictions", path)["run"]):
-            found = fairness(path, root, run=run, split=split)
+            found = fairness(path, root, run=run, split=split, allow_crossing=allow_crossing)
             return [fairness_table(found)], [f"{run}: {warning}" for warning in found.warnings]
     return [], []
 
