@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
-from openbasket.dataset.reader import SPLIT_FILES
+from openbasket.dataset.reader import SPLIT_FILES, dataset_levels
 from openbasket.errors import BadInputError, NotFoundError, UnknownNameError
-from openbasket.evaluation import dataset_levels, evaluate, tables
+from openbasket.evaluation import evaluate, tables
 from openbasket.evaluation.baselines import majority, random_guess
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means, within_one_cells

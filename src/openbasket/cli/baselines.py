@@ -43,9 +43,9 @@ def baselines(
     import numpy as np
     import polars as pl
 
-    from openbasket.dataset.reader import Sample, read_split, test_splits
+    from openbasket.dataset.reader import Sample, dataset_levels, read_split, test_splits
     from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, VideoError
-    from openbasket.evaluation import dataset_levels, simple
+    from openbasket.evaluation import simple
     from openbasket.evaluation.baselines import text_only
     from openbasket.evaluation.scoring import label_array
     from openbasket.workspace import Workspace

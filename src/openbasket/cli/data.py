@@ -617,8 +617,8 @@ def instructions(
 ) -> None:
     """Write a split as questions and answers, to fine-tune a model that answers in text (LLaVA)."""
     from openbasket.dataset.export.instructions import write_instructions
+    from openbasket.dataset.reader import dataset_levels
     from openbasket.errors import ConfigError
-    from openbasket.evaluation import dataset_levels
 
     have = dataset_levels(root)
     if levels not in (None, have) and (root / "openbasket" / "manifest.json").exists():

@@ -92,9 +92,8 @@ def cache(
     """Keep the frames of every reel on disk, so that training does not decode videos again."""
     from openbasket.dataset.export.webdataset import import_shards, write_shards
     from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts, verified
-    from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
     from openbasket.errors import ConfigError, NotFoundError
-    from openbasket.evaluation import dataset_levels
     from openbasket.video.cache import FrameCache
     from openbasket.video.recording import Taking
 

@@ -16,12 +16,13 @@ from openbasket.errors import (
     WorkspaceError,
 )
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, Skill, official_level
-from openbasket.workspace import reel_folder, safe_join
+from openbasket.workspace import Workspace, reel_folder, safe_join
 
 __all__ = [
     "SPLIT_FILES",
     "TEST_SPLITS",
     "Sample",
+    "dataset_levels",
     "has_split",
     "labels_hash",
     "read_split",
@@ -86,6 +87,22 @@ def test_splits(root: Path) -> list[str]:
         for name in TEST_SPLITS
         if has_split(root, name) and read_split(root, name, require_videos=False)
     ]
+
+
+def dataset_levels(root: Path) -> int:
+    """Number of levels of a dataset: its manifest says, the official download has five.
+
+    Raises:
+        BadInputError: the manifest is damaged.
+    """
+    path = Path(root) / "openbasket" / "manifest.json"
+    if not path.exists():
+        return 5
+    try:
+        return int(Workspace(root).read_json("manifest.json")["levels"])
+    except (ValueError, KeyError, TypeError) as error:
+        problem = Problem(str(path), None, "levels", f"a damaged file ({error})", "a whole number")
+        raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
 
 
 def labels_hash(samples: Sequence[Sample], levels: int) -> str:

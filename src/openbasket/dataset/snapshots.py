@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openbasket.dataset.figures import GREY, INK, SHORT, save
-from openbasket.dataset.reader import SPLIT_FILES, Sample, has_split, read_split
+from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels, has_split, read_split
 from openbasket.errors import NotFoundError, UnknownNameError
 from openbasket.leagues import LEAGUES
 from openbasket.skills import CATEGORIES, SKILLS, level_names
@@ -162,12 +162,10 @@ def draw_snapshots(
     Raises:
         UnknownNameError, NotFoundError, VideoError: as :func:`gather`.
         ConfigError: another suffix.
+        BadInputError: the manifest is damaged.
     """
-    levels = 5
-    if (Path(root) / "openbasket" / "manifest.json").exists():
-        levels = int(Workspace(root).read_json("manifest.json")["levels"])
     path = folder / f"figure6_reels.{suffix}"
-    save(snapshots(gather(root, subject_ids, count), levels), path)
+    save(snapshots(gather(root, subject_ids, count), dataset_levels(root)), path)
     return path
 
 

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from openbasket.dataset.reader import SPLIT_FILES, TEST_SPLITS, Sample, has_split, read_split
-from openbasket.errors import BadInputError, NotFoundError, Problem
+from openbasket.dataset.reader import (
+    SPLIT_FILES,
+    TEST_SPLITS,
+    Sample,
+    dataset_levels,
+    has_split,
+    read_split,
+)
+from openbasket.errors import NotFoundError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.facts import read_ceiling
 from openbasket.evaluation.games import game_shares
@@ -17,23 +24,7 @@ from openbasket.evaluation.scoring import Scored, corrected, label_array, score_
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import Workspace
 
-__all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score", "dataset_levels", "evaluate"]
-
-
-def dataset_levels(root: Path) -> int:
-    """Number of levels of a dataset: its manifest says, the official download has five.
-
-    Raises:
-        BadInputError: the manifest is damaged.
-    """
-    path = Path(root) / "openbasket" / "manifest.json"
-    if not path.exists():
-        return 5
-    try:
-        return int(Workspace(root).read_json("manifest.json")["levels"])
-    except (ValueError, KeyError, TypeError) as error:
-        problem = Problem(str(path), None, "levels", f"a damaged file ({error})", "a whole number")
-        raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
+__all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score", "evaluate"]
 
 
 def evaluate(

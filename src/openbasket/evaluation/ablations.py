@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from openbasket.dataset.reader import read_split
-from openbasket.evaluation import Evaluation, Score, dataset_levels
+from openbasket.dataset.reader import dataset_levels, read_split
+from openbasket.evaluation import Evaluation, Score
 from openbasket.evaluation.formats import Cell, Table, latex_text, shown, text
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.predictions import read_predictions, to_array
-from openbasket.skills import SKILL_KEYS
+from openbasket.evaluation.scoring import label_array
 
 __all__ = [
     "STUDIES",
@@ -107,9 +107,7 @@ def over_draws(
     levels = dataset_levels(root)
     samples = read_split(root, split, levels=levels, require_videos=False)
     subjects = [s.subject_id for s in samples]
-    labels = np.array(
-        [[np.nan if level is None else level for level in s.levels] for s in samples], dtype=float
-    ).reshape(len(samples), len(SKILL_KEYS))
+    labels = label_array(samples)
     arrays = [
         to_array(read_predictions(path).filter(run=run), subjects, levels)
         for run, path in files.items()

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from openbasket.dataset.reader import SPLIT_FILES, Sample, has_split, read_split
+from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels, has_split, read_split
 from openbasket.errors import BadInputError, Problem, UnknownNameError
-from openbasket.evaluation import Score, dataset_levels
+from openbasket.evaluation import Score
 from openbasket.evaluation.formats import Cell, Table, shown
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means

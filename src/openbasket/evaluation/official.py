@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from openbasket.dataset.reader import Sample, labels_hash, read_split
+from openbasket.dataset.reader import Sample, dataset_levels, labels_hash, read_split
 from openbasket.errors import BadInputError, NotFoundError, Problem
-from openbasket.evaluation import dataset_levels
 from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS, SKILLS, official_level
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, run_facts_path, write_json

@@ -11,14 +11,20 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from openbasket import __version__
-from openbasket.dataset.reader import SPLIT_FILES, TEST_SPLITS, Sample, has_split, read_split
+from openbasket.dataset.reader import (
+    SPLIT_FILES,
+    TEST_SPLITS,
+    Sample,
+    dataset_levels,
+    has_split,
+    read_split,
+)
 from openbasket.dataset.statistics import statistics
 from openbasket.errors import BadInputError, ConfigError, Problem
 from openbasket.evaluation import (
     Evaluation,
     Result,
     ablations,
-    dataset_levels,
     document,
     evaluate,
 )
@@ -110,10 +116,10 @@ def write_report(
         return write_text(out, page("report.html.j2", context))
 
 
-def page(template: str, context: dict[str, Any]) -> str:
-    """One of our pages of HTML; every text in it is escaped."""
+def page(template: str, context: dict[str, Any], package: str = "openbasket.evaluation") -> str:
+    """One of a package's pages of HTML; every text in it is escaped."""
     environment = Environment(
-        loader=PackageLoader("openbasket.evaluation"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

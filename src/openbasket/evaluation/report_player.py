@@ -10,14 +10,13 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from openbasket.dataset.reader import SPLIT_FILES, Sample
-from openbasket.evaluation import dataset_levels
+from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels
 from openbasket.evaluation.figures import level_bars, radar
 from openbasket.skills import CATEGORIES, SKILLS, level_names
 from openbasket.video.frames import Uniform, frames_at
 from openbasket.workspace import REEL_FPS, Workspace
 
-__all__ = ["data_uri", "player_card", "snapshots"]
+__all__ = ["MAX_REEL_BYTES", "data_uri", "event_words", "player_card", "snapshots"]
 
 #: A reel is part of the page if it is no larger.
 MAX_REEL_BYTES = 24 << 20
@@ -25,7 +24,6 @@ SNAPSHOTS = 8
 SNAPSHOT_REELS = 4
 FPS = int(REEL_FPS)
 WORDS = {
-    "field_goal": "field goal",
     "free_throw": "free throw",
     "offensive_rebound": "offensive rebound",
     "defensive_rebound": "defensive rebound",
@@ -140,11 +138,6 @@ def _clips(workspace: Workspace, rows: pl.DataFrame) -> list[dict[str, Any]]:
     for row in rows.join(events, on=["game_id", "event_id"], maintain_order="left").iter_rows(
         named=True
     ):
-        what = WORDS.get(row["kind"], row["kind"].replace("_", " "))
-        if row["kind"] == "field_goal":
-            what = f"{row['value']}-point field goal"
-        if row["made"] is not None:
-            what += ", made" if row["made"] else ", missed"
         minutes, seconds = divmod(row["clock_s"], 60)
         clips.append(
             {
@@ -152,10 +145,20 @@ def _clips(workspace: Workspace, rows: pl.DataFrame) -> list[dict[str, Any]]:
                 "at": f"{int(row['first_frame'] / FPS // 60)}:{row['first_frame'] / FPS % 60:04.1f}",
                 "game": row["game_id"],
                 "clock": f"period {row['period']}, {int(minutes)}:{seconds:04.1f}",
-                "what": what,
+                "what": event_words(row["kind"], row["made"], row["value"]),
             }
         )
     return clips
+
+
+def event_words(kind: str, made: bool | None, value: int | None) -> str:
+    """An event in words, such as ``3-point field goal, missed``."""
+    what = WORDS.get(kind, kind.replace("_", " "))
+    if kind == "field_goal":
+        what = f"{value}-point field goal"
+    if made is not None:
+        what += ", made" if made else ", missed"
+    return what
 
 
 def snapshots(workspace: Workspace, samples: dict[str, list[Sample]]) -> list[dict[str, Any]]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.heads import SkillHeads
 from openbasket.models.positions import Source
 
-__all__ = ["DropPath", "VideoModel"]
+__all__ = ["DropPath", "Mlp", "VideoModel"]
 
 
 class VideoModel(nn.Module):
@@ -104,3 +105,22 @@ class DropPath(nn.Module):
             return x
         kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.rate
         return x * kept / (1 - self.rate)
+
+
+class Mlp(nn.Module):
+    """Two linear maps with a GELU between them; its parts have the official names.
+
+    Args:
+        width: of a token.
+        hidden: of the layer between.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Map ``(..., width)`` to the same."""
+        mixed: torch.Tensor = self.fc2(F.gelu(self.fc1(tokens)))
+        return mixed

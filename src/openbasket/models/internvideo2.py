@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from openbasket.models.base import DropPath, VideoModel
+from openbasket.models.base import DropPath, Mlp, VideoModel
 from openbasket.models.positions import Source, read_grid, resize_space, resize_time
 from openbasket.models.spec import ModelSpec
 
@@ -179,17 +179,6 @@ class _Attention(nn.Module):
         return attended
 
 
-class _Mlp(nn.Module):
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        mixed: torch.Tensor = self.fc2(F.gelu(self.fc1(tokens)))
-        return mixed
-
-
 class _Block(nn.Module):
     def __init__(
         self, width: int, heads: int, hidden: int, init_values: float, drop_path: float
@@ -200,7 +189,7 @@ class _Block(nn.Module):
         self.attn = _Attention(width, heads)
         self.ls1 = _LayerScale(width, init_values)
         self.norm2 = _RMSNorm(width, eps=1e-6)
-        self.mlp = _Mlp(width, hidden)
+        self.mlp = Mlp(width, hidden)
         self.ls2 = _LayerScale(width, init_values)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from openbasket.models.base import DropPath
+from openbasket.models.base import DropPath, Mlp
 
 __all__ = ["KERNEL", "Block", "Grid", "Memory", "PatchEmbed", "pooled"]
 
@@ -30,17 +30,6 @@ class PatchEmbed(nn.Module):
         """Map ``(B, 3, T, H, W)`` to ``(B, N, C)``."""
         patches: torch.Tensor = self.proj(clips)
         return patches.flatten(2).transpose(1, 2)
-
-
-class _Mlp(nn.Module):
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        mixed: torch.Tensor = self.fc2(F.gelu(self.fc1(tokens)))
-        return mixed
 
 
 class Block(nn.Module):
@@ -79,7 +68,7 @@ class Block(nn.Module):
         self.attn = _Attention(inputs, width, heads, grid, q_stride, kv_stride, memory)
         self.proj = nn.Linear(inputs, width) if inputs != width else None
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = _Mlp(width, round(width * mlp_ratio))
+        self.mlp = Mlp(width, round(width * mlp_ratio))
 
     def forward(
         self, tokens: torch.Tensor, former: list[Memory], kept: bool

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError, VideoError
 from openbasket.evaluation.facts import read_ceiling
-from openbasket.evaluation.report_player import WORDS
+from openbasket.evaluation.report_player import event_words
 from openbasket.progress import bar, status
 from openbasket.scouting.evidence import Segment, influence, pool_size, segments
 from openbasket.skills import SKILLS, level_names
@@ -307,18 +307,9 @@ def _shown(workspace: Workspace, rows: pl.DataFrame) -> list[str]:
     )
     joined = rows.join(events, on=["game_id", "event_id"], how="left", maintain_order="left")
     return [
-        "" if kind is None else _words(kind, made, value)
+        "" if kind is None else event_words(kind, made, value)
         for kind, made, value in joined.select("kind", "made", "value").iter_rows()
     ]
-
-
-def _words(kind: str, made: bool | None, value: int | None) -> str:
-    what = (
-        f"{value}-point field goal"
-        if kind == "field_goal"
-        else WORDS.get(kind, kind.replace("_", " "))
-    )
-    return what if made is None else f"{what}, {'made' if made else 'missed'}"
 
 
 def _check_names(data_root: Path, league: str | None, season: str | None) -> None:

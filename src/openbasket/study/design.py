@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from openbasket.dataset.reader import SPLIT_FILES, Sample, read_split
+from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels, read_split
 from openbasket.errors import (
     BadInputError,
     ConfigError,
@@ -340,7 +340,6 @@ def _labelled(design: StudyDesign, root: Path) -> tuple[list[Sample], str]:
     """The split with labels of the study's number of levels; and the file's name for messages."""
     import polars as pl
 
-    from openbasket.evaluation import dataset_levels
     from openbasket.labels.levels import level
 
     workspace = Workspace(root)

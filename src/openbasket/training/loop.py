@@ -8,7 +8,6 @@ far as its kernels are deterministic).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from typing import Any
 from accelerate.utils import set_seed
 
 from openbasket.dataset.frame_cache import cache_folder, sampling_facts
-from openbasket.dataset.reader import Sample, read_split
+from openbasket.dataset.reader import Sample, dataset_levels, read_split
 from openbasket.errors import BadInputError, ConfigError, DependencyError, NotFoundError, Problem
 from openbasket.models import TEXT_MODELS
 from openbasket.progress import bar, note
@@ -350,14 +349,9 @@ def _check_levels(root: Path, recipe: Recipe) -> None:
 
     Three-level labels would pass as five-level ones, and a reversed column be turned round wrongly.
     """
-    path = root / "openbasket" / "manifest.json"
-    if not path.exists():
+    if not (root / "openbasket" / "manifest.json").exists():
         return
-    try:
-        levels = int(json.loads(path.read_text(encoding="utf-8"))["levels"])
-    except (ValueError, KeyError, TypeError) as error:
-        problem = Problem(str(path), None, "levels", f"a damaged file ({error})", "a whole number")
-        raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
+    levels = dataset_levels(root)
     if levels != recipe.data.levels:
         raise ConfigError(
             f"recipe '{recipe.name}' has data.levels = {recipe.data.levels}; the dataset at '{root}' has "
