@@ -284,3 +284,17 @@ def test_the_official_download_without_our_folder_verifies(built):
     shutil.rmtree(built.official_labels)
     [(_, fault)] = faults(Workspace(built.root))
     assert fault == "no CSV of the official layout is there"
+
+
+def test_the_manifest_says_how_many_levels_a_split_has(tmp_path):
+    """Of three levels the official 0 of a reversed column is our 2; of five it would be 4."""
+    cells = ",".join("0" for _ in OFFICIAL_ORDER)
+    header = ",".join(["path", *(skill.name for skill in OFFICIAL_ORDER)])
+    row = f"BASKET/21-22/L/p_21_22.mp4,{cells}"
+    write_text(tmp_path / SPLIT_FILES["test"], f"{header}\n{row}\n")
+    place = SKILL_KEYS.index("defensive_consistency")
+    for levels in (None, 3):
+        if levels is not None:
+            write_json(tmp_path / "openbasket" / "manifest.json", {"levels": levels})
+        [sample] = read_split(tmp_path, "test", require_videos=False)
+        assert sample.levels[place] == (levels or 5) - 1

@@ -112,7 +112,12 @@ def labels_hash(samples: Sequence[Sample], levels: int) -> str:
 
 
 def read_split(
-    root: Path, split: str, *, levels: int = 5, require_videos: bool = True, draw: int = 0
+    root: Path,
+    split: str,
+    *,
+    levels: int | None = None,
+    require_videos: bool = True,
+    draw: int = 0,
 ) -> list[Sample]:
     """Read one split's CSV.
 
@@ -123,7 +128,8 @@ def read_split(
     Args:
         root: the dataset.
         split: one of :data:`SPLIT_FILES`.
-        levels: number of levels that the labels may have.
+        levels: number of levels that the labels may have; by default those of :func:`dataset_levels`. A
+            column that the official files reverse would else be turned round wrongly.
         require_videos: refuse rows whose reel is not there.
         draw: which draw of the reels the videos are of (``openbasket reels --draw``); ``path`` and all else
             stay as the CSV says.
@@ -141,6 +147,7 @@ def read_split(
             f"'{file}' is not there. A dataset in the official layout has it; "
             "'openbasket build' writes it for a workspace"
         )
+    levels = dataset_levels(root) if levels is None else levels
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
             rows = list(csv.reader(text))
