@@ -4,9 +4,10 @@ Participants go from the invitation to the completion code as a browser does: pa
 video page, the video itself. The server is killed (SIGKILL) several times and started again; who gets no
 answer sends the same form again. Afterwards the database is compared with what was acknowledged.
 
-Think times are exponential with mean ``--think`` seconds for each form. A person takes minutes for a video
-and the better part of one for the ratings, so that the server gets many times the requests that as many
-people would send; ``pressure`` in the output is how many times, against 11 minutes a player (supplement 10).
+Think times are exponential with mean ``--think`` seconds for each form; a video lasts ``--watch`` seconds, in
+which its page reports every five seconds. A person takes minutes for a video and the better part of one for
+the ratings, so that the server gets many times the forms that as many people would send; ``pressure`` in the
+output is how many times, against 11 minutes a player (supplement 10).
 
     python benchmarks/study_load.py
     python benchmarks/study_load.py --postgres --out benchmarks/results/study_load.json
@@ -19,6 +20,7 @@ import asyncio
 import contextlib
 import html
 import json
+import math
 import os
 import random
 import re
@@ -45,13 +47,15 @@ from openbasket.study.store import Store
 SKILLS = ("overall_shooting", "rebounds", "steals", "assists", "efficiency")
 #: Minutes a person takes for one player (supplement 10: 10 to 12).
 PLAYER_MIN = 11.0
+#: The video's page reports so often, in seconds (``study/static/watch.js``).
+BEAT_S = 5.0
 #: Seconds after a kill in which the server meets all who wait; ``p99_calm_ms`` leaves them out.
 RECOVERY_S = 10.0
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
-def open_study(folder: Path, url: str, players: int) -> Store:
-    """A study with a pool of 30 players and little videos."""
+def open_study(folder: Path, url: str, players: int, watch: float = 0.5) -> Store:
+    """A study with a pool of 30 players and little videos of ``watch`` seconds."""
     design = StudyDesign(
         dataset="ws", league="l", season="s", players=players, sessions=1, skills=SKILLS,
         attention_checks=False,
@@ -62,7 +66,7 @@ def open_study(folder: Path, url: str, players: int) -> Store:
     for number in range(30):
         (folder / "ws" / f"{number}.mp4").write_bytes(bytes(200_000))
         pool.append(
-            Player(f"p{number}_l_s", f"{number}.mp4", 0.5, dict.fromkeys(SKILLS, number % 3))
+            Player(f"p{number}_l_s", f"{number}.mp4", watch, dict.fromkeys(SKILLS, number % 3))
         )
     store.prepare(pool)
     return store
@@ -111,8 +115,8 @@ def free_port() -> int:
 class Server:
     """The study's server in a process of its own."""
 
-    def __init__(self, folder: Path, url: str, players: int) -> None:
-        self.arguments = [str(folder), url, str(players)]
+    def __init__(self, folder: Path, url: str, players: int, watch: float = 0.5) -> None:
+        self.arguments = [str(folder), url, str(players), str(watch)]
         self.port = free_port()
         self.log = (folder / "server.log").open("ab")
         self.start()
@@ -150,7 +154,9 @@ class Load:
         self.done = 0
 
 
-async def take_part(load: Load, port: int, person: int, token: str, think: float) -> None:
+async def take_part(
+    load: Load, port: int, person: int, token: str, think: float, watch: float
+) -> None:
     rng = random.Random(person)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
 
@@ -189,9 +195,11 @@ async def take_part(load: Load, port: int, person: int, token: str, think: float
             elif action == "watched":
                 video = re.search(r'src="(/media/[^"]+)"', page)[1]
                 await send("GET", video, headers={"range": "bytes=0-99999"})
-                for position in (0.2, 0.5):
-                    beat = {"form": form, "position": position, "speed": 1.0}
-                    await send("POST", "/study/beat", json=beat)
+                for beat in range(1, math.ceil(watch / BEAT_S) + 1):
+                    position = min(watch, beat * BEAT_S)
+                    await asyncio.sleep(position - (beat - 1) * BEAT_S)
+                    said = {"form": form, "position": position, "speed": 1.0}
+                    await send("POST", "/study/beat", json=said)
             elif action == "recognise":
                 data["recognised"] = "no"
             elif action == "rate":
@@ -205,12 +213,18 @@ async def take_part(load: Load, port: int, person: int, token: str, think: float
 
 
 async def run(
-    folder: Path, url: str, participants: int, players: int, kills: int, think: float
+    folder: Path,
+    url: str,
+    participants: int,
+    players: int,
+    kills: int,
+    think: float,
+    watch: float = 0.5,
 ) -> dict[str, object]:
     """Run the load and compare; returns the figures."""
-    store = open_study(folder, url, players)
+    store = open_study(folder, url, players, watch)
     people = store.invite(participants)
-    server = Server(folder, url, players)
+    server = Server(folder, url, players, watch)
     await server.ready()
     load, began = Load(), time.perf_counter()
 
@@ -222,7 +236,7 @@ async def run(
             load.killed.append(time.perf_counter())
             server.start()
 
-    tasks = [take_part(load, server.port, *person, think) for person in people]
+    tasks = [take_part(load, server.port, *person, think, watch) for person in people]
     try:
         await asyncio.gather(killer(), *tasks)
     finally:
@@ -246,6 +260,7 @@ async def run(
         "sent_again": load.retries,
         "wall_s": round(wall, 1),
         "think_s": think,
+        "watch_s": watch,
         "pressure": round(PLAYER_MIN / per_player, 1),
         "p50_ms": round(float(np.percentile(times, 50)), 1),
         "p99_ms": round(float(np.percentile(times, 99)), 1),
@@ -273,11 +288,12 @@ def compare(store: Store, load: Load) -> tuple[int, int, int, list[int]]:
     return lost, len(rows), max(0, len(rows) - most), [min(counts), max(counts)]
 
 
-def serve(folder: str, url: str, players: str, port: str) -> None:
-    from openbasket.study.serving import serve as serve_study
+def serve(folder: str, url: str, players: str, watch: str, port: str) -> None:
+    from openbasket.study.app import Study, create_app
+    from openbasket.study.serving import serve as serve_app
 
-    store = open_study(Path(folder), url, int(players))
-    serve_study(store, Path(folder) / "study.toml", port=int(port))
+    store = open_study(Path(folder), url, int(players), float(watch))
+    serve_app(create_app(Study(store, Path(folder) / "ws")), port=int(port))
 
 
 def main() -> None:
@@ -288,10 +304,17 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--think", type=float, default=4.0, help="mean seconds for each form")
+    parser.add_argument("--watch", type=float, default=15.0, help="seconds of each video")
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server, too")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/study_load.json"))
     options = parser.parse_args()
-    load = (options.participants, options.players, options.kills, options.think)
+    load = (
+        options.participants,
+        options.players,
+        options.kills,
+        options.think,
+        options.watch,
+    )
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

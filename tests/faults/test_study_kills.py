@@ -63,6 +63,15 @@ def test_a_port_that_is_taken_is_told(tmp_path):
     study_load.open_study(tmp_path, url, 2).database.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, study_load.__file__, "--serve", str(tmp_path), url, "2", port]
+        command = [
+            sys.executable,
+            study_load.__file__,
+            "--serve",
+            str(tmp_path),
+            url,
+            "2",
+            "0.5",
+            port,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert "cannot be listened on: Address already in use" in done.stderr

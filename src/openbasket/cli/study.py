@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,10 +58,17 @@ def create(
     """Check that a dataset can carry a study, and write the study file."""
     from openbasket.study.writing import create as write
 
-    found = write(
-        out, data, league=league, season=season, split=split, levels=levels, skills=skill,
-        players=players, sessions=sessions, pool=pool,
-    )  # fmt: skip
+    settings = {
+        "league": league,
+        "season": season,
+        "split": split,
+        "levels": levels,
+        "players": players,
+        "sessions": sessions,
+    }
+    optional = {"skills": skill, "pool": pool}
+    settings |= {name: value for name, value in optional.items() if value is not None}
+    found = len(write(out, data, settings))
     say(f"{out}: {counted(found, 'player')} can be drawn. Serve it: openbasket study serve {out}")
 
 
@@ -78,6 +85,14 @@ def serve(
         str | None,
         typer.Option(help="Addresses of proxies to believe, such as 127.0.0.1", show_default=False),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATASET",
+            help="Where the study file is not there yet: make it of this dataset, at /admin.",
+            show_default=False,
+        ),
+    ] = None,
     demo: Annotated[
         Path | None,
         typer.Option(
@@ -92,27 +107,38 @@ def serve(
     made and printed.
     """
     from openbasket.errors import ConfigError
-    from openbasket.study.opening import open_store
-    from openbasket.study.serving import PASSWORD_VARIABLE, set_password
+    from openbasket.study.app import Study, create_app
+    from openbasket.study.founding import Founding
+    from openbasket.study.opening import dataset_of, open_store, url_of
+    from openbasket.study.serving import PASSWORD_VARIABLE, check_url, set_password
     from openbasket.study.serving import serve as run
 
     if (file is None) == (demo is None):
         raise ConfigError("give a study file, or --demo FOLDER")
+    check_url(public_url)
     if demo is not None:
         from openbasket.cli.study_demo import make
 
         file = make(demo, quiet=quiet)
     assert file is not None
-    store = open_store(file, database)
-    made = set_password(store, os.environ.get(PASSWORD_VARIABLE))
+    address = public_url or f"http://{host}:{port}"
+    given = os.environ.get(PASSWORD_VARIABLE)
+    app: Any
+    if data is not None and not file.exists():
+        app = Founding(url_of(file, database), file, data, public_url)
+        made = set_password(app.database, given)
+        say(f"'{file}' is not there yet; make the study at {address}/admin")
+    else:
+        store = open_store(file, database)
+        made = set_password(store.database, given)
+        app = create_app(Study(store, dataset_of(file, store.design), public_url))
+        say(f"Participants: 'openbasket study invite {file}' or {address}/admin")
     if made is not None:
         say(f"Password of the administration (kept nowhere): {made}")
-    address = public_url or f"http://{host}:{port}"
-    say(f"Participants: 'openbasket study invite {file}' or {address}/admin")
     if demo is not None:
         [(_, token)] = store.invite(1, "demo")
         say(f"Take part: {address}/i/{token}")
-    run(store, file, host=host, port=port, public_url=public_url, proxy=proxy)
+    run(app, host=host, port=port, proxy=proxy)
 
 
 def invite(

@@ -40,8 +40,5 @@ def make(folder: Path, *, quiet: bool = False) -> Path:
     clip = ClipSettings(before_s=2.0, after_s=1.0, preset="ultrafast")
     build_reels(workspace, ReelSettings(4, 1, clip=clip), quiet=quiet)
     build(workspace)
-    create(
-        file, workspace.root, league=LEAGUE, season=SEASON, players=3, sessions=2,
-        skills=("overall_shooting", "rebounds", "steals", "assists", "efficiency"),
-    )  # fmt: skip
+    create(file, workspace.root, {"league": LEAGUE, "season": SEASON, "players": 3, "sessions": 2})
     return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import time
 from typing import Annotated, Any, Literal
 
@@ -12,23 +11,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field
 
 from openbasket.errors import NotFoundError
-from openbasket.study import exports, scoring, security
+from openbasket.study import exports, scoring
 from openbasket.study.app import Study
-from openbasket.study.security import ADMIN_S, PostedForm, posted, schema, set_cookie
-from openbasket.wording import counted
+from openbasket.study.door import Door
+from openbasket.study.security import PostedForm, posted, schema
 
 __all__ = ["register"]
 
-COOKIE = "study_admin"
 CSV = "text/csv; charset=utf-8"
 
 Label = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
-
-
-class LoginForm(PostedForm):
-    """The password."""
-
-    password: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class InviteForm(PostedForm):
@@ -55,57 +47,9 @@ def register(app: FastAPI, study: Study) -> None:
     """Add the pages of the administration."""
     store, tokens = study.store, study.tokens
 
-    def holder() -> str:
-        """What makes cookies void when the password changes or somebody logs out."""
-        return tokens.derive(f"{store.meta('password')} {store.meta('logouts')}")[:32]
-
-    def administrator(request: Request) -> str:
-        content = tokens.take(COOKIE, request.cookies.get(COOKIE), ADMIN_S)
-        if not isinstance(content, list) or content[0] != holder():
-            raise HTTPException(303, "Please log in.", {"location": "/admin/login"})
-        return str(content[1])
-
-    who = Depends(administrator)
-
-    def give(nonce: str) -> str:
-        return tokens.give("admin-form", [nonce, secrets.token_urlsafe(12)])
-
-    def check(nonce: str, form: str) -> str:
-        content = tokens.take("admin-form", form, ADMIN_S)
-        if not isinstance(content, list) or content[0] != nonce:
-            raise HTTPException(403, "This form is not yours, or too old. Load the page again.")
-        return str(content[1])
-
-    @app.get("/admin/login", response_class=HTMLResponse)
-    def login_page() -> Response:
-        return study.page("admin/login.html", form=give("login"), told="")
-
-    @app.post("/admin/login", openapi_extra=schema(LoginForm), response_class=HTMLResponse)
-    def login(request: Request, form: LoginForm = Depends(posted(LoginForm))) -> Response:
-        check("login", form.form)
-        address = request.client.host if request.client else "?"
-        attempt = security.may_try(store.database, address)
-        if attempt is None:
-            minutes = counted(round(security.WINDOW_S / 60), "minute")
-            text = f"There were too many wrong passwords. Try again in {minutes}."
-            raise HTTPException(429, text, {"retry-after": str(int(security.WINDOW_S))})
-        hashed = store.meta("password")
-        if hashed is None or not security.check_password(form.password, hashed):
-            told = "That is not the password."
-            return study.page("admin/login.html", 403, form=give("login"), told=told)
-        security.succeeded(store.database, attempt)
-        response = RedirectResponse("/admin", 303)
-        cookie = tokens.give(COOKIE, [holder(), secrets.token_urlsafe(16)])
-        set_cookie(response, COOKIE, cookie, ADMIN_S, https=study.https)
-        return response
-
-    @app.post("/admin/logout", openapi_extra=schema(PostedForm), response_class=HTMLResponse)
-    def logout(nonce: str = who, form: PostedForm = Depends(posted(PostedForm))) -> Response:
-        check(nonce, form.form)
-        store.set_meta("logouts", secrets.token_urlsafe(8))
-        response = RedirectResponse("/admin/login", 303)
-        response.delete_cookie(COOKIE)
-        return response
+    door = Door(store.database, tokens, study.page, https=study.https)
+    who, give, check = Depends(door.administrator), door.give, door.check
+    door.register(app)
 
     @app.get("/admin", response_class=HTMLResponse)
     def overview(nonce: str = who) -> Response:

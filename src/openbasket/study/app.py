@@ -11,14 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
-from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.exceptions import HTTPException as AnyHTTPException
 
 from openbasket.errors import WorkspaceError
 from openbasket.skills import BY_KEY, level_names
@@ -27,7 +21,6 @@ from openbasket.study.design import StudyDesign
 from openbasket.study.security import (
     PARTICIPANT_S,
     FormFault,
-    Guard,
     PostedForm,
     Tokens,
     posted,
@@ -35,12 +28,12 @@ from openbasket.study.security import (
     set_cookie,
 )
 from openbasket.study.store import Refused, Store, View
+from openbasket.study.web import Pages, web_app
 from openbasket.workspace import safe_join
 
 __all__ = ["Study", "create_app"]
 
 logger = logging.getLogger("openbasket.study")
-HERE = Path(__file__).parent
 COOKIE = "study"
 
 #: What participants are told about the skills; (question, what it means).
@@ -106,8 +99,7 @@ class Study:
     """
 
     def __init__(self, store: Store, root: Path, public_url: str | None = None) -> None:
-        secret = store.meta("secret")
-        if secret is None:
+        if not store.prepared():
             raise WorkspaceError("the players of this study have not been drawn")
         self.store = store
         self.root = root
@@ -115,20 +107,9 @@ class Study:
         self.https = bool(public_url and public_url.startswith("https://"))
         self.design: StudyDesign = store.design
         self.pool = store.pool()
-        self.tokens = Tokens(secret)
+        self.tokens = Tokens(store.database.secret())
         self.levels = level_names(self.design.levels)
-        self.pages = Environment(
-            loader=PackageLoader("openbasket.study"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.pages.globals.update(design=self.design)
-
-    def page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page from its template."""
-        return HTMLResponse(self.pages.get_template(name).render(**values), status)
+        self.page = Pages(self.design)
 
     def person(self, request: Request) -> int | None:
         """Whose cookie this is."""
@@ -201,15 +182,11 @@ def create_app(study: Study) -> FastAPI:
         study.store.database.close()
         logger.info("stopped")
 
-    app = FastAPI(
-        title="openbasket study", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life
-    )
+    app = web_app(study.store.database, study.page, life, https=study.https)
     app.state.study = study
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _participant(app, study)
     admin.register(app, study)
-    _faults(app, study)
-    app.add_middleware(Guard, https=study.https)
+    _form_faults(app, study)
     return app
 
 
@@ -334,31 +311,8 @@ def _participant(app: FastAPI, study: Study) -> None:
             path, media_type="video/mp4", headers={"cache-control": "private, max-age=3600"}
         )
 
-    @app.get("/healthz")
-    def healthz() -> JSONResponse:
-        try:
-            with store.database.read() as session:
-                session.execute(text("SELECT 1"))
-        except SQLAlchemyError:
-            return JSONResponse({"status": "no database"}, 503)
-        return JSONResponse({"status": "ok"})
 
-
-def _faults(app: FastAPI, study: Study) -> None:
-    titles = {403: "Not allowed", 404: "Not found", 429: "Too many tries", 503: "Please try again"}
-
-    @app.exception_handler(AnyHTTPException)
-    async def told(_: Request, error: AnyHTTPException) -> Response:
-        text = str(error.detail)
-        page = study.page(
-            "message.html",
-            error.status_code,
-            title=titles.get(error.status_code, "That did not work"),
-            text=text,
-        )
-        page.headers.update(error.headers or {})
-        return page
-
+def _form_faults(app: FastAPI, study: Study) -> None:
     @app.exception_handler(FormFault)
     def form_fault(request: Request, error: FormFault) -> Response:
         person = study.person(request)
@@ -366,20 +320,3 @@ def _faults(app: FastAPI, study: Study) -> None:
         if view is None or request.url.path.startswith("/admin"):
             return study.page("message.html", 422, title="That did not work", text=str(error))
         return study.show(view, status=422, told=str(error), values=error.values)
-
-    @app.exception_handler(RequestValidationError)
-    async def no_sense(_: Request, __: RequestValidationError) -> Response:
-        return JSONResponse({"error": "This request cannot be read."}, 422)
-
-    @app.exception_handler(SQLAlchemyError)
-    async def database(_: Request, error: SQLAlchemyError) -> Response:
-        logger.error("database", exc_info=error)
-        text = "Your answer may not have been stored. Please go back to the study and see."
-        return study.page("message.html", 503, title=titles[503], text=text)
-
-    @app.exception_handler(Exception)
-    async def unforeseen(_: Request, error: Exception) -> Response:
-        logger.error("fault", exc_info=error)
-        return study.page(
-            "message.html", 500, title="A fault of ours", text="It was noted. Please try again."
-        )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from openbasket.errors import ConfigError, WorkspaceError
+from openbasket.study.models import Meta
 
 __all__ = ["Database", "database_url"]
 
@@ -122,6 +124,28 @@ class Database:
         engine: Engine = self.engine.execution_options(writes=True)
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def meta(self, key: str) -> str | None:
+        """A fact of the study as a whole."""
+        with self.read() as session:
+            found = session.get(Meta, key)
+            return None if found is None else found.value
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Store such a fact, over what was there."""
+        with self.write() as session:
+            session.merge(Meta(key=key, value=value))
+
+    def secret(self) -> str:
+        """What signs cookies and forms; made when it is first asked for."""
+        with self.write() as session:
+            if not self.sqlite:
+                session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            found = session.get(Meta, "secret")
+            if found is None:
+                found = Meta(key="secret", value=secrets.token_urlsafe(48))
+                session.add(found)
+            return found.value
 
     def close(self) -> None:
         """Close all connections."""

@@ -11,7 +11,7 @@ from openbasket.study.design import StudyDesign, draw_players, load_design
 from openbasket.study.store import Store
 from openbasket.workspace import Workspace, safe_join
 
-__all__ = ["DATABASE_VARIABLE", "dataset_of", "open_store"]
+__all__ = ["DATABASE_VARIABLE", "dataset_of", "open_store", "url_of"]
 
 #: Environment variable with the database's URL, which may hold a password.
 DATABASE_VARIABLE = "OPENBASKET_STUDY_DATABASE"
@@ -20,6 +20,11 @@ DATABASE_VARIABLE = "OPENBASKET_STUDY_DATABASE"
 def dataset_of(file: Path, design: StudyDesign) -> Path:
     """The dataset of a study; relative paths begin at the study file."""
     return (file.parent / design.dataset).absolute()
+
+
+def url_of(file: Path, database: str | None = None) -> str:
+    """The database of a study: what is given, what the environment says, or SQLite beside the file."""
+    return database_url(file, database or os.environ.get(DATABASE_VARIABLE))
 
 
 def open_store(file: Path, database: str | None = None) -> Store:
@@ -37,7 +42,7 @@ def open_store(file: Path, database: str | None = None) -> Store:
     design = load_design(file)
     root = dataset_of(file, design)
     Workspace(root)
-    url = database_url(file, database or os.environ.get(DATABASE_VARIABLE))
+    url = url_of(file, database)
     # What is wrong with the dataset is told before a database is made.
     new = url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
     players = draw_players(design, root) if new else None

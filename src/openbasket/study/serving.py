@@ -6,16 +6,13 @@ import logging
 import secrets
 import socket
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from openbasket.errors import ConfigError
-from openbasket.study.app import Study, create_app
-from openbasket.study.opening import dataset_of
-from openbasket.study.security import JsonLines, hash_password
-from openbasket.study.store import Store
+from openbasket.study.database import Database
+from openbasket.study.security import App, JsonLines, hash_password
 
-__all__ = ["PASSWORD_VARIABLE", "serve", "set_password"]
+__all__ = ["PASSWORD_VARIABLE", "check_url", "serve", "set_password"]
 
 #: Environment variable with the administration's password.
 PASSWORD_VARIABLE = "OPENBASKET_STUDY_PASSWORD"  # noqa: S105 - a name
@@ -23,11 +20,11 @@ PASSWORD_VARIABLE = "OPENBASKET_STUDY_PASSWORD"  # noqa: S105 - a name
 GRACE_S = 10
 
 
-def set_password(store: Store, given: str | None) -> str | None:
+def set_password(database: Database, given: str | None) -> str | None:
     """Store the administration's password.
 
     Args:
-        store: of the study.
+        database: of the study.
         given: the password; where there is none, the stored one stays, or a new one is made.
 
     Returns:
@@ -36,40 +33,38 @@ def set_password(store: Store, given: str | None) -> str | None:
     Raises:
         ConfigError: it is too short.
     """
-    if given is None and store.meta("password") is not None:
+    if given is None and database.meta("password") is not None:
         return None
     password = given if given is not None else secrets.token_urlsafe(12)
-    store.set_meta("password", hash_password(password))
+    database.set_meta("password", hash_password(password))
     return password if given is None else None
 
 
-def serve(
-    store: Store,
-    file: Path,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    public_url: str | None = None,
-    proxy: str | None = None,
-) -> None:
+def check_url(public_url: str | None) -> str | None:
+    """The same URL.
+
+    Raises:
+        ConfigError: it is no URL of a web server.
+    """
+    if public_url is not None and urlsplit(public_url).scheme not in ("http", "https"):
+        raise ConfigError(f"public URL '{public_url}'; allowed: http://... or https://...")
+    return public_url
+
+
+def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | None = None) -> None:
     """Serve a study until SIGTERM or SIGINT; requests under way are answered first.
 
     Args:
-        store: an open study.
-        file: its study file.
+        app: of a study, or of one to be made.
         host: address to listen on.
         port: port to listen on; 0 for any that is free.
-        public_url: how people reach the server, such as ``https://study.example.org``.
         proxy: addresses whose ``X-Forwarded-*`` headers are believed, with commas between them.
 
     Raises:
-        ConfigError: the address cannot be listened on, or the URL is not one.
+        ConfigError: the address cannot be listened on.
     """
     import uvicorn
 
-    if public_url is not None and urlsplit(public_url).scheme not in ("http", "https"):
-        raise ConfigError(f"public URL '{public_url}'; allowed: http://... or https://...")
-    study = Study(store, dataset_of(file, store.design), public_url)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("openbasket.study", "uvicorn"):
@@ -77,7 +72,7 @@ def serve(
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)
     config = uvicorn.Config(
-        create_app(study),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -96,6 +91,9 @@ def serve(
         )
     except OSError as error:
         raise ConfigError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+    # Connections inherit it; asyncio sets it on sockets that name their protocol only. Without it the
+    # body of an answer waits 40 ms for the browser to acknowledge the headers.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
         logging.getLogger("openbasket.study").info(
             "listening", extra={"facts": {"host": host, "port": listening.getsockname()[1]}}

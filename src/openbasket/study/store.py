@@ -105,7 +105,6 @@ class Store:
             session.add_all(
                 [
                     Meta(key="design", value=fixed),
-                    Meta(key="secret", value=secrets.token_urlsafe(48)),
                     Meta(key="state", value="open"),
                     Meta(key="assigning", value=""),
                 ]
@@ -144,14 +143,11 @@ class Store:
 
     def meta(self, key: str) -> str | None:
         """A fact of the study as a whole."""
-        with self.database.read() as session:
-            found = session.get(Meta, key)
-            return None if found is None else found.value
+        return self.database.meta(key)
 
     def set_meta(self, key: str, value: str) -> None:
         """Store such a fact, over what was there."""
-        with self.database.write() as session:
-            session.merge(Meta(key=key, value=value))
+        self.database.set_meta(key, value)
 
     def pool(self) -> dict[str, Player]:
         """The players that may be shown."""

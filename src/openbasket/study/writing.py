@@ -4,95 +4,79 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from openbasket.errors import ConfigError, WorkspaceError
-from openbasket.study.design import (
-    DEFAULT_SKILLS,
-    StudyDesign,
-    describe_fault,
-    draw_players,
-)
+from openbasket.study.design import Player, StudyDesign, describe_fault, draw_players
 from openbasket.workspace import Workspace, write_text
 
 __all__ = ["create"]
 
+#: What participants read; then, what may not change once players are drawn, and all else.
+_TEXTS = ("title", "contact")
+_FIXED = (
+    "dataset", "league", "season", "split", "levels", "skills", "players", "sessions", "pool",
+    "attention_checks", "seed",
+)  # fmt: skip
+_REST = ("min_watched", "max_speed", "max_failed_checks", "break_after_min")
 
-def create(
-    file: Path,
-    root: Path,
-    *,
-    league: str,
-    season: str,
-    split: str = "test",
-    levels: int = 3,
-    skills: Sequence[str] | None = None,
-    players: int = 5,
-    sessions: int = 3,
-    pool: int | None = None,
-) -> int:
-    """Check that a dataset can carry a study, and write its file; return how many players there are.
+
+def create(file: Path, root: Path, settings: Mapping[str, Any]) -> list[Player]:
+    """Check that a dataset can carry a study, and write its file; return the players that were drawn.
+
+    Args:
+        file: to be written.
+        root: the dataset.
+        settings: of :class:`StudyDesign`, all but ``dataset``; what is not there is as its defaults.
 
     Raises:
-        ConfigError: settings that are not allowed.
+        ConfigError: settings that are not allowed, all of them in one message.
         WorkspaceError: the file is there already, or there is no such dataset.
         BadInputError: all that the dataset lacks.
     """
     if file.exists():
         raise WorkspaceError(f"'{file}' is there already; give another name with --out")
     Workspace(root)
-    settings = {
-        "dataset": os.path.relpath(root, file.parent),
-        "league": league,
-        "season": season,
-        "split": split,
-        "levels": levels,
-        "skills": list(skills or DEFAULT_SKILLS),
-        "players": players,
-        "sessions": sessions,
-        **({} if pool is None else {"pool": pool}),
-    }
     try:
-        design = StudyDesign.model_validate(settings)
+        design = StudyDesign.model_validate(
+            {**settings, "dataset": os.path.relpath(root, file.parent)}
+        )
     except ValidationError as error:
         faults = "\n".join(f"  - {describe_fault(dict(e))}" for e in error.errors())
         raise ConfigError(f"this study cannot be:\n{faults}") from None
-    found = len(draw_players(design, root))
-    write_text(file, _toml(design, settings))
-    return found
+    players = draw_players(design, root)
+    write_text(file, _toml(design))
+    return players
 
 
-def _toml(design: StudyDesign, settings: dict[str, object]) -> str:
+def _toml(design: StudyDesign) -> str:
+    values = design.model_dump(mode="json", exclude_none=True)
+
+    def lines(*names: str) -> list[str]:
+        return [line(name, values[name]) for name in names if name in values]
+
     def line(name: str, value: object) -> str:
         return f"{name} = {json.dumps(value, ensure_ascii=False)}"
 
-    texts = {"title": design.title, "contact": design.contact}
-    rest = {
-        "seed": design.seed,
-        "min_watched": design.min_watched,
-        "max_speed": design.max_speed,
-        "attention_checks": design.attention_checks,
-        "max_failed_checks": design.max_failed_checks,
-        "break_after_min": design.break_after_min,
-    }
-    lines = [
+    content = [
         "# A study of openbasket. What participants see: title, contact, consent.",
-        *(line(*item) for item in texts.items()),
+        *lines(*_TEXTS),
         "consent = [",
         *(f"  {json.dumps(paragraph, ensure_ascii=False)}," for paragraph in design.consent),
         "]",
         "",
         "# Who is rated, in what. These may not change once the study is open.",
-        *(line(*item) for item in settings.items()),
+        *lines(*_FIXED),
         "",
-        *(line(*item) for item in rest.items()),
+        *lines(*_REST),
         "",
         "# The first group whose rule holds is a participant's.",
     ]
-    for group in design.groups:
-        lines += ["[[groups]]", *(line(*item) for item in group.model_dump().items()), ""]
-    lines += ["[pay]", *(line(*item) for item in design.pay.model_dump().items())]
-    return "\n".join(lines) + "\n"
+    for group in values["groups"]:
+        content += ["[[groups]]", *(line(*item) for item in group.items()), ""]
+    content += ["[pay]", *(line(*item) for item in values["pay"].items())]
+    return "\n".join(content) + "\n"

@@ -1,0 +1,106 @@
+"""What all web applications of the study have: pages, static files, answers to faults, ``/healthz``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from openbasket.study.database import Database
+from openbasket.study.security import Guard
+
+__all__ = ["Pages", "web_app"]
+
+logger = logging.getLogger("openbasket.study")
+HERE = Path(__file__).parent
+TITLES = {403: "Not allowed", 404: "Not found", 429: "Too many tries", 503: "Please try again"}
+
+
+class Pages:
+    """Makes pages of templates.
+
+    Args:
+        design: what the templates call so: something with ``title`` and ``contact``.
+    """
+
+    def __init__(self, design: object) -> None:
+        self.templates = Environment(
+            loader=PackageLoader("openbasket.study"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.templates.globals.update(design=design)
+
+    def __call__(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page from its template."""
+        return HTMLResponse(self.templates.get_template(name).render(**values), status)
+
+
+def web_app(
+    database: Database,
+    page: Pages,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    *,
+    https: bool = False,
+) -> FastAPI:
+    """An application without pages of its own.
+
+    Args:
+        database: that must answer for the application to be healthy.
+        page: makes the pages.
+        lifespan: what is done at start and end.
+        https: whether people reach it through https.
+    """
+    app = FastAPI(
+        title="openbasket study", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.add_middleware(Guard, https=https)
+
+    @app.get("/healthz")
+    def healthz() -> JSONResponse:
+        try:
+            with database.read() as session:
+                session.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            return JSONResponse({"status": "no database"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    @app.exception_handler(HTTPException)
+    async def told(_: Request, error: HTTPException) -> Response:
+        title = TITLES.get(error.status_code, "That did not work")
+        answer = page("message.html", error.status_code, title=title, text=str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def no_sense(_: Request, __: RequestValidationError) -> Response:
+        return JSONResponse({"error": "This request cannot be read."}, 422)
+
+    @app.exception_handler(SQLAlchemyError)
+    async def no_database(_: Request, error: SQLAlchemyError) -> Response:
+        logger.error("database", exc_info=error)
+        told = "Your answer may not have been stored. Please go back to the study and see."
+        return page("message.html", 503, title=TITLES[503], text=told)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> Response:
+        logger.error("fault", exc_info=error)
+        return page(
+            "message.html", 500, title="A fault of ours", text="It was noted. Please try again."
+        )
+
+    return app
