@@ -18,12 +18,16 @@ from study_studies import LEAGUE, SEASON, dataset
 from benchmarks.study_load import free_port
 
 selenium = pytest.importorskip("selenium")
+axe_playwright_python = pytest.importorskip("axe_playwright_python")
 from selenium import webdriver  # noqa: E402
 from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text() + (
+    ";axe.run().then(r => JSON.stringify(r.violations))"
+)
 PASSWORD = "correct horse battery"
 pytestmark = [
     pytest.mark.slow,
@@ -123,15 +127,12 @@ class Browser:
         assert boxes[place].is_selected()
 
     def sound(self, width: int) -> None:
-        """Nothing sticks out; axe (where it is at hand) finds nothing to complain of."""
+        """Nothing sticks out, and axe finds nothing to complain of."""
         wide = self.driver.execute_script("return document.documentElement.scrollWidth")
         assert wide <= width
-        axe = os.environ.get("OPENBASKET_AXE")  # node_modules/axe-core/axe.min.js
-        if axe:
-            script = Path(axe).read_text() + ";axe.run().then(r => JSON.stringify(r.violations))"
-            asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
-            found = self.driver.execute_cdp_cmd("Runtime.evaluate", asked)
-            assert json.loads(found["result"]["value"]) == []
+        asked = {"expression": AXE, "awaitPromise": True, "returnByValue": True}
+        found = self.driver.execute_cdp_cmd("Runtime.evaluate", asked)
+        assert json.loads(found["result"]["value"]) == []
 
 
 def gone(element) -> bool:
@@ -189,13 +190,68 @@ def test_three_participants_from_consent_to_the_pay_list(served):
             browser.driver.quit()
     browser = Browser(1200, 900)
     try:
-        browser.driver.get(f"{base}/admin")
-        browser.driver.find_element(By.ID, "password").send_keys(PASSWORD + Keys.ENTER)
-        wait(lambda: browser.title() == "Progress")
-        browser.sound(1200)
+        log_in(browser, base, "Progress", 1200)
         pay = browser.driver.execute_async_script(
             "const done = arguments[0]; fetch('/admin/export/pay.csv').then(r => r.text()).then(done)"
         )
     finally:
         browser.driver.quit()
     assert all(code in pay for code in codes)
+
+
+def log_in(browser: Browser, base: str, title: str, width: int) -> None:
+    browser.driver.get(f"{base}/admin")
+    browser.sound(width)
+    browser.driver.find_element(By.ID, "password").send_keys(PASSWORD + Keys.ENTER)
+    wait(lambda: browser.title() == title)
+    browser.sound(width)
+
+
+def set_players(browser: Browser, count: int) -> None:
+    field = browser.driver.find_element(By.ID, "players")
+    field.clear()
+    field.send_keys(str(count))
+    browser.go_on(browser.driver.find_element(By.CSS_SELECTOR, "main button"))
+
+
+def test_a_study_is_made_in_the_browser(tmp_path):
+    dataset(tmp_path / "ws")
+    file, port = tmp_path / "new.toml", free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "openbasket",
+        "study",
+        "serve",
+        file,
+        "--data",
+        tmp_path / "ws",
+    ]
+    environment = os.environ | {"OPENBASKET_STUDY_PASSWORD": PASSWORD}
+    server = subprocess.Popen(
+        [*command, "--port", str(port)], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        wait(lambda: httpx.get(f"{base}/healthz").status_code == 200)
+        browser = Browser(1200, 900)
+        try:
+            log_in(browser, base, "Make a study", 1200)
+            set_players(browser, 50)
+            told = browser.driver.find_element(By.CSS_SELECTOR, "[role=alert]").text
+            assert "150 players" in told
+            assert "at most 18" in told
+            browser.sound(1200)
+            set_players(browser, 2)
+            assert browser.title() == "Progress"
+        finally:
+            browser.driver.quit()
+        browser = Browser(375, 800, keyboard=True)
+        try:
+            log_in(browser, base, "Progress", 375)
+        finally:
+            browser.driver.quit()
+    finally:
+        server.terminate()
+        assert server.wait(20) in (0, -15)
+    assert "players = 2" in file.read_text()
