@@ -114,7 +114,7 @@ def test_all_that_can_be_set_is_set(admin, tmp_path):
         ({"levels": "5"}, "labels of 3 levels"),
         ({"levels": "4"}, "fill in every field"),
         ({"title": "a\x01b"}, "fill in every field"),
-        ({"consent": "x" * 201}, "at most 200"),
+        ({"consent": "x" * 2001}, "at most 2000"),
         ({"threshold": "inf"}, "fill in every field"),
         ({"extra": "1"}, "fill in every field"),
         ({"skill_steals": None, "skill_rebounds": None, "skill_assists": None,

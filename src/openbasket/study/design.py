@@ -41,6 +41,7 @@ __all__ = [
 DEFAULT_SKILLS = ("overall_shooting", "rebounds", "steals", "assists", "efficiency")
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+Paragraph = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class _Section(BaseModel):
@@ -97,7 +98,7 @@ class StudyDesign(_Section):
 
     title: Text = "How good are these basketball players?"
     contact: Text = "the study's team"
-    consent: Annotated[list[Text], Field(min_length=1, max_length=30)] = [
+    consent: Annotated[list[Paragraph], Field(min_length=1, max_length=30)] = [
         "You will watch highlight videos of basketball players and say how good you think they are.",
         "Taking part is voluntary. You can stop at any time by closing the page, and you may ask us to "
         "delete your answers.",

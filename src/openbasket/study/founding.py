@@ -45,7 +45,7 @@ logger = logging.getLogger("openbasket.study")
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_CONTROL)]
 Paragraphs = Annotated[
-    str, Field(min_length=1, max_length=8000, pattern=r"^[^\x00-\x09\x0b\x0c\x0e-\x1f\x7f]*$")
+    str, Field(min_length=1, max_length=20_000, pattern=r"^[^\x00-\x09\x0b\x0c\x0e-\x1f\x7f]*$")
 ]
 Number = Annotated[int, Field(ge=0, le=10_000)]
 Money = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
