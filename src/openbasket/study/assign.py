@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 __all__ = ["choose", "order", "skill_order"]
 
@@ -35,8 +36,6 @@ def order(
         shown_at: (player, place) -> how often; places count from 0 through all sessions.
         rng: for ties.
     """
-    from scipy.optimize import linear_sum_assignment
-
     # The squares make two places that were used once cheaper than one that was used twice.
     cost = np.array(
         [

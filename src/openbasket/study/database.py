@@ -59,7 +59,7 @@ class Database:
         self._writer = threading.Lock()
         if self.sqlite:
             self.engine = create_engine(
-                parsed, connect_args={"timeout": 15}, pool_size=8, max_overflow=40
+                parsed, connect_args={"timeout": 15}, pool_size=48, max_overflow=0
             )
             event.listen(self.engine, "connect", _durable)
             event.listen(self.engine, "begin", _begin)
@@ -70,8 +70,8 @@ class Database:
                     "options": f"-c statement_timeout={_TIMEOUT_MS}",
                     "connect_timeout": 10,
                 },
-                pool_size=10,
-                max_overflow=10,
+                pool_size=20,  # opened as they are needed, and kept
+                max_overflow=0,
                 pool_pre_ping=True,
             )
         self.migrate()

@@ -43,6 +43,8 @@ class Pages:
             lstrip_blocks=True,
         )
         self.templates.globals.update(design=design)
+        for name in self.templates.list_templates(["html"]):
+            self.templates.get_template(name)  # compiled before anybody waits for it
 
     def __call__(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from its template."""
