@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from openbasket.evaluation.metrics import group_means
+from openbasket.evaluation.games import Sharing
+from openbasket.evaluation.influence import influence_of_means
+from openbasket.evaluation.metrics import GROUPS, group_means
 
-__all__ = ["bootstrap", "cluster_weights", "ends"]
+__all__ = [
+    "FEW_PERSONS",
+    "Basis",
+    "all_tied",
+    "bootstrap",
+    "cluster_weights",
+    "ends",
+    "interval_of_means",
+    "persons_of",
+    "settled",
+]
+
+#: Resamples of fewer persons tell too little: there are less than 500 of five.
+FEW_PERSONS = 6
 
 
 def cluster_weights(
@@ -62,3 +79,107 @@ def ends(drawn: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndar
     partly = known.any(axis=0) & ~whole
     found[:, partly] = np.nanquantile(drawn[:, partly], [tail, 1 - tail], axis=0)
     return found[0], found[1]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the intervals of some numbers rest on, beside their resamples.
+
+    Args:
+        persons: ``(n,)``, how many have a label.
+        factors: ``(n,)``, by how much games widen, of :meth:`openbasket.evaluation.games.Sharing.factors`.
+        bottom, top: the least and the largest that a number can be.
+        bounded: whether the numbers are means of cells from ``bottom`` to ``top``.
+        sure: ``(n,)`` bool, numbers that are the same whoever is drawn, such as the accuracy of a guess that
+            gives every level the same probability.
+    """
+
+    persons: np.ndarray
+    factors: np.ndarray
+    bottom: float = -np.inf
+    top: float = np.inf
+    bounded: bool = False
+    sure: np.ndarray | None = None
+
+
+def settled(
+    value: np.ndarray, low: np.ndarray, high: np.ndarray, basis: Basis
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of intervals: those of resamples, widened by games; where these say nothing, others or none.
+
+    Resamples say nothing where fewer than :data:`FEW_PERSONS` persons have a label, and where they are all
+    equal, as of a skill that is right for everyone. Means of cells then get the interval of Clopper and
+    Pearson (1934) of as many yes-or-no answers as there are persons, less what games take: as wide as that of
+    any cells in the same bounds. Other numbers get none.
+
+    Args:
+        value: ``(n,)``, the numbers.
+        low: ``(n,)``, lower ends of the resamples; NaN where there is no interval, which stays so.
+        high: ``(n,)``, upper ends.
+        basis: what they rest on.
+    """
+    from scipy.stats import beta
+
+    equal = high - low < 1e-12
+    sure = np.zeros(len(value), bool) if basis.sure is None else basis.sure & equal
+    instead = ((basis.persons < FEW_PERSONS) | equal) & ~np.isnan(low) & ~sure
+    lower = np.maximum(value - basis.factors * (value - low), basis.bottom)
+    upper = np.minimum(value + basis.factors * (high - value), basis.top)
+    lower[instead] = upper[instead] = np.nan
+    if basis.bounded:
+        size = basis.top - basis.bottom
+        for i in np.flatnonzero(instead & (basis.persons > 1)):
+            count = basis.persons[i] / basis.factors[i] ** 2
+            hits = count * min(max((value[i] - basis.bottom) / size, 0.0), 1.0)
+            ends_of = beta.ppf([0.025, 0.975], [hits, hits + 1], [count - hits + 1, count - hits])
+            lower[i], upper[i] = basis.bottom + size * np.where(
+                np.isnan(ends_of), [0.0, 1.0], ends_of
+            )
+    return lower, upper
+
+
+def interval_of_means(
+    cells: np.ndarray,
+    clusters: Sequence[str],
+    weights: np.ndarray | None,
+    shares: Any = None,
+    *,
+    bounds: tuple[float, float] | None = (0.0, 1.0),
+) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of every group's mean: resamples, games and few people all heeded.
+
+    Args:
+        cells: ``(subjects, 20)``, NaN where there is no label.
+        clusters: the person of each subject.
+        weights: of :func:`cluster_weights` for the same clusters.
+        shares: of :func:`openbasket.evaluation.games.game_shares`, or ``None`` where games are not known.
+        bounds: of the cells; ``None`` for numbers of either sign, which have no interval from few people.
+
+    Returns:
+        Lower and upper ends, each ``(len(GROUPS),)``; NaN where there is none.
+    """
+    values, known = influence_of_means(cells)
+    factors = np.ones(len(GROUPS))
+    if shares is not None and weights is not None:
+        factors = Sharing(shares, clusters).factors(values, known)
+    bottom, top = bounds or (-np.inf, np.inf)
+    basis = Basis(
+        persons_of(known, clusters), factors, bottom, top, bounds is not None, all_tied(cells)
+    )
+    return settled(group_means(cells)[0], *bootstrap(cells, weights), basis)
+
+
+def persons_of(known: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
+    """How many persons each column of ``(subjects, n)`` bool has."""
+    of_subject = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)[1]
+    return np.array([len(np.unique(of_subject[column])) for column in known.T])
+
+
+def all_tied(cells: np.ndarray) -> np.ndarray:
+    """Groups in which every cell is the same share of a point, as where all levels are equally likely."""
+    tied = []
+    for _, members in GROUPS:
+        part = cells[:, members]
+        found = part[~np.isnan(part)]
+        tied.append(bool(len(found)) and np.ptp(found) < 1e-12 and found[0] % 1 != 0)
+    return np.array(tied)

@@ -13,7 +13,15 @@ import numpy as np
 from openbasket.dataset.reader import Sample
 from openbasket.evaluation import games
 from openbasket.evaluation.comparisons import holm, letters, person_points, sign_flip
-from openbasket.evaluation.intervals import cluster_weights, ends
+from openbasket.evaluation.influence import influences
+from openbasket.evaluation.intervals import (
+    Basis,
+    all_tied,
+    cluster_weights,
+    ends,
+    persons_of,
+    settled,
+)
 from openbasket.evaluation.metrics import (
     CELLS,
     GROUPS,
@@ -71,8 +79,7 @@ def score_split(
         seed: of the bootstrap and of the signs of the tests.
     """
     results: list[Result] = []
-    means: dict[str, np.ndarray] = {}
-    points: dict[str, np.ndarray] = {}
+    compared: list[Comparison] = []
     for part, rows in parts.items():
         picked = [samples[row] for row in rows]
         labels = label_array(picked)
@@ -81,13 +88,22 @@ def score_split(
         names = tuple(CELLS) if part else tuple(METRICS)
         once = np.ones((1, len(rows)), dtype=np.float32)
         once_and_drawn = once if weights is None else np.concatenate([once, weights])
+        sharing = None
+        if shares is not None and weights is not None:
+            sharing = games.Sharing(shares[rows], persons)
+        sides: dict[str, _Side] = {}
         for (run, model), array in runs.items():
             probabilities = array[rows]
             measured = measure(probabilities, labels, once_and_drawn, names)
-            cells = accuracy_cells(probabilities, labels)
+            influence, known = influences(probabilities, labels, names if sharing else ())
             scores = _scores(probabilities, labels, measured)
-            if shares is not None and weights is not None:
-                scores = _widened(scores, probabilities, labels, persons, shares[rows])
+            if weights is not None:
+                people = persons_of(known, persons)
+                for name in names:
+                    factors = sharing.factors(influence[name], known) if sharing else 1.0
+                    scores[name] = _settled(
+                        name, scores[name], probabilities, labels, people, factors
+                    )
             matrices = {} if part else _matrices(probabilities, labels)
             results.append(
                 Result(
@@ -102,16 +118,28 @@ def score_split(
                 )
             )
             if not part:
-                points[run] = person_points(cells, persons)
-                if weights is not None:
-                    means[run] = measured["accuracy"][1:, _MEAN]
-    return Scored(results, _compare(split, points, means, seed))
+                sides[run] = _Side(
+                    person_points(accuracy_cells(probabilities, labels), persons),
+                    None if weights is None else measured["accuracy"][1:, _MEAN],
+                    influence["accuracy"][:, _MEAN] if sharing else None,
+                )
+        if not part:
+            labelled = (~np.isnan(labels)).any(axis=1)
+            compared = _compare(split, sides, sharing, labelled, seed)
+    return Scored(results, compared)
 
 
 def corrected(scored: Sequence[Scored]) -> tuple[list[Result], list[Comparison]]:
-    """Results with their letters, and comparisons with p values corrected for all of them together."""
+    """Results with their letters, and comparisons with p values corrected for all of them together.
+
+    Baselines compared with each other ask nothing about a run: they are a family of their own.
+    """
     every = [comparison for part in scored for comparison in part.comparisons]
-    p = holm(np.array([comparison.p for comparison in every]))
+    baselines = {(r.split, r.run) for part in scored for r in part.results if r.model == "baseline"}
+    among = np.array([{(c.split, c.one), (c.split, c.other)} <= baselines for c in every], bool)
+    p = np.array([comparison.p for comparison in every])
+    for family in (among, ~among):
+        p[family] = holm(p[family])
     every = [replace(c, p_holm=float(value)) for c, value in zip(every, p, strict=True)]
     different = {(c.split, frozenset((c.one, c.other))): not c.is_noise for c in every}
     results = []
@@ -173,33 +201,33 @@ def _centred(name: str, drawn: np.ndarray, value: np.ndarray) -> np.ndarray:
     return moved
 
 
-def _widened(
-    scores: dict[str, dict[str, Score]],
+def _settled(
+    name: str,
+    scores: dict[str, Score],
     probabilities: np.ndarray,
     labels: np.ndarray,
-    persons: Sequence[str],
-    shares: Any,
-) -> dict[str, dict[str, Score]]:
-    """The means of cells with the intervals that games widen."""
-    wider = dict(scores)
-    for name, cells_of in CELLS.items():
-        factors = games.widening(cells_of(probabilities, labels), persons, shares)
-        top = 1.0 if METRICS[name].unit == "percent" else probabilities.shape[-1] - 1.0
-        wider[name] = {
-            group: _stretched(score, float(factor), top)
-            for (group, score), factor in zip(scores[name].items(), factors, strict=True)
-        }
-    return wider
-
-
-def _stretched(score: Score, factor: float, top: float) -> Score:
-    if score.value is None or score.low is None or score.high is None:
-        return score
-    return replace(
-        score,
-        low=max(0.0, score.value - factor * (score.value - score.low)),
-        high=min(top, score.value + factor * (score.high - score.value)),
+    people: np.ndarray,
+    factors: np.ndarray | float,
+) -> dict[str, Score]:
+    """Scores of a metric with intervals that heed games and few people."""
+    unit = METRICS[name].unit
+    value, low, high = (
+        np.array([getattr(score, end) for score in scores.values()], dtype=float)
+        for end in ("value", "low", "high")
     )
+    basis = Basis(
+        people,
+        np.broadcast_to(factors, len(value)),
+        -1.0 if unit == "coefficient" else 0.0,
+        probabilities.shape[-1] - 1.0 if unit == "levels" else 1.0,
+        name in CELLS,
+        all_tied(CELLS[name](probabilities, labels)) if name in CELLS else None,
+    )
+    lower, upper = settled(value, low, high, basis)
+    return {
+        group: replace(score, low=_number(a), high=_number(b))
+        for (group, score), a, b in zip(scores.items(), lower.tolist(), upper.tolist(), strict=True)
+    }
 
 
 def _matrices(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list[list[float]]]:
@@ -211,34 +239,57 @@ def _matrices(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list[l
     }
 
 
+@dataclass(frozen=True)
+class _Side:
+    """Mean accuracy of a run: points of persons, resamples, and influence of subjects where games count."""
+
+    points: np.ndarray
+    drawn: np.ndarray | None
+    influence: np.ndarray | None
+
+
 def _compare(
-    split: str, points: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], seed: int
+    split: str,
+    sides: Mapping[str, _Side],
+    sharing: games.Sharing | None,
+    labelled: np.ndarray,
+    seed: int,
 ) -> list[Comparison]:
     """Every two runs, the better first; the order of files changes nothing."""
-    total = {run: float(values.sum()) for run, values in points.items()}
-    pairs = list(combinations(sorted(points, key=lambda run: (-total[run], run)), 2))
+    total = {run: float(side.points.sum()) for run, side in sides.items()}
+    pairs = list(combinations(sorted(sides, key=lambda run: (-total[run], run)), 2))
     if not pairs:
         return []
-    differences = np.stack([points[one] - points[other] for one, other in pairs], axis=1)
-    p = sign_flip(differences, seed)
-    found = []
-    for number, (one, other) in enumerate(pairs):
-        low = high = None
-        if one in means:
-            low, high = (float(e[0]) for e in ends((means[one] - means[other])[:, None]))
-        found.append(
-            Comparison(
-                split,
-                one,
-                other,
-                total[one] - total[other],
-                low,
-                high,
-                float(p[number]),
-                float(p[number]),
-            )
+    points = np.stack([sides[one].points - sides[other].points for one, other in pairs], axis=1)
+    factors = np.ones(len(pairs))
+    if sharing is not None:
+        apart = [(sides[one].influence, sides[other].influence) for one, other in pairs]
+        influence = np.stack([a - b for a, b in apart if a is not None and b is not None], axis=1)
+        known = np.repeat(labelled[:, None], len(pairs), axis=1)
+        factors = sharing.factors(influence, known)
+    p = sign_flip(points, seed, factors=factors)
+    value = np.array([total[one] - total[other] for one, other in pairs])
+    low = high = np.full(len(pairs), np.nan)
+    drawn = [(sides[one].drawn, sides[other].drawn) for one, other in pairs]
+    resampled = [a - b for a, b in drawn if a is not None and b is not None]
+    if resampled:
+        low, high = ends(np.stack(resampled, axis=1))
+        persons = np.full(len(pairs), len(points))
+        basis = Basis(persons, factors, -1.0, 1.0, sure=np.abs(value) < 1e-12)
+        low, high = settled(value, low, high, basis)
+    return [
+        Comparison(
+            split,
+            one,
+            other,
+            float(value[i]),
+            _number(float(low[i])),
+            _number(float(high[i])),
+            float(p[i]),
+            float(p[i]),
         )
-    return found
+        for i, (one, other) in enumerate(pairs)
+    ]
 
 
 def _number(value: float) -> float | None:
