@@ -82,12 +82,12 @@ def test_a_difference_has_an_interval_and_a_p_value_that_heed_games():
     cells[:, 1:] = cells[:, :1]
     base = rng.normal(size=cells.shape)
     alone = paired(base + cells, base, PERSONS)
-    games = paired(base + cells, base, PERSONS, shares)
+    games = paired(base + cells, base, PERSONS, Sharing(shares, PERSONS))
     assert games.difference == pytest.approx(alone.difference)
     assert (games.high - games.low > 1.3 * (alone.high - alone.low)).all()
     assert (games.p > alone.p).all()
     cells[:] = np.nan
-    assert np.isnan(paired(base + cells, base, PERSONS, shares).p).all()
+    assert np.isnan(paired(base + cells, base, PERSONS, Sharing(shares, PERSONS)).p).all()
 
 
 def split_of(rng, shares, of_games):

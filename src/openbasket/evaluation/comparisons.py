@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -94,7 +93,7 @@ def paired(
     one: np.ndarray,
     other: np.ndarray,
     clusters: Sequence[str],
-    shares: Any = None,
+    sharing: Sharing | None = None,
     *,
     resamples: int = 2000,
     seed: int = 0,
@@ -105,17 +104,17 @@ def paired(
         one: ``(subjects, 20)``; a cell counts where neither is NaN.
         other: likewise.
         clusters: the person of each subject.
-        shares: of :func:`openbasket.evaluation.games.game_shares`, or ``None`` where games are not known.
+        sharing: who shares games with whom; ``None`` where games are not known.
         resamples: of the bootstrap.
         seed: of the bootstrap and of the signs.
     """
     cells = one - other
     weights = cluster_weights(clusters, resamples, seed)
-    low, high = interval_of_means(cells, clusters, weights, shares, bounds=None)
+    low, high = interval_of_means(cells, clusters, weights, sharing, bounds=None)
     values, known = influence_of_means(cells)
     factors = np.ones(len(GROUPS))
-    if shares is not None:
-        factors = Sharing(shares, clusters).factors(values, known)
+    if sharing is not None:
+        factors = sharing.factors(values, known)
     points = np.stack([person_points(cells[:, members], clusters) for _, members in GROUPS], axis=1)
     p = np.where(known.any(axis=0), sign_flip(points, seed, factors=factors), np.nan)
     return Paired(group_means(cells)[0], low, high, p)

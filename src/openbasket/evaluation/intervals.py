@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -142,7 +141,7 @@ def interval_of_means(
     cells: np.ndarray,
     clusters: Sequence[str],
     weights: np.ndarray | None,
-    shares: Any = None,
+    sharing: Sharing | None = None,
     *,
     bounds: tuple[float, float] | None = (0.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -152,16 +151,18 @@ def interval_of_means(
         cells: ``(subjects, 20)``, NaN where there is no label.
         clusters: the person of each subject.
         weights: of :func:`cluster_weights` for the same clusters.
-        shares: of :func:`openbasket.evaluation.games.game_shares`, or ``None`` where games are not known.
+        sharing: who shares games with whom; ``None`` where games are not known.
         bounds: of the cells; ``None`` for numbers of either sign, which have no interval from few people.
 
     Returns:
         Lower and upper ends, each ``(len(GROUPS),)``; NaN where there is none.
     """
+    if weights is None:
+        return bootstrap(cells, weights)
     values, known = influence_of_means(cells)
     factors = np.ones(len(GROUPS))
-    if shares is not None and weights is not None:
-        factors = Sharing(shares, clusters).factors(values, known)
+    if sharing is not None:
+        factors = sharing.factors(values, known)
     bottom, top = bounds or (-np.inf, np.inf)
     basis = Basis(
         persons_of(known, clusters), factors, bottom, top, bounds is not None, all_tied(cells)
