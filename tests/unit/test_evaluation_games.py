@@ -14,7 +14,7 @@ from openbasket.dataset.reader import Sample
 from openbasket.evaluation.comparisons import paired, sign_flip
 from openbasket.evaluation.games import Sharing, game_shares
 from openbasket.evaluation.influence import influence_of_means, influences
-from openbasket.evaluation.metrics import GROUPS, METRICS, measure
+from openbasket.evaluation.metrics import CELLS, GROUPS, METRICS, measure
 from openbasket.evaluation.scoring import corrected, score_split
 from openbasket.skills import SKILL_KEYS
 
@@ -31,9 +31,11 @@ def answers(rng, subjects=80, skills=20, levels=5):
 
 def test_influences_are_the_slopes_of_the_metrics():
     probabilities, labels = answers(np.random.default_rng(0))
-    found, known = influences(probabilities, labels)
-    assert set(found) == set(METRICS)
-    assert known.shape == (80, len(GROUPS))
+    cells = {name: cells_of(probabilities, labels) for name, cells_of in CELLS.items()}
+    found = influences(probabilities, labels, cells)
+    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(
+        METRICS, (80, len(GROUPS))
+    )
     for subject in (0, 33):
         weights = np.ones((2, 80))
         weights[:, subject] += [1e-3, -1e-3]

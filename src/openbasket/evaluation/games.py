@@ -74,7 +74,7 @@ class Sharing:
         self._squares = self._games.multiply(self._games).tocsr()
         self._within = self._games.multiply(persons).tocsr()
         self._own = self._games.diagonal()
-        self._grams: dict[bytes, np.ndarray] = {}
+        self._solved: dict[bytes, np.ndarray] = {}
 
     def factors(self, values: np.ndarray, known: np.ndarray) -> np.ndarray:
         """By which factor games widen the interval of each column's sum, at least 1.
@@ -111,20 +111,19 @@ class Sharing:
             ]
         )
         shared = (weights * (self._games @ weights - self._within @ weights)).sum(axis=0)
-        grams = self._moments(known)
-        variances = np.zeros(values.shape[1])
-        for column in np.flatnonzero((known.sum(axis=0) >= 3) & (found[2] > 0)):
-            variances[column] = np.linalg.lstsq(grams[column], found[:, column], rcond=1e-9)[0][0]
+        variances = np.einsum("na,an->n", self._moments(known), found)
+        variances[known.sum(axis=0) < 3] = 0
         return np.asarray(np.maximum(variances, 0) * np.maximum(shared, 0))
 
-    def _moments(self, known: np.ndarray) -> list[np.ndarray]:
-        """The equations of the variances, ``(3, 3)`` for each column; the same rows share theirs."""
+    def _moments(self, known: np.ndarray) -> np.ndarray:
+        """What turns moments into the variance of games: ``(n, 3)``, one for each set of rows."""
         keys = [np.packbits(column).tobytes() for column in known.T]
-        missing = {key: place for place, key in enumerate(keys) if key not in self._grams}
+        missing = {key: place for place, key in enumerate(keys) if key not in self._solved}
         if missing:
             made = self._made(known[:, list(missing.values())].astype(float))
-            self._grams |= dict(zip(missing, made, strict=True))
-        return [self._grams[key] for key in keys]
+            solved = np.linalg.pinv(made, rcond=1e-9, hermitian=True)[:, 0]
+            self._solved |= dict(zip(missing, solved, strict=True))
+        return np.stack([self._solved[key] for key in keys])
 
     def _made(self, rows: np.ndarray) -> np.ndarray:
         """Products of the centred kernels of games, persons and subjects: ``(n, 3, 3)``."""

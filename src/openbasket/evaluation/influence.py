@@ -7,44 +7,49 @@ of a subject is the slope of that function along what the subject puts into the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from openbasket.evaluation.metrics import CELLS, GROUPS, METRICS, Finish, over_groups
+from openbasket.evaluation.metrics import GROUPS, METRICS, Finish, over_groups
 
-__all__ = ["influence_of_means", "influences"]
+__all__ = ["influence_of_means", "influences", "labelled_groups"]
 
 #: Step of a slope, in shares of a cell's weight among all.
 _STEP = 1e-4
 
 
 def influences(
-    probabilities: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = tuple(METRICS)
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    cells: Mapping[str, np.ndarray],
+    names: tuple[str, ...] = tuple(METRICS),
+) -> dict[str, np.ndarray]:
     """Influence of each subject on each metric of each group, times the number of subjects.
 
     Args:
         probabilities: ``(subjects, 20, levels)``; NaN where a model gave no level.
         labels: ``(subjects, 20)``, NaN where there is none.
+        cells: of the metrics that are means of cells, ``(subjects, 20)`` each.
         names: of the metrics.
 
     Returns:
-        Name -> ``(subjects, len(GROUPS))``, and which subjects have a label in the group, likewise.
+        Name -> ``(subjects, len(GROUPS))``.
     """
     found = {}
     columns_of: dict[object, np.ndarray] = {}
     for name in names:
-        if name in CELLS:
-            found[name] = influence_of_means(CELLS[name](probabilities, labels))[0]
+        if name in cells:
+            found[name] = influence_of_means(cells[name])[0]
             continue
         metric = METRICS[name]
         if metric.columns not in columns_of:
             columns_of[metric.columns] = metric.columns(probabilities, labels)
         columns = columns_of[metric.columns]
-        slopes = _slopes(metric.finish, columns.sum(axis=0))
-        each = np.einsum("nsk,sk->ns", columns, slopes)
-        defined = ~np.isnan(metric.finish(columns.sum(axis=0)))
-        found[name] = len(labels) * _of_groups(each, defined)
-    return found, _labelled(~np.isnan(labels))
+        sums = columns.sum(axis=0)
+        each = np.einsum("nsk,sk->ns", columns, _slopes(metric.finish, sums))
+        found[name] = len(labels) * _of_groups(each, ~np.isnan(metric.finish(sums)))
+    return found
 
 
 def influence_of_means(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +66,7 @@ def influence_of_means(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     filled = np.where(known, cells, 0.0)
     centred = np.where(known, cells - filled.sum(axis=0) / np.maximum(counts, 1), 0.0)
     each = centred * len(cells) / np.maximum(counts, 1)
-    return _of_groups(each, counts > 0), _labelled(known)
+    return _of_groups(each, counts > 0), labelled_groups(known)
 
 
 def _slopes(finish: Finish, sums: np.ndarray) -> np.ndarray:
@@ -81,5 +86,6 @@ def _of_groups(each: np.ndarray, defined: np.ndarray) -> np.ndarray:
     return np.asarray(np.nan_to_num(over_groups(np.where(defined, each, np.nan))))
 
 
-def _labelled(known: np.ndarray) -> np.ndarray:
+def labelled_groups(known: np.ndarray) -> np.ndarray:
+    """Which subjects have a label in each group: ``(subjects, 20)`` -> ``(subjects, len(GROUPS))``."""
     return np.stack([known[:, members].any(axis=1) for _, members in GROUPS], axis=1)

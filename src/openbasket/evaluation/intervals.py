@@ -14,6 +14,7 @@ from openbasket.evaluation.metrics import GROUPS, group_means
 __all__ = [
     "FEW_PERSONS",
     "Basis",
+    "PersonDraws",
     "all_tied",
     "bootstrap",
     "cluster_weights",
@@ -25,6 +26,8 @@ __all__ = [
 
 #: Resamples of fewer persons tell too little: there are less than 500 of five.
 FEW_PERSONS = 6
+#: Resamples that are no farther apart are equal: single precision tells no less.
+_EQUAL = 2e-6
 
 
 def cluster_weights(
@@ -46,6 +49,37 @@ def cluster_weights(
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     return draws[:, of_subject].astype(np.float32)
+
+
+class PersonDraws:
+    """Sums over subjects, once and for each resample of persons.
+
+    Args:
+        clusters: the person of each subject.
+        resamples: how many.
+        seed: of the draws, which are those of :func:`cluster_weights`.
+    """
+
+    def __init__(self, clusters: Sequence[str], resamples: int, seed: int) -> None:
+        from scipy import sparse
+
+        names, of_subject = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+        count = len(of_subject)
+        self._member = sparse.csr_array(
+            (np.ones(count), (of_subject, np.arange(count))), (len(names), count)
+        )
+        self.weights = cluster_weights(names.tolist(), resamples, seed)
+
+    def sums(self, columns: np.ndarray) -> np.ndarray:
+        """``(subjects, k)`` -> ``(1 + resamples, k)``: the data's own, and one for each resample.
+
+        Resamples are added in single precision, which is exact for counts and ties of two.
+        """
+        once = columns.astype(float).sum(axis=0)[None]
+        if self.weights is None:
+            return np.asarray(once)
+        of_persons = (self._member @ columns.astype(float)).astype(np.float32)
+        return np.asarray(np.concatenate([once, self.weights @ of_persons]))
 
 
 def bootstrap(
@@ -72,10 +106,15 @@ def ends(drawn: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndar
     """Percentile interval of each column of ``(resamples, n)``; NaN is no draw, only NaN gives NaN."""
     found = np.full((2, drawn.shape[1]), np.nan)
     tail = (1 - level) / 2
-    known = ~np.isnan(drawn)
-    whole = known.all(axis=0)
-    found[:, whole] = np.quantile(drawn[:, whole], [tail, 1 - tail], axis=0)
-    partly = known.any(axis=0) & ~whole
+    ordered = np.sort(drawn.T, axis=1)  # NaN last
+    whole = ~np.isnan(ordered[:, -1])
+    for row, share in enumerate((tail, 1 - tail)):
+        place = share * (len(drawn) - 1)
+        below = int(place)
+        above = min(below + 1, len(drawn) - 1)
+        step = ordered[:, above] - ordered[:, below]
+        found[row, whole] = (ordered[:, below] + (place - below) * step)[whole]
+    partly = ~np.isnan(ordered[:, 0]) & ~whole
     found[:, partly] = np.nanquantile(drawn[:, partly], [tail, 1 - tail], axis=0)
     return found[0], found[1]
 
@@ -119,12 +158,13 @@ def settled(
     """
     from scipy.stats import beta
 
-    equal = high - low < 1e-12
+    equal = high - low < _EQUAL
     sure = np.zeros(len(value), bool) if basis.sure is None else basis.sure & equal
     instead = ((basis.persons < FEW_PERSONS) | equal) & ~np.isnan(low) & ~sure
     lower = np.maximum(value - basis.factors * (value - low), basis.bottom)
     upper = np.minimum(value + basis.factors * (high - value), basis.top)
     lower[instead] = upper[instead] = np.nan
+    lower[sure] = upper[sure] = value[sure]
     if basis.bounded:
         size = basis.top - basis.bottom
         for i in np.flatnonzero(instead & (basis.persons > 1)):
@@ -178,9 +218,9 @@ def persons_of(known: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
 
 def all_tied(cells: np.ndarray) -> np.ndarray:
     """Groups in which every cell is the same share of a point, as where all levels are equally likely."""
+    least, most = np.fmin.reduce(cells), np.fmax.reduce(cells)
     tied = []
     for _, members in GROUPS:
-        part = cells[:, members]
-        found = part[~np.isnan(part)]
-        tied.append(bool(len(found)) and np.ptp(found) < 1e-12 and found[0] % 1 != 0)
+        low, high = np.fmin.reduce(least[list(members)]), np.fmax.reduce(most[list(members)])
+        tied.append(high - low < 1e-12 and low % 1 != 0)
     return np.array(tied)

@@ -13,11 +13,11 @@ import numpy as np
 from openbasket.dataset.reader import Sample
 from openbasket.evaluation import games
 from openbasket.evaluation.comparisons import holm, letters, person_points, sign_flip
-from openbasket.evaluation.influence import influences
+from openbasket.evaluation.influence import influences, labelled_groups
 from openbasket.evaluation.intervals import (
     Basis,
+    PersonDraws,
     all_tied,
-    cluster_weights,
     ends,
     persons_of,
     settled,
@@ -26,9 +26,10 @@ from openbasket.evaluation.metrics import (
     CELLS,
     GROUPS,
     METRICS,
-    accuracy_cells,
     confusion,
     measure,
+    over_groups,
+    ratio,
 )
 from openbasket.evaluation.results import Comparison, Result, Score
 from openbasket.skills import SKILL_KEYS
@@ -80,52 +81,45 @@ def score_split(
     """
     results: list[Result] = []
     compared: list[Comparison] = []
+    every = label_array(samples)
+    cells_of = {
+        key: {name: cells(array, every) for name, cells in CELLS.items()}
+        for key, array in runs.items()
+    }
     for part, rows in parts.items():
-        picked = [samples[row] for row in rows]
-        labels = label_array(picked)
+        picked, labels = [samples[row] for row in rows], every[rows]
         persons = [sample.player_id for sample in picked]
-        weights = cluster_weights(persons, resamples, seed)
-        names = tuple(CELLS) if part else tuple(METRICS)
-        once = np.ones((1, len(rows)), dtype=np.float32)
-        once_and_drawn = once if weights is None else np.concatenate([once, weights])
+        known = ~np.isnan(labels)
+        drawn = PersonDraws(persons, resamples, seed)
+        counts = drawn.sums(known)
         sharing = None
-        if shares is not None and weights is not None:
+        if shares is not None and drawn.weights is not None:
             sharing = games.Sharing(shares[rows], persons)
+        people = persons_of(labelled_groups(known), persons)
         sides: dict[str, _Side] = {}
-        for (run, model), array in runs.items():
+        for key, array in runs.items():
             probabilities = array[rows]
-            measured = measure(probabilities, labels, once_and_drawn, names)
-            influence, known = influences(probabilities, labels, names if sharing else ())
-            scores = _scores(probabilities, labels, measured)
-            if weights is not None:
-                people = persons_of(known, persons)
-                for name in names:
-                    factors = sharing.factors(influence[name], known) if sharing else 1.0
-                    scores[name] = _settled(
-                        name, scores[name], probabilities, labels, people, factors
-                    )
+            cells = {name: made[rows] for name, made in cells_of[key].items()}
+            measured = _measured(cells, known, drawn, counts)
+            if not part:
+                names = tuple(name for name in METRICS if name not in CELLS)
+                measured |= measure(probabilities, labels, drawn.sums, names)
+            influence: dict[str, np.ndarray] = {}
+            if sharing is not None:
+                influence = influences(probabilities, labels, cells, tuple(measured))
+            scores = _scores(probabilities, labels, measured, cells, people, sharing, influence)
             matrices = {} if part else _matrices(probabilities, labels)
             results.append(
-                Result(
-                    run,
-                    model,
-                    split,
-                    part,
-                    len(rows),
-                    len(set(persons)),
-                    scores,
-                    confusion=matrices,
-                )
+                Result(*key, split, part, len(rows), len(set(persons)), scores, confusion=matrices)
             )
             if not part:
-                sides[run] = _Side(
-                    person_points(accuracy_cells(probabilities, labels), persons),
-                    None if weights is None else measured["accuracy"][1:, _MEAN],
+                sides[key[0]] = _Side(
+                    person_points(cells["accuracy"], persons),
+                    None if drawn.weights is None else measured["accuracy"][1:, _MEAN],
                     influence["accuracy"][:, _MEAN] if sharing else None,
                 )
         if not part:
-            labelled = (~np.isnan(labels)).any(axis=1)
-            compared = _compare(split, sides, sharing, labelled, seed)
+            compared = _compare(split, sides, sharing, known.any(axis=1), seed)
     return Scored(results, compared)
 
 
@@ -158,8 +152,23 @@ def _value(result: Result) -> float | None:
     return result.scores["accuracy"]["mean"].value
 
 
+def _measured(
+    cells: Mapping[str, np.ndarray], known: np.ndarray, drawn: PersonDraws, counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Means of cells of each group: name -> ``(1 + resamples, len(GROUPS))``, the value first."""
+    filled = [np.where(known, made, 0.0) for made in cells.values()]
+    sums = np.split(drawn.sums(np.concatenate(filled, axis=1)), len(filled), axis=1)
+    return {name: over_groups(ratio(part, counts)) for name, part in zip(cells, sums, strict=True)}
+
+
 def _scores(
-    probabilities: np.ndarray, labels: np.ndarray, measured: Mapping[str, np.ndarray]
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    measured: Mapping[str, np.ndarray],
+    cells: Mapping[str, np.ndarray],
+    people: np.ndarray,
+    sharing: games.Sharing | None,
+    influence: Mapping[str, np.ndarray],
 ) -> dict[str, dict[str, Score]]:
     """Scores of each metric, whose first row is the value and whose others are the resamples."""
     known = ~np.isnan(labels)
@@ -174,16 +183,26 @@ def _scores(
         )
         for name, members in GROUPS
     ]
+    groups = labelled_groups(known)
     scores: dict[str, dict[str, Score]] = {}
     for metric, rows in measured.items():
         value = rows[0]
         low = high = np.full(len(GROUPS), np.nan)
         if len(rows) > 1:
-            low, high = ends(_centred(metric, rows[1:], value))
+            unit = METRICS[metric].unit
+            basis = Basis(
+                people,
+                sharing.factors(influence[metric], groups) if sharing else np.ones(len(GROUPS)),
+                -1.0 if unit == "coefficient" else 0.0,
+                probabilities.shape[-1] - 1.0 if unit == "levels" else 1.0,
+                metric in cells,
+                all_tied(cells[metric]) if metric in cells else None,
+            )
+            low, high = settled(value, *ends(_centred(metric, rows[1:], value)), basis)
         numbers = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
         scores[metric] = {
-            name: Score(_number(middle), _number(lower), _number(upper), count, cells, silent)
-            for (name, count, cells, silent), (middle, lower, upper) in zip(
+            name: Score(_number(middle), _number(lower), _number(upper), count, size, silent)
+            for (name, count, size, silent), (middle, lower, upper) in zip(
                 bases, numbers, strict=True
             )
         }
@@ -199,35 +218,6 @@ def _centred(name: str, drawn: np.ndarray, value: np.ndarray) -> np.ndarray:
         return drawn
     moved: np.ndarray = np.maximum(drawn - drawn.mean(axis=0) + value, 0.0)
     return moved
-
-
-def _settled(
-    name: str,
-    scores: dict[str, Score],
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    people: np.ndarray,
-    factors: np.ndarray | float,
-) -> dict[str, Score]:
-    """Scores of a metric with intervals that heed games and few people."""
-    unit = METRICS[name].unit
-    value, low, high = (
-        np.array([getattr(score, end) for score in scores.values()], dtype=float)
-        for end in ("value", "low", "high")
-    )
-    basis = Basis(
-        people,
-        np.broadcast_to(factors, len(value)),
-        -1.0 if unit == "coefficient" else 0.0,
-        probabilities.shape[-1] - 1.0 if unit == "levels" else 1.0,
-        name in CELLS,
-        all_tied(CELLS[name](probabilities, labels)) if name in CELLS else None,
-    )
-    lower, upper = settled(value, low, high, basis)
-    return {
-        group: replace(score, low=_number(a), high=_number(b))
-        for (group, score), a, b in zip(scores.items(), lower.tolist(), upper.tolist(), strict=True)
-    }
 
 
 def _matrices(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list[list[float]]]:
