@@ -40,7 +40,7 @@ def influences(
     columns_of: dict[object, np.ndarray] = {}
     for name in names:
         if name in cells:
-            found[name] = influence_of_means(cells[name])[0]
+            found[name] = _of_means(cells[name])
             continue
         metric = METRICS[name]
         if metric.columns not in columns_of:
@@ -61,12 +61,16 @@ def influence_of_means(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         ``(subjects, len(GROUPS))``, and which subjects have a label in the group, likewise.
     """
+    return _of_means(cells), labelled_groups(~np.isnan(cells))
+
+
+def _of_means(cells: np.ndarray) -> np.ndarray:
     known = ~np.isnan(cells)
     counts = known.sum(axis=0)
     filled = np.where(known, cells, 0.0)
     centred = np.where(known, cells - filled.sum(axis=0) / np.maximum(counts, 1), 0.0)
     each = centred * len(cells) / np.maximum(counts, 1)
-    return _of_groups(each, counts > 0), labelled_groups(known)
+    return _of_groups(each, counts > 0)
 
 
 def _slopes(finish: Finish, sums: np.ndarray) -> np.ndarray:
@@ -88,4 +92,6 @@ def _of_groups(each: np.ndarray, defined: np.ndarray) -> np.ndarray:
 
 def labelled_groups(known: np.ndarray) -> np.ndarray:
     """Which subjects have a label in each group: ``(subjects, 20)`` -> ``(subjects, len(GROUPS))``."""
-    return np.stack([known[:, members].any(axis=1) for _, members in GROUPS], axis=1)
+    count = known.shape[1]
+    rest = [known[:, members].any(axis=1) for _, members in GROUPS[count:]]
+    return np.concatenate([known, np.stack(rest, axis=1)], axis=1)

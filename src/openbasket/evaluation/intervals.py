@@ -218,9 +218,8 @@ def persons_of(known: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
 
 def all_tied(cells: np.ndarray) -> np.ndarray:
     """Groups in which every cell is the same share of a point, as where all levels are equally likely."""
-    least, most = np.fmin.reduce(cells), np.fmax.reduce(cells)
-    tied = []
-    for _, members in GROUPS:
-        low, high = np.fmin.reduce(least[list(members)]), np.fmax.reduce(most[list(members)])
-        tied.append(high - low < 1e-12 and low % 1 != 0)
-    return np.array(tied)
+    low, high = np.fmin.reduce(cells), np.fmax.reduce(cells)
+    rest = [list(members) for _, members in GROUPS[cells.shape[1] :]]
+    low = np.append(low, [np.fmin.reduce(low[members]) for members in rest])
+    high = np.append(high, [np.fmax.reduce(high[members]) for members in rest])
+    return np.asarray((high - low < 1e-12) & (low % 1 != 0))
