@@ -47,8 +47,15 @@ def cluster_weights(
     if len(names) < 2:
         return None
     rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return draws[:, of_subject].astype(np.float32)
+    size = len(names)
+    draws = np.empty((resamples, size), dtype=np.float32)
+    for row in draws:
+        row[:] = np.bincount(rng.integers(0, size, size, dtype=np.int32), minlength=size)
+    return draws if size == len(of_subject) and _is_range(of_subject) else draws[:, of_subject]
+
+
+def _is_range(numbers: np.ndarray) -> bool:
+    return bool((numbers == np.arange(len(numbers))).all())
 
 
 class PersonDraws:
