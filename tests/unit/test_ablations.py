@@ -11,7 +11,7 @@ import pytest
 from training_data import reel, write_splits
 from typer.testing import CliRunner
 
-from openbasket import cli
+from openbasket import cli, tables
 from openbasket.cli.ablating import VALUES, _settings
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, UnknownNameError
@@ -22,6 +22,7 @@ from openbasket.training.config import load_recipe
 from openbasket.training.data import of_persons
 from openbasket.training.loop import train
 from openbasket.training.run import read_facts, read_recipe
+from openbasket.workspace import Workspace
 
 QUICK = [
     "--recipe", "umt-tiny", "--workers", "1", "-q",
@@ -207,6 +208,27 @@ def test_variance_over_draws_is_that_of_their_accuracies(root, tmp_path):
     assert found.variance == pytest.approx(np.var([100, 75, 50], ddof=1))
     assert found.mean.low < 0.75 < found.mean.high
     assert over_draws({"a": files["a"]}, root).variance is None
+
+
+def test_games_that_the_draws_share_widen_the_interval_of_their_mean(tmp_path):
+    write_splits(tmp_path, [tuple((i + k) % 5 for k in range(20)) for i in range(40)])
+    rows, reels = [], []
+    for i, s in enumerate(read_split(tmp_path, "test", require_videos=False)):
+        game = i // 4
+        for key, level in zip(SKILL_KEYS, s.levels, strict=True):
+            told = (level + (game % 2 or i % 4 == 0)) % 5
+            rows.append((s.subject_id, key, *(float(told == k) for k in range(5)), "m", "a"))
+        for draw in (0, 1):
+            head = (s.subject_id, draw, 0, f"c{i}", f"g{game}", f"e{i}", 0, 20, "reel.mp4")
+            reels.append(head)
+    names = ["subject_id", "skill", "p0", "p1", "p2", "p3", "p4", "model", "run"]
+    pl.DataFrame(rows, schema=names, orient="row").write_parquet(tmp_path / "a.parquet")
+    alone = over_draws({"a": tmp_path / "a.parquet"}, tmp_path).mean
+    frame = pl.DataFrame(reels, schema=tables.dtypes("reels"), orient="row")
+    Workspace(tmp_path).write("reels", frame)
+    wider = over_draws({"a": tmp_path / "a.parquet"}, tmp_path).mean
+    assert wider.value == alone.value
+    assert wider.high - wider.low > 1.2 * (alone.high - alone.low)
 
 
 def test_missing_draws_are_made_as_draw_0_was(finished, tmp_path):

@@ -365,7 +365,7 @@ def test_skills_without_labels_are_null_and_left_out_of_the_mean(tmp_path):
     table = tables.skill_table(evaluation)
     columns, rows = table.columns, table.texts()
     assert "2 subjects, 2 persons" in table.title
-    assert ["All 20 skills", *["100.0 [100.0, 100.0] (10/40)"]] == [
+    assert ["All 20 skills", *["100.0 [15.8, 100.0] (10/40)"]] == [
         rows[-1][0],
         rows[-1][columns.index("mine")],
     ]

@@ -81,9 +81,9 @@ def test_all_metrics_have_a_column(evaluation):
     good = dict(
         zip(table.columns, table.texts()[3 + ["bad", "good", "same"].index("good")], strict=True)
     )
-    assert good["mean absolute error (levels) ↓"] == "0.00 [0.00, 0.00]"
-    assert good["quadratic kappa ↑"] == "1.00 [1.00, 1.00]"
-    assert good["calibration error (%) ↓"] == "20.0 [20.0, 20.0]"  # right, and 80 % sure
+    assert good["mean absolute error (levels) ↓"] == "0.00 [0.00, 0.57]"
+    assert good["quadratic kappa ↑"] == "1.00"
+    assert good["calibration error (%) ↓"] == "20.0"  # right, and 80 % sure
 
 
 def test_confusion_matrices_are_in_the_json(evaluation):
@@ -106,7 +106,7 @@ def test_a_ceiling_gives_the_share_of_what_can_be_observed(root):
     main = main_table(evaluation)
     assert main.columns[-1] == "Of observable (%)"
     shares = {row[0]: row[-1] for row in main.texts()}
-    assert shares["m (good)"] == "200.0 [200.0, 200.0]"  # (1 - 0.2) / (0.6 - 0.2)
+    assert shares["m (good)"] == "200.0 [164.4, 200.0]"  # (1 - 0.2) / (0.6 - 0.2)
     assert shares["random (baseline)"] == "0.0 [0.0, 0.0]"
     skills = skill_table(evaluation)
     assert skills.columns[-4:] == ["Ceiling (%)"] + [
@@ -114,9 +114,9 @@ def test_a_ceiling_gives_the_share_of_what_can_be_observed(root):
     ]
     assert skills.texts()[1][-4:] == [
         "60.0",
-        "-50.0 [-50.0, -50.0]",
-        "200.0 [200.0, 200.0]",
-        "-50.0 [-50.0, -50.0]",
+        "-50.0 [-50.0, -14.4]",
+        "200.0 [164.4, 200.0]",
+        "-50.0 [-50.0, -14.4]",
     ]
     page = write_leaderboard(evaluation, root / "l.html").read_text()
     assert "Of observable (%)" in page
@@ -207,7 +207,7 @@ def test_many_runs_are_rows_of_table_5(root):
         "good",
     ]
     assert many.columns == ["Run", "Seen season, seen league (n = 24)"]
-    assert ["good", "100.0 [100.0, 100.0]"] in many.texts()
+    assert ["good", "100.0 [85.8, 100.0]"] in many.texts()
 
 
 # -- commands -------------------------------------------------------------------------------

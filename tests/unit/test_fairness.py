@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.stats import ttest_ind
 from test_evaluation import predictions, save, write_split
 from typer.testing import CliRunner
@@ -15,15 +16,16 @@ from typer.testing import CliRunner
 from openbasket import cli
 from openbasket.dataset.reader import read_split
 from openbasket.errors import BadInputError, UnknownNameError
+from openbasket.evaluation.comparisons import holm
+from openbasket.evaluation.contrasts import compare
 from openbasket.evaluation.fairness import (
     bias_cells,
-    compare,
     fairness,
     groups_of,
-    holm,
     judge,
     top_bias_cells,
 )
+from openbasket.evaluation.games import Sharing
 
 
 def world(rng, persons=120, harmed=None, shift=0.0, noise=0.0):
@@ -92,6 +94,73 @@ def test_without_harm_a_false_alarm_comes_about_as_often_as_it_says():
     assert 0.015 <= alarms / rounds <= 0.085
 
 
+def shrunken(rng, persons=400, harm=0.0):
+    """A model that shrinks to the middle and treats all alike; men are better, and ``harm`` is women's."""
+    inside = rng.random(persons) < 0.4
+    odds = np.where(inside[:, None], [0.4, 0.25, 0.2, 0.1, 0.05], [0.05, 0.1, 0.2, 0.25, 0.4])
+    labels = np.stack([rng.choice(5, 20, p=row) for row in odds]).astype(float)
+    centre = 2 + 0.5 * (labels - 2) + harm * inside[:, None] + rng.normal(0, 0.5, labels.shape)
+    logits = -((np.arange(5) - centre[..., None]) ** 2)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    gender = np.where(inside, "women", "men").tolist()
+    return probabilities, labels, np.arange(persons), {"gender": gender}
+
+
+def test_equal_treatment_of_groups_with_other_base_rates_gives_no_warning():
+    alarms = 0
+    for seed in range(40):
+        _, groups, _ = judge(*shrunken(np.random.default_rng(seed)), resamples=0)
+        men, women = groups
+        assert men.bias_difference < -0.2 < 0.2 < women.bias_difference  # regression to the mean
+        assert abs(men.bias_within.value) < 0.1
+        alarms += any(g.warning for g in groups)
+    assert alarms <= 6
+
+
+def test_unequal_treatment_is_found_though_base_rates_hide_it():
+    for seed in range(5):
+        made = shrunken(np.random.default_rng(seed), harm=-0.3)
+        _, [men, women], _ = judge(*made, resamples=0)
+        assert women.bias_difference > 0.1  # raw, they seem to be rated too high
+        assert women.bias_within.high < 0 < men.bias_within.low
+        assert "levels lower than the whole at the same true levels" in women.warning
+
+
+def test_bias_within_level_is_weighted_by_the_groups_levels():
+    rng = np.random.default_rng(4)
+    labels = np.full((60, 20), np.nan)
+    labels[:, 0] = rng.integers(0, 3, 60)
+    cells = np.where(np.isnan(labels), np.nan, rng.normal(size=labels.shape))
+    inside = rng.random(60) < 0.4
+    found = compare(cells, inside, np.arange(60), labels)
+    level, cell = labels[:, 0], cells[:, 0]
+    expected = sum(
+        (level[inside] == k).mean() * (cell[inside & (level == k)].mean() - cell[level == k].mean())
+        for k in range(3)
+    )
+    assert found.difference == pytest.approx(expected)
+    assert found.low < found.difference < found.high
+
+
+def test_groups_whose_people_share_games_are_no_easier_to_tell_apart():
+    """Two leagues that share no game with each other: effects of games make groups differ by chance."""
+    rng = np.random.default_rng(11)
+    games = np.array([[h, a] for h in range(8) for a in range(8) if h != a])
+    played = np.array([(games == team).any(axis=1) for team in range(8)], float)
+    one = np.repeat(played / played.sum(axis=1, keepdims=True), 5, axis=0)
+    shares = sparse.block_array([[one, None], [None, one]], format="csr")
+    inside = np.arange(80) < 40
+    sharing = Sharing(shares, [str(i) for i in range(80)])
+    alone = widened = 0
+    for _ in range(200):
+        cells = np.full((80, 20), np.nan)
+        cells[:, 0] = shares @ rng.normal(size=shares.shape[1]) * 4 + rng.normal(size=80)
+        alone += compare(cells, inside, np.arange(80)).p < 0.05
+        widened += compare(cells, inside, np.arange(80), sharing=sharing).p < 0.05
+    assert alone / 200 > 0.25
+    assert widened / 200 <= 0.1
+
+
 def test_with_one_subject_a_person_it_is_welchs_test():
     rng = np.random.default_rng(3)
     cells = np.full((70, 20), np.nan)
@@ -115,7 +184,7 @@ def test_only_skills_that_both_have_are_compared_and_few_persons_not_at_all():
     cells[:, 0] = np.arange(40) % 2
     cells[inside, 1] = -5.0  # a skill that only the group has labels of
     found = compare(cells, inside, np.arange(40))
-    assert found.difference == 0.0
+    assert found.difference == pytest.approx(0.0)
     assert compare(cells, np.arange(40) < 9, np.arange(40)) is None
     assert compare(cells, inside, np.arange(40) // 5) is None
     flat = np.full((40, 20), 0.5)
@@ -141,7 +210,7 @@ def test_biases_are_in_levels_and_ties_are_halved():
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_steps_down(p):
-    adjusted = holm(p)
+    adjusted = holm(np.array(p))
     order = np.argsort(p, kind="stable")
     for alpha in (0.01, 0.05, 0.2):
         rejected = set()

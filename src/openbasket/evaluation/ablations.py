@@ -12,10 +12,12 @@ import numpy as np
 from openbasket.dataset.reader import dataset_levels, read_split
 from openbasket.evaluation import Evaluation, Score
 from openbasket.evaluation.formats import Cell, Table, latex_text, shown, text
-from openbasket.evaluation.intervals import bootstrap, cluster_weights
+from openbasket.evaluation.games import Sharing, game_shares
+from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.evaluation.scoring import label_array
+from openbasket.workspace import Workspace
 
 __all__ = [
     "STUDIES",
@@ -64,7 +66,8 @@ class Draws:
 
     Args:
         draws: how many.
-        mean: over the draws; its interval draws persons, the same ones in all draws.
+        mean: over the draws; its interval draws persons, the same ones in all draws, and is widened by the
+            games that the clips of all draws share.
         variance: of the draws' accuracies in percent (divided by draws - 1), as the paper gives it; ``None``
             of one draw.
     """
@@ -115,7 +118,16 @@ def over_draws(
     cells = [accuracy_cells(array, labels) for array in arrays]
     accuracies = [100 * group_means(c)[0][MEAN] for c in cells]
     together = np.mean(cells, axis=0)
-    low, high = bootstrap(together, cluster_weights([s.player_id for s in samples], resamples))
+    persons = [s.player_id for s in samples]
+    workspace = Workspace(root)
+    reels = workspace.read("reels") if workspace.has("reels") else None
+    shares = None if reels is None else game_shares(reels, subjects, draws=None)
+    low, high = interval_of_means(
+        together,
+        persons,
+        cluster_weights(persons, resamples),
+        None if shares is None else Sharing(shares, persons),
+    )
     unanswered = sum(int((np.isnan(a[..., 0]) & ~np.isnan(labels)).sum()) for a in arrays)
     ends = [None if np.isnan(end[MEAN]) else float(end[MEAN]) for end in (low, high)]
     labelled = int((~np.isnan(labels)).sum())

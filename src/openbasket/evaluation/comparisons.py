@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-__all__ = ["FLIPS", "holm", "letters", "person_points", "sign_flip"]
+from openbasket.evaluation.games import Sharing
+from openbasket.evaluation.influence import influence_of_means
+from openbasket.evaluation.intervals import cluster_weights, interval_of_means
+from openbasket.evaluation.metrics import GROUPS, group_means
+
+__all__ = ["FLIPS", "Paired", "holm", "letters", "paired", "person_points", "sign_flip"]
 
 #: Random signs of a test.
 FLIPS = 20_000
@@ -29,7 +35,12 @@ def person_points(cells: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
     return np.bincount(of_subject, weights=shares.sum(axis=1), minlength=len(names))
 
 
-def sign_flip(differences: np.ndarray, seed: int = 0, flips: int = FLIPS) -> np.ndarray:
+def sign_flip(
+    differences: np.ndarray,
+    seed: int = 0,
+    flips: int = FLIPS,
+    factors: np.ndarray | float = 1.0,
+) -> np.ndarray:
     """Two-sided p values: could the differences of persons just as well have the other sign?
 
     A paired permutation test (Good 2005, section 3.2). The p values count the data as one of the
@@ -37,17 +48,21 @@ def sign_flip(differences: np.ndarray, seed: int = 0, flips: int = FLIPS) -> np.
     number; Hoeffding's bound of the same distribution (1963, theorem 2), which is never below its p value,
     takes their place where it is smaller. So a clear difference stays clear among many comparisons.
 
+    Signs of persons are free of each other only where persons are. Where they share games, a sum counts as
+    much less as its standard error is larger (a design effect, as in Rao and Scott 1981).
+
     Args:
         differences: ``(persons, tests)``; their sum over persons is tested against zero.
         seed: of the signs, which all tests share.
         flips: how many.
+        factors: ``(tests,)``, of :meth:`openbasket.evaluation.games.Sharing.factors` of the differences.
 
     Returns:
         ``(tests,)``.
     """
     rng = np.random.default_rng(seed)
     # Equal sums count as at least as large, whatever the order of adding.
-    bar = np.abs(differences.sum(axis=0)) - 1e-12
+    bar = np.abs(differences.sum(axis=0)) / factors - 1e-12
     above = np.zeros(differences.shape[1])
     for begin in range(0, flips, _CHUNK):
         count = min(_CHUNK, flips - begin)
@@ -56,6 +71,53 @@ def sign_flip(differences: np.ndarray, seed: int = 0, flips: int = FLIPS) -> np.
     spread = (differences**2).sum(axis=0)
     bound = 2 * np.exp(-(np.maximum(bar, 0.0) ** 2) / (2 * np.where(spread > 0, spread, 1.0)))
     return np.asarray(np.minimum((above + 1) / (flips + 1), bound))
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What one side has more than the other, on the same subjects: of each group.
+
+    Args:
+        difference: ``(len(GROUPS),)``.
+        low, high: 95 % interval; NaN where there is none.
+        p: of the paired sign-flip test, not corrected for their number; NaN where there are no labels.
+    """
+
+    difference: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p: np.ndarray
+
+
+def paired(
+    one: np.ndarray,
+    other: np.ndarray,
+    clusters: Sequence[str],
+    sharing: Sharing | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Paired:
+    """Compare the cells of two runs, two draws or two observers; persons and games are heeded.
+
+    Args:
+        one: ``(subjects, 20)``; a cell counts where neither is NaN.
+        other: likewise.
+        clusters: the person of each subject.
+        sharing: who shares games with whom; ``None`` where games are not known.
+        resamples: of the bootstrap.
+        seed: of the bootstrap and of the signs.
+    """
+    cells = one - other
+    weights = cluster_weights(clusters, resamples, seed)
+    low, high = interval_of_means(cells, clusters, weights, sharing, bounds=None)
+    values, known = influence_of_means(cells)
+    factors = np.ones(len(GROUPS))
+    if sharing is not None:
+        factors = sharing.factors(values, known)
+    points = np.stack([person_points(cells[:, members], clusters) for _, members in GROUPS], axis=1)
+    p = np.where(known.any(axis=0), sign_flip(points, seed, factors=factors), np.nan)
+    return Paired(group_means(cells)[0], low, high, p)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ import numpy as np
 from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels, has_split, read_split
 from openbasket.errors import BadInputError, Problem, UnknownNameError
 from openbasket.evaluation import Score
+from openbasket.evaluation.comparisons import holm
+from openbasket.evaluation.contrasts import Comparison, compare
 from openbasket.evaluation.formats import Cell, Table, shown
-from openbasket.evaluation.intervals import bootstrap, cluster_weights
+from openbasket.evaluation.games import Sharing, game_shares
+from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing
 from openbasket.evaluation.scoring import label_array
@@ -22,32 +25,13 @@ from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
 __all__ = [
-    "Comparison", "Fairness", "Group", "bias_cells", "compare", "fairness", "fairness_table",
-    "groups_of", "holm", "judge", "top_bias_cells",
+    "Fairness", "Group", "bias_cells", "fairness", "fairness_table", "groups_of", "judge",
+    "top_bias_cells",
 ]  # fmt: skip
 
 MEAN = [name for name, _ in GROUPS].index("mean")
-#: Groups, and what is beside them, with fewer persons are shown but not tested.
-FEW_PERSONS = 10
 #: Lower ends of the bands of height, in centimetres.
 HEIGHTS = (180, 190, 200, 210)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A group against all others, on the skills that both have labels of.
-
-    Args:
-        difference: of the group's mean from the whole's.
-        t: difference of the group from the others, by its standard error over persons.
-        p: two-sided, from Student's t; with Welch's degrees of freedom.
-        p_less: that the group is less than the others by chance.
-    """
-
-    difference: float
-    t: float
-    p: float
-    p_less: float
 
 
 @dataclass(frozen=True)
@@ -59,11 +43,15 @@ class Group:
         value: such as ``women``.
         subjects, persons: how many.
         accuracy: mean of 20 skills.
-        bias: expected level minus label, in levels; below 0, players are rated too low.
+        bias: expected level minus label, in levels. A model that shrinks to the middle has it below 0 for
+            whoever is good, so that it says nothing about how a group is treated.
         top_bias: likeliest level minus label, in levels.
         accuracy_difference, bias_difference: from the whole, on the same skills; ``None`` if not tested.
-        accuracy_p: that accuracy is lower than the others' by chance, Holm-corrected over all tests.
-        bias_p: that the bias is another than the others' by chance, likewise.
+        accuracy_within, bias_within: from the whole's players of the same true level, weighted by how often
+            the group has each level; ``None`` if not tested. Below 0, players are rated lower than others who
+            are as good.
+        accuracy_p: that ``accuracy_within`` is below 0 by chance, Holm-corrected over all tests.
+        bias_p: that ``bias_within`` is not 0 by chance, likewise.
         warning: in words, where one of them is below the limit.
     """
 
@@ -76,6 +64,8 @@ class Group:
     top_bias: Score
     accuracy_difference: float | None = None
     bias_difference: float | None = None
+    accuracy_within: Score | None = None
+    bias_within: Score | None = None
     accuracy_p: float | None = None
     bias_p: float | None = None
     warning: str | None = None
@@ -92,6 +82,7 @@ class Fairness:
         tests: how many tests were made.
         whole: all subjects together.
         groups: by kind and value.
+        clusters: what intervals and tests are over: ``persons``, or ``persons and games``.
     """
 
     run: str
@@ -100,6 +91,7 @@ class Fairness:
     tests: int
     whole: Group
     groups: list[Group]
+    clusters: str = "persons"
 
     @property
     def warnings(self) -> list[str]:
@@ -132,69 +124,6 @@ def top_bias_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     count = best.sum(axis=-1)
     top = best @ np.arange(probabilities.shape[-1]) / np.maximum(count, 1)
     return np.asarray(np.where(count > 0, top, np.nan) - labels)
-
-
-def compare(cells: np.ndarray, inside: np.ndarray, persons: np.ndarray) -> Comparison | None:
-    """Compare a group with all others: a t-test whose error is over persons, not cells.
-
-    The standard error is the linearised one of a difference of means over clusters (Liang and Zeger
-    1986); a person with subjects on both sides counts once. Degrees of freedom are Welch's.
-
-    Args:
-        cells: ``(subjects, 20)``, NaN where there is nothing to count.
-        inside: ``(subjects,)`` bool: who is in the group.
-        persons: ``(subjects,)`` whole numbers from 0: which person each subject is.
-
-    Returns:
-        ``None`` where group or others have fewer than :data:`FEW_PERSONS` persons, or no skill in common.
-    """
-    from scipy.stats import t as student
-
-    known = ~np.isnan(cells)
-    sides = [inside, ~inside]
-    counts = [known[side].sum(axis=0) for side in sides]
-    both = (counts[0] > 0) & (counts[1] > 0)
-    people = [len(np.unique(persons[side & known[:, both].any(axis=1)])) for side in sides]
-    if not both.any() or min(people) < FEW_PERSONS:
-        return None
-    cells, known = cells[:, both], known[:, both]
-    filled = np.where(known, cells, 0.0)
-    counts = [count[both] for count in counts]
-    means = [filled[side].sum(axis=0) / n for side, n in zip(sides, counts, strict=True)]
-    whole = filled.sum(axis=0) / known.sum(axis=0)
-    pull = np.zeros(len(persons))
-    parts = []
-    for side, mean, count, number, sign in zip(sides, means, counts, people, (1, -1), strict=True):
-        own = (np.where(known[side], cells[side] - mean, 0.0) / count).mean(axis=1)
-        own *= sign * np.sqrt(number / (number - 1))
-        pull[side] = own
-        parts.append((np.bincount(persons[side], own) ** 2).sum())
-    variance = (np.bincount(persons, pull) ** 2).sum()
-    difference = float((means[0] - whole).mean())
-    apart = float((means[0] - means[1]).mean())
-    if variance < 1e-18:
-        same = abs(apart) < 1e-9
-        return Comparison(
-            difference, 0.0 if same else float(np.copysign(np.inf, apart)),
-            1.0 if same else 0.0, 1.0 if same or apart > 0 else 0.0,
-        )  # fmt: skip
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (number - 1) for part, number in zip(parts, people, strict=True)
-    )
-    t = apart / np.sqrt(variance)
-    return Comparison(
-        difference, float(t), float(2 * student.sf(abs(t), freedom)), float(student.cdf(t, freedom))
-    )
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values (1979): the chance of any false one among all is at most that."""
-    adjusted = [0.0] * len(p)
-    highest = 0.0
-    for rank, index in enumerate(np.argsort(p, kind="stable")):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[index]))
-        adjusted[index] = highest
-    return adjusted
 
 
 def groups_of(root: Path, samples: Sequence[Sample]) -> dict[str, list[str | None]]:
@@ -278,10 +207,15 @@ def fairness(
         raise BadInputError([Problem(str(path), None, "subject_id", given, f"all of '{split}'")])
     labels = label_array(samples)
     persons = np.unique([s.player_id for s in samples], return_inverse=True)[1]
+    workspace = Workspace(root)
+    reels = workspace.read("reels") if workspace.has("reels") else None
+    shares = None if reels is None else game_shares(reels, subjects)
     whole, groups, tests = judge(
-        probabilities, labels, persons, groups_of(root, samples), alpha=alpha, resamples=resamples
-    )
-    return Fairness(run, split, alpha, tests, whole, groups)
+        probabilities, labels, persons, groups_of(root, samples), shares, alpha=alpha,
+        resamples=resamples,
+    )  # fmt: skip
+    clusters = "persons" if shares is None else "persons and games"
+    return Fairness(run, split, alpha, tests, whole, groups, clusters)
 
 
 def judge(
@@ -289,17 +223,19 @@ def judge(
     labels: np.ndarray,
     persons: np.ndarray,
     groups: Mapping[str, Sequence[str | None]],
+    shares: Any = None,
     *,
     alpha: float = 0.05,
     resamples: int = 2000,
 ) -> tuple[Group, list[Group], int]:
-    """Score and test every group: is accuracy lower, or the bias another, than that of the others?
+    """Score and test every group: is it served worse, or rated otherwise, than others who are as good?
 
     Args:
         probabilities: ``(subjects, 20, levels)``; NaN where a model gave no level.
         labels: ``(subjects, 20)``, NaN where there is none.
         persons: ``(subjects,)`` whole numbers from 0: which person each subject is.
         groups: kind -> value of each subject, ``None`` where it is in no group.
+        shares: of :func:`openbasket.evaluation.games.game_shares`, or ``None`` where games are not known.
         alpha: chance of any false warning at all.
         resamples: of the bootstrap; 0 leaves the intervals out.
 
@@ -312,60 +248,86 @@ def judge(
         top_bias_cells(probabilities, labels),
     )
     unanswered = np.isnan(probabilities[..., 0]) & ~np.isnan(labels)
+    names = persons.astype(str)
+
+    def sharing_of(rows: np.ndarray) -> Sharing | None:
+        return None if shares is None else Sharing(shares[rows], names[rows].tolist())
 
     def scored(kind: str, value: str, rows: np.ndarray) -> Group:
-        clusters = [str(person) for person in persons[rows]]
+        clusters = names[rows].tolist()
         weights = cluster_weights(clusters, resamples) if resamples else None
+        sharing = sharing_of(rows) if resamples else None
         missing = int(unanswered[rows].sum())
-        right, off, top = (_score(part[rows], weights, missing) for part in cells)
+        right, off, top = (
+            _score(
+                part[rows],
+                interval_of_means(part[rows], clusters, weights, sharing, bounds=bounds),
+                missing,
+            )
+            for part, bounds in zip(cells, ((0.0, 1.0), None, None), strict=True)
+        )
         return Group(kind, value, int(rows.sum()), len(set(clusters)), right, off, top)
 
     whole = scored("", "all", np.ones(len(labels), bool))
     found: list[Group] = []
-    compared: list[tuple[Comparison | None, Comparison | None]] = []
+    within: list[tuple[Comparison | None, Comparison | None]] = []
     for kind, values in groups.items():
+        known = np.array([v is not None for v in values])
+        sharing = sharing_of(known)
         for value in sorted({v for v in values if v is not None}):
             inside = np.array([v == value for v in values])
-            known = np.array([v is not None for v in values])
             if inside.sum() == known.sum():  # there is nothing beside it
                 continue
-            found.append(scored(kind, value, inside))
-            right, off = (compare(c[known], inside[known], persons[known]) for c in cells[:2])
-            compared.append((right, off))
-    raw = [right.p_less for right, _ in compared if right] + [off.p for _, off in compared if off]
-    adjusted = holm(raw)
-    rights = iter(adjusted[: sum(right is not None for right, _ in compared)])
-    offs = iter(adjusted[sum(right is not None for right, _ in compared) :])
+            right, off = (
+                compare(part[known], inside[known], persons[known], labels[known], sharing)
+                for part in cells[:2]
+            )
+            found.append(
+                replace(
+                    scored(kind, value, inside),
+                    accuracy_difference=_difference(cells[0][known], inside[known], right),
+                    bias_difference=_difference(cells[1][known], inside[known], off),
+                    accuracy_within=_apart(right, cells[0][inside]),
+                    bias_within=_apart(off, cells[1][inside]),
+                )
+            )
+            within.append((right, off))
+    tests = [right.p_less for right, _ in within if right] + [off.p for _, off in within if off]
+    adjusted = holm(np.array(tests)).tolist()
+    rights = iter(adjusted[: sum(right is not None for right, _ in within)])
+    offs = iter(adjusted[sum(right is not None for right, _ in within) :])
     judged = []
-    for group, (right, off) in zip(found, compared, strict=True):
+    for group, (right, off) in zip(found, within, strict=True):
         p_right = next(rights) if right else None
         p_off = next(offs) if off else None
         told = []
         if right and p_right is not None and p_right < alpha:
             told.append(
-                f"accuracy is {-100 * right.difference:.1f} points below the whole's (p = {p_right:.2g})"
+                f"accuracy is {-100 * right.difference:.1f} points below the whole's at the same true "
+                f"levels (p = {p_right:.2g})"
             )
         if off and p_off is not None and p_off < alpha:
             side = "lower" if off.difference < 0 else "higher"
             told.append(
-                f"rated {abs(off.difference):.2f} levels {side} than the whole, each against its labels "
+                f"rated {abs(off.difference):.2f} levels {side} than the whole at the same true levels "
                 f"(p = {p_off:.2g})"
             )
         judged.append(
-            Group(
-                group.kind, group.value, group.subjects, group.persons,
-                group.accuracy, group.bias, group.top_bias,
-                right.difference if right else None, off.difference if off else None,
-                p_right, p_off,
-                f"{group.kind} {group.value}: {'; '.join(told)}" if told else None,
+            replace(
+                group,
+                accuracy_p=p_right,
+                bias_p=p_off,
+                warning=f"{group.kind} {group.value}: {'; '.join(told)}" if told else None,
             )
-        )  # fmt: skip
-    return whole, judged, len(raw)
+        )
+    return whole, judged, len(tests)
 
 
 def fairness_table(found: Fairness) -> Table:
     """Groups as a table; ``!`` stands before those with a warning."""
-    columns = ["group", "subjects", "persons", "accuracy (%)", "bias, expected", "bias, top-1", "p"]
+    columns = [
+        "group", "subjects", "persons", "accuracy (%)", "bias", "bias within level", "p",
+    ]  # fmt: skip
     rows: list[list[Cell]] = []
     for group in (found.whole, *found.groups):
         tested = [p for p in (group.accuracy_p, group.bias_p) if p is not None]
@@ -378,18 +340,21 @@ def fairness_table(found: Fairness) -> Table:
                 str(group.persons),
                 shown(group.accuracy),
                 _levels(group.bias),
-                _levels(group.top_bias),
+                _levels(group.bias_within),
                 p,
             ]
         )
     title = (
-        f"fairness of {found.run} on {found.split}: bias in levels, 95 % intervals over persons; "
+        f"fairness of {found.run} on {found.split}: bias in levels, 95 % intervals over {found.clusters}; "
+        "within level: difference from the whole at the same true levels; "
         f"p: least of the group, Holm-corrected over {counted(found.tests, 'test')}"
     )
     return Table(title, columns, rows, "fairness")
 
 
-def _levels(score: Score) -> str:
+def _levels(score: Score | None) -> str:
+    if score is None:
+        return ""
     if score.value is None:
         return "no labels"
     text = f"{score.value:+.2f}"
@@ -398,14 +363,30 @@ def _levels(score: Score) -> str:
     return text
 
 
-def _score(cells: np.ndarray, weights: np.ndarray | None, unanswered: int) -> Score:
-    low, high = bootstrap(cells, weights)
+def _score(cells: np.ndarray, interval: tuple[np.ndarray, np.ndarray], unanswered: int) -> Score:
     value, *ends = (
-        None if np.isnan(x[MEAN]) else float(x[MEAN]) for x in (group_means(cells)[0], low, high)
+        None if np.isnan(x[MEAN]) else float(x[MEAN]) for x in (group_means(cells)[0], *interval)
     )
     return Score(
         value, ends[0], ends[1], int((~np.isnan(cells)).sum()), int(cells.size), unanswered
     )
+
+
+def _difference(cells: np.ndarray, inside: np.ndarray, tested: Comparison | None) -> float | None:
+    """Of the group's mean from the whole's, over the skills that group and others have."""
+    if tested is None:
+        return None
+    known = ~np.isnan(cells)
+    both = known[inside].any(axis=0) & known[~inside].any(axis=0)
+    part = cells[:, both]
+    return float((np.nanmean(part[inside], axis=0) - np.nanmean(part, axis=0)).mean())
+
+
+def _apart(found: Comparison | None, cells: np.ndarray) -> Score | None:
+    if found is None:
+        return None
+    labels = int((~np.isnan(cells)).sum())
+    return Score(found.difference, found.low, found.high, labels, int(cells.size))
 
 
 def _band(height_cm: float | None) -> str | None:

@@ -28,6 +28,7 @@ __all__ = [
     "group_means",
     "measure",
     "over_groups",
+    "ratio",
     "within_one_cells",
 ]
 
@@ -122,10 +123,11 @@ def _mean_of(cells_of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Column
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
-    return _ratio(sums[..., 0], sums[..., 1])
+    return ratio(sums[..., 0], sums[..., 1])
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """One by the other; NaN where there is nothing to divide by."""
     found: np.ndarray = np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
     return found
 
@@ -165,7 +167,7 @@ def _macro_f1(sums: np.ndarray) -> np.ndarray:
     hits = np.diagonal(matrix, axis1=-2, axis2=-1)
     both = matrix.sum(axis=-1) + matrix.sum(axis=-2)
     scores = np.divide(2 * hits, both, out=np.zeros(hits.shape), where=both > 0)
-    return _ratio(scores.sum(axis=-1), (both > 0).sum(axis=-1).astype(float))
+    return ratio(scores.sum(axis=-1), (both > 0).sum(axis=-1).astype(float))
 
 
 def _kappa(sums: np.ndarray) -> np.ndarray:
@@ -178,7 +180,7 @@ def _kappa(sums: np.ndarray) -> np.ndarray:
     expected = np.einsum(
         "...i,...j,ij->...", matrix.sum(axis=-1), matrix.sum(axis=-2), weights, optimize=True
     )
-    return 1 - _ratio(seen, expected)
+    return 1 - ratio(seen, expected)
 
 
 def _spearman(sums: np.ndarray) -> np.ndarray:
@@ -215,7 +217,7 @@ def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _calibration_error(sums: np.ndarray) -> np.ndarray:
-    return _ratio(np.abs(sums[..., :-1]).sum(axis=-1), sums[..., -1])
+    return ratio(np.abs(sums[..., :-1]).sum(axis=-1), sums[..., -1])
 
 
 #: Metrics that are means of cells: what parts of a split are scored by.
@@ -239,7 +241,7 @@ METRICS: dict[str, Metric] = {
 def measure(
     probabilities: np.ndarray,
     labels: np.ndarray,
-    weights: np.ndarray | None = None,
+    weights: np.ndarray | Callable[[np.ndarray], np.ndarray] | None = None,
     names: tuple[str, ...] = tuple(METRICS),
 ) -> dict[str, np.ndarray]:
     """Every metric of every group, once or for each resample.
@@ -247,7 +249,8 @@ def measure(
     Args:
         probabilities: ``(subjects, 20, levels)``; NaN where a model gave no level.
         labels: ``(subjects, 20)``, NaN where there is none.
-        weights: ``(resamples, subjects)``, how often each subject counts; once by default.
+        weights: ``(resamples, subjects)``, how often each subject counts; once by default. Or what makes
+            ``(resamples, k)`` sums of columns ``(subjects, k)``.
         names: of the metrics.
 
     Returns:
@@ -260,7 +263,10 @@ def measure(
         if metric.columns not in sums:
             columns = metric.columns(probabilities, labels)
             flat = columns.reshape(len(labels), -1)
-            summed = flat.sum(axis=0)[None] if weights is None else _times(weights, flat)
+            if callable(weights):
+                summed = weights(flat)
+            else:
+                summed = flat.sum(axis=0)[None] if weights is None else _times(weights, flat)
             sums[metric.columns] = summed.reshape(-1, *columns.shape[1:])
         found[name] = over_groups(metric.finish(sums[metric.columns]))
     return found
@@ -305,4 +311,4 @@ def group_means(cells: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
     weights = np.ones((1, len(cells))) if weights is None else weights
     has = ~np.isnan(cells)
     counts = _times(weights, has)
-    return over_groups(_ratio(_times(weights, np.where(has, cells, 0.0)), counts))
+    return over_groups(ratio(_times(weights, np.where(has, cells, 0.0)), counts))

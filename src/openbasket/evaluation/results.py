@@ -17,7 +17,8 @@ class Score:
 
     Args:
         value: mean over the labelled cells; ``None`` where there are none, or the metric is not defined.
-        low, high: 95 % interval by a bootstrap over persons; ``None`` where there is nothing to draw.
+        low, high: 95 % interval over persons (and games, where they are known); ``None`` where there is only
+            one person, or are too few (:func:`openbasket.evaluation.intervals.settled`).
         labels: labelled cells that count.
         cells: cells there are (subjects times skills).
         unanswered: labelled cells for which the run gave no level; they count as not right.
@@ -67,9 +68,10 @@ class Comparison:
         split: where.
         one, other: runs, the better first.
         difference: in shares of one.
-        low, high: 95 % interval by the bootstrap over persons; ``None`` with one person.
-        p: of a paired sign-flip test over persons.
-        p_holm: the same, corrected for all comparisons of the evaluation.
+        low, high: 95 % interval over persons (and games, where they are known); ``None`` with few persons.
+        p: of a paired sign-flip test over persons, with the design effect of games on the difference.
+        p_holm: the same, corrected for all comparisons of the evaluation; baselines with each other are a
+            family of their own.
     """
 
     split: str

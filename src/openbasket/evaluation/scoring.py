@@ -13,14 +13,23 @@ import numpy as np
 from openbasket.dataset.reader import Sample
 from openbasket.evaluation import games
 from openbasket.evaluation.comparisons import holm, letters, person_points, sign_flip
-from openbasket.evaluation.intervals import cluster_weights, ends
+from openbasket.evaluation.influence import influences, labelled_groups
+from openbasket.evaluation.intervals import (
+    Basis,
+    PersonDraws,
+    all_tied,
+    ends,
+    persons_of,
+    settled,
+)
 from openbasket.evaluation.metrics import (
     CELLS,
     GROUPS,
     METRICS,
-    accuracy_cells,
     confusion,
     measure,
+    over_groups,
+    ratio,
 )
 from openbasket.evaluation.results import Comparison, Result, Score
 from openbasket.skills import SKILL_KEYS
@@ -71,47 +80,60 @@ def score_split(
         seed: of the bootstrap and of the signs of the tests.
     """
     results: list[Result] = []
-    means: dict[str, np.ndarray] = {}
-    points: dict[str, np.ndarray] = {}
+    compared: list[Comparison] = []
+    every = label_array(samples)
+    cells_of = {
+        key: {name: cells(array, every) for name, cells in CELLS.items()}
+        for key, array in runs.items()
+    }
     for part, rows in parts.items():
-        picked = [samples[row] for row in rows]
-        labels = label_array(picked)
+        picked, labels = [samples[row] for row in rows], every[rows]
         persons = [sample.player_id for sample in picked]
-        weights = cluster_weights(persons, resamples, seed)
-        names = tuple(CELLS) if part else tuple(METRICS)
-        once = np.ones((1, len(rows)), dtype=np.float32)
-        once_and_drawn = once if weights is None else np.concatenate([once, weights])
-        for (run, model), array in runs.items():
+        known = ~np.isnan(labels)
+        drawn = PersonDraws(persons, resamples, seed)
+        counts = drawn.sums(known)
+        sharing = None
+        if shares is not None and drawn.weights is not None:
+            sharing = games.Sharing(shares[rows], persons)
+        people = persons_of(labelled_groups(known), persons)
+        sides: dict[str, _Side] = {}
+        for key, array in runs.items():
             probabilities = array[rows]
-            measured = measure(probabilities, labels, once_and_drawn, names)
-            cells = accuracy_cells(probabilities, labels)
-            scores = _scores(probabilities, labels, measured)
-            if shares is not None and weights is not None:
-                scores = _widened(scores, probabilities, labels, persons, shares[rows])
+            cells = {name: made[rows] for name, made in cells_of[key].items()}
+            measured = _measured(cells, known, drawn, counts)
+            if not part:
+                names = tuple(name for name in METRICS if name not in CELLS)
+                measured |= measure(probabilities, labels, drawn.sums, names)
+            influence: dict[str, np.ndarray] = {}
+            if sharing is not None:
+                influence = influences(probabilities, labels, cells, tuple(measured))
+            scores = _scores(probabilities, labels, measured, cells, people, sharing, influence)
             matrices = {} if part else _matrices(probabilities, labels)
             results.append(
-                Result(
-                    run,
-                    model,
-                    split,
-                    part,
-                    len(rows),
-                    len(set(persons)),
-                    scores,
-                    confusion=matrices,
-                )
+                Result(*key, split, part, len(rows), len(set(persons)), scores, confusion=matrices)
             )
             if not part:
-                points[run] = person_points(cells, persons)
-                if weights is not None:
-                    means[run] = measured["accuracy"][1:, _MEAN]
-    return Scored(results, _compare(split, points, means, seed))
+                sides[key[0]] = _Side(
+                    person_points(cells["accuracy"], persons),
+                    None if drawn.weights is None else measured["accuracy"][1:, _MEAN],
+                    influence["accuracy"][:, _MEAN] if sharing else None,
+                )
+        if not part:
+            compared = _compare(split, sides, sharing, known.any(axis=1), seed)
+    return Scored(results, compared)
 
 
 def corrected(scored: Sequence[Scored]) -> tuple[list[Result], list[Comparison]]:
-    """Results with their letters, and comparisons with p values corrected for all of them together."""
+    """Results with their letters, and comparisons with p values corrected for all of them together.
+
+    Baselines compared with each other ask nothing about a run: they are a family of their own.
+    """
     every = [comparison for part in scored for comparison in part.comparisons]
-    p = holm(np.array([comparison.p for comparison in every]))
+    baselines = {(r.split, r.run) for part in scored for r in part.results if r.model == "baseline"}
+    among = np.array([{(c.split, c.one), (c.split, c.other)} <= baselines for c in every], bool)
+    p = np.array([comparison.p for comparison in every])
+    for family in (among, ~among):
+        p[family] = holm(p[family])
     every = [replace(c, p_holm=float(value)) for c, value in zip(every, p, strict=True)]
     different = {(c.split, frozenset((c.one, c.other))): not c.is_noise for c in every}
     results = []
@@ -130,8 +152,23 @@ def _value(result: Result) -> float | None:
     return result.scores["accuracy"]["mean"].value
 
 
+def _measured(
+    cells: Mapping[str, np.ndarray], known: np.ndarray, drawn: PersonDraws, counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Means of cells of each group: name -> ``(1 + resamples, len(GROUPS))``, the value first."""
+    filled = [np.where(known, made, 0.0) for made in cells.values()]
+    sums = np.split(drawn.sums(np.concatenate(filled, axis=1)), len(filled), axis=1)
+    return {name: over_groups(ratio(part, counts)) for name, part in zip(cells, sums, strict=True)}
+
+
 def _scores(
-    probabilities: np.ndarray, labels: np.ndarray, measured: Mapping[str, np.ndarray]
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    measured: Mapping[str, np.ndarray],
+    cells: Mapping[str, np.ndarray],
+    people: np.ndarray,
+    sharing: games.Sharing | None,
+    influence: Mapping[str, np.ndarray],
 ) -> dict[str, dict[str, Score]]:
     """Scores of each metric, whose first row is the value and whose others are the resamples."""
     known = ~np.isnan(labels)
@@ -146,16 +183,26 @@ def _scores(
         )
         for name, members in GROUPS
     ]
+    groups = labelled_groups(known)
     scores: dict[str, dict[str, Score]] = {}
     for metric, rows in measured.items():
         value = rows[0]
         low = high = np.full(len(GROUPS), np.nan)
         if len(rows) > 1:
-            low, high = ends(_centred(metric, rows[1:], value))
+            unit = METRICS[metric].unit
+            basis = Basis(
+                people,
+                sharing.factors(influence[metric], groups) if sharing else np.ones(len(GROUPS)),
+                -1.0 if unit == "coefficient" else 0.0,
+                probabilities.shape[-1] - 1.0 if unit == "levels" else 1.0,
+                metric in cells,
+                all_tied(cells[metric]) if metric in cells else None,
+            )
+            low, high = settled(value, *ends(_centred(metric, rows[1:], value)), basis)
         numbers = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
         scores[metric] = {
-            name: Score(_number(middle), _number(lower), _number(upper), count, cells, silent)
-            for (name, count, cells, silent), (middle, lower, upper) in zip(
+            name: Score(_number(middle), _number(lower), _number(upper), count, size, silent)
+            for (name, count, size, silent), (middle, lower, upper) in zip(
                 bases, numbers, strict=True
             )
         }
@@ -173,35 +220,6 @@ def _centred(name: str, drawn: np.ndarray, value: np.ndarray) -> np.ndarray:
     return moved
 
 
-def _widened(
-    scores: dict[str, dict[str, Score]],
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    persons: Sequence[str],
-    shares: Any,
-) -> dict[str, dict[str, Score]]:
-    """The means of cells with the intervals that games widen."""
-    wider = dict(scores)
-    for name, cells_of in CELLS.items():
-        factors = games.widening(cells_of(probabilities, labels), persons, shares)
-        top = 1.0 if METRICS[name].unit == "percent" else probabilities.shape[-1] - 1.0
-        wider[name] = {
-            group: _stretched(score, float(factor), top)
-            for (group, score), factor in zip(scores[name].items(), factors, strict=True)
-        }
-    return wider
-
-
-def _stretched(score: Score, factor: float, top: float) -> Score:
-    if score.value is None or score.low is None or score.high is None:
-        return score
-    return replace(
-        score,
-        low=max(0.0, score.value - factor * (score.value - score.low)),
-        high=min(top, score.value + factor * (score.high - score.value)),
-    )
-
-
 def _matrices(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list[list[float]]]:
     levels = probabilities.shape[-1]
     sums = confusion(probabilities, labels).sum(axis=0).reshape(-1, levels, levels)
@@ -211,34 +229,57 @@ def _matrices(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list[l
     }
 
 
+@dataclass(frozen=True)
+class _Side:
+    """Mean accuracy of a run: points of persons, resamples, and influence of subjects where games count."""
+
+    points: np.ndarray
+    drawn: np.ndarray | None
+    influence: np.ndarray | None
+
+
 def _compare(
-    split: str, points: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], seed: int
+    split: str,
+    sides: Mapping[str, _Side],
+    sharing: games.Sharing | None,
+    labelled: np.ndarray,
+    seed: int,
 ) -> list[Comparison]:
     """Every two runs, the better first; the order of files changes nothing."""
-    total = {run: float(values.sum()) for run, values in points.items()}
-    pairs = list(combinations(sorted(points, key=lambda run: (-total[run], run)), 2))
+    total = {run: float(side.points.sum()) for run, side in sides.items()}
+    pairs = list(combinations(sorted(sides, key=lambda run: (-total[run], run)), 2))
     if not pairs:
         return []
-    differences = np.stack([points[one] - points[other] for one, other in pairs], axis=1)
-    p = sign_flip(differences, seed)
-    found = []
-    for number, (one, other) in enumerate(pairs):
-        low = high = None
-        if one in means:
-            low, high = (float(e[0]) for e in ends((means[one] - means[other])[:, None]))
-        found.append(
-            Comparison(
-                split,
-                one,
-                other,
-                total[one] - total[other],
-                low,
-                high,
-                float(p[number]),
-                float(p[number]),
-            )
+    points = np.stack([sides[one].points - sides[other].points for one, other in pairs], axis=1)
+    factors = np.ones(len(pairs))
+    if sharing is not None:
+        apart = [(sides[one].influence, sides[other].influence) for one, other in pairs]
+        influence = np.stack([a - b for a, b in apart if a is not None and b is not None], axis=1)
+        known = np.repeat(labelled[:, None], len(pairs), axis=1)
+        factors = sharing.factors(influence, known)
+    p = sign_flip(points, seed, factors=factors)
+    value = np.array([total[one] - total[other] for one, other in pairs])
+    low = high = np.full(len(pairs), np.nan)
+    drawn = [(sides[one].drawn, sides[other].drawn) for one, other in pairs]
+    resampled = [a - b for a, b in drawn if a is not None and b is not None]
+    if resampled:
+        low, high = ends(np.stack(resampled, axis=1))
+        persons = np.full(len(pairs), len(points))
+        basis = Basis(persons, factors, -1.0, 1.0, sure=np.abs(value) < 1e-12)
+        low, high = settled(value, low, high, basis)
+    return [
+        Comparison(
+            split,
+            one,
+            other,
+            float(value[i]),
+            _number(float(low[i])),
+            _number(float(high[i])),
+            float(p[i]),
+            float(p[i]),
         )
-    return found
+        for i, (one, other) in enumerate(pairs)
+    ]
 
 
 def _number(value: float) -> float | None:
