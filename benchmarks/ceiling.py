@@ -111,6 +111,8 @@ def measure(workspace: Workspace) -> dict[str, Any]:
         "enough": {str(n): round(share, 3) for n, share in report.enough.items()},
         "median_plays": report.median_plays,
         "unmeasured": report.unmeasured,
+        "left_out": report.to_json()["left_out"],
+        "labels_hash": report.to_json()["labels_hash"],
         "seconds": round(seconds),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "rough": rough,
@@ -124,7 +126,7 @@ def again(workspace: Workspace) -> dict[str, Any]:
     label(workspace, LabelSettings(min_events=100, min_minutes=100), quiet=True)
     theirs = pl.col("league").is_in(["euroleague", "eurocup"]) & (pl.col("season") >= "16-17")
     workspace.write("splits", assign(workspace.read("subjects").filter(theirs)))
-    report: CeilingReport = ceiling(workspace, CeilingSettings(events=tuple(ROUGH)))
+    report: CeilingReport = ceiling(workspace, CeilingSettings(events=tuple(ROUGH), levels=(5,)))
     means = report.table.filter(skill="mean").drop_nulls("events").sort("events")
     return {
         "subjects": sum(report.splits.values()),
@@ -140,8 +142,9 @@ def again(workspace: Workspace) -> dict[str, Any]:
 
 
 def rounded(frame: pl.DataFrame) -> list[list[Any]]:
-    """Rows with shares to four places."""
-    return [list(row) for row in frame.with_columns(pl.col(pl.Float64).round(4)).rows()]
+    """Rows of test with shares to four places, without the columns that are alike in all."""
+    rows = frame.filter(split="test").drop("split", "labels_hash")
+    return [list(row) for row in rows.with_columns(pl.col(pl.Float64).round(4)).rows()]
 
 
 def compact(result: dict[str, Any]) -> str:
@@ -158,7 +161,9 @@ def compact(result: dict[str, Any]) -> str:
 
 def draw(result: dict[str, Any]) -> None:
     """Draw the curves of the skills, and what other samplings gain."""
-    table = pl.DataFrame(result["rows"], schema=tables.dtypes("ceiling"), orient="row")
+    alike = ("split", "labels_hash")
+    columns = {k: v for k, v in tables.dtypes("ceiling").items() if k not in alike}
+    table = pl.DataFrame(result["rows"], schema=columns, orient="row")
     save(ceiling_plot(table, levels=5), IMAGES / "ceiling.png")
     save(gain_plot(table, levels=5, events=50), IMAGES / "ceiling-sampling.png")
 

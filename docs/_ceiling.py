@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from openbasket import tables
+from openbasket.evaluation.observable import LEAST_PERSONS
 from openbasket.skills import BY_KEY, SKILLS
 
 REPO = Path(__file__).resolve().parents[1]
@@ -18,12 +19,18 @@ REPO = Path(__file__).resolve().parents[1]
 REEL, PAPER = 50, 0.285
 #: Twice chance with five levels: what we call shown.
 SHOWN = 0.4
+#: Of the rows in the results, which are of one split and one set of labels.
+_COLUMNS = {
+    name: kind
+    for name, kind in tables.dtypes("ceiling").items()
+    if name not in ("split", "labels_hash")
+}
 
 
 def ceiling_page() -> str:
     """What a reel can show at all."""
     found = json.loads((REPO / "benchmarks" / "results" / "ceiling.json").read_text())
-    table = pl.DataFrame(found["rows"], schema=tables.dtypes("ceiling"), orient="row")
+    table = pl.DataFrame(found["rows"], schema=_COLUMNS, orient="row")
     text = (REPO / "docs" / "concepts" / "ceiling.in.md").read_text(encoding="utf-8")
     parts = {
         "subjects": f"{sum(found['splits'].values()):,}",
@@ -37,6 +44,8 @@ def ceiling_page() -> str:
         "table": _table(table),
         "sampling": _sampling(table),
         "leagues": _leagues(found),
+        "left_out": _left_out(found["left_out"]),
+        "few": str(LEAST_PERSONS),
         "rough": _rough(found["rough"]),
         "same": f"{found['rough']['subjects']:,}",
         "unmeasured": ", ".join(
@@ -182,7 +191,7 @@ def _sampling(table: pl.DataFrame) -> str:
 
 
 def _leagues(found: dict[str, Any]) -> str:
-    schema = {"league": pl.String, **tables.dtypes("ceiling")}
+    schema = {"league": pl.String, **_COLUMNS}
     table = pl.DataFrame(found["leagues"], schema=schema, orient="row")
     counts = [10, REEL, 200, None]
     lines = [
@@ -206,9 +215,18 @@ def _leagues(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _left_out(places: list[dict[str, Any]]) -> str:
+    """Places whose subjects are not measured or not told apart, with their numbers."""
+    named = []
+    for one in places:
+        place = " ".join(filter(None, (one["league"], one["season"])))
+        named.append(f"{place} ({one['subjects']:,} player-seasons, {one['reason']})")
+    return ", ".join(named) or "none"
+
+
 def _rough(rough: dict[str, Any]) -> str:
     """Mean accuracies of the rough version and of ours: of all their skills, and of those in both."""
-    table = pl.DataFrame(rough["rows"], schema=tables.dtypes("ceiling"), orient="row")
+    table = pl.DataFrame(rough["rows"], schema=_COLUMNS, orient="row")
     both = list(rough["rough_skills"])
     theirs = [
         sum(values) / len(both) for values in zip(*rough["rough_skills"].values(), strict=True)

@@ -52,6 +52,7 @@ TableName = Literal[
     "splits",
     "predictions",
     "ceiling",
+    "ceiling_cells",
 ]
 
 #: Kinds of event that one player does (or suffers).
@@ -397,7 +398,9 @@ class Ceiling(_Table):
 
     ``events`` is how many plays he sees, null: all of them. ``learner`` is the one that was best on val,
     null for ``mean``, the average over the skills. ``accuracy`` is on ``labels`` labels of the ``subjects``
-    of test, ``low`` and ``high`` its 95 % interval; null where a skill has too few labels.
+    of ``split``, ``low`` and ``high`` its 95 % interval; null where a skill has too few labels.
+    ``labels_hash`` is the SHA-256 of who is in the split and which labels they have
+    (``openbasket.dataset.reader.hash_labels``).
     """
 
     skill: str = pa.Field(isin=(*SKILL_KEYS, "mean"))
@@ -410,9 +413,31 @@ class Ceiling(_Table):
     high: pl.Float64 = pa.Field(ge=0, le=1, nullable=True)
     subjects: pl.Int32 = pa.Field(ge=0)
     labels: pl.Int32 = pa.Field(ge=0)
+    split: str = pa.Field(isin=SPLITS)
+    labels_hash: str = pa.Field(str_matches=r"^[0-9a-f]{64}$")
 
     class Config(_Table.Config):
-        unique = ["skill", "events", "sampling", "levels"]
+        unique = ["skill", "events", "sampling", "levels", "split"]
+
+
+class CeilingCells(_Table):
+    """How right a perfect observer is about each subject: what table ``ceiling`` is the mean of.
+
+    So that the ceiling of any group of people can be told, and compared with a run on the same people.
+    ``level`` is the label, out of ``levels``; ``right`` is an average over the draws of the plays.
+    """
+
+    subject_id: str = pa.Field(str_matches=SUBJECT_PATTERN)
+    split: str = pa.Field(isin=SPLITS)
+    skill: str = pa.Field(isin=SKILL_KEYS)
+    events: pl.Int32 = pa.Field(ge=1, nullable=True)
+    sampling: str = pa.Field(isin=CEILING_SAMPLINGS)
+    levels: pl.Int8 = pa.Field(ge=2)
+    level: pl.Int8 = pa.Field(ge=0)
+    right: pl.Float32 = pa.Field(ge=0, le=1)
+
+    class Config(_Table.Config):
+        unique = ["subject_id", "skill", "events", "sampling", "levels"]
 
 
 TABLES: Mapping[str, type[_Table]] = {
@@ -433,6 +458,7 @@ TABLES: Mapping[str, type[_Table]] = {
     "splits": Splits,
     "predictions": Predictions,
     "ceiling": Ceiling,
+    "ceiling_cells": CeilingCells,
 }
 
 

@@ -91,6 +91,7 @@ _MADE_BY = {
     "reels": "openbasket reels",
     "predictions": "openbasket predict",
     "ceiling": "openbasket ceiling",
+    "ceiling_cells": "openbasket ceiling",
 }
 _TEMPORARY = ".openbasket-tmp-"
 _LOCK = ".lock"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from openbasket import tables
 from openbasket.cli import app
+from openbasket.dataset.reader import Sample, labels_hash
 from openbasket.errors import (
     BadInputError,
     ConfigError,
@@ -20,7 +22,7 @@ from openbasket.errors import (
     UnknownNameError,
 )
 from openbasket.evaluation import observer, truth
-from openbasket.evaluation.ceiling import CeilingSettings, ceiling
+from openbasket.evaluation.ceiling import CeilingSettings, _groups, ceiling
 from openbasket.evaluation.curves import ceiling_plot, gain_plot
 from openbasket.evaluation.learners import LEARNERS, Examples
 from openbasket.evaluation.observer import FEATURES, draw_order, features, see, tally
@@ -31,9 +33,9 @@ from openbasket.reels.sample import sample
 from openbasket.simulation.league import LeagueSettings, simulate
 from openbasket.skills import SKILL_KEYS
 from openbasket.splits.assign import assign
-from openbasket.workspace import Workspace
+from openbasket.workspace import Workspace, write_json
 
-FEW = CeilingSettings(events=(10,), draws=1, resamples=200)
+FEW = CeilingSettings(events=(10,), levels=(5,), draws=1, resamples=200)
 QUICK = {name: LEARNERS[name] for name in ("ordinal ridge", "logistic regression")}
 
 
@@ -138,7 +140,7 @@ def test_order_of_rows_changes_nothing(mine):
 
 
 def test_another_seed_draws_other_plays(mine):
-    other = CeilingSettings(events=(10,), draws=1, resamples=200, seed=5)
+    other = CeilingSettings(events=(10,), levels=(5,), draws=1, resamples=200, seed=5)
     one, two = ceiling(mine, FEW, quiet=True), ceiling(mine, other, quiet=True)
     assert accuracy(one, events=10) != accuracy(two, events=10)
     assert accuracy(one) == pytest.approx(accuracy(two), abs=0.02)
@@ -184,6 +186,94 @@ def test_three_levels_are_those_that_the_labels_would_have(mine):
     label(mine, LabelSettings(levels=3, min_events=20), quiet=True)
     own = read_truth(mine, splits, [3], 3).labels[3]
     assert np.array_equal(made, own, equal_nan=True)
+
+
+def test_five_and_three_levels_are_measured_by_default(mine):
+    settings = CeilingSettings(events=(10,), draws=1, resamples=200)
+    assert set(ceiling(mine, settings, quiet=True).table["levels"]) == {5, 3}
+    label(mine, LabelSettings(levels=3, min_events=20), quiet=True)
+    three = ceiling(mine, settings, quiet=True)
+    assert set(three.table["levels"]) == {3}
+    assert "the labels have 3 levels; more cannot be told from them" in three.notes
+
+
+def test_levels_without_ranks_are_measured_as_they_are(mine):
+    mine.write("levels", mine.read("levels").with_columns(rank=pl.lit(None, pl.Int32)))
+    report = ceiling(mine, CeilingSettings(events=(10,), draws=1, resamples=200), quiet=True)
+    assert set(report.table["levels"]) == {5}
+    assert "some labels have no rank" in report.notes[0]
+
+
+def test_the_table_says_which_labels_and_split_it_is_for(mine):
+    splits = mine.read("splits")
+    moved = splits.filter(split="test")["subject_id"].sort()[:20]
+    away = pl.col("subject_id").is_in(moved.implode())
+    mine.write(
+        "splits",
+        splits.with_columns(split=pl.when(away).then(pl.lit("cross_season")).otherwise("split")),
+    )
+    report = ceiling(mine, FEW, quiet=True)
+    assert set(report.table["split"]) == {"test", "cross_season"}
+    wide = mine.read("levels").pivot("skill", index="subject_id", values="level")
+    samples = [
+        Sample(row["subject_id"], "", "", "", "", Path(), tuple(row.get(s) for s in SKILL_KEYS))
+        for row in wide.filter(away).to_dicts()
+    ]
+    [found] = report.table.filter(split="cross_season")["labels_hash"].unique()
+    assert found == labels_hash(samples, 5) == report.to_json()["labels_hash"]["cross_season"]
+    assert report.table.filter(split="cross_season", skill="rebounds")["labels"].to_list() == [
+        20,
+        20,
+    ]
+
+
+def test_the_table_is_the_mean_of_the_cells_of_each_subject(mine):
+    report = ceiling(mine, FEW, quiet=True)
+    assert mine.read("ceiling_cells").equals(report.cells)
+    cells = report.cells.filter(skill="rebounds", events=10)
+    assert cells["right"].mean() == pytest.approx(accuracy(report, "rebounds", 10), abs=1e-6)
+    known = mine.read("levels").filter(skill="rebounds").select("subject_id", own="level")
+    both = cells.join(known, on="subject_id")
+    assert both.height == 60
+    assert (both["level"] == both["own"]).all()
+
+
+def test_the_clips_of_the_dataset_are_measured(mine):
+    write_json(mine.private / "reels_draw0.json", {"events": 7})
+    report = ceiling(mine, FEW, quiet=True)
+    assert set(report.table["events"]) == {7, 10, None}
+    assert report.to_json()["own_clips"] == 7
+
+
+def test_who_is_left_out_is_named_with_his_number(mine):
+    other = pl.col("split") == "test"
+    fewer = mine.read("splits").filter(other)[:10].with_columns(league=pl.lit("few"))
+    groups, few = _groups(pl.concat([mine.read("splits").filter(~other), fewer]))
+    assert list(groups) == [("test", None)]
+    assert (
+        str(few[0]) == "few, 10 player-seasons (of test; fewer than 30 persons, in the whole only)"
+    )
+    people = mine.read("subjects")
+    extra = people[:3].with_columns(
+        subject_id=pl.format("{}x", "subject_id"), season=pl.lit("22-23")
+    )
+    mine.write("subjects", pl.concat([people, extra]))
+    options = [
+        "ceiling",
+        str(mine.root),
+        "--events",
+        "10",
+        "--draws",
+        "1",
+        "--resamples",
+        "100",
+        "-q",
+    ]
+    shown = " ".join(CliRunner().invoke(app, options).stdout.split())
+    assert "left out: sim 22-23, 3 player-seasons (in no split)" in shown
+    assert "league by league" in shown
+    told = json.loads((mine.private / "ceiling.json").read_text())["left_out"]
+    assert told == [{"league": "sim", "season": "22-23", "subjects": 3, "reason": "in no split"}]
 
 
 # -- what is seen ------------------------------------------------------------------------------
@@ -389,7 +479,7 @@ def test_the_command_prints_json_and_draws(mine, tmp_path):
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert {row["events"] for row in told["rows"]} == {10, None}
-    assert len(told["rows"]) == 2 * (len(SKILL_KEYS) + 1)
+    assert len(told["rows"]) == 2 * 2 * (len(SKILL_KEYS) + 1)  # of five and three levels
     assert "<svg" in picture.read_text()
     shown = CliRunner().invoke(app, ["ceiling", str(mine.root), *options[:6], "-q"])
     assert "Free Throw" in shown.stdout

@@ -17,14 +17,12 @@ from openbasket.cli import app
 from openbasket.errors import UnknownNameError
 from openbasket.evaluation import evaluate
 from openbasket.evaluation.formats import Table, csv_table, latex, latex_text, markdown, render
-from openbasket.evaluation.leaderboard import write_leaderboard
 from openbasket.evaluation.results import Score
 from openbasket.evaluation.tables import (
     comparison_table,
     main_table,
     metric_table,
     paper_tables,
-    skill_table,
     split_table,
 )
 from openbasket.skills import SKILL_KEYS
@@ -91,35 +89,6 @@ def test_confusion_matrices_are_in_the_json(evaluation):
     matrix = bad["confusion"][SKILL_KEYS[0]]
     assert matrix[0] == [0, 0, 5, 0, 0]
     assert sum(map(sum, matrix)) == len(PEOPLE)
-
-
-def test_a_ceiling_gives_the_share_of_what_can_be_observed(root):
-    rows = [
-        {"skill": skill, "events": events, "levels": levels, "accuracy": accuracy}
-        for skill in (*SKILL_KEYS, "mean")
-        for events, levels, accuracy in ((50, 5, 0.6), (10, 5, 0.3), (None, 5, 0.9), (50, 3, 0.7))
-    ]
-    (root / "openbasket").mkdir()
-    pl.DataFrame(rows).write_parquet(root / "openbasket" / "ceiling.parquet")
-    evaluation = evaluate([root / "p.parquet"], root)
-    assert set(evaluation.ceiling.values()) == {0.6}
-    main = main_table(evaluation)
-    assert main.columns[-1] == "Of observable (%)"
-    shares = {row[0]: row[-1] for row in main.texts()}
-    assert shares["m (good)"] == "200.0 [164.4, 200.0]"  # (1 - 0.2) / (0.6 - 0.2)
-    assert shares["random (baseline)"] == "0.0 [0.0, 0.0]"
-    skills = skill_table(evaluation)
-    assert skills.columns[-4:] == ["Ceiling (%)"] + [
-        f"{run}, of observable (%)" for run in ("bad", "good", "same")
-    ]
-    assert skills.texts()[1][-4:] == [
-        "60.0",
-        "-50.0 [-50.0, -14.4]",
-        "200.0 [164.4, 200.0]",
-        "-50.0 [-50.0, -14.4]",
-    ]
-    page = write_leaderboard(evaluation, root / "l.html").read_text()
-    assert "Of observable (%)" in page
 
 
 # -- formats --------------------------------------------------------------------------------

@@ -365,7 +365,8 @@ def test_a_skill_that_clips_do_not_show_is_told(trained, video):
     ws = Workspace(trained)
     rows = [
         {"skill": skill, "events": 50, "sampling": "uniform", "levels": 5, "learner": "ridge",
-         "accuracy": share, "low": share - 0.01, "high": share + 0.01, "subjects": 9, "labels": 9}
+         "accuracy": share, "low": share - 0.01, "high": share + 0.01, "subjects": 9, "labels": 9,
+         "split": "test", "labels_hash": "0" * 64}
         for skill, share in (("teamwork", 0.21), ("rebounds", 0.5))
     ]  # fmt: skip
     ws.write("ceiling", pl.DataFrame(rows))

@@ -24,8 +24,8 @@ def ceiling(
         list[int] | None,
         typer.Option(
             min=1,
-            help="Plays that the observer sees; may be repeated. By default 10, 25, 50, 100 and 200. All of "
-            "them is always measured, too.",
+            help="Plays that the observer sees; may be repeated. By default 10, 25, 50, 100 and 200. As many "
+            "as the dataset's reels have, and all of them, are always measured, too.",
         ),
     ] = None,
     sampling: Annotated[
@@ -37,7 +37,9 @@ def ceiling(
     ] = None,
     levels: Annotated[
         list[int] | None,
-        typer.Option(min=2, help="Levels: 5, 3; may be repeated. By default those of the labels."),
+        typer.Option(
+            min=2, help="Levels: 5, 3; may be repeated. By default those of the labels, and 3."
+        ),
     ] = None,
     draws: Annotated[
         int, typer.Option(min=1, help="Draws of the plays, to learn from and to average over.")
@@ -73,7 +75,10 @@ def ceiling(
         from openbasket.dataset.figures import save
         from openbasket.evaluation.curves import ceiling_plot
 
-        save(ceiling_plot(report.table, levels=int(report.table["levels"][0])), plot)
+        save(
+            ceiling_plot(report.table.filter(split="test"), levels=int(report.table["levels"][0])),
+            plot,
+        )
     if as_json:
         print_json(report.to_json())
         return
@@ -85,7 +90,12 @@ def ceiling(
             f"A perfect observer of so many plays ({chosen}): accuracy in percent, {count} levels"
         )
         print_table(title, columns, rows, f"chance is {100 / count:.1f}")
-    test = report.table.row(0, named=True)["subjects"]
-    say(f"{counted(test, 'subject')} of test; learnt from {report.splits['train']:,} of train")
+        if not report.leagues.is_empty():
+            title = f"Mean of the skills, league by league ({chosen}, {count} levels)"
+            left_out = "; ".join(map(str, report.left_out))
+            columns, rows = report.league_rows(chosen, count)
+            print_table(title, columns, rows, left_out and f"left out: {left_out}")
+    test, train = report.splits["test"], report.splits["train"]
+    say(f"{counted(test, 'subject')} of test; learnt from {train:,} of train")
     for note in report.notes:
         say(f"note: {note}")

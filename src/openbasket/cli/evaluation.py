@@ -96,7 +96,7 @@ def evaluate(
         typer.echo(formats.render(found, form))
     else:
         for table in found:
-            print_table(table.title, table.columns, table.texts())
+            print_table(table.title, table.columns, table.texts(), table.footer)
         for note in evaluation.notes:
             say(f"note: {note}")
         if "mean-colour" not in {result.run for result in evaluation.results}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ __all__ = [
     "Sample",
     "dataset_levels",
     "has_split",
+    "hash_labels",
     "labels_hash",
     "read_split",
     "test_splits",
@@ -107,7 +108,12 @@ def dataset_levels(root: Path) -> int:
 
 def labels_hash(samples: Sequence[Sample], levels: int) -> str:
     """SHA-256 of who is in a split and which labels they have, in whatever order."""
-    lines = sorted(f"{s.subject_id} {s.levels}" for s in samples)
+    return hash_labels(((s.subject_id, s.levels) for s in samples), levels)
+
+
+def hash_labels(rows: Iterable[tuple[str, tuple[int | None, ...]]], levels: int) -> str:
+    """SHA-256 of subjects and their 20 levels, in whatever order; ``None`` where there is no label."""
+    lines = sorted(f"{subject} {labels}" for subject, labels in rows)
     return hashlib.sha256("\n".join([str(levels), *lines]).encode()).hexdigest()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from openbasket.dataset.reader import (
 )
 from openbasket.errors import NotFoundError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
-from openbasket.evaluation.facts import read_ceiling
 from openbasket.evaluation.games import game_shares
+from openbasket.evaluation.metrics import accuracy_cells
+from openbasket.evaluation.observable import Ceilings, read_observer
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing, unscored
 from openbasket.evaluation.scoring import Scored, corrected, label_array, score_split
-from openbasket.skills import SKILL_KEYS
+from openbasket.skills import BY_KEY, SKILL_KEYS
 from openbasket.workspace import Workspace
 
 __all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score", "evaluate"]
@@ -77,6 +79,9 @@ def evaluate(
     places = _places(workspace) if breakdowns else None
     reels = workspace.read("reels") if workspace.has("reels") else None
     train = label_array(samples.get("train", []))
+    observer = read_observer(workspace, {s: samples[s] for s in wanted if samples.get(s)}, levels)
+    notes += observer.notes
+    ceilings: dict[str, dict[str, Ceilings]] = {}
     scored: list[Scored] = []
     found: set[str] = set()
     games = False
@@ -98,9 +103,18 @@ def evaluate(
         shares = None if reels is None else game_shares(reels, subjects)
         games = games or shares is not None
         parts = _parts(part, places)
-        scored.append(
-            score_split(split, part, tables, parts, shares, resamples=resamples, seed=seed)
-        )
+        one = score_split(split, part, tables, parts, shares, resamples=resamples, seed=seed)
+        if split in observer.right:
+            labels, persons = label_array(part), [sample.player_id for sample in part]
+            ceilings[split] = {
+                name: Ceilings(
+                    observer.right[split], labels, persons, rows if name else None,
+                    chance=1 / levels, resamples=resamples, seed=seed,
+                )
+                for name, rows in parts.items()
+            }  # fmt: skip
+            one = _with_shares(one, ceilings[split], tables, labels, parts)
+        scored.append(one)
     unscored(runs, found, wanted)
     results, comparisons = corrected(scored)
     return Evaluation(
@@ -109,10 +123,51 @@ def evaluate(
         results,
         comparisons,
         {run.name: run.facts for run in runs if run.facts},
-        read_ceiling(workspace, levels),
+        {
+            split: {name: ceiling.scores for name, ceiling in by.items()}
+            for split, by in ceilings.items()
+        },
+        {
+            split: [name for name, ceiling in by.items() if not ceiling.own]
+            for split, by in ceilings.items()
+        },
+        observer.clips if ceilings else None,
         "persons and games" if games else "persons",
-        notes,
+        [*notes, *_ceiling_notes(ceilings)],
     )
+
+
+def _with_shares(
+    scored: Scored,
+    ceilings: Mapping[str, Ceilings],
+    runs: Mapping[tuple[str, str], Any],
+    labels: Any,
+    parts: Mapping[str, Sequence[int]],
+) -> Scored:
+    """The results of a split with the shares of what could be seen."""
+    results = []
+    for result in scored.results:
+        rows = parts[result.part]
+        cells = accuracy_cells(runs[result.run, result.model][rows], labels[rows])
+        results.append(replace(result, observable=ceilings[result.part].shares(cells)))
+    return replace(scored, results=results)
+
+
+def _ceiling_notes(ceilings: Mapping[str, Mapping[str, Ceilings]]) -> list[str]:
+    """Skills of each split whose share is not told, and why."""
+    notes = []
+    for split, by in ceilings.items():
+        whole = by[""]
+        unclear = [BY_KEY[key].name for key in whole.unclear if key in BY_KEY]
+        unclear += ["the mean of the skills"] * ("mean" in whole.unclear)
+        if unclear:
+            notes.append(
+                f"no share on '{split}' for {', '.join(unclear)}: the interval of the ceiling reaches chance"
+            )
+        if whole.lacking:
+            names = ", ".join(BY_KEY[key].name for key in whole.lacking)
+            notes.append(f"shares on '{split}' are without {names}: not measured by the ceiling")
+    return notes
 
 
 def _places(workspace: Workspace) -> dict[str, dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from openbasket.evaluation.formats import Cell, Table, latex_text, shown, text
 from openbasket.evaluation.games import Sharing, game_shares
 from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
+from openbasket.evaluation.observable import Ceilings, read_observer
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.evaluation.scoring import label_array
 from openbasket.workspace import Workspace
@@ -51,6 +52,7 @@ class Line:
         run: name of the run.
         score: its accuracy, mean of 20 skills; ``None`` where it has not been run or failed.
         error: what went wrong, if anything.
+        observable: its share of what could be seen; ``None`` where no ceiling was measured.
     """
 
     study: str
@@ -58,6 +60,7 @@ class Line:
     run: str
     score: Score | None = None
     error: str | None = None
+    observable: Score | None = None
 
 
 @dataclass(frozen=True)
@@ -70,27 +73,29 @@ class Draws:
             games that the clips of all draws share.
         variance: of the draws' accuracies in percent (divided by draws - 1), as the paper gives it; ``None``
             of one draw.
+        observable: the mean's share of what could be seen; ``None`` where no ceiling was measured.
     """
 
     draws: int
     mean: Score
     variance: float | None
+    observable: Score | None = None
 
 
 def lines_of(
     planned: Sequence[Line], evaluation: Evaluation | None, split: str = "test"
 ) -> list[Line]:
     """Put the scores into lines: those of the runs that were evaluated, on one split."""
-    found: dict[str, Score] = {}
-    if evaluation is not None:
-        found = {
-            r.run: r.scores["accuracy"]["mean"]
-            for r in evaluation.results
-            if r.split == split and not r.part
-        }
-    return [
-        Line(line.study, line.cells, line.run, found.get(line.run), line.error) for line in planned
-    ]
+    found = {} if evaluation is None else {r.run: r for r in evaluation.whole(split)}
+    lines = []
+    for line in planned:
+        result = found.get(line.run)
+        if result is None:
+            lines.append(replace(line, score=None, observable=None))
+        else:
+            score, part = result.scores["accuracy"]["mean"], result.observable.get("mean")
+            lines.append(replace(line, score=score, observable=part))
+    return lines
 
 
 def over_draws(
@@ -136,7 +141,15 @@ def over_draws(
         None if np.isnan(value) else value, ends[0], ends[1], labelled, labels.size, unanswered
     )
     variance = float(np.var(accuracies, ddof=1)) if len(accuracies) > 1 else None
-    return Draws(len(files), mean, variance)
+    observer = read_observer(Workspace(root), {split: samples}, levels)
+    observable = None
+    if split in observer.right:
+        persons = [s.player_id for s in samples]
+        ceilings = Ceilings(
+            observer.right[split], labels, persons, chance=1 / levels, resamples=resamples
+        )
+        observable = ceilings.shares(together).get("mean")
+    return Draws(len(files), mean, variance, observable)
 
 
 def table4(lines: Sequence[Line], draws: Draws | None = None) -> list[Table]:
@@ -150,7 +163,16 @@ def table4(lines: Sequence[Line], draws: Draws | None = None) -> list[Table]:
         if study == "draws" and draws is not None:
             variance = "" if draws.variance is None else f", variance {draws.variance:.2f}"
             rows.append([f"mean of {draws.draws}", f"{shown(draws.mean)}{variance}"])
-        tables.append(Table(title, [*columns, "Test Acc. (%)"], rows, f"table4-{study}"))
+        heads = [*columns, "Test Acc. (%)"]
+        if any(line.observable for line in lines):
+            heads.append("Of observable (%)")
+            shares: list[Cell] = [line.observable or "-" for line in mine]
+            if len(rows) > len(mine):
+                shares.append(
+                    "-" if draws is None or draws.observable is None else draws.observable
+                )
+            rows = [[*row, part] for row, part in zip(rows, shares, strict=True)]
+        tables.append(Table(title, heads, rows, f"table4-{study}"))
     return tables
 
 
@@ -172,18 +194,21 @@ def from_json(content: Mapping[str, Any]) -> tuple[list[Line], Draws | None]:
     def score(given: Mapping[str, Any] | None) -> Score | None:
         return None if given is None else Score(**given)
 
+    def scores(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+        return {**given, **{name: score(given.get(name)) for name in names}}
+
     lines = [
-        Line(**{**line, "cells": tuple(line["cells"]), "score": score(line["score"])})
+        Line(**{**scores(line, "score", "observable"), "cells": tuple(line["cells"])})
         for line in content["lines"]
     ]
     draws = content["draws"]
-    return lines, None if draws is None else Draws(**{**draws, "mean": Score(**draws["mean"])})
+    return lines, None if draws is None else Draws(**scores(draws, "mean", "observable"))
 
 
 def latex(tables: Sequence[Table], caption: str) -> str:
     r"""Tables side by side in one LaTeX ``table*``, with ``\toprule`` and the like of booktabs."""
     parts = ["\\begin{table*}", "\\centering\\small"]
-    for title, columns, rows, _ in tables:
+    for title, columns, rows, *_ in tables:
         parts.append("\\begin{minipage}[t]{%.2f\\textwidth}\\centering" % (0.98 / len(tables)))
         parts.append(f"\\begin{{tabular}}{{{'c' * len(columns)}}}\\toprule")
         parts.append(" & ".join(map(latex_text, columns)) + " \\\\ \\midrule")

@@ -13,9 +13,10 @@ and not what the whole play-by-play says.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,154 +25,35 @@ import polars.selectors as cs
 from threadpoolctl import threadpool_limits
 
 from openbasket import tables
-from openbasket.errors import BadInputError, ConfigError, Problem, SplitError, UnknownNameError
+from openbasket.errors import BadInputError, Problem, SplitError
+from openbasket.evaluation.ceiling_report import CeilingReport, CeilingSettings, LeftOut
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, group_means
+from openbasket.evaluation.observable import LEAST_PERSONS, own_clips
 from openbasket.evaluation.observer import draw_order, features, see, tally
-from openbasket.evaluation.truth import ALLOWED, best, find_unmeasured, read_truth
+from openbasket.evaluation.truth import ALLOWED, best, find_unmeasured, read_truth, split_hashes
 from openbasket.labels.statistics import with_contests
 from openbasket.progress import bar, track
-from openbasket.skills import BY_KEY, SKILL_KEYS
+from openbasket.skills import SKILL_KEYS
 from openbasket.splits.assign import IN_DOMAIN
-from openbasket.tables import CEILING_SAMPLINGS
 from openbasket.workspace import Workspace, write_json
 
-__all__ = ["CeilingReport", "CeilingSettings", "ceiling"]
+__all__ = ["CeilingReport", "CeilingSettings", "LeftOut", "ceiling"]
 
 _MEAN = len(GROUPS) - 1
 
 
-@dataclass(frozen=True)
-class CeilingSettings:
-    """What is measured.
-
-    Args:
-        events: numbers of plays that the observer sees; all of them is always measured, too.
-        sampling: how they are chosen, of :data:`openbasket.tables.CEILING_SAMPLINGS`.
-        levels: numbers of levels; by default that of the labels.
-        draws: independent draws of the plays: all are learnt from, and accuracies are averages over them.
-        resamples: of the bootstrap over persons.
-        seed: of the draws, the learners and the bootstrap.
-    """
-
-    events: tuple[int, ...] = (10, 25, 50, 100, 200)
-    sampling: tuple[str, ...] = ("uniform",)
-    levels: tuple[int, ...] = ()
-    draws: int = 3
-    resamples: int = 2000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in self.sampling:
-            if name not in CEILING_SAMPLINGS:
-                raise UnknownNameError("sampling", name, CEILING_SAMPLINGS)
-        rules = {
-            "events": (self.events, 1),
-            "levels": (self.levels, 2),
-            "draws": ((self.draws,), 1),
-            "resamples": ((self.resamples,), 100),
-            "seed": ((self.seed,), 0),
-        }
-        faults = [
-            f"{name}: got {value}; allowed: at least {least}"
-            for name, (values, least) in rules.items()
-            for value in values
-            if value < least
-        ]
-        faults += [
-            f"{name}: got {values}; allowed: each once"
-            for name, values in (
-                ("events", self.events),
-                ("sampling", self.sampling),
-                ("levels", self.levels),
-            )
-            if len(set(values)) < len(values)
-        ]
-        if not self.sampling:
-            faults.append(f"sampling: got none; allowed: {', '.join(CEILING_SAMPLINGS)}")
-        if faults:
-            raise ConfigError("ceiling settings: " + "; ".join(faults))
-
-
-@dataclass(frozen=True)
-class CeilingReport:
-    """How often a perfect observer is right.
-
-    Args:
-        table: table ``ceiling``.
-        leagues: the same for the subjects of each league, with ``league``; the observer learns from all.
-        settings: how it was measured.
-        splits: subjects of each split.
-        enough: number of plays -> share of the subjects of test who have so many; others show all they have.
-        median_plays: of the subjects of test.
-        unmeasured: skill -> why it is not measured.
-    """
-
-    table: pl.DataFrame
-    leagues: pl.DataFrame
-    settings: CeilingSettings
-    splits: Mapping[str, int]
-    enough: Mapping[int, float]
-    median_plays: float
-    unmeasured: Mapping[str, str] = field(default_factory=dict)
-
-    def rows(self, sampling: str, levels: int) -> tuple[list[str], list[list[str]]]:
-        """Columns and rows for printing: a row for each skill, percentages by number of plays."""
-        counts = [*sorted(self.settings.events), None]
-        columns = ["skill", *("all" if n is None else f"{n:,}" for n in counts)]
-        by = {
-            (row["skill"], row["events"]): row
-            for row in self.table.filter(sampling=sampling, levels=levels).to_dicts()
-        }
-        return columns, [
-            [
-                BY_KEY[skill].name if skill in BY_KEY else "mean",
-                *(_shown(by[skill, n], whole=skill == "mean") for n in counts),
-            ]
-            for skill in (*SKILL_KEYS, "mean")
-        ]
-
-    @property
-    def notes(self) -> list[str]:
-        """What was not measured and why, and who shows fewer plays than asked for."""
-        why: dict[str, list[str]] = {}
-        for skill, reason in self.unmeasured.items():
-            why.setdefault(reason, []).append(BY_KEY[skill].name)
-        return [
-            *(f"not measured: {', '.join(names)} ({reason})" for reason, names in why.items()),
-            *(
-                f"{1 - share:.0%} of the subjects of test have fewer than {n:,} plays, and show all they have"
-                for n, share in self.enough.items()
-                if share < 1
-            ),
-        ]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as plain data."""
-        return {
-            "settings": asdict(self.settings),
-            "splits": dict(self.splits),
-            "enough": {str(n): share for n, share in self.enough.items()},
-            "median_plays": self.median_plays,
-            "unmeasured": dict(self.unmeasured),
-            "rows": self.table.to_dicts(),
-            "leagues": self.leagues.to_dicts(),
-        }
-
-
-def _shown(row: Mapping[str, Any], *, whole: bool) -> str:
-    if row["accuracy"] is None:
-        return "-"
-    text = f"{100 * row['accuracy']:.1f}"
-    if whole and row["low"] is not None:
-        text += f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-    return text
+#: Levels that are measured beside those of the labels (the paper's easier task).
+COARSE = 3
+_LEAGUES: dict[str, Any] = {"league": pl.String, **tables.dtypes("ceiling")}
 
 
 def ceiling(
     workspace: Workspace, settings: CeilingSettings | None = None, *, quiet: bool = False
 ) -> CeilingReport:
-    """Measure what a perfect observer knows; write ``ceiling.parquet`` and ``ceiling.json``.
+    """Measure what a perfect observer knows; write tables ``ceiling``, ``ceiling_cells``, ``ceiling.json``.
+
+    He is scored on test, and on the unseen seasons and leagues where the dataset has them.
 
     Args:
         workspace: with events, labels and splits; no video is needed.
@@ -187,11 +69,17 @@ def ceiling(
     workspace.require("games")
     workspace.require("levels")
     own = int(workspace.read_json("labels.json")["settings"]["levels"])
-    splits = workspace.read("splits").filter(pl.col("split").is_in(IN_DOMAIN)).sort("subject_id")
+    clips = own_clips(workspace)
+    if clips is not None and clips not in settings.events:
+        settings = replace(settings, events=(*settings.events, clips))
+    levels, levels_note = _levels(workspace, settings, own)
+    settings = replace(settings, levels=levels)
+    splits = workspace.read("splits").filter(pl.col("split").is_not_null()).sort("subject_id")
     for name in IN_DOMAIN:
         if splits.filter(split=name).is_empty():
             raise SplitError(f"nobody is in '{name}'. Split anew: 'openbasket split'")
-    truth = read_truth(workspace, splits, sorted(settings.levels or (own,), reverse=True), own)
+    truth = read_truth(workspace, splits, levels, own)
+    hashes = split_hashes(workspace, own)
     unmeasured = find_unmeasured(truth, splits)
     if len(unmeasured) == len(SKILL_KEYS):
         where = str(workspace.table_path("levels"))
@@ -200,15 +88,13 @@ def ceiling(
     tallies = _tallies(workspace, splits, settings, quiet)
     found: list[pl.DataFrame] = []
     by_league: list[pl.DataFrame] = []
-    test = splits.filter(split="test")
-    leagues = [None, *test["league"].unique().sort()]
+    every: list[pl.DataFrame] = []
+    groups, few = _groups(splits)
     weights = {
-        league: cluster_weights(
-            (test if league is None else test.filter(league=league))["player_id"].to_list(),
-            settings.resamples,
-            settings.seed,
+        key: cluster_weights(
+            splits["player_id"].gather(rows).to_list(), settings.resamples, settings.seed
         )
-        for league in leagues
+        for key, rows in groups.items()
     }
     measured = [skill for skill in SKILL_KEYS if skill not in unmeasured]
     total = len(tallies) * len(measured)
@@ -218,7 +104,7 @@ def ceiling(
     ):
         for done, ((sampling, count), tallied) in enumerate(tallies.items()):
             x = _features(tallied, splits)
-            cells = {n: np.full((test.height, len(SKILL_KEYS)), np.nan) for n in truth.levels}
+            cells = {n: np.full((splits.height, len(SKILL_KEYS)), np.nan) for n in truth.levels}
             chosen: dict[int, dict[str, str]] = {n: {} for n in truth.levels}
             for number, skill in enumerate(measured, start=done * len(measured) + 1):
                 column = SKILL_KEYS.index(skill)
@@ -227,28 +113,93 @@ def ceiling(
                 advance(1, f"{number:,}/{total:,}")
             # All plays are the same ones, however they are chosen.
             alike = settings.sampling if count is None else (sampling,)
-            for n, one, league in itertools.product(truth.levels, alike, leagues):
+            for n, one in itertools.product(truth.levels, alike):
                 head = {"events": count, "sampling": one, "levels": n}
-                if league is None:
-                    found.append(_rows(cells[n], weights[None], chosen[n], head))
-                    continue
-                mine = (test["league"] == league).to_numpy()
-                part = _rows(cells[n][mine], weights[league], chosen[n], head)
-                by_league.append(part.select(pl.lit(league).alias("league"), pl.all()))
+                every.append(_cells(cells[n], truth.labels[n], splits, head))
+                for (split, league), rows in groups.items():
+                    last = {"split": split, "labels_hash": hashes[split]}
+                    part = _rows(cells[n][rows], weights[split, league], chosen[n], head, last)
+                    if league is None:
+                        found.append(part)
+                    else:
+                        by_league.append(part.select(pl.lit(league).alias("league"), pl.all()))
     table = tables.validate("ceiling", pl.concat(found))
     plays = tallies[settings.sampling[0], None].filter(split="test")["plays"]
     report = CeilingReport(
         table,
-        pl.concat(by_league),
+        tables.validate("ceiling_cells", pl.concat(every)),
+        pl.concat(by_league) if by_league else pl.DataFrame(schema=_LEAGUES),
         settings,
-        {name: splits.filter(split=name).height for name in IN_DOMAIN},
+        dict(splits.group_by("split", maintain_order=True).len().sort("split").rows()),
         {n: float((plays >= n).mean()) for n in sorted(settings.events)},  # type: ignore[arg-type]
         float(plays.median()),  # type: ignore[arg-type]
         unmeasured,
+        [*_in_no_split(workspace), *few],
+        clips,
+        _manifest_hash(workspace),
+        levels_note,
     )
+    workspace.write("ceiling_cells", report.cells)
     workspace.write("ceiling", table)
     write_json(workspace.private / "ceiling.json", report.to_json())
     return report
+
+
+def _levels(
+    workspace: Workspace, settings: CeilingSettings, own: int
+) -> tuple[tuple[int, ...], str]:
+    """The numbers of levels to measure, greatest first, and why three are not among them by default."""
+    if settings.levels:
+        return tuple(sorted(settings.levels, reverse=True)), ""
+    if own <= COARSE:
+        return (own,), f"the labels have {own} levels; more cannot be told from them" * (
+            own == COARSE
+        )
+    unranked = workspace.read("levels").filter(
+        pl.col("level").is_not_null() & pl.col("rank").is_null()
+    )
+    if not unranked.is_empty():
+        return (
+            own,
+        ), f"{COARSE} levels are not measured: some labels have no rank to make them from"
+    return (own, COARSE), ""
+
+
+def _groups(
+    splits: pl.DataFrame,
+) -> tuple[dict[tuple[str, str | None], np.ndarray], list[LeftOut]]:
+    """Rows of each split that is scored and of each league of test, and the leagues of too few persons."""
+    numbered = splits.with_row_index("row")
+    of_split = numbered.filter(~pl.col("split").is_in(["train", "val"]))
+    order = sorted(set(of_split["split"]), key=list(tables.SPLITS).index)
+    groups: dict[tuple[str, str | None], np.ndarray] = {
+        (split, None): of_split.filter(split=split)["row"].to_numpy() for split in order
+    }
+    few = []
+    for (league,), part in sorted(of_split.filter(split="test").group_by("league")):
+        if part["player_id"].n_unique() < LEAST_PERSONS:
+            why = f"of test; fewer than {LEAST_PERSONS} persons, in the whole only"
+            few.append(LeftOut(str(league), None, part.height, why))
+        else:
+            groups["test", str(league)] = part["row"].to_numpy()
+    return groups, few
+
+
+def _in_no_split(workspace: Workspace) -> list[LeftOut]:
+    """Places whose subjects are in no split at all: how many they are, and why."""
+    splits = workspace.read("splits")
+    inside = splits.filter(pl.col("split").is_not_null())
+    place = ["league", "season"]
+    away = workspace.read("subjects").join(inside.select(place).unique(), on=place, how="anti")
+    return [
+        LeftOut(league, season, count, "in no split")
+        for league, season, count in away.group_by(place).len().sort(place).rows()
+    ]
+
+
+def _manifest_hash(workspace: Workspace) -> str | None:
+    path = workspace.private / "manifest.json"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 # -- what is seen --------------------------------------------------------------------------------
@@ -296,11 +247,28 @@ def _features(tallied: pl.DataFrame, splits: pl.DataFrame) -> np.ndarray:
 # -- what is found -------------------------------------------------------------------------------
 
 
+def _cells(
+    cells: np.ndarray, labels: np.ndarray, splits: pl.DataFrame, head: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Rows of table ``ceiling_cells`` for cells and labels ``(subjects, 20)``."""
+    subjects, skills = np.nonzero(~np.isnan(cells))
+    of_subject = splits.select("subject_id", "split")[subjects]
+    frame = of_subject.with_columns(
+        skill=pl.Series(SKILL_KEYS)[skills],
+        **{name: pl.lit(value) for name, value in head.items()},
+        level=labels[subjects, skills],
+        right=cells[subjects, skills],
+    )
+    types = tables.dtypes("ceiling_cells")
+    return frame.select(pl.col(name).cast(kind) for name, kind in types.items())
+
+
 def _rows(
     cells: np.ndarray,
     weights: np.ndarray | None,
     chosen: Mapping[str, str],
     head: Mapping[str, Any],
+    last: Mapping[str, Any],
 ) -> pl.DataFrame:
     """Rows of table ``ceiling`` for cells ``(subjects, 20)``."""
     means = group_means(cells)[0]
@@ -311,5 +279,6 @@ def _rows(
             continue
         numbers = (None if np.isnan(x[place]) else float(x[place]) for x in (means, low, high))
         labels = int((~np.isnan(cells[:, members])).sum())
-        rows.append((name, *head.values(), chosen.get(name), *numbers, len(cells), labels))
+        counts = (len(cells), labels)
+        rows.append((name, *head.values(), chosen.get(name), *numbers, *counts, *last.values()))
     return pl.DataFrame(rows, schema=tables.dtypes("ceiling"), orient="row")

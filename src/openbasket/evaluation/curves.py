@@ -35,7 +35,7 @@ def ceiling_plot(table: pl.DataFrame, *, levels: int) -> Figure:
     """Accuracy of a perfect observer over the plays seen, a panel for each skill and one for their mean.
 
     Args:
-        table: table ``ceiling``; samplings that it holds are drawn.
+        table: rows of one split of table ``ceiling``; samplings that it holds are drawn.
         levels: number of levels.
     """
     part = table.filter((pl.col("levels") == levels) & pl.col("accuracy").is_not_null())

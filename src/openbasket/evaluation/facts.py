@@ -8,20 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from openbasket.errors import BadInputError, Problem
-from openbasket.evaluation.metrics import GROUPS
 from openbasket.evaluation.results import Facts
-from openbasket.skills import SKILL_KEYS
-from openbasket.workspace import Workspace, run_facts_path
+from openbasket.workspace import run_facts_path
 
-__all__ = ["read_ceiling", "read_facts"]
-
-#: Clips of a reel (paper, section 3.1).
-CLIPS = 50
-
+__all__ = ["read_facts"]
 
 #: What the tables do not tell: with what the predictions were made.
 _UNUSED = {"views", "reader", "weights"}
@@ -112,40 +105,3 @@ def _json(path: Path) -> dict[str, Any]:
             [Problem(str(path), None, None, type(content).__name__, "run -> facts")]
         )
     return content
-
-
-def read_ceiling(workspace: Workspace, levels: int, clips: int = CLIPS) -> dict[str, float]:
-    """What a perfect observer of a reel's events reaches: accuracy of each skill, category and their mean.
-
-    Args:
-        workspace: whose ``ceiling.parquet`` is read; nothing is known without it.
-        levels: of the dataset.
-        clips: of a reel.
-
-    Raises:
-        BadInputError: a file of other columns.
-    """
-    path = workspace.private / "ceiling.parquet"
-    if not path.exists():
-        return {}
-    columns = ["skill", "events", "levels", "accuracy"]
-    try:
-        frame = pl.read_parquet(path)
-        if "sampling" in frame.columns:
-            frame = frame.filter(pl.col("sampling") == "uniform")
-        frame = frame.filter(pl.col("events") == clips, pl.col("levels") == levels).select(columns)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInputError(
-            [Problem(str(path), None, None, str(error)[:200], f"columns {', '.join(columns)}")],
-            "Make it again with 'openbasket ceiling'.",
-        ) from None
-    found = {
-        skill: float(accuracy)
-        for skill, accuracy in frame.select("skill", "accuracy").rows()
-        if accuracy is not None
-    }
-    for group, members in GROUPS:
-        known = [found[SKILL_KEYS[i]] for i in members if SKILL_KEYS[i] in found]
-        if known and group not in found:
-            found[group] = sum(known) / len(known)
-    return found

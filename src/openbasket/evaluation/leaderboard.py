@@ -68,7 +68,7 @@ def _row(evaluation: Evaluation, result: Result, place: int, top: float) -> dict
     score = result.scores["accuracy"]["mean"]
     facts = evaluation.facts.get(result.run, Facts())
     is_baseline = result.model == "baseline"
-    observable = evaluation.observable(score, "mean")
+    observable = result.observable.get("mean")
     about = [result.model] if result.model not in ("baseline", result.run) else []
     about += [f"from {facts.pretraining}"] if facts.pretraining else []
     about += [f"{facts.frames} frames"] if facts.frames else []
@@ -82,7 +82,7 @@ def _row(evaluation: Evaluation, result: Result, place: int, top: float) -> dict
         "interval": _interval(score),
         "bar": interval_bar(score.value, score.low, score.high, 1 / evaluation.levels, top),
         "group": result.group,
-        "observable": _percent(observable),
+        "observable": _percent(observable) or "-",
         "observable_interval": _interval(observable),
         "within_one": _percent(result.scores["within_one"]["mean"]),
     }

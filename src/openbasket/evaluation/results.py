@@ -45,6 +45,8 @@ class Result:
         persons: how many persons they are.
         scores: metric -> group (skill, category, ``mean``) -> score.
         group: letters of the runs that cannot be told apart in mean accuracy; of whole splits.
+        observable: group -> share of what could be seen, (accuracy - chance) / (ceiling - chance), over the
+            skills that have a ceiling; a group whose ceiling is not clearly above chance is not there.
         confusion: skill -> rows of labels, columns of answers; of whole splits. Equally likely levels
             share the one; a cell without an answer is the level farthest from its label.
     """
@@ -57,6 +59,7 @@ class Result:
     persons: int
     scores: dict[str, dict[str, Score]]
     group: str = ""
+    observable: dict[str, Score] = field(default_factory=dict)
     confusion: dict[str, list[list[float]]] = field(default_factory=dict)
 
 
@@ -116,8 +119,10 @@ class Evaluation:
         results: one for each run, split and part.
         comparisons: of each two runs on each split.
         facts: run -> what is stated about it.
-        ceiling: group -> accuracy of an observer who perceives all events of a reel of 50 clips; empty
-            where it was not measured.
+        ceiling: split -> part (empty: the whole) -> group -> accuracy of an observer who perceives all plays
+            of a reel; a split is not there if it was not measured on its people and labels.
+        borrowed: split -> parts of too few persons, whose ceiling is that of the whole split.
+        clips: plays of a reel, that the observer saw; ``None`` where there is no ceiling.
         clusters: what intervals are clustered by: ``persons``, or ``persons and games``.
         notes: what a reader must know.
     """
@@ -127,7 +132,9 @@ class Evaluation:
     results: list[Result]
     comparisons: list[Comparison] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)
-    ceiling: dict[str, float] = field(default_factory=dict)
+    ceiling: dict[str, dict[str, dict[str, Score]]] = field(default_factory=dict)
+    borrowed: dict[str, list[str]] = field(default_factory=dict)
+    clips: int | None = None
     clusters: str = "persons"
     notes: list[str] = field(default_factory=list)
 
@@ -153,23 +160,3 @@ class Evaluation:
     def splits(self) -> list[str]:
         """The splits, in the order of the results."""
         return list(dict.fromkeys(r.split for r in self.results))
-
-    def observable(self, score: Score, group: str) -> Score | None:
-        """The share of what could be seen: (accuracy - chance) / (ceiling - chance).
-
-        The interval is that of the accuracy; the ceiling is taken as it stands.
-
-        Returns:
-            ``None`` where there is no ceiling above chance.
-        """
-        chance = 1 / self.levels
-        ceiling = self.ceiling.get(group)
-        if ceiling is None or ceiling <= chance:
-            return None
-
-        def share(value: float | None) -> float | None:
-            return None if value is None else (value - chance) / (ceiling - chance)
-
-        return Score(
-            share(score.value), share(score.low), share(score.high), score.labels, score.cells
-        )

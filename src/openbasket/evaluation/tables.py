@@ -7,6 +7,7 @@ from typing import Any
 
 from openbasket.evaluation.formats import Cell, Table, markdown, shown
 from openbasket.evaluation.metrics import METRICS
+from openbasket.evaluation.observable import LEAST_PERSONS
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
 from openbasket.wording import counted
@@ -34,6 +35,9 @@ PLACES = {
 #: Kind of part -> the paper's name of it, in the order of its Table 3.
 PARTS = {"season": "Season", "gender": "Gender", "region": "Location", "league": "League"}
 NOT_STATED = "not stated"
+CEILING = "Ceiling (%)"
+#: In place of a share where there is none.
+NO_SHARE = "-"
 #: More runs than this are rows of Table 5, not columns.
 WIDEST = 5
 
@@ -60,17 +64,18 @@ def main_table(evaluation: Evaluation, split: str = "test") -> Table:
     """
     results = sorted(evaluation.whole(split), key=_mean)
     columns = ["Model", "Pretraining", "Frames", "Params (M)", "Acc. (%)", "Group"]
-    if evaluation.ceiling:
-        columns.append("Of observable (%)")
+    ceiling = _ceiling(evaluation, split)
+    if ceiling:
+        columns += ["Of observable (%)", CEILING]
     rows: list[list[Cell]] = []
     for r in results:
         score = r.scores["accuracy"]["mean"]
         row: list[Cell] = [_name(r), *_facts(r, evaluation), score, r.group]
-        if evaluation.ceiling:
-            row.append(evaluation.observable(score, "mean") or "")
+        if ceiling:
+            row += [r.observable.get("mean", NO_SHARE), ceiling.get("mean", NO_SHARE)]
         rows.append(row)
     title = f"Table 2: mean accuracy of the skills on {split}{_basis(evaluation, results)}"
-    return Table(title, columns, rows, "table2")
+    return Table(title, columns, rows, "table2", _footer(evaluation, [split]))
 
 
 def breakdown_tables(
@@ -89,9 +94,21 @@ def breakdown_tables(
             own = {r.part.split("=", 1)[1]: r for r in mine if r.run == run}
             cells = (own[part].scores[metric]["mean"] if part in own else "" for part in subjects)
             rows.append([run, *cells])
+        parts = {part: f"{kind}={part}" for part in subjects}
+        observable = metric == "accuracy" and bool(_ceiling(evaluation, split))
+        for run in _models(mine) if observable else ():
+            own = {r.part.split("=", 1)[1]: r for r in mine if r.run == run}
+            shares = (own[p].observable.get("mean", NO_SHARE) if p in own else "" for p in parts)
+            rows.append([_of_observable(run), *shares])
+        if observable:
+            tops = (
+                _ceiling(evaluation, split, part).get("mean", NO_SHARE) for part in parts.values()
+            )
+            rows.append([CEILING, *tops])
+        footer = _footer(evaluation, [split], list(parts.values())) if observable else ""
         title = f"Table 3{letter}: mean {_words(metric)} on {split} by {name.lower()}"
         columns = [name, *(f"{part} (n = {n:,})" for part, n in subjects.items())]
-        found.append(Table(title, columns, rows, f"table3{letter}"))
+        found.append(Table(title, columns, rows, f"table3{letter}", footer))
     return found
 
 
@@ -111,19 +128,37 @@ def split_table(evaluation: Evaluation, metric: str = "accuracy") -> Table:
     }
     counts = [f"{evaluation.whole(split)[0].subjects:,}" for split in splits]
     title = f"Table 5: mean {_words(metric)} on seen and unseen seasons and leagues"
+    observable = metric == "accuracy" and bool(evaluation.ceiling)
+    models = _models(evaluation.results) if observable else []
+    shares: dict[tuple[str, str], Cell] = {
+        (r.run, split): r.observable.get("mean", NO_SHARE)
+        for split in splits
+        for r in evaluation.whole(split)
+    }
+    tops = [_ceiling(evaluation, split).get("mean", NO_SHARE) for split in splits]
+    footer = _footer(evaluation, splits) if observable else ""
     rows: list[list[Cell]]
     if len(runs) <= WIDEST:
+        columns = ["Season", "League", "Subjects", *runs]
+        columns += [_of_observable(run) for run in models] + [CEILING] * observable
         rows = [
-            [*place, count, *(scores.get((run, split), "") for run in runs)]
-            for split, place, count in zip(splits, places, counts, strict=True)
-        ]
-        return Table(title, ["Season", "League", "Subjects", *runs], rows, "table5")
+            [
+                *place, count, *(scores.get((run, split), "") for run in runs),
+                *(shares.get((run, split), "") for run in models), *([top] * observable),
+            ]
+            for split, place, count, top in zip(splits, places, counts, tops, strict=True)
+        ]  # fmt: skip
+        return Table(title, columns, rows, "table5", footer)
     rows = [[run, *(scores.get((run, split), "") for split in splits)] for run in runs]
+    rows += [
+        [_of_observable(run), *(shares.get((run, split), "") for split in splits)] for run in models
+    ]
+    rows += [[CEILING, *tops]] * observable
     columns = [
         f"{season} season, {league.lower()} league (n = {count})"
         for (season, league), count in zip(places, counts, strict=True)
     ]
-    return Table(title, ["Run", *columns], rows, "table5")
+    return Table(title, ["Run", *columns], rows, "table5", footer)
 
 
 def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accuracy") -> Table:
@@ -132,20 +167,17 @@ def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accu
     With a ceiling known, a column for each run tells which share of what could be seen it has.
     """
     results = evaluation.whole(split)
-    observable = bool(evaluation.ceiling) and metric == "accuracy"
-    models = [r for r in results if r.model != "baseline"] if observable else []
+    ceiling = _ceiling(evaluation, split) if metric == "accuracy" else {}
+    models = [r for r in results if r.model != "baseline"] if ceiling else []
     columns = ["Skill", *(r.run for r in results)]
-    columns += ["Ceiling (%)"] if observable else []
-    columns += [f"{r.run}, of observable (%)" for r in models]
+    columns += [CEILING] if ceiling else []
+    columns += [_of_observable(r.run) for r in models]
 
     def row(name: str, key: str) -> list[Cell]:
         cells: list[Cell] = [name, *(r.scores[metric][key] for r in results)]
-        if observable:
-            ceiling = evaluation.ceiling.get(key)
-            cells.append("" if ceiling is None else f"{100 * ceiling:.1f}")
-        for r in models:
-            cells.append(evaluation.observable(r.scores[metric][key], key) or "")
-        return cells
+        if ceiling:
+            cells.append(ceiling.get(key, NO_SHARE))
+        return [*cells, *(r.observable.get(key, NO_SHARE) for r in models)]
 
     rows: list[list[Cell]] = []
     for category in CATEGORIES:
@@ -154,7 +186,8 @@ def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accu
         rows.append(row("Average", category))
     rows.append(row("All 20 skills", "mean"))
     title = f"Table 8: {_words(metric)} of each skill on {split}{_basis(evaluation, results)}"
-    return Table(title, columns, rows, "table8")
+    footer = _footer(evaluation, [split]) if ceiling else ""
+    return Table(title, columns, rows, "table8", footer)
 
 
 def metric_table(evaluation: Evaluation, split: str = "test") -> Table:
@@ -199,6 +232,41 @@ def comparison_table(evaluation: Evaluation) -> Table:
     title = f"Paired tests over persons; corrected for {count} (Holm)"
     columns = ["Split", "Run", "Other", "Difference (points)", "p", "p corrected", "Verdict"]
     return Table(title, columns, rows, "comparisons")
+
+
+def _ceiling(evaluation: Evaluation, split: str, part: str = "") -> Mapping[str, Score]:
+    return evaluation.ceiling.get(split, {}).get(part, {})
+
+
+def _models(results: Sequence[Result]) -> list[str]:
+    """Runs that are no baselines, each once."""
+    return list(dict.fromkeys(r.run for r in results if r.model != "baseline"))
+
+
+def _of_observable(run: str) -> str:
+    return f"{run}, of observable (%)"
+
+
+def _footer(evaluation: Evaluation, splits: Sequence[str], parts: Sequence[str] = ()) -> str:
+    """What the ceiling is, on whose people, and what a dash says."""
+    known = [split for split in splits if split in evaluation.ceiling]
+    if not known:
+        return ""
+    told = [
+        f"Of observable: (accuracy - chance) / (ceiling - chance), chance {100 / evaluation.levels:.1f}; "
+        f"the ceiling is the accuracy of an observer who perceives all {evaluation.clips} plays of a reel. "
+        "Intervals by Fieller's theorem over persons"
+    ]
+    borrowed = [p for split in known for p in evaluation.borrowed.get(split, []) if p in parts]
+    if parts:
+        told.append(
+            "ceilings are of each group's own people"
+            if not borrowed
+            else "ceilings are of each group's own people, but of the whole split for "
+            f"{', '.join(p.split('=', 1)[1] for p in borrowed)} (fewer than {LEAST_PERSONS} persons)"
+        )
+    told.append(f"{NO_SHARE}: not measured, or the ceiling is not clearly above chance")
+    return "; ".join(told) + "."
 
 
 def _p(value: float) -> str:

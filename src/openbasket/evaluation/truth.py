@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from openbasket.dataset.reader import hash_labels
 from openbasket.evaluation.learners import LEARNERS, Examples
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.labels.levels import level
@@ -15,7 +16,15 @@ from openbasket.skills import SKILL_KEYS
 from openbasket.splits.assign import IN_DOMAIN
 from openbasket.workspace import Workspace
 
-__all__ = ["ALLOWED", "LEAST_PER_LEVEL", "Truth", "best", "find_unmeasured", "read_truth"]
+__all__ = [
+    "ALLOWED",
+    "LEAST_PER_LEVEL",
+    "Truth",
+    "best",
+    "find_unmeasured",
+    "read_truth",
+    "split_hashes",
+]
 
 #: Skills with fewer labels a level in train are not measured.
 LEAST_PER_LEVEL = 5
@@ -82,6 +91,27 @@ def read_truth(
     return Truth(share, {n: np.where(unknown, np.nan, x) for n, x in labels.items()})
 
 
+def split_hashes(workspace: Workspace, levels: int) -> dict[str, str]:
+    """Split -> hash of its subjects and their labels, as :func:`openbasket.dataset.reader.labels_hash`.
+
+    Args:
+        workspace: with tables ``levels`` and ``splits``.
+        levels: number of levels of the labels.
+    """
+    splits = workspace.read("splits").filter(pl.col("split").is_not_null())
+    of_subject: dict[str, dict[str, int | None]] = {}
+    for subject, skill, found in (
+        workspace.read("levels").select("subject_id", "skill", "level").rows()
+    ):
+        of_subject.setdefault(subject, {})[skill] = found
+    by_split: dict[str, list[tuple[str, tuple[int | None, ...]]]] = {}
+    for subject, split in splits.select("subject_id", "split").rows():
+        known = of_subject.get(subject, {})
+        row = (subject, tuple(known.get(skill) for skill in SKILL_KEYS))
+        by_split.setdefault(split, []).append(row)
+    return {split: hash_labels(rows, levels) for split, rows in by_split.items()}
+
+
 def find_unmeasured(truth: Truth, splits: pl.DataFrame) -> dict[str, str]:
     """Skills that cannot be measured, and why."""
     why: dict[str, str] = {}
@@ -105,15 +135,16 @@ def find_unmeasured(truth: Truth, splits: pl.DataFrame) -> dict[str, str]:
 def best(
     x: np.ndarray, truth: Truth, splits: pl.DataFrame, column: int, seed: int
 ) -> dict[int, tuple[str, np.ndarray]]:
-    """The learner that is best on val, and how right it is on test.
+    """The learner that is best on val, and how right it is on test and the unseen seasons and leagues.
 
     Returns:
-        Number of levels -> name of the learner and ``(subjects of test,)`` accuracies, averaged over draws;
-        NaN where there is no label.
+        Number of levels -> name of the learner and ``(subjects,)`` accuracies, averaged over draws; NaN where
+        there is no label, and in train and val.
     """
     split = splits["split"].to_numpy()
     labelled = ~np.isnan(truth.share[:, column])
-    rows = {name: np.flatnonzero((split == name) & labelled) for name in IN_DOMAIN}
+    rows = {name: np.flatnonzero((split == name) & labelled) for name in ("train", "val")}
+    rows["test"] = np.flatnonzero(~np.isin(split, list(rows)) & labelled)
 
     def examples(name: str) -> Examples:
         mine, draws = rows[name], len(x)
@@ -123,7 +154,7 @@ def best(
             {n: np.tile(labels[mine, column], draws) for n, labels in truth.labels.items()},
         )
 
-    parts = {name: examples(name) for name in IN_DOMAIN}
+    parts = {name: examples(name) for name in rows}
     leading: dict[int, tuple[float, str, np.ndarray]] = {}
     for name, learn in LEARNERS.items():
         learnt = learn(parts["train"], parts["val"], seed)
@@ -134,10 +165,9 @@ def best(
             )
             if n not in leading or score.mean() > leading[n][0]:
                 leading[n] = (float(score.mean()), name, right)
-    test = np.flatnonzero(split == "test")
     found = {}
     for n, (_, name, right) in leading.items():
         cells = np.full(len(split), np.nan)
         cells[rows["test"]] = right.reshape(len(x), -1).mean(axis=0)
-        found[n] = (name, cells[test])
+        found[n] = (name, cells)
     return found

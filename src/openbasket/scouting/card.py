@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError, VideoError
-from openbasket.evaluation.facts import read_ceiling
+from openbasket.evaluation.observable import CLIPS, own_clips, read_ceiling
 from openbasket.evaluation.report_player import event_words
 from openbasket.progress import bar, status
 from openbasket.scouting.evidence import Segment, influence, pool_size, segments
@@ -76,7 +76,7 @@ class SkillRating:
         percentile: share of the cohort, in percent, whose expected level is lower; half of those that are
             equal count. Null without a cohort.
         evidence: the clips that speak most for it.
-        ceiling: accuracy of an observer who perceives all that 50 clips show, by the dataset's table
+        ceiling: accuracy of an observer who perceives all that a reel's clips show, by the dataset's table
             ``ceiling``; null where it is not known.
     """
 
@@ -197,6 +197,7 @@ def make_card(
         found = _evidence(rater, video, parts, told.argmax(axis=1), halves, quiet)
     names = level_names(data.levels)
     ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)
+    clips = CLIPS if data_root is None else own_clips(Workspace(data_root)) or CLIPS
     percentiles, compared = _percentiles(
         cohort, rater, told, league or known.league, season or known.season
     )
@@ -208,7 +209,7 @@ def make_card(
             float(told[i] @ np.arange(data.levels)),
             bool(told[i].max() >= GUESS / data.levels)
             and ceiling.get(s.key, 1.0) >= HARDLY / data.levels,
-            _certainty(told[i], names, ceiling.get(s.key)),
+            _certainty(told[i], names, ceiling.get(s.key), clips),
             percentiles[i], found[i], ceiling.get(s.key),
         )
         for i, s in enumerate(SKILLS)
@@ -428,10 +429,12 @@ def _notes(
     return notes
 
 
-def _certainty(told: NDArray[np.float64], names: Sequence[str], ceiling: float | None) -> str:
+def _certainty(
+    told: NDArray[np.float64], names: Sequence[str], ceiling: float | None, clips: int
+) -> str:
     if ceiling is not None and ceiling < HARDLY / len(names):
         return (
-            f"Not observable in 50 clips: who perceives all of them hits {ceiling:.0%}; chance is "
+            f"Not observable in {clips} clips: who perceives all of them hits {ceiling:.0%}; chance is "
             f"{1 / len(names):.0%}."
         )
     first, second = (int(i) for i in np.argsort(-told, kind="stable")[:2])
