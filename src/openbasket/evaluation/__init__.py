@@ -18,6 +18,7 @@ from openbasket.errors import NotFoundError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.facts import read_ceiling
 from openbasket.evaluation.games import game_shares
+from openbasket.evaluation.groups import groups_of
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing, unscored
 from openbasket.evaluation.scoring import Scored, corrected, label_array, score_split
@@ -74,7 +75,6 @@ def evaluate(
         who = f"run {silent[0]} does" if len(silent) == 1 else f"runs {', '.join(silent)} do"
         notes.append(f"{who} not state which labels they were predicted for")
     workspace = Workspace(root)
-    places = _places(workspace) if breakdowns else None
     reels = workspace.read("reels") if workspace.has("reels") else None
     train = label_array(samples.get("train", []))
     scored: list[Scored] = []
@@ -97,7 +97,7 @@ def evaluate(
                 found.add(run.name)
         shares = None if reels is None else game_shares(reels, subjects)
         games = games or shares is not None
-        parts = _parts(part, places)
+        parts = _parts(root, part, breakdowns)
         scored.append(
             score_split(split, part, tables, parts, shares, resamples=resamples, seed=seed)
         )
@@ -115,34 +115,21 @@ def evaluate(
     )
 
 
-def _places(workspace: Workspace) -> dict[str, dict[str, str]]:
-    """Gender and region of each subject, where the workspace's tables are there."""
-    if not workspace.has("subjects"):
-        return {}
-    rows = workspace.read("subjects").select("subject_id", "gender", "region").rows()
-    return {
-        subject: {"gender": gender, **({"region": region} if region else {})}
-        for subject, gender, region in rows
-    }
-
-
-def _parts(
-    samples: Sequence[Sample], places: dict[str, dict[str, str]] | None
-) -> dict[str, list[int]]:
+def _parts(root: Path, samples: Sequence[Sample], breakdowns: bool) -> dict[str, list[int]]:
     """The whole split, and its parts by season, league, gender and region (if there are several)."""
     parts: dict[str, list[int]] = {"": list(range(len(samples)))}
-    if places is None:
+    if not breakdowns:
         return parts
-    found: dict[str, dict[str, list[int]]] = {}
-    for row, sample in enumerate(samples):
-        facts = {
-            "season": sample.season,
-            "league": sample.league,
-            **places.get(sample.subject_id, {}),
-        }
-        for kind, value in facts.items():
-            found.setdefault(kind, {}).setdefault(value, []).append(row)
-    for kind, values in found.items():
-        if len(values) > 1:
-            parts |= {f"{kind}={value}": rows for value, rows in sorted(values.items())}
+    groups = groups_of(root, samples)
+    kinds: dict[str, Sequence[str | None]] = {
+        "season": [sample.season for sample in samples],
+        **{kind: groups[kind] for kind in ("league", "gender", "region")},
+    }
+    for kind, values in kinds.items():
+        found = sorted({value for value in values if value})
+        if len(found) > 1:
+            parts |= {
+                f"{kind}={value}": [row for row, own in enumerate(values) if own == value]
+                for value in found
+            }
     return parts
