@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from openbasket.dataset.reader import (
     SPLIT_FILES,
@@ -23,6 +25,7 @@ from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result,
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing, unscored
 from openbasket.evaluation.scoring import Scored, corrected, label_array, score_split
 from openbasket.skills import SKILL_KEYS
+from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
 __all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score", "evaluate"]
@@ -37,6 +40,7 @@ def evaluate(
     seed: int = 0,
     breakdowns: bool = True,
     allow_crossing: bool = False,
+    require_hash: bool = False,
 ) -> Evaluation:
     """Score runs, and baselines (random, majority, league and season alone), on a dataset.
 
@@ -51,6 +55,7 @@ def evaluate(
         seed: of the bootstrap and the tests.
         breakdowns: score the parts by season, league, gender and region, too (Table 3).
         allow_crossing: note persons who are in the training split and in a test split, and go on.
+        require_hash: refuse a run that does not state which labels it was predicted for.
 
     Raises:
         NotFoundError: the dataset has none of the splits, or no run predicts any of them.
@@ -69,7 +74,6 @@ def evaluate(
         raise NotFoundError(f"the dataset at '{root}' has no split {', '.join(missing or wanted)}")
     notes = refuse_crossing(samples, allow_crossing)
     runs = read_runs(prediction_files, samples, levels)
-    given = {run.name for run in runs}
     silent = [f"'{run.name}'" for run in runs if not (run.facts and run.facts.labels)]
     if silent:
         who = f"run {silent[0]} does" if len(silent) == 1 else f"runs {', '.join(silent)} do"
@@ -86,15 +90,19 @@ def evaluate(
         tables: dict[tuple[str, str], Any] = {
             ("random", "baseline"): random_guess(len(part), len(SKILL_KEYS), levels),
             ("majority", "baseline"): majority(train, len(part), levels),
+            ("text-only", "baseline"): text_only(samples.get("train", []), part, levels),
         }
-        if "text-only" not in given:
-            told = text_only(samples.get("train", []), part, levels)
-            tables["text-only", "baseline"] = told
         for run in runs:
-            array = predictions_of(run, split, subjects, levels)
-            if array is not None:
-                tables[run.name, run.model] = array
-                found.add(run.name)
+            array = predictions_of(run, split, subjects, levels, require_hash=require_hash)
+            if array is None:
+                continue
+            found.add(run.name)
+            made = tables.setdefault((run.name, run.model), array)
+            if not np.allclose(made, array, equal_nan=True):
+                notes.append(
+                    f"'{run.name}' of {run.path.name} is not what the labels of train give on "
+                    f"{split}; the table has what they give"
+                )
         shares = None if reels is None else game_shares(reels, subjects)
         games = games or shares is not None
         parts = _parts(root, part, breakdowns)
@@ -112,7 +120,21 @@ def evaluate(
         read_ceiling(workspace, levels),
         "persons and games" if games else "persons",
         notes,
+        {} if "mean-colour" in found else {"mean-colour": _no_colour(root, samples, scored[0])},
     )
+
+
+def _no_colour(root: Path, samples: Mapping[str, Sequence[Sample]], first: Scored) -> str:
+    """Why the baseline of colours alone, which must read the reels, is not among the runs."""
+    needed = [*samples.get("train", []), *samples[first.results[0].split]]
+    gone = sum(not sample.video.is_file() for sample in needed)
+    if not samples.get("train"):
+        return "the dataset has no train to learn from"
+    if gone:
+        return (
+            f"{gone:,} of {counted(len(needed), 'reel')} that it would be made from are not there"
+        )
+    return f"no file of predictions has it; 'openbasket baselines {root} --out FILE' makes it"
 
 
 def _parts(root: Path, samples: Sequence[Sample], breakdowns: bool) -> dict[str, list[int]]:

@@ -171,7 +171,7 @@ def from_json(content: Mapping[str, Any]) -> tuple[list[Line], Draws | None]:
 def latex(tables: Sequence[Table], caption: str) -> str:
     r"""Tables side by side in one LaTeX ``table*``, with ``\toprule`` and the like of booktabs."""
     parts = ["\\begin{table*}", "\\centering\\small"]
-    for title, columns, rows, _ in tables:
+    for title, columns, rows, *_ in tables:
         parts.append("\\begin{minipage}[t]{%.2f\\textwidth}\\centering" % (0.98 / len(tables)))
         parts.append(f"\\begin{{tabular}}{{{'c' * len(columns)}}}\\toprule")
         parts.append(" & ".join(map(latex_text, columns)) + " \\\\ \\midrule")

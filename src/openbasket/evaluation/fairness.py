@@ -203,6 +203,7 @@ def fairness(
     alpha: float = 0.05,
     resamples: int = 2000,
     allow_crossing: bool = False,
+    require_hash: bool = False,
 ) -> Fairness:
     """Accuracy and bias of a run in every group of a split, and warnings.
 
@@ -216,6 +217,7 @@ def fairness(
         alpha: chance of any false warning at all.
         resamples: of the bootstrap for the intervals.
         allow_crossing: see :func:`openbasket.evaluation.evaluate`.
+        require_hash: see there, too.
 
     Raises:
         UnknownNameError: the file has no such run.
@@ -239,7 +241,11 @@ def fairness(
         )
     run = run or runs[0]
     subjects = [s.subject_id for s in samples]
-    probabilities = predictions_of(found[run], split, subjects, levels) if samples else None
+    probabilities = None
+    if samples:
+        probabilities = predictions_of(
+            found[run], split, subjects, levels, require_hash=require_hash
+        )
     if probabilities is None:
         given = f"no prediction for {len(samples)} of {len(samples)} subjects"
         raise BadInputError([Problem(str(path), None, "subject_id", given, f"all of '{split}'")])

@@ -36,12 +36,14 @@ class Table(NamedTuple):
         columns: their names.
         rows: the cells; scores are shares of one.
         name: of its file.
+        footer: a sentence below it.
     """
 
     title: str
     columns: list[str]
     rows: list[list[Cell]]
     name: str = "table"
+    footer: str = ""
 
     def texts(self) -> list[list[str]]:
         """The rows as text, as in a terminal."""
@@ -70,7 +72,7 @@ def text(cell: Cell) -> str:
 def markdown(tables: Sequence[Table] | Sequence[tuple[str, list[str], list[list[str]]]]) -> str:
     """Tables as Markdown."""
     parts = []
-    for title, columns, rows, *_ in tables:
+    for title, columns, rows, *rest in tables:
         parts += [
             f"**{markdown_text(title)}**",
             "",
@@ -80,6 +82,8 @@ def markdown(tables: Sequence[Table] | Sequence[tuple[str, list[str], list[list[
         parts += [
             f"| {' | '.join(markdown_text(text(cell)) for cell in row)} |" for row in rows
         ] + [""]
+        if len(rest) > 1 and rest[1]:
+            parts += [markdown_text(str(rest[1])), ""]
     return "\n".join(parts)
 
 
@@ -95,7 +99,7 @@ def latex(tables: Sequence[Table]) -> str:
     """
     parts = []
     for table in tables:
-        for title, columns, rows, _ in _narrow(table):
+        for title, columns, rows, _, footer in _narrow(table):
             parts += [
                 r"\begin{table}[htbp]", r"\centering",
                 rf"\textbf{{{latex_text(title)}}}\par\smallskip",
@@ -104,6 +108,7 @@ def latex(tables: Sequence[Table]) -> str:
                 *(" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in rows),
                 r"\hline", r"\end{tabular}}",
                 r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
+                *([rf"\par\smallskip {{\footnotesize {latex_text(footer)}}}"] if footer else []),
                 r"\end{table}", "",
             ]  # fmt: skip
     return "\n".join(parts)
@@ -121,7 +126,9 @@ def _narrow(table: Table) -> list[Table]:
         kept = slice(begin, begin + _SHARE)
         title = table.title if begin == 1 else f"{table.title.split(':')[0]}, continued"
         rows = [[row[0], *row[kept]] for row in table.rows]
-        parts.append(Table(title, [table.columns[0], *table.columns[kept]], rows, table.name))
+        columns = [table.columns[0], *table.columns[kept]]
+        last = begin + _SHARE >= len(table.columns)
+        parts.append(Table(title, columns, rows, table.name, table.footer if last else ""))
     return parts
 
 

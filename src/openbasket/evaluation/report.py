@@ -55,6 +55,7 @@ def write_report(
     predictions: Sequence[Path] = (),
     evaluation: Evaluation | None = None,
     allow_crossing: bool = False,
+    require_hash: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Write the report: dataset statistics, a reel that plays, a player's card, results, snapshots.
@@ -69,6 +70,7 @@ def write_report(
         predictions: files of predictions to score and to show.
         evaluation: of these predictions, if it was made already.
         allow_crossing: see :func:`openbasket.evaluation.evaluate`.
+        require_hash: see there, too.
         quiet: show no progress.
 
     Raises:
@@ -85,7 +87,9 @@ def write_report(
             if has_split(root, split)
         }
         if evaluation is None and any(samples.get(split) for split in TEST_SPLITS):
-            evaluation = evaluate(predictions, root, allow_crossing=allow_crossing)
+            evaluation = evaluate(
+                predictions, root, allow_crossing=allow_crossing, require_hash=require_hash
+            )
         pictures = snapshots(workspace, samples)
         found = None if evaluation is None else _results(evaluation)
         if found is not None:

@@ -118,6 +118,7 @@ class Evaluation:
             where it was not measured.
         clusters: what intervals are clustered by: ``persons``, or ``persons and games``.
         notes: what a reader must know.
+        missing: baselines that are not among the runs, and why.
     """
 
     levels: int
@@ -128,6 +129,7 @@ class Evaluation:
     ceiling: dict[str, float] = field(default_factory=dict)
     clusters: str = "persons"
     notes: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain data."""

@@ -17,6 +17,7 @@ from openbasket.wording import counted
 from openbasket.workspace import run_facts_path
 
 __all__ = [
+    "BASELINE",
     "BASELINES",
     "Run",
     "crossing_persons",
@@ -26,7 +27,12 @@ __all__ = [
     "unscored",
 ]
 
-BASELINES = ("random", "majority")
+#: What every evaluation makes itself; a run of another kind may not have such a name.
+BASELINES = ("random", "majority", "text-only")
+#: Baselines that may come from files, too: of these runs the model is :data:`BASELINE`.
+FROM_FILES = ("text-only", "mean-colour")
+#: The mark of baselines: their model.
+BASELINE = "baseline"
 
 
 class Run:
@@ -73,7 +79,7 @@ def read_runs(
         facts = read_facts(path, sorted({str(run) for run, _ in parts}))
         for (name, model), part in parts.items():
             run = Run(str(name), str(model), part, path, facts.get(str(name)))
-            _check(run, levels, {*BASELINES, *(other.name for other in runs)}, hashes)
+            _check(run, levels, {other.name for other in runs}, hashes)
             runs.append(run)
     return sorted(runs, key=lambda run: run.name)
 
@@ -84,10 +90,28 @@ def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) ->
     if given != levels and not answered.is_empty():
         found, allowed = f"{given} levels in run '{run.name}'", f"{levels}, as the dataset has"
         raise BadInputError([Problem(str(run.path), None, "p0 ... p4", found, allowed)])
-    if run.name in taken:
+    known = {*BASELINES, *FROM_FILES} - set(FROM_FILES if run.model == BASELINE else ())
+    if run.name in taken | known:
         allowed = "a name that no other run has"
-        raise BadInputError([Problem(str(run.path), None, "run", repr(run.name), allowed)])
+        if run.name in known:
+            allowed += f"; {', '.join(sorted(known))} are baselines"
+        raise BadInputError(
+            [Problem(str(run.path), None, "run", repr(run.name), allowed)],
+            "Give the run another name in column 'run'.",
+        )
     stated = run.facts.labels if run.facts else {}
+    unknown = sorted(set(stated) - set(hashes))
+    if unknown:
+        given_text = f"hash of split {', '.join(map(repr, unknown))} of run '{run.name}'"
+        raise BadInputError(
+            [
+                Problem(
+                    str(run_facts_path(run.path)), None, "labels", given_text,
+                    f"splits of this dataset: {', '.join(hashes) or 'none'}",
+                )
+            ],
+            "The predictions are for another dataset. Give that one, or predict again.",
+        )  # fmt: skip
     other = [split for split, found in stated.items() if hashes.get(split, found) != found]
     if other:
         given_text = (
@@ -99,11 +123,20 @@ def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) ->
         )
 
 
-def predictions_of(run: Run, split: str, subjects: Sequence[str], levels: int) -> np.ndarray | None:
+def predictions_of(
+    run: Run, split: str, subjects: Sequence[str], levels: int, *, require_hash: bool = False
+) -> np.ndarray | None:
     """A run's probabilities ``(subjects, 20, levels)``; ``None`` if it has nothing about a split.
 
+    Args:
+        run: the run.
+        split: name of the split.
+        subjects: its subjects.
+        levels: of the dataset.
+        require_hash: refuse a run that does not state the hash of the split's labels.
+
     Raises:
-        BadInputError: it has some of the subjects and lacks others.
+        BadInputError: it has some of the subjects and lacks others, or no hash where one is required.
     """
     absent = sorted(set(subjects) - run.subjects)
     if len(absent) == len(set(subjects)):
@@ -112,6 +145,13 @@ def predictions_of(run: Run, split: str, subjects: Sequence[str], levels: int) -
         given = f"run '{run.name}' has no prediction for {len(absent)} of {len(subjects)}"
         told = f"{given}: {', '.join(absent[:5])}"
         raise BadInputError([Problem(split, None, "subject_id", told, "all of them")])
+    if require_hash and split not in (run.facts.labels if run.facts else {}):
+        given = f"no hash of the labels of '{split}' for run '{run.name}'"
+        raise BadInputError(
+            [Problem(str(run_facts_path(run.path)), None, "labels", given, "one (--require-hash)")],
+            "'openbasket predict' and 'openbasket predictions from-official' state it; or leave "
+            "--require-hash out.",
+        )
     return to_array(run.frame, subjects, levels)
 
 

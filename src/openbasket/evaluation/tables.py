@@ -70,7 +70,11 @@ def main_table(evaluation: Evaluation, split: str = "test") -> Table:
             row.append(evaluation.observable(score, "mean") or "")
         rows.append(row)
     title = f"Table 2: mean accuracy of the skills on {split}{_basis(evaluation, results)}"
-    return Table(title, columns, rows, "table2")
+    told = [
+        f"The baseline {name} is not in the table: {why}."
+        for name, why in evaluation.missing.items()
+    ]
+    return Table(title, columns, rows, "table2", " ".join(told))
 
 
 def breakdown_tables(
