@@ -20,6 +20,7 @@ __all__ = [
     "latex_text",
     "markdown",
     "markdown_text",
+    "p_text",
     "render",
     "shown",
     "text",
@@ -62,6 +63,11 @@ def shown(score: Score, scale: float = 100, digits: int = 1) -> str:
     if score.unanswered:
         found += f" ({score.unanswered} unanswered)"
     return found
+
+
+def p_text(value: float) -> str:
+    """A p value as text."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def text(cell: Cell) -> str:

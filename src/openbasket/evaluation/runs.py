@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from openbasket.dataset.reader import Sample, labels_hash
+from openbasket.dataset.reader import (
+    SPLIT_FILES,
+    Sample,
+    dataset_levels,
+    has_split,
+    labels_hash,
+    read_split,
+)
 from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.evaluation.facts import read_facts
 from openbasket.evaluation.predictions import read_predictions, to_array
@@ -20,6 +27,7 @@ __all__ = [
     "BASELINE",
     "BASELINES",
     "Run",
+    "crossing_notes",
     "crossing_persons",
     "predictions_of",
     "read_runs",
@@ -192,6 +200,21 @@ def refuse_crossing(samples: Mapping[str, Sequence[Sample]], allowed: bool) -> l
         f"{counted(len(crossing), 'person')} of the training or validation split "
         f"{'is' if len(crossing) == 1 else 'are'} in another split, too"
     ]
+
+
+def crossing_notes(root: Path, allowed: bool) -> list[str]:
+    """Read all splits of a dataset for :func:`refuse_crossing`, before any work is done on it.
+
+    Raises:
+        BadInputError: persons cross splits and it is not allowed.
+    """
+    levels = dataset_levels(root)
+    samples = {
+        split: read_split(root, split, levels=levels, require_videos=False)
+        for split in SPLIT_FILES
+        if has_split(root, split)
+    }
+    return refuse_crossing(samples, allowed)
 
 
 def unscored(runs: Sequence[Run], scored: set[str], wanted: Sequence[str]) -> None:

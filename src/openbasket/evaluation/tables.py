@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openbasket.evaluation.formats import Cell, Table, markdown, shown
+from openbasket.evaluation.formats import Cell, Table, markdown, p_text, shown
 from openbasket.evaluation.metrics import METRICS
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
@@ -198,15 +198,11 @@ def comparison_table(evaluation: Evaluation) -> Table:
     for c in evaluation.comparisons:
         score = Score(c.difference, c.low, c.high, 0, 0)
         verdict = "noise" if c.is_noise else "differs"
-        rows.append([c.split, c.one, c.other, score, _p(c.p), _p(c.p_holm), verdict])
+        rows.append([c.split, c.one, c.other, score, p_text(c.p), p_text(c.p_holm), verdict])
     count = counted(len(evaluation.comparisons), "comparison")
     title = f"Paired tests over persons; corrected for {count} (Holm)"
     columns = ["Split", "Run", "Other", "Difference (points)", "p", "p corrected", "Verdict"]
     return Table(title, columns, rows, "comparisons")
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _mean(result: Result) -> tuple[float, str]:
