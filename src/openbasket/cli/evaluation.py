@@ -163,6 +163,13 @@ def report(
     predictions: Annotated[
         list[Path] | None, typer.Option(help="Predictions to show; may be repeated.")
     ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            help="Human study for Figure 5: results.json of 'study results', or its folder.",
+            show_default=False,
+        ),
+    ] = None,
     allow_crossing: Crossing = False,
     require_hash: Hashed = False,
     as_json: Json = False,
@@ -178,6 +185,7 @@ def report(
         predictions=predictions or (),
         allow_crossing=allow_crossing,
         require_hash=require_hash,
+        study=study,
         quiet=quiet,
     )
     _written(path, as_json)

@@ -22,7 +22,7 @@ from openbasket.wording import counted
 
 __all__ = [
     "Comparison", "Fairness", "Group", "bias_cells", "compare", "fairness", "fairness_table",
-    "groups_of", "holm", "judge", "top_bias_cells",
+    "groups_of", "holm", "judge", "top_bias_cells", "warnings_table",
 ]  # fmt: skip
 
 MEAN = [name for name, _ in GROUPS].index("mean")
@@ -360,6 +360,33 @@ def fairness_table(found: Fairness) -> Table:
         f"p: least of the group, Holm-corrected over {counted(found.tests, 'test')}"
     )
     return Table(title, columns, rows, "fairness")
+
+
+def warnings_table(found: Sequence[Fairness]) -> Table:
+    """Groups with a warning, a line for each; and a line for each run without any."""
+    rows: list[list[Cell]] = []
+    for one in found:
+        warned = [group for group in one.groups if group.warning]
+        for group in warned:
+            told: list[Cell] = []
+            for difference, p, scale, digits in (
+                (group.accuracy_difference, group.accuracy_p, 100, 1),
+                (group.bias_difference, group.bias_p, 1, 2),
+            ):
+                told.append("" if difference is None else f"{scale * difference:+.{digits}f}")
+                told.append("" if p is None else f"{p:.2g}")
+            rows.append([one.run, f"! {group.kind} {group.value}", str(group.persons), *told])
+        if not warned:
+            told_none = f"none in {counted(one.tests, 'test')}" if one.tests else "none was tested"
+            rows.append([one.run, told_none, *[""] * 5])
+    columns = [
+        "Run", "Group", "Persons", "Accuracy, difference (points)", "p corrected",
+        "Bias, difference (levels)", "p corrected",
+    ]  # fmt: skip
+    split = found[0].split if found else "test"
+    title = f"Fairness of every run on {split}: groups with a warning"
+    footer = "Differences are from the whole; p is corrected for all tests of a run (Holm)."
+    return Table(title, columns, rows, "fairness_warnings", footer)
 
 
 def _levels(score: Score) -> str:

@@ -50,6 +50,10 @@ class Table(NamedTuple):
         """The rows as text, as in a terminal."""
         return [[text(cell) for cell in row] for row in self.rows]
 
+    def scored(self) -> bool:
+        """Whether there are scores in it."""
+        return any(isinstance(cell, Score) for row in self.rows for cell in row)
+
 
 def shown(score: Score, scale: float = 100, digits: int = 1) -> str:
     """``31.2 [24.0, 39.1]`` in percent; with the coverage where not every cell has a label or an answer."""

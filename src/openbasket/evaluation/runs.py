@@ -21,7 +21,7 @@ from openbasket.evaluation.facts import read_facts
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.evaluation.results import Facts
 from openbasket.wording import counted
-from openbasket.workspace import run_facts_path
+from openbasket.workspace import Workspace, run_facts_path
 
 __all__ = [
     "BASELINE",
@@ -32,6 +32,7 @@ __all__ = [
     "predictions_of",
     "read_runs",
     "refuse_crossing",
+    "runs_about",
     "unscored",
 ]
 
@@ -161,6 +162,16 @@ def predictions_of(
             "--require-hash out.",
         )
     return to_array(run.frame, subjects, levels)
+
+
+def runs_about(path: Path, root: Path, split: str) -> list[str]:
+    """Runs of a file that predict anybody of a split, sorted; baselines are left out."""
+    samples = read_split(root, split, levels=dataset_levels(root), require_videos=False)
+    subjects = [sample.subject_id for sample in samples]
+    rows = Workspace.read_file("predictions", path).filter(
+        pl.col("subject_id").is_in(subjects), pl.col("model") != BASELINE
+    )
+    return sorted(rows["run"].unique())
 
 
 def crossing_persons(samples: Mapping[str, Sequence[Sample]]) -> list[tuple[str, list[str]]]:
