@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from openbasket.cli import app
 from openbasket.dataset.reader import SPLIT_FILES, labels_hash, read_split
 from openbasket.errors import BadInputError, NotFoundError
-from openbasket.evaluation import evaluate
+from openbasket.evaluation import evaluate, tables
 from openbasket.evaluation.facts import read_facts
+from openbasket.evaluation.formats import latex, markdown
 from openbasket.evaluation.official import convert_official, read_official
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, official_level
 from openbasket.workspace import run_facts_path, write_json, write_text
@@ -105,6 +106,77 @@ def test_facts_come_from_a_runs_folder_where_nothing_lies_beside_the_file(root, 
     assert (facts.frames, facts.parameters, facts.pretraining) == (8, 1_234_567, "k400")
     state(good, frames=16)
     assert read_facts(good, ["mine"])["mine"].parameters is None
+
+
+def test_a_hash_of_a_split_that_the_dataset_lacks_is_refused(root, good):
+    levels = labels_hash(read_split(root, "test", require_videos=False), 5)
+    state(good, labels={"test": levels, "cross_league": "0" * 16})
+    with pytest.raises(BadInputError, match="'cross_league' of run 'mine'.*splits of this dataset"):
+        evaluate([good], root)
+
+
+def test_hashes_can_be_required(root, good, tmp_path):
+    write_split(root, "cross_season", {"d": [1] * 20}, season="17-18")
+    more = predictions(
+        {subject(p): [3] * 20 for p in "abc"} | {subject("d", "17-18"): [1] * 20}
+    )
+    save(more, good)
+    told = labels_hash(read_split(root, "test", require_videos=False), 5)
+    arguments = [str(good), "--data", str(root), "--require-hash"]
+    for stated, split in (({}, "test"), ({"test": told}, "cross_season")):
+        state(good, labels=stated)
+        assert evaluate([good], root).find("mine").subjects == 3
+        with pytest.raises(BadInputError, match=f"no hash of the labels of '{split}'"):
+            evaluate([good], root, require_hash=True)
+        done = CliRunner().invoke(app, ["evaluate", *arguments])
+        assert isinstance(done.exception, BadInputError)
+    state(good, labels={})
+    for verb in (
+        ["fairness", *arguments],
+        ["leaderboard", *arguments, "--out", str(tmp_path / "l.html")],
+        ["report", str(root), "--predictions", str(good), "--require-hash",
+         "--out", str(tmp_path / "r.html")],
+    ):  # fmt: skip
+        done = CliRunner().invoke(app, verb)
+        assert "no hash of the labels of 'test'" in str(done.exception), verb
+    state(good, labels={"test": told})
+    assert CliRunner().invoke(app, ["fairness", *arguments]).exit_code == 0
+
+
+# -- names of baselines -------------------------------------------------------------------------
+
+
+def test_a_run_with_the_name_of_a_baseline_takes_no_baseline_away(root, good):
+    write_split(root, "cross_season", {"d": [1] * 20}, season="17-18")
+    frame = pl.read_parquet(good)
+    for name in ("text-only", "mean-colour", "majority"):
+        save(frame.with_columns(run=pl.lit(name)), good)
+        with pytest.raises(BadInputError, match=f"'{name}'; allowed: .* are baselines"):
+            evaluate([good], root)
+    marked = frame.with_columns(run=pl.lit("text-only"), model=pl.lit("baseline"))
+    evaluation = evaluate([save(marked, good)], root)
+    assert evaluation.find("text-only", "cross_season").subjects == 1
+    alone = evaluate([], root)
+    assert evaluation.find("text-only").scores == alone.find("text-only").scores
+    assert any("'text-only' of p.parquet is not what" in note for note in evaluation.notes)
+
+
+def test_the_table_says_why_colours_alone_are_missing(root, good):
+    def footers():
+        table = tables.main_table(evaluate([good], root))
+        page = "\n".join(render([table]) for render in (markdown, latex))
+        assert page.count("The baseline mean-colour is not in the table: ") == (2 if table.footer else 0)
+        return table.footer
+
+    assert "4 of 4 reels that it would be made from are not there" in footers()
+    for split in ("train", "test"):
+        for sample in read_split(root, split, require_videos=False):
+            write_text(sample.video, "")
+    assert "openbasket baselines" in footers()
+    frame = pl.read_parquet(good)
+    colour = frame.with_columns(run=pl.lit("mean-colour"), model=pl.lit("baseline"))
+    save(pl.concat([frame, colour]), good)
+    assert footers() == ""
 
 
 # -- the ceiling --------------------------------------------------------------------------------

@@ -15,8 +15,17 @@ from openbasket import cli, tables
 from openbasket.cli.ablating import VALUES, _settings
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, UnknownNameError
-from openbasket.evaluation import Score, evaluate
-from openbasket.evaluation.ablations import Line, latex, over_draws, table4
+from openbasket.evaluation import Comparison, Evaluation, Result, Score, evaluate
+from openbasket.evaluation.ablations import (
+    Difference,
+    Line,
+    from_json,
+    latex,
+    lines_of,
+    over_draws,
+    table4,
+    to_json,
+)
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.config import load_recipe
 from openbasket.training.data import of_persons
@@ -28,6 +37,7 @@ QUICK = [
     "--recipe", "umt-tiny", "--workers", "1", "-q",
     *(w for s in ("data.frames=4", "data.size=32", "data.short_side=32", "train.epochs=1",
                   "model.options.depth=1") for w in ("--set", s)),
+    "--allow-crossing",
 ]  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -73,7 +83,9 @@ def test_every_study_runs_shares_the_base_and_makes_the_table(root, tmp_path, mo
     other = run(root, "--study", "data", *QUICK, "--set", "test.spatial_views=2", *out)
     assert isinstance(other.exception, ConfigError)  # what was run is not mixed with it
     assert "test.spatial_views was 1, is 2" in str(other.exception)
-    shown = run(root, *out, "--json")
+    shown = run(root, *out, "--json", "--allow-crossing")
+    refused = run(root, *out)
+    assert isinstance(refused.exception, BadInputError)  # as evaluate refuses
     [table] = json.loads(shown.output)
     lines = {(k["study"], *k["cells"]): k for k in table["lines"]}
     assert list(lines) == [
@@ -89,7 +101,12 @@ def test_every_study_runs_shares_the_base_and_makes_the_table(root, tmp_path, mo
     assert table["draws"]["variance"] == pytest.approx(np.var(both, ddof=1))
     assert 100 * table["draws"]["mean"]["value"] == pytest.approx(np.mean(both))
     text = (folder / "table4.md").read_text()
-    assert "| Sampling Rate | Test Views | Test Acc. (%) |" in text
+    assert "| Sampling Rate | Test Views | Test Acc. (%) | Difference (points) |" in text
+    assert text.count("| reference |") == 4
+    assert "corrected for 4 comparisons" in text
+    assert "Note: 8 persons of the training or validation split" in text
+    assert "note: 8 persons of the training or validation split" in again.output
+    assert table["notes"][0].startswith("8 persons")
     assert "mean of 2" in text
     assert json.loads((folder / "table4.json").read_text()) == table
     assert (folder / "table4.tex").read_text().count("\\begin{tabular}") == 4
@@ -133,7 +150,11 @@ def test_the_papers_values_are_the_default():
         (["--study", "data", "--values", "0"], ConfigError, "whole numbers from 1 to 100"),
         (["--study", "frames", "--values", "many"], ConfigError, "got 'many'"),
         (["--values", "3"], ConfigError, "without one --study"),
-        (["--study", "draws", "--values", "3"], NotFoundError, "openbasket reels"),
+        (
+            ["--study", "draws", "--values", "3", "--allow-crossing"],
+            NotFoundError,
+            "openbasket reels",
+        ),
         ([], NotFoundError, "no study was run"),
     ],
 )
@@ -178,7 +199,7 @@ def test_another_draw_changes_the_videos_alone(root):
 
 
 def test_runs_of_before_a_new_setting_go_on(root, tmp_path):
-    recipe = load_recipe("umt-tiny", [*QUICK[6::2]])
+    recipe = load_recipe("umt-tiny", [*QUICK[6:-1:2]])
     train(recipe, root, tmp_path, quiet=True, workers=1)
     facts = read_facts(tmp_path)
     del facts["recipe"]["train"]["fraction"], facts["recipe"]["data"]["draw"]
@@ -186,7 +207,7 @@ def test_runs_of_before_a_new_setting_go_on(root, tmp_path):
     assert train(recipe, root, tmp_path, quiet=True, workers=1).resumed_from == 1
     with pytest.raises(ConfigError, match=r"train\.fraction was 1\.0, is 0\.5"):
         train(
-            load_recipe("umt-tiny", [*QUICK[6::2], "train.fraction=0.5"]), root, tmp_path,
+            load_recipe("umt-tiny", [*QUICK[6:-1:2], "train.fraction=0.5"]), root, tmp_path,
             quiet=True, workers=1,
         )  # fmt: skip
 
@@ -243,14 +264,84 @@ def test_missing_draws_are_made_as_draw_0_was(finished, tmp_path):
     assert made == before | {"draw": 1}
 
 
+def test_persons_who_cross_splits_are_refused_before_any_training(root, tmp_path):
+    quick = [word for word in QUICK if word != "--allow-crossing"]
+    done = run(root, "--study", "data", *quick, "--out", str(tmp_path))
+    assert isinstance(done.exception, BadInputError)
+    assert "--allow-crossing" in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def _evaluated(accuracies, comparisons):
+    results = [
+        Result(run, "m", "test", "", 9, 9, {"accuracy": {"mean": Score(v, v, v, 9, 9)}})
+        for run, v in accuracies.items()
+    ]
+    return Evaluation(5, 100, results, comparisons)
+
+
+def test_lines_are_compared_with_the_recipe_itself_or_the_best_and_corrected_together():
+    planned = [
+        Line("frames", ("16",), "frames-16"), Line("frames", ("64",), "base"),
+        Line("interval", ("32", "8"), "interval-32"), Line("interval", ("64", "4"), "interval-64"),
+        Line("interval", ("128", "2"), "interval-128", error="no memory"),
+        Line("data", ("25",), "data-25"),
+    ]  # fmt: skip
+    accuracies = {
+        "frames-16": 0.3,
+        "base": 0.25,
+        "interval-32": 0.2,
+        "interval-64": 0.4,
+        "data-25": 0.1,
+    }
+    comparisons = [
+        Comparison("test", "frames-16", "base", 0.05, -0.01, 0.11, 0.03, 0.9),
+        Comparison("test", "interval-64", "interval-32", 0.2, 0.1, 0.3, 0.001, 0.9),
+        Comparison("test", "interval-64", "base", 0.15, 0.1, 0.2, 0.001, 0.9),
+        Comparison("val", "frames-16", "base", 0.5, 0.4, 0.6, 0.0001, 0.9),
+    ]
+    lines = lines_of(planned, _evaluated(accuracies, comparisons))
+    found = {line.run: line.difference for line in lines}
+    # of the paired tests these two are in the table, so Holm doubles the smaller p
+    assert found["frames-16"] == Difference("base", 0.05, -0.01, 0.11, 0.03, 0.03)
+    assert found["interval-32"] == Difference("interval-64", -0.2, -0.3, -0.1, 0.001, 0.002)
+    assert [run for run, d in found.items() if d is None] == [
+        "base", "interval-64", "interval-128", "data-25",
+    ]  # fmt: skip
+    tables = {table.name: table for table in table4(lines)}
+    assert tables["table4-frames"].rows[0][2:] == ["5.0 [-1.0, 11.0]", "0.0300", "differs"]
+    assert tables["table4-frames"].rows[1][-1] == "reference"
+    assert tables["table4-interval"].rows[0][-3:] == ["-20.0 [-30.0, -10.0]", "0.0020", "differs"]
+    assert tables["table4-interval"].rows[2][-3:] == ["", "", ""]
+    assert "corrected for 2 comparisons" in tables["table4-frames"].footer
+    assert tables["table4-data"].footer == ""
+    assert from_json(json.loads(json.dumps(to_json(lines, None)))) == (lines, None)
+
+
+def test_a_difference_that_may_be_chance_is_shown_as_noise():
+    planned = [Line("frames", (n,), f"frames-{n}") for n in ("16", "32", "64")]
+    comparisons = [
+        Comparison("test", "frames-64", f"frames-{n}", 0.02, 0.001, 0.04, 0.03, 0.03)
+        for n in ("16", "32")
+    ]
+    evaluation = _evaluated({"frames-16": 0.2, "frames-32": 0.2, "frames-64": 0.22}, comparisons)
+    [table] = table4(lines_of(planned, evaluation))
+    assert [row[-2:] for row in table.rows] == [
+        ["0.0600", "noise"], ["0.0600", "noise"], ["", "reference"],
+    ]  # fmt: skip
+
+
 def test_latex_is_escaped_and_lines_not_run_are_told():
     lines = [
         Line("data", ("50",), "data-50", Score(0.25, 0.2, 0.3, 9, 10)),
         Line("data", ("Full",), "base"),
     ]
     tables = table4(lines)
-    assert tables[0][2] == [["50", "25.0 [20.0, 30.0] (9/10)"], ["Full", "not run yet"]]
+    assert tables[0][2] == [
+        ["50", "25.0 [20.0, 30.0] (9/10)", "", "", ""],
+        ["Full", "not run yet", "", "", ""],
+    ]
     text = latex(tables, "50 % of a_b")
-    assert "Data Fraction (\\%) & Test Acc. (\\%) \\\\ \\midrule" in text
+    assert "Data Fraction (\\%) & Test Acc. (\\%) & Difference (points) &" in text
     assert "a\\_b" in text
-    assert "50 & 25.0 {[}20.0, 30.0{]} (9/10) \\\\" in text
+    assert "50 & 25.0 {[}20.0, 30.0{]} (9/10) &  &  &  \\\\" in text

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from openbasket import cli
 from openbasket.cli.benchmarking import run_recipe, suite_names
 from openbasket.dataset.reader import SPLIT_FILES
-from openbasket.errors import ConfigError, UnknownNameError
+from openbasket.errors import BadInputError, ConfigError, UnknownNameError
 from openbasket.evaluation import evaluate
 from openbasket.skills import OFFICIAL_ORDER
 from openbasket.training.config import load_recipe
@@ -59,6 +59,7 @@ def root(tmp_path_factory):
 
 def run(root, out, *more):
     arguments = ["benchmark", "--data", str(root), "--out", str(out), "--workers", "1", "-q", *more]
+    arguments += ["--allow-crossing"]
     return CliRunner().invoke(cli.app, arguments)
 
 
@@ -108,6 +109,20 @@ def test_a_suite_becomes_one_table_and_goes_on(root, tmp_path, monkeypatch):
     assert {r["name"]: r["seconds"] for r in listed if r["name"] == "umt-tiny"} == {
         "umt-tiny": umt["seconds"]
     }
+
+
+def test_persons_who_cross_splits_are_refused_before_any_training_and_told_where_allowed(
+    root, tmp_path
+):
+    arguments = ["benchmark", "--data", str(root), "--out", str(tmp_path / "out"), "-q"]
+    done = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(done.exception, BadInputError)
+    assert "--allow-crossing" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine.toml").write_text(BROKEN)
+    (tmp_path / "suite.toml").write_text('recipes = ["mine.toml"]')
+    done = run(root, tmp_path / "out", "--suite", str(tmp_path / "suite.toml"))
+    assert "Note: 2 persons of the training or validation split are in another split" in done.output
 
 
 def test_other_views_or_labels_are_predicted_anew(root, tmp_path):

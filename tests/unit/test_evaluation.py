@@ -428,6 +428,24 @@ def test_parts_by_gender_and_region_come_from_the_subjects_table(tmp_path):
     assert evaluation.find("mine", part="gender=men").scores["accuracy"]["mean"].value == 0
 
 
+def test_parts_by_gender_and_region_come_from_known_leagues_where_no_table_tells(tmp_path):
+    write_split(tmp_path, "test", {p: [0] * 20 for p in "abc"})
+    path = tmp_path / SPLIT_FILES["test"]
+    text = path.read_text().replace("/L/a", "/nba/a").replace("/L/b", "/lfb/b")
+    write_text(path, text)  # "c" stays in a league that nobody knows
+    right = {"nba": 0, "lfb": 1, "L": 0}
+    chosen = {
+        subject(p, league=w): [right[w]] * 20 for p, w in (("a", "nba"), ("b", "lfb"), ("c", "L"))
+    }
+    evaluation = evaluate([save(predictions(chosen), tmp_path / "p.parquet")], tmp_path)
+    told = {table.name: table for table in tables.breakdown_tables(evaluation)}
+    assert told["table3b"].columns == ["Gender", "men (n = 1)", "women (n = 1)"]
+    assert told["table3c"].columns == ["Location", "Europe (n = 1)", "North America (n = 1)"]
+    women = evaluation.find("mine", part="gender=women").scores["accuracy"]["mean"]
+    assert women.value == 0
+    assert evaluation.find("mine", part="region=North America").subjects == 1
+
+
 def test_runs_that_cannot_be_told_apart_or_do_not_fit_are_refused(dataset, tmp_path):
     good = predictions({subject(p): [3] * 20 for p in "abcd"})
     file = save(good, tmp_path / "p.parquet")

@@ -7,13 +7,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from test_evaluation import predictions, save, subject, write_split
+from typer.testing import CliRunner
 
+from openbasket import cli
+from openbasket.dataset.reader import SPLIT_FILES
 from openbasket.errors import BadInputError, ConfigError
 from openbasket.evaluation import Score
 from openbasket.evaluation.ablations import Draws, Line, to_json
-from openbasket.evaluation.figures import radar
+from openbasket.evaluation.figures import confusion_map, radar
 from openbasket.evaluation.report import write_report
 from openbasket.workspace import Workspace, write_json
 
@@ -68,8 +73,13 @@ def test_markdown_and_latex_have_the_same_tables_and_pictures(finished, tmp_path
     assert (
         len(titles)
         == tex.count(r"\begin{tabular}")
-        == page.count("<caption>") + page.count("<div><h3>") - 5
-    )  # five categories of the report card have such a heading, too
+        == page.count('<h3 class="table">') + page.count("<div><h3>")
+    )  # categories: five have such a heading in the report card, too, and a table of confusion elsewhere
+    assert {t.split(" on ")[0] for t in titles} >= {
+        "Metrics of each skill of run",
+        "Fairness of every run",
+    }
+    assert page.count('<svg class="confusion"') == 20
     for name in re.findall(r"\(r-files/([^)]+)\)", text):
         assert (tmp_path / "r-files" / name).stat().st_size > 1000
     assert tex.count(r"\includegraphics") == text.count(".jpg)") > 0
@@ -106,6 +116,92 @@ def test_ablations_and_groups_are_in_the_report(finished, tmp_path):
     place.write_text('{"lines": 3}')
     with pytest.raises(BadInputError, match="openbasket ablate"):
         write_report(ws, tmp_path / "r.md", **given)
+
+
+def test_every_run_has_its_warnings_and_the_metrics_of_its_skills(tmp_path):
+    rng = np.random.default_rng(0)
+    ws = Workspace(tmp_path / "ws", create=True)
+    test = {f"p{i}": rng.integers(0, 5, 20).tolist() for i in range(60)}
+    write_split(ws.root, "test", test)
+    path = ws.root / SPLIT_FILES["test"]
+    text = "\n".join(
+        line.replace("/L/", "/nba/" if number % 2 else "/wnba/")
+        for number, line in enumerate(path.read_text().splitlines())
+    )
+    path.write_text(text + "\n")
+    league = {player: "nba" if i % 2 == 0 else "wnba" for i, player in enumerate(test)}
+    files = []
+    for run, harmed in (("even", 0), ("harming", 2)):
+        chosen = {
+            subject(player, league=league[player]): [
+                max(0, level - harmed * (league[player] == "wnba")) for level in row
+            ]
+            for player, row in test.items()
+        }
+        files.append(save(predictions(chosen, run=run), tmp_path / f"{run}.parquet"))
+    given = {"predictions": files, "quiet": True}
+    told = write_report(ws, tmp_path / "r.md", **given).read_text(encoding="utf-8")
+    assert "| even | none in 8 tests |" in told
+    assert re.search(r"\| harming \| ! gender women \| 30 \| -[\d.]+ \| [\d.e-]+ \| -", told)
+    assert told.count("**fairness of ") == 1  # details are of the best
+    assert told.count("**Metrics of each skill of ") == 2
+    assert "Confusion of even on test, shooting" in told
+    label_0 = next(line for line in told.splitlines() if line.startswith("| label 0 "))
+    assert label_0.split("|")[2:7] == [" 100 ", " 0 ", " 0 ", " 0 ", " 0 "]
+    page = write_report(ws, tmp_path / "r.html", **given).read_text(encoding="utf-8")
+    assert "<details><summary>Metrics of each skill of harming on test</summary>" in page
+    assert "! gender women" in page
+
+
+STUDY = {
+    "levels": 3, "skills": ["rebounds"], "chance": 1 / 3, "participants": [{"label": "secret"}],
+    "excluded": {},
+    "people": [
+        {"name": name, "kind": "people", "raters": 4, "players": 9, "ratings": 36, "accuracy": 0.5,
+         "low": 0.4, "high": 0.6, "least": 0.3, "most": 0.7, "skills": {"rebounds": 0.5}, "alpha": 0.2}
+        for name in ("novice <b>", "everybody")
+    ],
+    "models": [],
+}  # fmt: skip
+
+
+def test_a_human_study_is_part_of_the_report(finished, tmp_path):
+    ws = Workspace(finished / "ws")
+    write_json(tmp_path / "results.json", STUDY)
+    page = write_report(ws, tmp_path / "r.html", study=tmp_path, quiet=True).read_text()
+    assert 'class="figure5" src="data:image/svg+xml;base64,' in page
+    assert "novice &lt;b&gt;" in page
+    assert "secret" not in page
+    for ending, picture in (("md", "figure5.svg"), ("tex", "figure5.png")):
+        out = tmp_path / f"r.{ending}"
+        done = CliRunner().invoke(
+            cli.app,
+            [
+                "report",
+                str(ws.root),
+                "--out",
+                str(out),
+                "-q",
+                "--study",
+                str(tmp_path / "results.json"),
+            ],
+        )
+        assert done.exit_code == 0, done.output
+        assert f"r-files/{picture}" in out.read_text()
+        assert (tmp_path / "r-files" / picture).stat().st_size > 1000
+        assert "Accuracy in the human study" in out.read_text()
+    for content in (STUDY | {"people": []}, STUDY | {"skills": ["dunks"]}, {"rows": []}):
+        write_json(tmp_path / "results.json", content)
+        with pytest.raises(BadInputError, match=r"results\.json of 'openbasket study results'"):
+            write_report(ws, tmp_path / "no.html", study=tmp_path, quiet=True)
+    assert not (tmp_path / "no.html").exists()
+
+
+def test_a_heat_map_shows_shares_of_each_label():
+    drawn = str(confusion_map("Steals & <b>", [[3.0, 1.0], [0.0, 0.0]]))
+    assert "Steals &amp; &lt;b&gt;" in drawn
+    assert re.findall(r'class="number[^>]*>(\d+)<', drawn) == ["75", "25"]
+    assert re.findall(r"--share:([\d.]+)", drawn) == ["0.75", "0.25", "0.00", "0.00"]
 
 
 def test_missing_parts_are_named_with_their_command(tmp_path):

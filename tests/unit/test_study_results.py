@@ -12,6 +12,7 @@ import pytest
 from study_studies import SKILLS, store
 
 from openbasket.errors import BadInputError, NotFoundError
+from openbasket.evaluation.study_rows import read_study_results
 from openbasket.skills import SKILL_KEYS
 from openbasket.study import exports
 from openbasket.study.agreement import alpha
@@ -145,6 +146,7 @@ def test_figure_table_and_rows_are_written(memory, tmp_path):
     assert svg.startswith("<?xml")
     assert "| novice | 2 | 40 | 50.0 [" in (tmp_path / "out" / "results.md").read_text()
     rows = json.loads((tmp_path / "out" / "study_rows.json").read_text())["rows"]
+    assert read_study_results(tmp_path / "out").rows()["rows"] == rows
     assert {row["run"] for row in rows} == {"novice", "expert", "everybody", "tiny3"}
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from openbasket.cli.evaluation import Crossing
 from openbasket.cli.options import Json, Quiet, Workers, print_json, print_table, say
 
 __all__ = ["register"]
@@ -44,6 +45,7 @@ def ablate(
         typer.Option(help="Folder of runs and tables; by default openbasket/ablations in ROOT."),
     ] = None,
     workers: Workers = None,
+    allow_crossing: Crossing = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -63,20 +65,28 @@ def ablate(
         for name in study:
             found = run_study(
                 name, root, place, recipe=recipe or "videomamba", values=asked,
-                overrides=override or (), split=split, workers=workers, quiet=quiet,
+                overrides=override or (), split=split, workers=workers,
+                allow_crossing=allow_crossing, quiet=quiet,
             )  # fmt: skip
         tables = [found]
     elif recipe is not None:
-        tables = [show(place / Path(recipe).stem, root, split=split)]
+        tables = [show(place / Path(recipe).stem, root, split=split, allow_crossing=allow_crossing)]
     else:
         folders = sorted(path.parent for path in place.glob("*/ablation.json"))
-        tables = [show(folder, root, split=split) for folder in folders or [place]]
+        tables = [
+            show(folder, root, split=split, allow_crossing=allow_crossing)
+            for folder in folders or [place]
+        ]
     if as_json:
         print_json([table.to_json() for table in tables])
     else:
         for one in tables:
             for table in one.tables:
-                print_table(f"{one.recipe} {table.title}", table.columns, table.texts())
+                print_table(
+                    f"{one.recipe} {table.title}", table.columns, table.texts(), table.footer
+                )
+            for note in one.notes:
+                say(f"note: {note}")
             say(f"{place / one.recipe / 'table4.md'}, and as .tex and .json")
     if any(one.failed for one in tables):
         raise typer.Exit(1)

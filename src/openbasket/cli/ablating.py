@@ -41,12 +41,14 @@ class Ablation:
         lines: of all studies begun.
         draws: mean and variance over the draws, where any was run.
         tables: for people.
+        notes: what a reader must know.
     """
 
     recipe: str
     lines: list[Line]
     draws: Draws | None
     tables: list[Table]
+    notes: list[str]
 
     @property
     def failed(self) -> bool:
@@ -55,7 +57,8 @@ class Ablation:
 
     def to_json(self) -> dict[str, Any]:
         """The table as plain data."""
-        return {"recipe": self.recipe, **ablations.to_json(self.lines, self.draws)}
+        told = ablations.to_json(self.lines, self.draws)
+        return {"recipe": self.recipe, **told, "notes": self.notes}
 
 
 def folder_of(root: Path) -> Path:
@@ -73,6 +76,7 @@ def run_study(
     overrides: Sequence[str] = (),
     split: str = "test",
     workers: int | None = None,
+    allow_crossing: bool = False,
     quiet: bool = False,
 ) -> Ablation:
     """Train, predict and score one recipe with each value of a study.
@@ -90,14 +94,17 @@ def run_study(
         overrides: settings of all lines.
         split: whose accuracy is told.
         workers: processes that decode videos.
+        allow_crossing: see :func:`openbasket.evaluation.evaluate`.
         quiet: show no progress.
 
     Raises:
         UnknownNameError: no such study.
+        BadInputError: a person crosses splits.
         ConfigError: a value or setting that is not allowed.
         NotFoundError: the dataset has no such split, or reels of a draw are missing and cannot be made.
     """
     from openbasket.dataset.reader import read_split
+    from openbasket.evaluation.runs import crossing_notes
     from openbasket.training.config import load_recipe
 
     if study not in STUDIES:
@@ -110,6 +117,7 @@ def run_study(
         name = "base" if changed == base else f"{study}-{value}"
         planned.append((Line(study, cells, name), changed))
     read_split(root, split, levels=base.data.levels, require_videos=False)
+    crossing_notes(root, allow_crossing)
     for _, changed in planned:
         _make_draw(root, changed.data.draw, workers, quiet)
     folder = out / base.name
@@ -132,19 +140,21 @@ def run_study(
                 ],
             },
         )
-        found = show(folder, root, split=split)
+        found = show(folder, root, split=split, allow_crossing=allow_crossing)
     return found
 
 
-def show(folder: Path, root: Path, *, split: str = "test") -> Ablation:
+def show(
+    folder: Path, root: Path, *, split: str = "test", allow_crossing: bool = False
+) -> Ablation:
     """Make Table 4 of what was run in a recipe's folder; write it as Markdown, LaTeX and JSON.
 
     Raises:
         NotFoundError: nothing was run there.
-        BadInputError: predictions that cannot be scored.
+        BadInputError: predictions that cannot be scored, or a person who crosses splits.
     """
     from openbasket.evaluation import evaluate
-    from openbasket.evaluation.tables import markdown
+    from openbasket.evaluation.formats import markdown, markdown_text
 
     planned = _plan(folder)
     if not planned:
@@ -159,18 +169,21 @@ def show(folder: Path, root: Path, *, split: str = "test") -> Ablation:
     evaluation = None
     if files:
         evaluation = evaluate(
-            list(files.values()), root, splits=[split], breakdowns=False, allow_crossing=True
-        )
+            list(files.values()), root, splits=[split], breakdowns=False,
+            allow_crossing=allow_crossing,
+        )  # fmt: skip
     lines = ablations.lines_of(planned, evaluation, split)
     of_draws = {k.run: files[k.run] for k in lines if k.study == "draws" and k.run in files}
     draws = ablations.over_draws(of_draws, root, split) if of_draws else None
     tables = ablations.table4(lines, draws)
-    found = Ablation(folder.name, lines, draws, tables)
+    notes = [] if evaluation is None else evaluation.notes
+    found = Ablation(folder.name, lines, draws, tables, notes)
     caption = (
         f"Ablations of {folder.name} on {split}: top-1 accuracy, mean of 20 skills, in percent, "
         "with 95 % intervals over persons."
     )
-    write_text(folder / "table4.md", f"{caption}\n\n{markdown(tables)}")
+    told = "".join(f"Note: {markdown_text(note)}.\n\n" for note in notes)
+    write_text(folder / "table4.md", f"{caption}\n\n{markdown(tables)}\n{told}".rstrip() + "\n")
     write_text(folder / "table4.tex", ablations.latex(tables, caption))
     write_json(folder / "table4.json", found.to_json())
     return found

@@ -43,12 +43,18 @@ def baselines(
     import numpy as np
     import polars as pl
 
-    from openbasket.dataset.reader import Sample, dataset_levels, read_split, test_splits
+    from openbasket.dataset.reader import (
+        Sample,
+        dataset_levels,
+        labels_hash,
+        read_split,
+        test_splits,
+    )
     from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, VideoError
     from openbasket.evaluation import simple
     from openbasket.evaluation.baselines import text_only
     from openbasket.evaluation.scoring import label_array
-    from openbasket.workspace import Workspace
+    from openbasket.workspace import Workspace, run_facts_path, write_json
 
     if out.suffix != ".parquet":
         raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
@@ -62,7 +68,8 @@ def baselines(
     def read(name: str) -> list[Sample]:
         return read_split(root, name, levels=levels, require_videos=False)
 
-    subjects = [sample for name in splits for sample in read(name)]
+    parts_of = {name: read(name) for name in splits}
+    subjects = [sample for part in parts_of.values() for sample in part]
     train = read("train")
     if not subjects or not train:
         raise NotFoundError(
@@ -97,6 +104,8 @@ def baselines(
         told, neighbours = simple.mean_colour(fitted[0], fitted[1], asked, levels)
         frames.append(simple.table(told, subjects, "mean-colour"))
     Workspace.write_file("predictions", pl.concat(frames), out)
+    labels = {name: labels_hash(part, levels) for name, part in parts_of.items()}
+    write_json(run_facts_path(out), {name: {"labels": labels} for name in wanted})
     if as_json:
         print_json(
             {

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from openbasket.cli.evaluation import Crossing
 from openbasket.cli.options import Json, Quiet, Workers, print_json, print_table, say
 
 __all__ = ["register"]
@@ -97,6 +98,7 @@ def benchmark(
         ),
     ] = None,
     workers: Workers = None,
+    allow_crossing: Crossing = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -108,7 +110,14 @@ def benchmark(
     from openbasket.cli.benchmarking import run_suite
 
     rows = run_suite(
-        suite, data, out, wanted=models, overrides=override or (), workers=workers, quiet=quiet
+        suite,
+        data,
+        out,
+        wanted=models,
+        overrides=override or (),
+        workers=workers,
+        allow_crossing=allow_crossing,
+        quiet=quiet,
     )
     if as_json:
         print_json([row.to_json() for row in rows])

@@ -59,6 +59,7 @@ def run_suite(
     wanted: str | None = None,
     overrides: Sequence[str] = (),
     workers: int | None = None,
+    allow_crossing: bool = False,
     quiet: bool = False,
 ) -> list[Row]:
     """Train, predict and score each recipe of a suite; write the tables.
@@ -74,6 +75,7 @@ def run_suite(
         wanted: names of recipes of the suite, with commas; all by default.
         overrides: settings for all recipes, after those of the suite.
         workers: processes that decode videos.
+        allow_crossing: see :func:`openbasket.evaluation.evaluate`.
         quiet: show no progress.
 
     Returns:
@@ -82,7 +84,9 @@ def run_suite(
     Raises:
         ConfigError: no such suite, a fault in it or in one of its recipes.
         UnknownNameError: the suite has no such recipe.
+        BadInputError: a person crosses splits.
     """
+    from openbasket.evaluation.runs import crossing_notes
     from openbasket.training.config import load_recipe
 
     names, settings = _read_suite(suite)
@@ -94,11 +98,12 @@ def run_suite(
     chosen = [(stem, name) for stem, name in zip(known, names, strict=True) if stem in asked]
     recipes = {stem: load_recipe(name, [*settings, *overrides]) for stem, name in chosen}
     splits = _test_splits(data)
+    notes = crossing_notes(data, allow_crossing)
     found: dict[str, Row] = {}
     for name, recipe in recipes.items():
         found[name] = run_recipe(name, recipe, data, out, splits, workers, quiet)
-        rows = _score(found, data, out, splits)
-        _write(suite, rows, out, splits)
+        rows, told = _score(found, data, out, splits, allow_crossing)
+        _write(suite, rows, out, splits, told or notes)
     return rows
 
 
@@ -170,15 +175,17 @@ def _predicted(path: Path, run: Path, recipe: Any, data: Path, splits: Sequence[
     return set(Workspace.read_file("predictions", path)["subject_id"]) == wanted
 
 
-def _score(found: dict[str, Row], data: Path, out: Path, splits: Sequence[str]) -> list[Row]:
-    """The baselines, and the rows with their accuracies."""
+def _score(
+    found: dict[str, Row], data: Path, out: Path, splits: Sequence[str], allow_crossing: bool
+) -> tuple[list[Row], list[str]]:
+    """The baselines, and the rows with their accuracies; and what a reader must know."""
     from openbasket.evaluation import evaluate
 
     scored = [name for name, row in found.items() if row.error is None]
     if not scored:
-        return list(found.values())
+        return list(found.values()), []
     files = [out / f"{name}.parquet" for name in scored]
-    evaluation = evaluate(files, data, splits=splits, allow_crossing=True)  # noted, not thrown away
+    evaluation = evaluate(files, data, splits=splits, allow_crossing=allow_crossing)
     write_json(out / "evaluation.json", evaluation.to_json())
 
     def accuracy(run: str) -> dict[str, dict[str, Any]]:
@@ -196,12 +203,14 @@ def _score(found: dict[str, Row], data: Path, out: Path, splits: Sequence[str]) 
         Row(r.name, r.model, r.parameters, r.frames, accuracy(r.name), r.seconds, r.error)
         for r in found.values()
     ]
-    return [*baselines, *rows]
+    return [*baselines, *rows], evaluation.notes
 
 
-def _write(suite: str, rows: Sequence[Row], out: Path, splits: Sequence[str]) -> None:
+def _write(
+    suite: str, rows: Sequence[Row], out: Path, splits: Sequence[str], notes: Sequence[str]
+) -> None:
     from openbasket.evaluation import Score
-    from openbasket.evaluation.tables import markdown, shown
+    from openbasket.evaluation.formats import markdown, markdown_text, shown
 
     columns = ["model", "weights", "frames", *splits, "seconds"]
     cells = []
@@ -215,7 +224,8 @@ def _write(suite: str, rows: Sequence[Row], out: Path, splits: Sequence[str]) ->
         seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
         cells.append([row.name, weights, str(row.frames or ""), *accuracies, seconds])
     title = f"Suite {Path(suite).stem}: mean accuracy of 20 skills in percent, 95 % intervals over persons"
-    write_text(out / "benchmark.md", markdown([(title, columns, cells)]))
+    told = "".join(f"\nNote: {markdown_text(note)}.\n" for note in notes)
+    write_text(out / "benchmark.md", markdown([(title, columns, cells)]) + told)
     write_json(out / "benchmark.json", [row.to_json() for row in rows])
 
 

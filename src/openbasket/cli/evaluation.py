@@ -31,6 +31,14 @@ Crossing = Annotated[
     ),
 ]
 
+Hashed = Annotated[
+    bool,
+    typer.Option(
+        "--require-hash",
+        help="Refuse predictions that do not state the hash of the labels they were made for.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
@@ -62,6 +70,7 @@ def evaluate(
         ),
     ] = None,
     allow_crossing: Crossing = False,
+    require_hash: Hashed = False,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
@@ -80,6 +89,7 @@ def evaluate(
         splits=split or None,
         resamples=resamples,
         allow_crossing=allow_crossing,
+        require_hash=require_hash,
     )
     content = evaluation.to_json() | ({} if people is None else {"study": people})
     found = tables.paper_tables(evaluation)
@@ -99,8 +109,6 @@ def evaluate(
             print_table(table.title, table.columns, table.texts(), table.footer)
         for note in evaluation.notes:
             say(f"note: {note}")
-        if "mean-colour" not in {result.run for result in evaluation.results}:
-            say("note: no run of colours alone to compare with; 'openbasket baselines' makes one")
         if out is not None:
             say(f"{out}: {len(found)} tables as Markdown, LaTeX and CSV, and evaluation.json")
 
@@ -112,6 +120,7 @@ def leaderboard(
     split: Splits = None,
     resamples: Resamples = 2000,
     allow_crossing: Crossing = False,
+    require_hash: Hashed = False,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
@@ -126,6 +135,7 @@ def leaderboard(
         resamples=resamples,
         breakdowns=False,
         allow_crossing=allow_crossing,
+        require_hash=require_hash,
     )
     _written(write_leaderboard(evaluation, out), as_json)
 
@@ -153,7 +163,15 @@ def report(
     predictions: Annotated[
         list[Path] | None, typer.Option(help="Predictions to show; may be repeated.")
     ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            help="Human study for Figure 5: results.json of 'study results', or its folder.",
+            show_default=False,
+        ),
+    ] = None,
     allow_crossing: Crossing = False,
+    require_hash: Hashed = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -166,6 +184,8 @@ def report(
         out,
         predictions=predictions or (),
         allow_crossing=allow_crossing,
+        require_hash=require_hash,
+        study=study,
         quiet=quiet,
     )
     _written(path, as_json)

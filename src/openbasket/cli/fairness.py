@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openbasket.cli.evaluation import Crossing
+from openbasket.cli.evaluation import Crossing, Hashed
 from openbasket.cli.options import Json, Quiet, print_json, print_table, say
 
 __all__ = ["register"]
@@ -32,6 +32,7 @@ def fairness(
     ] = 0.05,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
     allow_crossing: Crossing = False,
+    require_hash: Hashed = False,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
@@ -47,6 +48,7 @@ def fairness(
         alpha=alpha,
         resamples=resamples,
         allow_crossing=allow_crossing,
+        require_hash=require_hash,
     )
     if as_json:
         print_json(found.to_json())

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from openbasket.dataset.reader import (
     SPLIT_FILES,
     TEST_SPLITS,
@@ -18,12 +20,14 @@ from openbasket.dataset.reader import (
 from openbasket.errors import NotFoundError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.games import game_shares
+from openbasket.evaluation.groups import groups_of
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.observable import Ceilings, read_observer
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing, unscored
 from openbasket.evaluation.scoring import Scored, corrected, label_array, score_split
 from openbasket.skills import BY_KEY, SKILL_KEYS
+from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
 __all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score", "evaluate"]
@@ -38,6 +42,7 @@ def evaluate(
     seed: int = 0,
     breakdowns: bool = True,
     allow_crossing: bool = False,
+    require_hash: bool = False,
 ) -> Evaluation:
     """Score runs, and baselines (random, majority, league and season alone), on a dataset.
 
@@ -52,6 +57,7 @@ def evaluate(
         seed: of the bootstrap and the tests.
         breakdowns: score the parts by season, league, gender and region, too (Table 3).
         allow_crossing: note persons who are in the training split and in a test split, and go on.
+        require_hash: refuse a run that does not state which labels it was predicted for.
 
     Raises:
         NotFoundError: the dataset has none of the splits, or no run predicts any of them.
@@ -70,13 +76,11 @@ def evaluate(
         raise NotFoundError(f"the dataset at '{root}' has no split {', '.join(missing or wanted)}")
     notes = refuse_crossing(samples, allow_crossing)
     runs = read_runs(prediction_files, samples, levels)
-    given = {run.name for run in runs}
     silent = [f"'{run.name}'" for run in runs if not (run.facts and run.facts.labels)]
     if silent:
         who = f"run {silent[0]} does" if len(silent) == 1 else f"runs {', '.join(silent)} do"
         notes.append(f"{who} not state which labels they were predicted for")
     workspace = Workspace(root)
-    places = _places(workspace) if breakdowns else None
     reels = workspace.read("reels") if workspace.has("reels") else None
     train = label_array(samples.get("train", []))
     observer = read_observer(workspace, {s: samples[s] for s in wanted if samples.get(s)}, levels)
@@ -91,18 +95,22 @@ def evaluate(
         tables: dict[tuple[str, str], Any] = {
             ("random", "baseline"): random_guess(len(part), len(SKILL_KEYS), levels),
             ("majority", "baseline"): majority(train, len(part), levels),
+            ("text-only", "baseline"): text_only(samples.get("train", []), part, levels),
         }
-        if "text-only" not in given:
-            told = text_only(samples.get("train", []), part, levels)
-            tables["text-only", "baseline"] = told
         for run in runs:
-            array = predictions_of(run, split, subjects, levels)
-            if array is not None:
-                tables[run.name, run.model] = array
-                found.add(run.name)
+            array = predictions_of(run, split, subjects, levels, require_hash=require_hash)
+            if array is None:
+                continue
+            found.add(run.name)
+            made = tables.setdefault((run.name, run.model), array)
+            if not np.allclose(made, array, equal_nan=True):
+                notes.append(
+                    f"'{run.name}' of {run.path.name} is not what the labels of train give on "
+                    f"{split}; the table has what they give"
+                )
         shares = None if reels is None else game_shares(reels, subjects)
         games = games or shares is not None
-        parts = _parts(part, places)
+        parts = _parts(root, part, breakdowns)
         one = score_split(split, part, tables, parts, shares, resamples=resamples, seed=seed)
         if split in observer.right:
             labels, persons = label_array(part), [sample.player_id for sample in part]
@@ -134,6 +142,7 @@ def evaluate(
         observer.clips if ceilings else None,
         "persons and games" if games else "persons",
         [*notes, *_ceiling_notes(ceilings)],
+        {} if "mean-colour" in found else {"mean-colour": _no_colour(root, samples, scored[0])},
     )
 
 
@@ -170,34 +179,34 @@ def _ceiling_notes(ceilings: Mapping[str, Mapping[str, Ceilings]]) -> list[str]:
     return notes
 
 
-def _places(workspace: Workspace) -> dict[str, dict[str, str]]:
-    """Gender and region of each subject, where the workspace's tables are there."""
-    if not workspace.has("subjects"):
-        return {}
-    rows = workspace.read("subjects").select("subject_id", "gender", "region").rows()
-    return {
-        subject: {"gender": gender, **({"region": region} if region else {})}
-        for subject, gender, region in rows
-    }
+def _no_colour(root: Path, samples: Mapping[str, Sequence[Sample]], first: Scored) -> str:
+    """Why the baseline of colours alone, which must read the reels, is not among the runs."""
+    needed = [*samples.get("train", []), *samples[first.results[0].split]]
+    gone = sum(not sample.video.is_file() for sample in needed)
+    if not samples.get("train"):
+        return "the dataset has no train to learn from"
+    if gone:
+        return (
+            f"{gone:,} of {counted(len(needed), 'reel')} that it would be made from are not there"
+        )
+    return f"no file of predictions has it; 'openbasket baselines {root} --out FILE' makes it"
 
 
-def _parts(
-    samples: Sequence[Sample], places: dict[str, dict[str, str]] | None
-) -> dict[str, list[int]]:
+def _parts(root: Path, samples: Sequence[Sample], breakdowns: bool) -> dict[str, list[int]]:
     """The whole split, and its parts by season, league, gender and region (if there are several)."""
     parts: dict[str, list[int]] = {"": list(range(len(samples)))}
-    if places is None:
+    if not breakdowns:
         return parts
-    found: dict[str, dict[str, list[int]]] = {}
-    for row, sample in enumerate(samples):
-        facts = {
-            "season": sample.season,
-            "league": sample.league,
-            **places.get(sample.subject_id, {}),
-        }
-        for kind, value in facts.items():
-            found.setdefault(kind, {}).setdefault(value, []).append(row)
-    for kind, values in found.items():
-        if len(values) > 1:
-            parts |= {f"{kind}={value}": rows for value, rows in sorted(values.items())}
+    groups = groups_of(root, samples)
+    kinds: dict[str, Sequence[str | None]] = {
+        "season": [sample.season for sample in samples],
+        **{kind: groups[kind] for kind in ("league", "gender", "region")},
+    }
+    for kind, values in kinds.items():
+        found = sorted({value for value in values if value})
+        if len(found) > 1:
+            parts |= {
+                f"{kind}={value}": [row for row, own in enumerate(values) if own == value]
+                for value in found
+            }
     return parts

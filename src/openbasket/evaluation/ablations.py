@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 
 from openbasket.dataset.reader import dataset_levels, read_split
-from openbasket.evaluation import Evaluation, Score
-from openbasket.evaluation.formats import Cell, Table, latex_text, shown, text
+from openbasket.evaluation import Comparison, Evaluation, Score
+from openbasket.evaluation.comparisons import holm
+from openbasket.evaluation.formats import Cell, Table, latex_text, p_text, shown, text
 from openbasket.evaluation.games import Sharing, game_shares
 from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.observable import Ceilings, read_observer
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.evaluation.scoring import label_array
+from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
 __all__ = [
     "STUDIES",
+    "Difference",
     "Draws",
     "Line",
     "from_json",
@@ -39,7 +42,34 @@ STUDIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "data": ("(c) Data fraction", ("Data Fraction (%)",)),
     "draws": ("(d) Clips drawn anew", ("Draw",)),
 }
+#: The run of the recipe itself, with which the lines of a study are compared where it is one of them.
+BASE = "base"
 MEAN = [name for name, _ in GROUPS].index("mean")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean accuracy of a line less that of its study's reference, on the same subjects.
+
+    Args:
+        reference: run of the reference: the recipe itself, or the best line where it is not in the study.
+        value: in shares of one.
+        low, high: 95 % interval by the bootstrap over persons; ``None`` with one person.
+        p: of a paired sign-flip test over persons.
+        p_holm: the same, corrected for all lines of the table (Holm).
+    """
+
+    reference: str
+    value: float
+    low: float | None
+    high: float | None
+    p: float
+    p_holm: float
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the difference may well be chance (5 % over all lines of the table)."""
+        return self.p_holm >= 0.05
 
 
 @dataclass(frozen=True)
@@ -53,6 +83,7 @@ class Line:
         score: its accuracy, mean of 20 skills; ``None`` where it has not been run or failed.
         error: what went wrong, if anything.
         observable: its share of what could be seen; ``None`` where no ceiling was measured.
+        difference: from the reference of its study; ``None`` of the reference itself, and without a score.
     """
 
     study: str
@@ -61,6 +92,7 @@ class Line:
     score: Score | None = None
     error: str | None = None
     observable: Score | None = None
+    difference: Difference | None = None
 
 
 @dataclass(frozen=True)
@@ -85,17 +117,49 @@ class Draws:
 def lines_of(
     planned: Sequence[Line], evaluation: Evaluation | None, split: str = "test"
 ) -> list[Line]:
-    """Put the scores into lines: those of the runs that were evaluated, on one split."""
-    found = {} if evaluation is None else {r.run: r for r in evaluation.whole(split)}
+    """Put the scores into lines: those of the runs that were evaluated, on one split; and compare them."""
+    if evaluation is None:
+        return [replace(line, score=None, observable=None, difference=None) for line in planned]
+    found = {r.run: r for r in evaluation.whole(split)}
     lines = []
     for line in planned:
         result = found.get(line.run)
-        if result is None:
-            lines.append(replace(line, score=None, observable=None))
-        else:
-            score, part = result.scores["accuracy"]["mean"], result.observable.get("mean")
-            lines.append(replace(line, score=score, observable=part))
-    return lines
+        score = None if result is None else result.scores["accuracy"]["mean"]
+        part = None if result is None else result.observable.get("mean")
+        lines.append(replace(line, score=score, observable=part, difference=None))
+    reference = {study: _reference(lines, study) for study in STUDIES}
+    pairs = {frozenset((c.one, c.other)): c for c in evaluation.comparisons if c.split == split}
+    wanted = {
+        (line.run, other): pairs[frozenset((line.run, other))]
+        for line in lines
+        if (other := reference[line.study]) and frozenset((line.run, other)) in pairs
+    }
+    corrected = holm(np.array([c.p for c in wanted.values()]))
+    differences = {
+        (run, other): _difference(c, run, other, float(p))
+        for ((run, other), c), p in zip(wanted.items(), corrected, strict=True)
+    }
+    return [
+        replace(line, difference=differences.get((line.run, reference[line.study] or "")))
+        for line in lines
+    ]
+
+
+def _reference(lines: Sequence[Line], study: str) -> str | None:
+    """What a study's lines are compared with: the recipe itself, else the best; the first of equals."""
+    scores = {
+        line.run: line.score.value
+        for line in lines
+        if line.study == study and line.score is not None and line.score.value is not None
+    }
+    return BASE if BASE in scores else max(scores, key=lambda run: scores[run], default=None)
+
+
+def _difference(found: Comparison, run: str, reference: str, p_holm: float) -> Difference:
+    value, low, high = found.difference, found.low, found.high
+    if found.one != run:
+        value, low, high = -value, *(None if end is None else -end for end in (high, low))
+    return Difference(reference, value, low, high, found.p, p_holm)
 
 
 def over_draws(
@@ -153,27 +217,45 @@ def over_draws(
 
 
 def table4(lines: Sequence[Line], draws: Draws | None = None) -> list[Table]:
-    """Table 4 in the paper's layout: one table for each study that has lines."""
+    """Table 4 in the paper's layout: one table for each study that has lines, with tests between them."""
+    tests = len({(d.reference, line.run) for line in lines if (d := line.difference)})
     tables: list[Table] = []
     for study, (title, columns) in STUDIES.items():
         mine = [line for line in lines if line.study == study]
         if not mine:
             continue
-        rows: list[list[Cell]] = [[*line.cells, _told(line)] for line in mine]
+        compared = next((d.reference for line in mine if (d := line.difference)), None)
+        rows: list[list[Cell]] = [
+            [*line.cells, _told(line), *_test(line, compared)] for line in mine
+        ]
         if study == "draws" and draws is not None:
             variance = "" if draws.variance is None else f", variance {draws.variance:.2f}"
-            rows.append([f"mean of {draws.draws}", f"{shown(draws.mean)}{variance}"])
-        heads = [*columns, "Test Acc. (%)"]
+            rows.append([f"mean of {draws.draws}", f"{shown(draws.mean)}{variance}", "", "", ""])
+        names = [*columns, "Test Acc. (%)", "Difference (points)", "p corrected", "Verdict"]
         if any(line.observable for line in lines):
-            heads.append("Of observable (%)")
+            names.append("Of observable (%)")
             shares: list[Cell] = [line.observable or "-" for line in mine]
             if len(rows) > len(mine):
                 shares.append(
                     "-" if draws is None or draws.observable is None else draws.observable
                 )
             rows = [[*row, part] for row, part in zip(rows, shares, strict=True)]
-        tables.append(Table(title, heads, rows, f"table4-{study}"))
+        footer = (
+            f"Difference from the line marked as reference; paired tests over persons, corrected for "
+            f"{counted(tests, 'comparison')} of all studies (Holm)."
+        )
+        tables.append(Table(title, names, rows, f"table4-{study}", footer if compared else ""))
     return tables
+
+
+def _test(line: Line, reference: str | None) -> list[Cell]:
+    """Difference, p value and verdict of a line."""
+    d = line.difference
+    if d is None:
+        is_reference = line.run == reference and line.score is not None
+        return ["", "", "reference" if is_reference else ""]
+    told = shown(Score(d.value, d.low, d.high, 0, 0))
+    return [told, p_text(d.p_holm), "noise" if d.is_noise else "differs"]
 
 
 def to_json(lines: Sequence[Line], draws: Draws | None) -> dict[str, Any]:
@@ -198,7 +280,13 @@ def from_json(content: Mapping[str, Any]) -> tuple[list[Line], Draws | None]:
         return {**given, **{name: score(given.get(name)) for name in names}}
 
     lines = [
-        Line(**{**scores(line, "score", "observable"), "cells": tuple(line["cells"])})
+        Line(
+            **{
+                **scores(line, "score", "observable"),
+                "cells": tuple(line["cells"]),
+                "difference": None if (d := line.get("difference")) is None else Difference(**d),
+            }
+        )
         for line in content["lines"]
     ]
     draws = content["draws"]
@@ -206,19 +294,29 @@ def from_json(content: Mapping[str, Any]) -> tuple[list[Line], Draws | None]:
 
 
 def latex(tables: Sequence[Table], caption: str) -> str:
-    r"""Tables side by side in one LaTeX ``table*``, with ``\toprule`` and the like of booktabs."""
+    r"""Tables, two side by side, in one LaTeX ``table*``, with ``\toprule`` and the like of booktabs.
+
+    Needs the packages ``booktabs`` and ``graphicx``, which shrinks wide ones.
+    """
+    width = 0.98 / min(2, len(tables))
     parts = ["\\begin{table*}", "\\centering\\small"]
-    for title, columns, rows, *_ in tables:
-        parts.append("\\begin{minipage}[t]{%.2f\\textwidth}\\centering" % (0.98 / len(tables)))
-        parts.append(f"\\begin{{tabular}}{{{'c' * len(columns)}}}\\toprule")
-        parts.append(" & ".join(map(latex_text, columns)) + " \\\\ \\midrule")
-        parts += [" & ".join(latex_text(text(cell)) for cell in row) + " \\\\" for row in rows]
+    for number, (title, columns, rows, *_) in enumerate(tables):
+        parts += ["\\par\\medskip"] if number and number % 2 == 0 else []
         parts += [
-            "\\bottomrule\\end{tabular}",
+            f"\\begin{{minipage}}[t]{{{width:.2f}\\textwidth}}\\centering",
+            f"\\sbox0{{\\begin{{tabular}}{{{'c' * len(columns)}}}\\toprule",
+            " & ".join(map(latex_text, columns)) + " \\\\ \\midrule",
+            *(" & ".join(latex_text(text(cell)) for cell in row) + " \\\\" for row in rows),
+            "\\bottomrule\\end{tabular}}",
+            "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi",
             f"\\\\[2pt] {latex_text(title)}",
             "\\end{minipage}\\hfill",
         ]
-    return "\n".join([*parts, f"\\caption{{{latex_text(caption)}}}", "\\end{table*}"]) + "\n"
+    parts += [f"\\caption{{{latex_text(caption)}}}", "\\end{table*}"]
+    footers = " ".join(dict.fromkeys(table.footer for table in tables if table.footer))
+    if footers:
+        parts[-2] = f"\\caption{{{latex_text(f'{caption} {footers}')}}}"
+    return "\n".join(parts) + "\n"
 
 
 def _told(line: Line) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from openbasket import __version__
 from openbasket.evaluation.figures import standalone
 from openbasket.evaluation.formats import Table, latex, latex_text, markdown, markdown_text
+from openbasket.evaluation.study_rows import StudyResults
+from openbasket.evaluation.tables import study_table
 from openbasket.video.still import jpeg
 from openbasket.workspace import atomic_path, write_text
 
@@ -19,6 +21,8 @@ __all__ = ["WRITERS", "Document"]
 
 TITLE = "openbasket report"
 SOURCE = "The method is that of BASKET (Pan, Zhang, Bertasius, CVPR 2025)."
+
+FIGURE5 = "Accuracy of people and models in the human study (paper, Figure 5)."
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Document:
         statistics: tables of the dataset: title, columns, rows.
         results: of the runs, or ``None``.
         snapshots: reels with who, where and frames.
+        study: results of a human study, or ``None``.
     """
 
     facts: Sequence[tuple[str, str]]
@@ -38,6 +43,7 @@ class Document:
     statistics: Sequence[dict[str, Any]]
     results: dict[str, Any] | None
     snapshots: Sequence[dict[str, Any]]
+    study: StudyResults | None = None
 
     def dataset_tables(self) -> list[Table]:
         """The statistics as tables."""
@@ -50,6 +56,12 @@ class Document:
             )
             for i, t in enumerate(self.statistics, 1)
         ]
+
+    def result_tables(self) -> list[Table]:
+        """All tables of results; what the page draws as heat maps is here as tables."""
+        found = self.results or {}
+        kinds = ("tables", "skill_tables", "confusion_tables")
+        return [table for kind in kinds for table in found.get(kind, ())]
 
     def about_results(self) -> list[str]:
         """Sentences before the tables of results."""
@@ -91,7 +103,11 @@ def write_markdown(content: Document, out: Path) -> Path:
     if content.results is not None:
         write_text(files / "skills.svg", standalone(content.results["plot"]))
         parts += [f"![{markdown_text(content.about_plot())}]({files.name}/skills.svg)", ""]
-        parts += [markdown(content.results["tables"])]
+        parts += [markdown(content.result_tables())]
+    if content.study is not None:
+        _draw(content.study, files)
+        parts += ["## Human study", "", f"![{FIGURE5}]({files.name}/figure5.svg)", ""]
+        parts += [markdown([study_table(content.study.rows())])]
     if content.snapshots:
         parts += ["## Snapshots", "", "Eight frames at even distances (paper, Figure 6).", ""]
         for row, name in zip(content.snapshots, _strips(content, files), strict=True):
@@ -131,8 +147,16 @@ def write_latex(content: Document, out: Path) -> Path:
             r"\begin{figure}[htbp]\centering",
             _picture(content.results["plot_rows"], content.results["chance_share"]),
             rf"\caption{{{caption}}}\end{{figure}}",
-            latex(content.results["tables"]),
+            latex(content.result_tables()),
             r"\clearpage",
+        ]
+    if content.study is not None:
+        _draw(content.study, files)
+        image = rf"\includegraphics[width=0.7\linewidth]{{{files.name}/figure5.png}}"
+        parts += [
+            r"\section{Human study}",
+            rf"\begin{{figure}}[htbp]\centering {image}\caption{{{FIGURE5}}}\end{{figure}}",
+            latex([study_table(content.study.rows())]),
         ]
     if content.snapshots:
         parts += [r"\section{Snapshots}", "Eight frames at even distances (paper, Figure 6).", ""]
@@ -154,6 +178,12 @@ def _files(out: Path) -> Path:
     """Folder of a document's pictures; its name has nothing that LaTeX or Markdown would read."""
     stem = "".join(c if c.isascii() and (c.isalnum() or c == "-") else "-" for c in out.stem)
     return out.with_name(f"{stem}-files")
+
+
+def _draw(study: StudyResults, files: Path) -> None:
+    from openbasket.evaluation.figure5 import draw  # matplotlib is slow to import
+
+    draw(study, files)
 
 
 def _strips(content: Document, files: Path) -> list[str]:

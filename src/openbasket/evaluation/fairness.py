@@ -9,29 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels, has_split, read_split
+from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
 from openbasket.errors import BadInputError, Problem, UnknownNameError
 from openbasket.evaluation import Score
 from openbasket.evaluation.comparisons import holm
 from openbasket.evaluation.contrasts import Comparison, compare
 from openbasket.evaluation.formats import Cell, Table, shown
 from openbasket.evaluation.games import Sharing, game_shares
+from openbasket.evaluation.groups import groups_of
 from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing
 from openbasket.evaluation.scoring import label_array
-from openbasket.leagues import LEAGUES
 from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
 __all__ = [
     "Fairness", "Group", "bias_cells", "fairness", "fairness_table", "groups_of", "judge",
-    "top_bias_cells",
+    "top_bias_cells", "warnings_table",
 ]  # fmt: skip
 
 MEAN = [name for name, _ in GROUPS].index("mean")
-#: Lower ends of the bands of height, in centimetres.
-HEIGHTS = (180, 190, 200, 210)
 
 
 @dataclass(frozen=True)
@@ -126,36 +124,6 @@ def top_bias_cells(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(count > 0, top, np.nan) - labels)
 
 
-def groups_of(root: Path, samples: Sequence[Sample]) -> dict[str, list[str | None]]:
-    """Who belongs where: kind -> a value for each subject, ``None`` where nobody says.
-
-    Kinds are gender, region, league, position, height (bands of 10 cm) and minutes (quarters of these
-    subjects). Gender and region come from table ``subjects``, or from the league where it is known.
-    """
-    rows: dict[str, dict[str, Any]] = {}
-    workspace = Workspace(root)
-    if workspace.has("subjects"):
-        people = workspace.read("subjects").select(
-            "subject_id", "player_id", "gender", "region", "minutes"
-        )
-        if workspace.has("players"):
-            facts = workspace.read("players").select("player_id", "position", "height_cm")
-            people = people.join(facts, on="player_id", how="left")
-        rows = {row["subject_id"]: row for row in people.iter_rows(named=True)}
-    found: dict[str, list[str | None]] = {
-        kind: [] for kind in ("gender", "region", "league", "position", "height")
-    }
-    minutes = [rows.get(s.subject_id, {}).get("minutes") for s in samples]
-    for sample in samples:
-        row, league = rows.get(sample.subject_id, {}), LEAGUES.get(sample.league)
-        found["gender"].append(row.get("gender") or (league.gender if league else None))
-        found["region"].append(row.get("region") or (league.region if league else None))
-        found["league"].append(sample.league)
-        found["position"].append(row.get("position"))
-        found["height"].append(_band(row.get("height_cm")))
-    return found | {"minutes": _quarters(minutes)}
-
-
 def fairness(
     path: Path,
     root: Path,
@@ -165,6 +133,7 @@ def fairness(
     alpha: float = 0.05,
     resamples: int = 2000,
     allow_crossing: bool = False,
+    require_hash: bool = False,
 ) -> Fairness:
     """Accuracy and bias of a run in every group of a split, and warnings.
 
@@ -178,6 +147,7 @@ def fairness(
         alpha: chance of any false warning at all.
         resamples: of the bootstrap for the intervals.
         allow_crossing: see :func:`openbasket.evaluation.evaluate`.
+        require_hash: see there, too.
 
     Raises:
         UnknownNameError: the file has no such run.
@@ -201,7 +171,11 @@ def fairness(
         )
     run = run or runs[0]
     subjects = [s.subject_id for s in samples]
-    probabilities = predictions_of(found[run], split, subjects, levels) if samples else None
+    probabilities = None
+    if samples:
+        probabilities = predictions_of(
+            found[run], split, subjects, levels, require_hash=require_hash
+        )
     if probabilities is None:
         given = f"no prediction for {len(samples)} of {len(samples)} subjects"
         raise BadInputError([Problem(str(path), None, "subject_id", given, f"all of '{split}'")])
@@ -352,6 +326,34 @@ def fairness_table(found: Fairness) -> Table:
     return Table(title, columns, rows, "fairness")
 
 
+def warnings_table(found: Sequence[Fairness]) -> Table:
+    """Groups with a warning, a line for each; and a line for each run without any."""
+    rows: list[list[Cell]] = []
+    for one in found:
+        warned = [group for group in one.groups if group.warning]
+        for group in warned:
+            told: list[Cell] = []
+            for within, p, scale, digits in (
+                (group.accuracy_within, group.accuracy_p, 100, 1),
+                (group.bias_within, group.bias_p, 1, 2),
+            ):
+                value = None if within is None else within.value
+                told.append("" if value is None else f"{scale * value:+.{digits}f}")
+                told.append("" if p is None else f"{p:.2g}")
+            rows.append([one.run, f"! {group.kind} {group.value}", str(group.persons), *told])
+        if not warned:
+            told_none = f"none in {counted(one.tests, 'test')}" if one.tests else "none was tested"
+            rows.append([one.run, told_none, *[""] * 5])
+    columns = [
+        "Run", "Group", "Persons", "Accuracy, difference (points)", "p corrected",
+        "Bias, difference (levels)", "p corrected",
+    ]  # fmt: skip
+    split = found[0].split if found else "test"
+    title = f"Fairness of every run on {split}: groups with a warning"
+    footer = "Differences are from all players of the same true levels; p is corrected for all tests of a run (Holm)."
+    return Table(title, columns, rows, "fairness_warnings", footer)
+
+
 def _levels(score: Score | None) -> str:
     if score is None:
         return ""
@@ -387,27 +389,3 @@ def _apart(found: Comparison | None, cells: np.ndarray) -> Score | None:
         return None
     labels = int((~np.isnan(cells)).sum())
     return Score(found.difference, found.low, found.high, labels, int(cells.size))
-
-
-def _band(height_cm: float | None) -> str | None:
-    if height_cm is None:
-        return None
-    above = [edge for edge in HEIGHTS if height_cm >= edge]
-    if not above:
-        return f"under {HEIGHTS[0]} cm"
-    last = above[-1] == HEIGHTS[-1]
-    return f"{above[-1]} cm and over" if last else f"{above[-1]} to {above[-1] + 9} cm"
-
-
-def _quarters(minutes: Sequence[float | None]) -> list[str | None]:
-    known = [m for m in minutes if m is not None]
-    if len(set(known)) < 4:
-        return [None] * len(minutes)
-    edges = np.quantile(known, [0.25, 0.5, 0.75])
-    names = [
-        f"1st quarter (to {edges[0]:.0f})",
-        f"2nd quarter (to {edges[1]:.0f})",
-        f"3rd quarter (to {edges[2]:.0f})",
-        f"4th quarter (above {edges[2]:.0f})",
-    ]
-    return [None if m is None else names[int(np.searchsorted(edges, m))] for m in minutes]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-__all__ = ["interval_bar", "interval_plot", "level_bars", "radar", "standalone"]
+__all__ = ["confusion_map", "interval_bar", "interval_plot", "level_bars", "radar", "standalone"]
 
 
 def radar(
@@ -142,6 +142,47 @@ def interval_bar(
             parts.append(f'<line class="span" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="9" y2="9"/>')
         parts.append(f'<circle cx="{x(value):.1f}" cy="9" r="4"/>')
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - numbers alone
+
+
+def confusion_map(name: str, matrix: Sequence[Sequence[float]]) -> Markup:
+    """One skill's confusion as a heat map: a row for each label, a column for each answer.
+
+    Args:
+        name: of the skill.
+        matrix: labelled cells, rows of labels, columns of answers; a row's shades and numbers are
+            percents of its sum.
+    """
+    side, left, top, levels = 30, 20, 4, len(matrix)
+    width, height = left + side * levels + 2, top + side * levels + 18
+    parts = [
+        f'<svg class="confusion" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="Confusion of {escape(name)}: rows are labels, columns answers, in percent">'
+    ]
+    for row, counts in enumerate(matrix):
+        y, count = top + side * row, sum(counts)
+        parts.append(
+            f'<text class="tick" x="{left - 7}" y="{y + 19}" text-anchor="end">{row}</text>'
+        )
+        for column, number in enumerate(counts):
+            x = left + side * column
+            share = number / count if count else 0.0
+            css = "cell right" if row == column else "cell"
+            parts.append(
+                f'<rect class="{css}" x="{x + 1}" y="{y + 1}" width="{side - 2}" height="{side - 2}" '
+                f'rx="3" style="--share:{share:.2f}"/>'
+            )
+            if count:
+                dark = " dark" if share >= 0.45 else ""
+                parts.append(
+                    f'<text class="number{dark}" x="{x + side / 2:g}" y="{y + 19}" '
+                    f'text-anchor="middle">{100 * share:.0f}</text>'
+                )
+    for column in range(levels):
+        middle = left + side * column + side / 2
+        parts.append(
+            f'<text class="tick" x="{middle:g}" y="{height - 4}" text-anchor="middle">{column}</text>'
+        )
+    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - the one text in it is escaped above
 
 
 _STYLE = (

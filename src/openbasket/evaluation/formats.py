@@ -20,6 +20,7 @@ __all__ = [
     "latex_text",
     "markdown",
     "markdown_text",
+    "p_text",
     "render",
     "shown",
     "text",
@@ -49,6 +50,10 @@ class Table(NamedTuple):
         """The rows as text, as in a terminal."""
         return [[text(cell) for cell in row] for row in self.rows]
 
+    def scored(self) -> bool:
+        """Whether there are scores in it."""
+        return any(isinstance(cell, Score) for row in self.rows for cell in row)
+
 
 def shown(score: Score, scale: float = 100, digits: int = 1) -> str:
     """``31.2 [24.0, 39.1]`` in percent; with the coverage where not every cell has a label or an answer."""
@@ -64,6 +69,11 @@ def shown(score: Score, scale: float = 100, digits: int = 1) -> str:
     return found
 
 
+def p_text(value: float) -> str:
+    """A p value as text."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
 def text(cell: Cell) -> str:
     """A cell as text."""
     return cell if isinstance(cell, str) else shown(cell)
@@ -72,7 +82,7 @@ def text(cell: Cell) -> str:
 def markdown(tables: Sequence[Table] | Sequence[tuple[str, list[str], list[list[str]]]]) -> str:
     """Tables as Markdown."""
     parts = []
-    for title, columns, rows, *more in tables:
+    for title, columns, rows, *rest in tables:
         parts += [
             f"**{markdown_text(title)}**",
             "",
@@ -82,8 +92,8 @@ def markdown(tables: Sequence[Table] | Sequence[tuple[str, list[str], list[list[
         parts += [
             f"| {' | '.join(markdown_text(text(cell)) for cell in row)} |" for row in rows
         ] + [""]
-        footer = more[1] if len(more) > 1 else ""
-        parts += [markdown_text(footer), ""] if footer else []
+        if len(rest) > 1 and rest[1]:
+            parts += [markdown_text(str(rest[1])), ""]
     return "\n".join(parts)
 
 
@@ -127,8 +137,8 @@ def _narrow(table: Table) -> list[Table]:
         title = table.title if begin == 1 else f"{table.title.split(':')[0]}, continued"
         rows = [[row[0], *row[kept]] for row in table.rows]
         columns = [table.columns[0], *table.columns[kept]]
-        is_last = begin + _SHARE >= len(table.columns)
-        parts.append(Table(title, columns, rows, table.name, table.footer if is_last else ""))
+        last = begin + _SHARE >= len(table.columns)
+        parts.append(Table(title, columns, rows, table.name, table.footer if last else ""))
     return parts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -29,10 +30,12 @@ from openbasket.evaluation import (
     evaluate,
 )
 from openbasket.evaluation import tables as results
-from openbasket.evaluation.fairness import fairness, fairness_table
-from openbasket.evaluation.figures import interval_plot
+from openbasket.evaluation.fairness import Fairness, fairness, fairness_table, warnings_table
+from openbasket.evaluation.figures import confusion_map, interval_plot
 from openbasket.evaluation.formats import Table
 from openbasket.evaluation.report_player import data_uri, player_card, snapshots
+from openbasket.evaluation.runs import runs_about
+from openbasket.evaluation.study_rows import StudyResults, read_study_results
 from openbasket.progress import status
 from openbasket.skills import CATEGORIES, SKILLS
 from openbasket.video.still import jpeg
@@ -55,6 +58,8 @@ def write_report(
     predictions: Sequence[Path] = (),
     evaluation: Evaluation | None = None,
     allow_crossing: bool = False,
+    require_hash: bool = False,
+    study: Path | None = None,
     quiet: bool = False,
 ) -> Path:
     """Write the report: dataset statistics, a reel that plays, a player's card, results, snapshots.
@@ -69,14 +74,18 @@ def write_report(
         predictions: files of predictions to score and to show.
         evaluation: of these predictions, if it was made already.
         allow_crossing: see :func:`openbasket.evaluation.evaluate`.
+        require_hash: see there, too.
+        study: ``results.json`` that 'openbasket study results' wrote, or its folder, for Figure 5.
         quiet: show no progress.
 
     Raises:
         ConfigError: a file of another ending.
+        BadInputError: predictions that cannot be scored, or other results of a study.
     """
     if out.suffix not in (".html", *document.WRITERS):
         endings = ", ".join((".html", *document.WRITERS))
         raise ConfigError(f"a report is written as {endings}; got '{out.name}'")
+    people = None if study is None else read_study_results(study)
     with status("writing the report", quiet=quiet):
         root = workspace.root
         samples = {
@@ -85,7 +94,9 @@ def write_report(
             if has_split(root, split)
         }
         if evaluation is None and any(samples.get(split) for split in TEST_SPLITS):
-            evaluation = evaluate(predictions, root, allow_crossing=allow_crossing)
+            evaluation = evaluate(
+                predictions, root, allow_crossing=allow_crossing, require_hash=require_hash
+            )
         pictures = snapshots(workspace, samples)
         found = None if evaluation is None else _results(evaluation)
         if found is not None:
@@ -98,7 +109,7 @@ def write_report(
         missing = _missing(workspace, samples, predictions)
         if out.suffix != ".html":
             content = document.Document(
-                _facts(workspace), missing, _statistics(workspace), found, pictures
+                _facts(workspace), missing, _statistics(workspace), found, pictures, people
             )
             return document.WRITERS[out.suffix](content, out)
         for row in pictures:
@@ -110,6 +121,7 @@ def write_report(
             "player": player_card(workspace, samples, predictions),
             "snapshots": pictures,
             "results": found,
+            "study": None if people is None else _people(people),
             "has_runs": bool(predictions),
             "missing": missing,
         }
@@ -195,6 +207,12 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
     best = (best_first or whole)[0]
     return {
         "tables": results.paper_tables(evaluation),
+        "skill_tables": [
+            results.skill_metric_table(evaluation, r.run, main)
+            for r in (best_first or [best])[:VERDICTS]
+        ],
+        "confusion_tables": results.confusion_tables(evaluation, best.run, main),
+        "confusion": [(s.name, confusion_map(s.name, best.confusion[s.key])) for s in SKILLS],
         "plot": interval_plot(_plot_rows(best), chance),
         "plot_rows": _plot_rows(best),
         "run": best.run,
@@ -212,14 +230,37 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _groups(
-    predictions: Sequence[Path], root: Path, run: str, split: str, allow_crossing: bool
+    predictions: Sequence[Path], root: Path, best: str, split: str, allow_crossing: bool
 ) -> tuple[list[Table], list[str]]:
-    """The table of groups of the run that is shown, and warnings about it; none of a baseline."""
+    """Fairness: warnings about every run that predicts the split, and all groups of the best run."""
+    found: list[Fairness] = []
     for path in predictions:
-        if run in set(Workspace.read_file("predictions", path)["run"]):
-            found = fairness(path, root, run=run, split=split, allow_crossing=allow_crossing)
-            return [fairness_table(found)], [f"{run}: {warning}" for warning in found.warnings]
-    return [], []
+        for run in runs_about(path, root, split):
+            resamples = 2000 if run == best else 0  # only its intervals are shown
+            found.append(
+                fairness(
+                    path, root, run=run, split=split, resamples=resamples,
+                    allow_crossing=allow_crossing,
+                )
+            )  # fmt: skip
+    found.sort(key=lambda one: (one.run != best, one.run))
+    if not found:
+        return [], []
+    tables = [fairness_table(one) for one in found if one.run == best]
+    return (
+        [warnings_table(found), *tables],
+        [f"{one.run}: {warning}" for one in found if one.run == best for warning in one.warnings],
+    )
+
+
+def _people(study: StudyResults) -> dict[str, Any]:
+    """Figure 5 and its table, for the page."""
+    from openbasket.evaluation.figure5 import draw
+
+    with TemporaryDirectory() as folder:
+        [figure] = [path for path in draw(study, Path(folder)) if path.suffix == ".svg"]
+        picture = data_uri(figure.read_bytes(), "image/svg+xml")
+    return {"figure": picture, "table": results.study_table(study.rows())}
 
 
 def _ablations(workspace: Workspace) -> list[Table]:

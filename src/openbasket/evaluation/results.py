@@ -125,6 +125,7 @@ class Evaluation:
         clips: plays of a reel, that the observer saw; ``None`` where there is no ceiling.
         clusters: what intervals are clustered by: ``persons``, or ``persons and games``.
         notes: what a reader must know.
+        missing: baselines that are not among the runs, and why.
     """
 
     levels: int
@@ -137,6 +138,7 @@ class Evaluation:
     clips: int | None = None
     clusters: str = "persons"
     notes: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain data."""

@@ -8,25 +8,40 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from openbasket.dataset.reader import Sample, labels_hash
+from openbasket.dataset.reader import (
+    SPLIT_FILES,
+    Sample,
+    dataset_levels,
+    has_split,
+    labels_hash,
+    read_split,
+)
 from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.evaluation.facts import read_facts
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.evaluation.results import Facts
 from openbasket.wording import counted
-from openbasket.workspace import run_facts_path
+from openbasket.workspace import Workspace, run_facts_path
 
 __all__ = [
+    "BASELINE",
     "BASELINES",
     "Run",
+    "crossing_notes",
     "crossing_persons",
     "predictions_of",
     "read_runs",
     "refuse_crossing",
+    "runs_about",
     "unscored",
 ]
 
-BASELINES = ("random", "majority")
+#: What every evaluation makes itself; a run of another kind may not have such a name.
+BASELINES = ("random", "majority", "text-only")
+#: Baselines that may come from files, too: of these runs the model is :data:`BASELINE`.
+FROM_FILES = ("text-only", "mean-colour")
+#: The mark of baselines: their model.
+BASELINE = "baseline"
 
 
 class Run:
@@ -73,7 +88,7 @@ def read_runs(
         facts = read_facts(path, sorted({str(run) for run, _ in parts}))
         for (name, model), part in parts.items():
             run = Run(str(name), str(model), part, path, facts.get(str(name)))
-            _check(run, levels, {*BASELINES, *(other.name for other in runs)}, hashes)
+            _check(run, levels, {other.name for other in runs}, hashes)
             runs.append(run)
     return sorted(runs, key=lambda run: run.name)
 
@@ -84,10 +99,28 @@ def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) ->
     if given != levels and not answered.is_empty():
         found, allowed = f"{given} levels in run '{run.name}'", f"{levels}, as the dataset has"
         raise BadInputError([Problem(str(run.path), None, "p0 ... p4", found, allowed)])
-    if run.name in taken:
+    known = {*BASELINES, *FROM_FILES} - set(FROM_FILES if run.model == BASELINE else ())
+    if run.name in taken | known:
         allowed = "a name that no other run has"
-        raise BadInputError([Problem(str(run.path), None, "run", repr(run.name), allowed)])
+        if run.name in known:
+            allowed += f"; {', '.join(sorted(known))} are baselines"
+        raise BadInputError(
+            [Problem(str(run.path), None, "run", repr(run.name), allowed)],
+            "Give the run another name in column 'run'.",
+        )
     stated = run.facts.labels if run.facts else {}
+    unknown = sorted(set(stated) - set(hashes))
+    if unknown:
+        given_text = f"hash of split {', '.join(map(repr, unknown))} of run '{run.name}'"
+        raise BadInputError(
+            [
+                Problem(
+                    str(run_facts_path(run.path)), None, "labels", given_text,
+                    f"splits of this dataset: {', '.join(hashes) or 'none'}",
+                )
+            ],
+            "The predictions are for another dataset. Give that one, or predict again.",
+        )  # fmt: skip
     other = [split for split, found in stated.items() if hashes.get(split, found) != found]
     if other:
         given_text = (
@@ -99,11 +132,20 @@ def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) ->
         )
 
 
-def predictions_of(run: Run, split: str, subjects: Sequence[str], levels: int) -> np.ndarray | None:
+def predictions_of(
+    run: Run, split: str, subjects: Sequence[str], levels: int, *, require_hash: bool = False
+) -> np.ndarray | None:
     """A run's probabilities ``(subjects, 20, levels)``; ``None`` if it has nothing about a split.
 
+    Args:
+        run: the run.
+        split: name of the split.
+        subjects: its subjects.
+        levels: of the dataset.
+        require_hash: refuse a run that does not state the hash of the split's labels.
+
     Raises:
-        BadInputError: it has some of the subjects and lacks others.
+        BadInputError: it has some of the subjects and lacks others, or no hash where one is required.
     """
     absent = sorted(set(subjects) - run.subjects)
     if len(absent) == len(set(subjects)):
@@ -112,7 +154,24 @@ def predictions_of(run: Run, split: str, subjects: Sequence[str], levels: int) -
         given = f"run '{run.name}' has no prediction for {len(absent)} of {len(subjects)}"
         told = f"{given}: {', '.join(absent[:5])}"
         raise BadInputError([Problem(split, None, "subject_id", told, "all of them")])
+    if require_hash and split not in (run.facts.labels if run.facts else {}):
+        given = f"no hash of the labels of '{split}' for run '{run.name}'"
+        raise BadInputError(
+            [Problem(str(run_facts_path(run.path)), None, "labels", given, "one (--require-hash)")],
+            "'openbasket predict' and 'openbasket predictions from-official' state it; or leave "
+            "--require-hash out.",
+        )
     return to_array(run.frame, subjects, levels)
+
+
+def runs_about(path: Path, root: Path, split: str) -> list[str]:
+    """Runs of a file that predict anybody of a split, sorted; baselines are left out."""
+    samples = read_split(root, split, levels=dataset_levels(root), require_videos=False)
+    subjects = [sample.subject_id for sample in samples]
+    rows = Workspace.read_file("predictions", path).filter(
+        pl.col("subject_id").is_in(subjects), pl.col("model") != BASELINE
+    )
+    return sorted(rows["run"].unique())
 
 
 def crossing_persons(samples: Mapping[str, Sequence[Sample]]) -> list[tuple[str, list[str]]]:
@@ -152,6 +211,21 @@ def refuse_crossing(samples: Mapping[str, Sequence[Sample]], allowed: bool) -> l
         f"{counted(len(crossing), 'person')} of the training or validation split "
         f"{'is' if len(crossing) == 1 else 'are'} in another split, too"
     ]
+
+
+def crossing_notes(root: Path, allowed: bool) -> list[str]:
+    """Read all splits of a dataset for :func:`refuse_crossing`, before any work is done on it.
+
+    Raises:
+        BadInputError: persons cross splits and it is not allowed.
+    """
+    levels = dataset_levels(root)
+    samples = {
+        split: read_split(root, split, levels=levels, require_videos=False)
+        for split in SPLIT_FILES
+        if has_split(root, split)
+    }
+    return refuse_crossing(samples, allowed)
 
 
 def unscored(runs: Sequence[Run], scored: set[str], wanted: Sequence[str]) -> None:

@@ -1,15 +1,16 @@
-"""Accuracy of people, out of a human study, to be put beside models."""
+"""Accuracy of people, out of a human study, to be put beside models; and the whole of its results."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from openbasket.errors import BadInputError, Problem
+from openbasket.skills import SKILL_KEYS
 
-__all__ = ["read_study_rows"]
+__all__ = ["StudyLine", "StudyResults", "read_study_results", "read_study_rows"]
 
 
 class _Row(BaseModel):
@@ -31,15 +32,89 @@ class _Rows(BaseModel):
     rows: list[_Row]
 
 
+_Kind = TypeVar("_Kind", _Rows, "StudyResults")
+
+
+class StudyLine(BaseModel):
+    """Accuracy of a group of people, of all of them, or of a model.
+
+    ``least`` and ``most`` are the lowest and highest accuracy of a participant; ``None`` of a model.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    kind: str
+    raters: int
+    players: int
+    ratings: int
+    accuracy: float
+    low: float | None
+    high: float | None
+    least: float | None
+    most: float | None
+    skills: dict[str, float | None]
+    alpha: float | None
+
+    @model_validator(mode="after")
+    def _people_have_a_range(self) -> StudyLine:
+        if self.kind == "people" and (self.least is None or self.most is None):
+            raise ValueError("people without least and most")
+        return self
+
+
+class StudyResults(BaseModel):
+    """What ``results.json`` of a human study says; participants are left out."""
+
+    model_config = ConfigDict(extra="ignore")
+    levels: int
+    skills: list[str]
+    chance: float
+    people: list[StudyLine] = Field(min_length=1)
+    models: list[StudyLine]
+    excluded: dict[str, int]
+
+    def rows(self) -> dict[str, Any]:
+        """The lines as ``study_rows.json`` has them."""
+        return {
+            "levels": self.levels,
+            "skills": self.skills,
+            "rows": [
+                {
+                    "run": line.name, "kind": line.kind, "subjects": line.players,
+                    "ratings": line.ratings, "accuracy": line.accuracy, "low": line.low,
+                    "high": line.high, "skills": line.skills,
+                }
+                for line in (*self.people, *self.models)
+            ],
+        }  # fmt: skip
+
+
+def read_study_results(path: Path) -> StudyResults:
+    """Read ``results.json`` of a human study, or the folder that it is in.
+
+    Raises:
+        BadInputError: no such file, or not one that 'openbasket study results' wrote.
+    """
+    return _read(StudyResults, path / "results.json" if path.is_dir() else path, "results.json")
+
+
 def read_study_rows(path: Path) -> dict[str, Any]:
     """Read ``study_rows.json``: number of levels, skills, and a row for each group, and each model there.
 
     Raises:
         BadInputError: no such file, or not one that 'openbasket study results' wrote.
     """
+    return _read(_Rows, path, "study_rows.json").model_dump()
+
+
+def _read(kind: type[_Kind], path: Path, name: str) -> _Kind:
     try:
-        return _Rows.model_validate_json(path.read_bytes()).model_dump()
+        found = kind.model_validate_json(path.read_bytes())
+        unknown = sorted(set(found.skills) - set(SKILL_KEYS))
+        given = f"unknown skill {unknown[0]!r}" if unknown else ""
     except (OSError, ValidationError) as error:
-        given = error.strerror if isinstance(error, OSError) else "another kind of file"
-        allowed = "study_rows.json of 'openbasket study results'"
-        raise BadInputError([Problem(str(path), None, None, str(given), allowed)]) from None
+        given = str(error.strerror) if isinstance(error, OSError) else "another kind of file"
+    if given:
+        allowed = f"{name} of 'openbasket study results'"
+        raise BadInputError([Problem(str(path), None, None, given, allowed)]) from None
+    return found

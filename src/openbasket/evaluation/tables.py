@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openbasket.evaluation.formats import Cell, Table, markdown, shown
+from openbasket.evaluation.formats import Cell, Table, markdown, p_text, shown
 from openbasket.evaluation.metrics import METRICS
 from openbasket.evaluation.observable import LEAST_PERSONS
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
@@ -15,11 +15,13 @@ from openbasket.wording import counted
 __all__ = [
     "breakdown_tables",
     "comparison_table",
+    "confusion_tables",
     "main_table",
     "markdown",
     "metric_table",
     "paper_tables",
     "shown",
+    "skill_metric_table",
     "skill_table",
     "split_table",
     "study_table",
@@ -75,7 +77,12 @@ def main_table(evaluation: Evaluation, split: str = "test") -> Table:
             row += [r.observable.get("mean", NO_SHARE), ceiling.get("mean", NO_SHARE)]
         rows.append(row)
     title = f"Table 2: mean accuracy of the skills on {split}{_basis(evaluation, results)}"
-    return Table(title, columns, rows, "table2", _footer(evaluation, [split]))
+    told = [
+        f"The baseline {name} is not in the table: {why}."
+        for name, why in evaluation.missing.items()
+    ]
+    footer = " ".join(filter(None, [_footer(evaluation, [split]), *told]))
+    return Table(title, columns, rows, "table2", footer)
 
 
 def breakdown_tables(
@@ -192,19 +199,56 @@ def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accu
 
 def metric_table(evaluation: Evaluation, split: str = "test") -> Table:
     """All metrics, each averaged over the skills."""
-    results = evaluation.whole(split)
-    columns = ["Run"]
+    rows: list[list[Cell]] = [
+        [r.run, *(_metric(r.scores, name, "mean") for name in METRICS)]
+        for r in evaluation.whole(split)
+    ]
+    title = f"All metrics on {split}, means of the skills"
+    return Table(title, ["Run", *_metric_columns()], rows, "metrics")
+
+
+def _metric_columns() -> list[str]:
+    columns = []
     for name, metric in METRICS.items():
         unit = {"percent": " (%)", "levels": " (levels)"}.get(metric.unit, "")
         columns.append(f"{_words(name)}{unit} {'↑' if metric.higher_is_better else '↓'}")
+    return columns
+
+
+def _metric(scores: Mapping[str, Mapping[str, Score]], name: str, group: str) -> Cell:
+    score = scores[name][group]
+    return score if METRICS[name].unit == "percent" else shown(score, 1, 2)
+
+
+def skill_metric_table(evaluation: Evaluation, run: str, split: str = "test") -> Table:
+    """All metrics of each skill, of one run."""
+    scores = evaluation.find(run, split).scores
     rows: list[list[Cell]] = []
-    for r in results:
-        cells: list[Cell] = [r.run]
-        for name, metric in METRICS.items():
-            score = r.scores[name]["mean"]
-            cells.append(score if metric.unit == "percent" else shown(score, 1, 2))
-        rows.append(cells)
-    return Table(f"All metrics on {split}, means of the skills", columns, rows, "metrics")
+    for category in CATEGORIES:
+        rows.append([category.capitalize(), *[""] * len(METRICS)])
+        for skill in (s for s in SKILLS if s.category == category):
+            rows.append([skill.name, *(_metric(scores, name, skill.key) for name in METRICS)])
+    rows.append(["All 20 skills", *(_metric(scores, name, "mean") for name in METRICS)])
+    title = f"Metrics of each skill of {run} on {split}"
+    return Table(title, ["Skill", *_metric_columns()], rows, "skill_metrics")
+
+
+def confusion_tables(evaluation: Evaluation, run: str, split: str = "test") -> list[Table]:
+    """Which levels a run answers for each label, in percent of the label; a table for each category."""
+    matrices = evaluation.find(run, split).confusion
+    found = []
+    for category in CATEGORIES:
+        rows: list[list[Cell]] = []
+        for skill in (s for s in SKILLS if s.category == category and s.key in matrices):
+            rows.append([skill.name, *[""] * (evaluation.levels + 1)])
+            for level, counts in enumerate(matrices[skill.key]):
+                count = sum(counts)
+                shares = [f"{100 * n / count:.0f}" if count else "" for n in counts]
+                rows.append([f"label {level}", *shares, f"{count:g}"])
+        columns = ["Skill", *(f"{level} (%)" for level in range(evaluation.levels)), "labels"]
+        title = f"Confusion of {run} on {split}, {category}: answers to each label"
+        found.append(Table(title, columns, rows, f"confusion_{category}"))
+    return found
 
 
 def study_table(study: Mapping[str, Any]) -> Table:
@@ -227,7 +271,7 @@ def comparison_table(evaluation: Evaluation) -> Table:
     for c in evaluation.comparisons:
         score = Score(c.difference, c.low, c.high, 0, 0)
         verdict = "noise" if c.is_noise else "differs"
-        rows.append([c.split, c.one, c.other, score, _p(c.p), _p(c.p_holm), verdict])
+        rows.append([c.split, c.one, c.other, score, p_text(c.p), p_text(c.p_holm), verdict])
     count = counted(len(evaluation.comparisons), "comparison")
     title = f"Paired tests over persons; corrected for {count} (Holm)"
     columns = ["Split", "Run", "Other", "Difference (points)", "p", "p corrected", "Verdict"]
@@ -267,10 +311,6 @@ def _footer(evaluation: Evaluation, splits: Sequence[str], parts: Sequence[str] 
         )
     told.append(f"{NO_SHARE}: not measured, or the ceiling is not clearly above chance")
     return "; ".join(told) + "."
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _mean(result: Result) -> tuple[float, str]:

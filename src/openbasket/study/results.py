@@ -14,6 +14,7 @@ from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.evaluation.intervals import cluster_weights
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.predictions import read_predictions, to_array
+from openbasket.evaluation.study_rows import StudyResults
 from openbasket.skills import BY_KEY, SKILL_KEYS
 from openbasket.study import exports
 from openbasket.study.agreement import alpha
@@ -238,33 +239,18 @@ def _bootstrap(
 
 def write_results(results: Results, out: Path) -> list[Path]:
     """Write ``figure5.png`` and ``.svg``, ``results.md``, ``results.json`` and ``study_rows.json``."""
+    from openbasket.evaluation.figure5 import draw
     from openbasket.evaluation.tables import markdown
-    from openbasket.study.figure import draw
 
+    plain = StudyResults.model_validate(results.to_json())
     return [
-        *draw(results, out),
+        *draw(plain, out),
         write_text(
             out / "results.md", markdown([results.table()]) + results.agreement_line() + "\n"
         ),
         write_json(out / "results.json", results.to_json()),
-        write_json(out / "study_rows.json", _rows(results)),
+        write_json(out / "study_rows.json", plain.rows()),
     ]
-
-
-def _rows(results: Results) -> dict[str, Any]:
-    """What ``openbasket evaluate --beside`` puts beside the models."""
-    return {
-        "levels": results.levels,
-        "skills": list(results.skills),
-        "rows": [
-            {
-                "run": line.name, "kind": line.kind, "subjects": line.players,
-                "ratings": line.ratings, "accuracy": line.accuracy, "low": line.low,
-                "high": line.high, "skills": line.skills,
-            }
-            for line in (*results.people, *results.models)
-        ],
-    }  # fmt: skip
 
 
 def _percent(value: float | None) -> str:

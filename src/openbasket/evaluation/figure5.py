@@ -1,25 +1,22 @@
-"""Figure 5: accuracy of each group, with its range, beside the models and chance."""
+"""Figure 5: accuracy of each group of people, with its range, beside the models and chance."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from openbasket.evaluation.study_rows import StudyResults
 from openbasket.workspace import atomic_path
-
-if TYPE_CHECKING:
-    from openbasket.study.results import Results
 
 __all__ = ["draw"]
 
 _COLOURS = ("#1f5fbf", "#7a3fa0", "#00796b", "#a0522d")
 
 
-def draw(results: Results, out: Path) -> list[Path]:
+def draw(results: StudyResults, out: Path) -> list[Path]:
     """Draw the figure into a folder, as PNG and SVG; return the files."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     groups = [line for line in results.people if line.name != "everybody"]
     figure = Figure(figsize=(1.6 + 1.35 * max(2, len(groups)), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
