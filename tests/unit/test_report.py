@@ -202,7 +202,7 @@ def test_a_heat_map_shows_shares_of_each_label():
     drawn = str(confusion_map("Steals & <b>", [[3.0, 1.0], [0.0, 0.0]]))
     assert "Steals &amp; &lt;b&gt;" in drawn
     assert re.findall(r'class="number[^>]*>(\d+)<', drawn) == ["75", "25"]
-    assert re.findall(r'fill-opacity="([\d.]+)"', drawn) == ["0.77", "0.29", "0.06", "0.06"]
+    assert re.findall(r'fill-opacity="([\d.]+)"', drawn) == ["0.765", "0.295", "0.060", "0.060"]
 
 
 def test_missing_parts_are_named_with_their_command(tmp_path):
