@@ -111,15 +111,15 @@ def test_facts_come_from_a_runs_folder_where_nothing_lies_beside_the_file(root, 
 def test_a_hash_of_a_split_that_the_dataset_lacks_is_refused(root, good):
     levels = labels_hash(read_split(root, "test", require_videos=False), 5)
     state(good, labels={"test": levels, "cross_league": "0" * 16})
-    with pytest.raises(BadInputError, match="'cross_league' of run 'mine'.*splits of this dataset"):
+    with pytest.raises(
+        BadInputError, match=r"'cross_league' of run 'mine'.*splits of this dataset"
+    ):
         evaluate([good], root)
 
 
 def test_hashes_can_be_required(root, good, tmp_path):
     write_split(root, "cross_season", {"d": [1] * 20}, season="17-18")
-    more = predictions(
-        {subject(p): [3] * 20 for p in "abc"} | {subject("d", "17-18"): [1] * 20}
-    )
+    more = predictions({subject(p): [3] * 20 for p in "abc"} | {subject("d", "17-18"): [1] * 20})
     save(more, good)
     told = labels_hash(read_split(root, "test", require_videos=False), 5)
     arguments = [str(good), "--data", str(root), "--require-hash"]
@@ -165,7 +165,9 @@ def test_the_table_says_why_colours_alone_are_missing(root, good):
     def footers():
         table = tables.main_table(evaluate([good], root))
         page = "\n".join(render([table]) for render in (markdown, latex))
-        assert page.count("The baseline mean-colour is not in the table: ") == (2 if table.footer else 0)
+        assert page.count("The baseline mean-colour is not in the table: ") == (
+            2 if table.footer else 0
+        )
         return table.footer
 
     assert "4 of 4 reels that it would be made from are not there" in footers()

@@ -105,12 +105,13 @@ def test_ablations_and_groups_are_in_the_report(finished, tmp_path):
     draws = Draws(5, Score(0.27, 0.26, 0.28, 40, 40), 0.123)
     lines.append(Line("draws", ("0",), "d0", score))
     place = ws.root / "openbasket" / "ablations" / "tiny" / "table4.json"
-    write_json(place, {"recipe": "tiny", **to_json(lines, draws)})
+    write_json(place, {"recipe": "tiny", **to_json(lines, draws), "notes": ["a namesake"]})
     given = {"predictions": [finished / "predictions.parquet"], "quiet": True}
     text = write_report(ws, tmp_path / "r.md", **given).read_text(encoding="utf-8")
     assert "**Table 4(a) Number of frames: tiny**" in text
     assert "28.1 [25.0, 31.0]" in text
     assert "failed: no memory" in text
+    assert "Note: ablations of tiny: a namesake." in text
     assert "variance 0.12" in text
     assert "**fairness of " in text
     place.write_text('{"lines": 3}')
@@ -201,7 +202,7 @@ def test_a_heat_map_shows_shares_of_each_label():
     drawn = str(confusion_map("Steals & <b>", [[3.0, 1.0], [0.0, 0.0]]))
     assert "Steals &amp; &lt;b&gt;" in drawn
     assert re.findall(r'class="number[^>]*>(\d+)<', drawn) == ["75", "25"]
-    assert re.findall(r"--share:([\d.]+)", drawn) == ["0.75", "0.25", "0.00", "0.00"]
+    assert re.findall(r'fill-opacity="([\d.]+)"', drawn) == ["0.765", "0.295", "0.060", "0.060"]
 
 
 def test_missing_parts_are_named_with_their_command(tmp_path):

@@ -169,7 +169,7 @@ def confusion_map(name: str, matrix: Sequence[Sequence[float]]) -> Markup:
             css = "cell right" if row == column else "cell"
             parts.append(
                 f'<rect class="{css}" x="{x + 1}" y="{y + 1}" width="{side - 2}" height="{side - 2}" '
-                f'rx="3" style="--share:{share:.2f}"/>'
+                f'rx="3" fill-opacity="{0.06 + 0.94 * share:.3f}"/>'
             )
             if count:
                 dark = " dark" if share >= 0.45 else ""

@@ -100,12 +100,13 @@ def write_report(
         pictures = snapshots(workspace, samples)
         found = None if evaluation is None else _results(evaluation)
         if found is not None:
-            found["tables"] += _ablations(workspace)
+            studies, told = _ablations(workspace)
+            found["tables"] += studies
             tables, warnings = _groups(
                 predictions, root, found["run"], found["split"], allow_crossing
             )
             found["tables"] += tables
-            found["notes"] = [*warnings, *found["notes"]]
+            found["notes"] = [*warnings, *found["notes"], *told]
         missing = _missing(workspace, samples, predictions)
         if out.suffix != ".html":
             content = document.Document(
@@ -263,13 +264,17 @@ def _people(study: StudyResults) -> dict[str, Any]:
     return {"figure": picture, "table": results.study_table(study.rows())}
 
 
-def _ablations(workspace: Workspace) -> list[Table]:
-    """Table 4 of each recipe whose studies were run ('openbasket ablate')."""
+def _ablations(workspace: Workspace) -> tuple[list[Table], list[str]]:
+    """Table 4 of each recipe whose studies were run ('openbasket ablate'), and what was noted there."""
     found: list[Table] = []
+    notes: list[str] = []
     for path in sorted((workspace.root / "openbasket" / "ablations").glob("*/table4.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             made = ablations.table4(*ablations.from_json(content))
+            notes += [
+                f"ablations of {path.parent.name}: {told}" for told in content.get("notes", [])
+            ]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             problem = Problem(str(path), None, None, f"a damaged file ({error})", "a Table 4")
             again = f"Make it again with 'openbasket ablate {workspace.root}'."
@@ -278,7 +283,7 @@ def _ablations(workspace: Workspace) -> list[Table]:
         found += [
             t._replace(title=f"Table 4{t.title}: {name}", name=f"{t.name}-{name}") for t in made
         ]
-    return found
+    return found, notes
 
 
 def _plot_rows(result: Result) -> list[tuple[str, float | None, float | None, float | None, str]]:
