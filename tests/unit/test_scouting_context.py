@@ -16,13 +16,14 @@ from typer.testing import CliRunner
 from openbasket.cli import app
 from openbasket.errors import BadInputError, ConfigError, NotFoundError
 from openbasket.scouting.card import Card, SkillRating, make_card
-from openbasket.scouting.cohort import Cohort, limits
+from openbasket.scouting.cohort import Cohort, limits, read_cohort
 from openbasket.scouting.comparison import compare, read_card, write_comparison
 from openbasket.scouting.court import shot_chart
 from openbasket.scouting.evidence import Segment
 from openbasket.scouting.known import Shot, known
 from openbasket.scouting.page import write_page
 from openbasket.skills import SKILLS
+from openbasket.training.rating import Rater
 from openbasket.workspace import Workspace, write_json
 
 LEVELS = ("Poor", "Fair", "Average", "Good", "Excellent")
@@ -226,3 +227,34 @@ def test_a_card_with_a_cohort_shows_others_limits_and_shots(finished, tmp_path):
     assert 'class="court"' in text
     write_json(tmp_path / "card.json", made.to_json())
     assert read_card(tmp_path / "card.json").limits == made.limits
+
+
+def test_a_cohort_may_ask_for_minutes(finished, tmp_path):
+    ws, video = reel_of(finished)
+    there = known(ws.root, video)
+    cohort = Workspace.read_file("predictions", finished / "predictions.parquet")
+    held = ws.read("subjects").filter(
+        pl.col("subject_id").is_in(cohort["subject_id"].unique().to_list()),
+        league=there.league,
+        season=there.season,
+    )
+    least = float(held["minutes"].max())
+    told = [
+        make_card(
+            video, finished / "run", data_root=ws.root, cohort=finished / "predictions.parquet",
+            min_minutes=minutes, evidence=False, quiet=True,
+        )
+        for minutes in (0.0, least)
+    ]  # fmt: skip
+    assert told[1].cohort.endswith(f"with at least {least:g} minutes")
+    assert int(told[1].cohort.split()[0]) < int(told[0].cohort.split()[0])
+    assert any("percentiles among so few" in note for note in told[1].notes)
+    with pytest.raises(ConfigError, match="nobody of the cohort played"):
+        make_card(
+            video, finished / "run", data_root=ws.root, cohort=finished / "predictions.parquet",
+            min_minutes=1e6, evidence=False, quiet=True,
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="no dataset says how long"):
+        read_cohort(
+            finished / "predictions.parquet", Rater(finished / "run"), None, None, min_minutes=1.0
+        )

@@ -48,6 +48,9 @@ def scout(
         Path | None,
         typer.Option(help="Predictions of the same run (parquet), for percentiles."),
     ] = None,
+    min_minutes: Annotated[
+        float, typer.Option(min=0, help="Least minutes of a season of who is in the cohort.")
+    ] = 0.0,
     clip: Annotated[
         float,
         typer.Option(min=1, max=120, help="Seconds of a clip, where no dataset knows the clips."),
@@ -76,7 +79,7 @@ def scout(
             raise ConfigError(f"--out '{file}': the ending is none of {', '.join(ENDINGS)}")
     card = make_card(
         video, checkpoint, player=player, league=league, season=season, data_root=data, cohort=cohort,
-        clip_s=clip, halves=halves, evidence=evidence, quiet=quiet,
+        min_minutes=min_minutes, clip_s=clip, halves=halves, evidence=evidence, quiet=quiet,
     )  # fmt: skip
     for file in files:
         if file.suffix.lower() == ".json":

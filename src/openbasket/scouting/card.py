@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from openbasket.errors import VideoError
 from openbasket.evaluation.facts import read_ceiling
 from openbasket.progress import bar, status
-from openbasket.scouting.cohort import Cohort, Limit, Similar, limits, read_cohort
+from openbasket.scouting.cohort import FEW, Cohort, Limit, Similar, limits, read_cohort
 from openbasket.scouting.evidence import Segment, influence, pool_size, segments
 from openbasket.scouting.known import Known, Shot, check_names, known
 from openbasket.skills import SKILLS, level_names
@@ -143,6 +143,7 @@ def make_card(
     season: str | None = None,
     data_root: Path | None = None,
     cohort: Path | None = None,
+    min_minutes: float = 0.0,
     clip_s: float = 10.0,
     halves: int = 256,
     evidence: bool = True,
@@ -160,6 +161,7 @@ def make_card(
         cohort: predictions of the same run (parquet); percentiles and similar players are among its subjects
             of this league and season, as far as these are given. With a dataset, the run's accuracy by group
             is on the card, too.
+        min_minutes: least minutes of a season of the cohort's subjects; needs a dataset.
         clip_s: seconds of a clip, where the dataset does not know the clips.
         halves: how often half of the clips are shown to find evidence.
         evidence: find it.
@@ -207,7 +209,16 @@ def make_card(
     ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)
     league, season = league or there.league, season or there.season
     expected = told @ np.arange(data.levels)
-    others = None if cohort is None else read_cohort(cohort, rater, league, season)
+    others = (
+        None
+        if cohort is None
+        else read_cohort(cohort, rater, league, season, root=data_root, min_minutes=min_minutes)
+    )
+    if others is not None and len(others.subjects) < FEW:
+        notes.append(
+            f"The cohort has {counted(len(others.subjects), 'player-season')}; percentiles among so few say "
+            "little."
+        )
     percentiles = others.percentiles(expected) if others else [None] * len(SKILLS)
     means = others.means() if others else [None] * len(SKILLS)
     ratings = tuple(

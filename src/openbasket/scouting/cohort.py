@@ -16,10 +16,12 @@ from openbasket.training.calibration import scaled
 from openbasket.training.rating import Rater
 from openbasket.workspace import Workspace
 
-__all__ = ["Cohort", "Limit", "Similar", "limits", "read_cohort"]
+__all__ = ["FEW", "Cohort", "Limit", "Similar", "limits", "read_cohort"]
 
 #: Players that are named as similar.
 SIMILAR = 5
+#: Percentiles among fewer say little.
+FEW = 20
 #: A spread below this is none: the model says the same of everybody.
 _LEAST_SPREAD = 1e-6
 
@@ -120,7 +122,15 @@ class Cohort:
         )
 
 
-def read_cohort(path: Path, rater: Rater, league: str | None, season: str | None) -> Cohort:
+def read_cohort(
+    path: Path,
+    rater: Rater,
+    league: str | None,
+    season: str | None,
+    *,
+    root: Path | None = None,
+    min_minutes: float = 0.0,
+) -> Cohort:
     """Read predictions of the same run.
 
     Args:
@@ -128,10 +138,12 @@ def read_cohort(path: Path, rater: Rater, league: str | None, season: str | None
         rater: the run, whose temperature theirs get, too.
         league: of those who are taken; null for all.
         season: of those who are taken; null for all.
+        root: the dataset, which knows who played how long.
+        min_minutes: least minutes of a season of those who are taken.
 
     Raises:
         BadInputError: predictions of another run, or of other levels.
-        ConfigError: nobody of this league and season.
+        ConfigError: nobody of this league and season with so many minutes, or minutes that no dataset tells.
     """
     rows = Workspace.read_file("predictions", path).drop_nulls("p0")
     run = rater.run_dir.resolve().name
@@ -157,6 +169,23 @@ def read_cohort(path: Path, rater: Rater, league: str | None, season: str | None
             f"'{path}' has no subject of {' '.join(filter(None, (league, season)))}; give a cohort of the "
             "same league and season, or neither"
         )
+    played = ""
+    if min_minutes > 0:
+        if root is None or not Workspace(root).has("subjects"):
+            raise ConfigError(
+                f"least minutes {min_minutes:g}: no dataset says how long players played; give --data with a "
+                "table of subjects, or leave it out"
+            )
+        long = (
+            Workspace(root)
+            .read("subjects")
+            .filter(pl.col("minutes") >= min_minutes)
+            .select("subject_id")
+        )
+        rows = rows.join(long, on="subject_id", how="semi")
+        played = f" with at least {min_minutes:g} minutes"
+        if rows.is_empty():
+            raise ConfigError(f"nobody of the cohort played {min_minutes:g} minutes; give less")
     theirs = scaled(
         rows.select([f"p{level}" for level in range(levels)]).to_numpy(), rater.temperature
     )
@@ -168,7 +197,9 @@ def read_cohort(path: Path, rater: Rater, league: str | None, season: str | None
     nothing = [pl.lit(None, pl.Float64).alias(k) for k in SKILL_KEYS if k not in table.columns]
     expected = table.with_columns(nothing).select(SKILL_KEYS).to_numpy().astype(np.float64)
     who = " ".join(filter(None, (league, season))) or "all leagues and seasons"
-    return Cohort(f"{table.height:,} player-seasons of {who}", tuple(table["subject_id"]), expected)
+    return Cohort(
+        f"{table.height:,} player-seasons of {who}{played}", tuple(table["subject_id"]), expected
+    )
 
 
 def limits(
