@@ -1,4 +1,4 @@
-"""Verbs: scout, calibrate."""
+"""Verbs: scout, compare, calibrate."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ ENDINGS = (".html", ".json", ".png", ".pdf")
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(scout)
+    app.command()(compare)
     app.command()(calibrate)
 
 
@@ -47,6 +48,9 @@ def scout(
         Path | None,
         typer.Option(help="Predictions of the same run (parquet), for percentiles."),
     ] = None,
+    min_minutes: Annotated[
+        float, typer.Option(min=0, help="Least minutes of a season of who is in the cohort.")
+    ] = 0.0,
     clip: Annotated[
         float,
         typer.Option(min=1, max=120, help="Seconds of a clip, where no dataset knows the clips."),
@@ -75,7 +79,7 @@ def scout(
             raise ConfigError(f"--out '{file}': the ending is none of {', '.join(ENDINGS)}")
     card = make_card(
         video, checkpoint, player=player, league=league, season=season, data_root=data, cohort=cohort,
-        clip_s=clip, halves=halves, evidence=evidence, quiet=quiet,
+        min_minutes=min_minutes, clip_s=clip, halves=halves, evidence=evidence, quiet=quiet,
     )  # fmt: skip
     for file in files:
         if file.suffix.lower() == ".json":
@@ -96,6 +100,40 @@ def scout(
     for note in card.notes:
         say(f"note: {note}")
     say(f"wrote {', '.join(str(file) for file in files)}")
+
+
+def compare(
+    cards: Annotated[
+        list[Path],
+        typer.Argument(metavar="CARD.json...", help="2 to 4 cards of 'scout --out card.json'."),
+    ],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("comparison.html"),
+    as_json: Json = False,
+) -> None:
+    """Put report cards side by side: players, or the seasons of one player."""
+    from openbasket.errors import ConfigError
+    from openbasket.scouting.comparison import compare as put_side_by_side
+    from openbasket.scouting.comparison import read_card, write_comparison
+
+    if out.suffix.lower() != ".html":
+        raise ConfigError(f"--out '{out}': the page is .html")
+    found = put_side_by_side([read_card(path) for path in cards])
+    write_comparison(found, out)
+    if as_json:
+        print_json(found.to_json() | {"file": str(out)})
+        return
+    rows = [
+        (
+            row.name,
+            *(f"{value:.2f}" for value in row.expected),
+            "not clear" if row.best is None else found.names[row.best],
+        )
+        for row in found.skills
+    ]
+    print_table("Expected levels", ["skill", *found.names, "above"], rows)
+    for note in found.notes:
+        say(f"note: {note}")
+    say(f"wrote {out}")
 
 
 def calibrate(

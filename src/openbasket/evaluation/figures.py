@@ -20,7 +20,12 @@ def radar(
         series: (CSS class, values) of each outline; one with a missing value has dots, and no line to it.
         top: value of the outer ring.
     """
-    width, height, radius = 440, 330, 120.0
+    radius = 120.0
+    # Many names stand close together; they are set smaller, and long ones need room at the sides.
+    many = len(axes) > 8
+    letter = 6.2 if many else 7.2
+    width = max(440, round(2 * (1.18 * radius + letter * max(map(len, axes))) + 8))
+    height = 330
     centre = width / 2
     middle = height / 2 + 8
 
@@ -31,8 +36,9 @@ def radar(
     def outline(shares: Sequence[float]) -> str:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(i, s) for i, s in enumerate(shares)))
 
+    css_class = "radar many" if many else "radar"
     parts = [
-        f'<svg class="radar" viewBox="0 0 {width} {height}" role="img" aria-label="Radar of categories">'
+        f'<svg class="{css_class}" viewBox="0 0 {width} {height}" role="img" aria-label="Radar">'
     ]
     for ring in range(1, round(top) + 1):
         parts.append(f'<polygon class="ring" points="{outline([ring / top] * len(axes))}"/>')
@@ -40,7 +46,14 @@ def radar(
         x, y = place(index, 1.0)
         parts.append(f'<line class="spoke" x1="{centre}" y1="{middle}" x2="{x:.1f}" y2="{y:.1f}"/>')
         lx, ly = place(index, 1.18)
-        anchor = "middle" if abs(lx - centre) < 12 else ("start" if lx > centre else "end")
+        anchor = (
+            "middle"
+            if abs(lx - centre) < (3 if many else 12)
+            else ("start" if lx > centre else "end")
+        )
+        # Next to the poles neighbours would stand on one another.
+        if many and abs(lx - centre) < 3:
+            ly += math.copysign(9, ly - middle)
         parts.append(
             f'<text x="{lx:.1f}" y="{ly + 4:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
         )

@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError, VideoError
+from openbasket.errors import VideoError
 from openbasket.evaluation.observable import CLIPS, own_clips, read_ceiling
-from openbasket.evaluation.report_player import event_words
 from openbasket.progress import bar, status
+from openbasket.scouting.cohort import FEW, Cohort, Limit, Similar, limits, read_cohort
 from openbasket.scouting.evidence import Segment, influence, pool_size, segments
+from openbasket.scouting.known import Known, Shot, check_names, known
 from openbasket.skills import SKILLS, level_names
-from openbasket.training.calibration import scaled
 from openbasket.training.rating import Rater
 from openbasket.video.frames import Every, Uniform, frames_at
 from openbasket.video.probe import probe
 from openbasket.wording import counted
-from openbasket.workspace import REEL_FPS, Workspace
+from openbasket.workspace import Workspace
 
 __all__ = ["Card", "EvidenceClip", "SkillRating", "make_card"]
 
@@ -48,7 +47,7 @@ class EvidenceClip:
         clip: its number in the video, from 0.
         start_s: its first moment, seconds.
         end_s: the moment after its last.
-        shows: what is seen in it, where that is known.
+        shows: what is seen in it, where that is there.
         influence: what it adds to the probability of the rated level.
         clear: whether that is more than chance in which clips were shown beside it.
     """
@@ -75,6 +74,7 @@ class SkillRating:
         certainty: how sure the model is, in words.
         percentile: share of the cohort, in percent, whose expected level is lower; half of those that are
             equal count. Null without a cohort.
+        cohort_mean: the cohort's mean expected level. Null without a cohort.
         evidence: the clips that speak most for it.
         ceiling: accuracy of an observer who perceives all that a reel's clips show, by the dataset's table
             ``ceiling``; null where it is not known.
@@ -90,6 +90,7 @@ class SkillRating:
     clear: bool
     certainty: str
     percentile: float | None = None
+    cohort_mean: float | None = None
     evidence: tuple[EvidenceClip, ...] = ()
     ceiling: float | None = None
 
@@ -100,13 +101,16 @@ class Card:
 
     Args:
         video: what was rated.
-        player, league, season: as they were given, or as the dataset knows them; null if not known.
+        player, league, season: as they were given, or as the dataset knows them; null if not there.
         duration_s: of the video, seconds.
         clips: the parts of the video.
         levels: names of the levels, the lowest first.
         skills: 20 ratings, in the order of ``skills.SKILLS``.
         model: facts about the model, by name.
         cohort: whom percentiles compare with; null without.
+        similar: players of the cohort whom the model rates alike.
+        limits: what the model reaches on players that it had not learned from, by group.
+        shots: of the clips, where the dataset knows their places.
         notes: what the reader should know before relying on it.
     """
 
@@ -120,6 +124,9 @@ class Card:
     skills: tuple[SkillRating, ...]
     model: dict[str, Any]
     cohort: str | None = None
+    similar: tuple[Similar, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    shots: tuple[Shot, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -136,6 +143,7 @@ def make_card(
     season: str | None = None,
     data_root: Path | None = None,
     cohort: Path | None = None,
+    min_minutes: float = 0.0,
     clip_s: float = 10.0,
     halves: int = 256,
     evidence: bool = True,
@@ -150,8 +158,10 @@ def make_card(
         league: for the card, and of the cohort.
         season: such as ``21-22``; for the card, and of the cohort.
         data_root: a dataset; where the video is one of its reels, it knows the clips, who is shown and what.
-        cohort: predictions of the same run (parquet); percentiles are among its subjects of this league and
-            season, as far as these are given.
+        cohort: predictions of the same run (parquet); percentiles and similar players are among its subjects
+            of this league and season, as far as these are given. With a dataset, the run's accuracy by group
+            is on the card, too.
+        min_minutes: least minutes of a season of the cohort's subjects; needs a dataset.
         clip_s: seconds of a clip, where the dataset does not know the clips.
         halves: how often half of the clips are shown to find evidence.
         evidence: find it.
@@ -165,8 +175,8 @@ def make_card(
     """
     info = probe(video)
     duration_s = float(info.duration_s)
-    known = _known(data_root, video)
-    if duration_s < SHORTEST_S and not known.clips:
+    there = known(data_root, video)
+    if duration_s < SHORTEST_S and not there.clips:
         raise VideoError(
             f"'{video}' lasts {duration_s:.1f} s; allowed: a highlight reel of at least {SHORTEST_S:.0f} s "
             "(the models learned from 50 clips of about 10 s)"
@@ -175,14 +185,14 @@ def make_card(
         rater = Rater(run_dir, quiet=quiet)
     data = rater.recipe.data
     if data_root is not None:
-        _check_names(data_root, league, season)
-    parts = known.clips or tuple(segments(duration_s, clip_s))
+        check_names(data_root, league, season)
+    parts = there.clips or tuple(segments(duration_s, clip_s))
     notes = _notes(rater, info.width, info.height, duration_s, parts)
-    if data_root is not None and not known.clips:
+    if data_root is not None and not there.clips:
         notes.append(
-            f"This video is no reel of the dataset at '{data_root}': its clips are not known."
+            f"This video is no reel of the dataset at '{data_root}': its clips are not there."
         )
-    if not known.clips:
+    if not there.clips:
         notes.append(
             f"The video was divided into parts of {clip_s:g} s; these may hold pieces of two plays."
         )
@@ -198,26 +208,68 @@ def make_card(
     names = level_names(data.levels)
     ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)
     clips = CLIPS if data_root is None else own_clips(Workspace(data_root)) or CLIPS
-    percentiles, compared = _percentiles(
-        cohort, rater, told, league or known.league, season or known.season
+    league, season = league or there.league, season or there.season
+    expected = told @ np.arange(data.levels)
+    others = (
+        None
+        if cohort is None
+        else read_cohort(cohort, rater, league, season, root=data_root, min_minutes=min_minutes)
     )
+    if others is not None and len(others.subjects) < FEW:
+        notes.append(
+            f"The cohort has {counted(len(others.subjects), 'player-season')}; percentiles among so few say "
+            "little."
+        )
+    percentiles = others.percentiles(expected) if others else [None] * len(SKILLS)
+    means = others.means() if others else [None] * len(SKILLS)
     ratings = tuple(
         SkillRating(
             s.key, s.name, s.category,
             int(told[i].argmax()), names[int(told[i].argmax())],
-            tuple(float(p) for p in told[i]),
-            float(told[i] @ np.arange(data.levels)),
+            tuple(float(p) for p in told[i]), float(expected[i]),
             bool(told[i].max() >= GUESS / data.levels)
             and ceiling.get(s.key, 1.0) >= HARDLY / data.levels,
             _certainty(told[i], names, ceiling.get(s.key), clips),
-            percentiles[i], found[i], ceiling.get(s.key),
+            percentiles[i], means[i], found[i], ceiling.get(s.key),
         )
         for i, s in enumerate(SKILLS)
     )  # fmt: skip
+    similar, reached = _among(others, expected, cohort, data_root, rater, there, league, season)
     return Card(
-        video, player or known.player, league or known.league, season or known.season,
-        duration_s, parts, names, ratings, _model(rater), compared, tuple(notes),
+        video, player or there.player, league, season, duration_s, parts, names, ratings, _model(rater),
+        others.who if others else None, similar, reached, there.shots, tuple(notes),
     )  # fmt: skip
+
+
+def _among(
+    others: Cohort | None,
+    expected: NDArray[np.float64],
+    cohort: Path | None,
+    data_root: Path | None,
+    rater: Rater,
+    there: Known,
+    league: str | None,
+    season: str | None,
+) -> tuple[tuple[Similar, ...], tuple[Limit, ...]]:
+    """Similar players, and what the run reaches on groups."""
+    if others is None or cohort is None:
+        return (), ()
+    names: dict[str, str] = {}
+    reached: tuple[Limit, ...] = ()
+    if data_root is not None:
+        workspace = Workspace(data_root)
+        groups = {k: v for k, v in (("league", league), ("season", season)) if v is not None}
+        if workspace.has("subjects"):
+            subjects = workspace.read("subjects")
+            people = dict(workspace.read("players").select("player_id", "name").iter_rows())
+            for row in subjects.iter_rows(named=True):
+                who = people.get(row["player_id"]) or row["player_id"]
+                names[row["subject_id"]] = f"{who} ({row['league']} {row['season']})"
+                if row["subject_id"] == there.subject_id:
+                    groups |= {k: row[k] for k in ("gender", "region") if row[k]}
+        run = rater.run_dir.resolve().name
+        reached = limits(cohort, data_root, run, groups)
+    return others.similar(expected, names, without=there.subject_id), reached
 
 
 def _evidence(
@@ -259,121 +311,6 @@ def _evidence(
         )
         for skill in range(len(SKILLS))
     ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What a dataset knows of a video."""
-
-    player: str | None = None
-    league: str | None = None
-    season: str | None = None
-    clips: tuple[Segment, ...] = ()
-
-
-def _known(data_root: Path | None, video: Path) -> _Known:
-    if data_root is None:
-        return _Known()
-    workspace = Workspace(data_root)
-    path = video.resolve()
-    if not workspace.has("reels") or not path.is_relative_to(workspace.root.resolve()):
-        return _Known()
-    name = path.relative_to(workspace.root.resolve()).as_posix()
-    rows = workspace.read("reels").filter(pl.col("path") == name).sort("draw", "position")
-    if rows.is_empty():
-        return _Known()
-    rows = rows.filter(pl.col("draw") == rows["draw"][0])
-    fps = float(REEL_FPS)
-    shows = _shown(workspace, rows)
-    clips = tuple(
-        Segment(first / fps, (first + frames) / fps, text)
-        for first, frames, text in zip(rows["first_frame"], rows["frames"], shows, strict=True)
-    )
-    subjects = workspace.read("subjects").filter(pl.col("subject_id") == rows["subject_id"][0])
-    if subjects.is_empty():
-        return _Known(clips=clips)
-    who = subjects.row(0, named=True)
-    names = dict(workspace.read("players").select("player_id", "name").iter_rows())
-    name = names.get(who["player_id"]) or who["player_id"]
-    return _Known(name, who["league"], who["season"], clips)
-
-
-def _shown(workspace: Workspace, rows: pl.DataFrame) -> list[str]:
-    seasons = workspace.seasons("events")
-    if not seasons:
-        return [""] * rows.height
-    events = pl.concat([workspace.read("events", *pair) for pair in seasons])
-    events = events.select("game_id", "event_id", "kind", "made", "value").unique(
-        ["game_id", "event_id"], keep="first", maintain_order=True
-    )
-    joined = rows.join(events, on=["game_id", "event_id"], how="left", maintain_order="left")
-    return [
-        "" if kind is None else event_words(kind, made, value)
-        for kind, made, value in joined.select("kind", "made", "value").iter_rows()
-    ]
-
-
-def _check_names(data_root: Path, league: str | None, season: str | None) -> None:
-    workspace = Workspace(data_root)
-    if not workspace.has("subjects"):
-        return
-    subjects = workspace.read("subjects")
-    for column, given in (("league", league), ("season", season)):
-        there = sorted(subjects[column].unique())
-        if given is not None and given not in there:
-            raise UnknownNameError(column, given, there)
-
-
-def _percentiles(
-    cohort: Path | None,
-    rater: Rater,
-    told: NDArray[np.float64],
-    league: str | None,
-    season: str | None,
-) -> tuple[list[float | None], str | None]:
-    """Where the expected levels lie among those of a cohort, and who that is."""
-    nothing: list[float | None] = [None] * len(SKILLS)
-    if cohort is None:
-        return nothing, None
-    rows = Workspace.read_file("predictions", cohort).drop_nulls("p0")
-    run = rater.run_dir.resolve().name
-    rows = rows.filter(pl.col("run") == run)
-    if rows.is_empty():
-        problem = Problem(
-            str(cohort), None, "run", "no row of this run", f"predictions of run '{run}'"
-        )
-        raise BadInputError([problem], "Make them with 'openbasket predict'.")
-    levels = rater.recipe.data.levels
-    if (rows["p3"].null_count() == 0) != (levels == 5):
-        problem = Problem(str(cohort), None, "p0 ... p4", "other levels", f"{levels} levels")
-        raise BadInputError([problem])
-    ending = "_".join(["", *([league] if league else []), *(season.split("-") if season else [])])
-    if season or league:
-        rows = rows.filter(
-            pl.col("subject_id").str.ends_with(ending)
-            if season
-            else pl.col("subject_id").str.contains(f"_{league}_", literal=True)
-        )
-    if rows.is_empty():
-        raise ConfigError(
-            f"'{cohort}' has no subject of {' '.join(filter(None, (league, season)))}; give a cohort of the "
-            "same league and season, or neither"
-        )
-    theirs = scaled(
-        rows.select([f"p{level}" for level in range(levels)]).to_numpy(), rater.temperature
-    )
-    rows = rows.with_columns(expected=theirs @ np.arange(levels))
-    subjects = rows["subject_id"].n_unique()
-    found: list[float | None] = []
-    for i, s in enumerate(SKILLS):
-        others = rows.filter(pl.col("skill") == s.key)["expected"].to_numpy()
-        mine = float(told[i] @ np.arange(levels))
-        share = ((others < mine - 1e-9).sum() + (np.abs(others - mine) <= 1e-9).sum() / 2) / max(
-            len(others), 1
-        )
-        found.append(float(100 * share) if len(others) else None)
-    who = " ".join(filter(None, (league, season))) or "all leagues and seasons"
-    return found, f"{subjects:,} player-seasons of {who}"
 
 
 def _model(rater: Rater) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ from openbasket import __version__
 from openbasket.evaluation.figures import radar
 from openbasket.evaluation.report import page
 from openbasket.evaluation.report_player import MAX_REEL_BYTES, data_uri
-from openbasket.scouting.card import Card, SkillRating
+from openbasket.scouting.card import Card
+from openbasket.scouting.court import shot_chart
 from openbasket.skills import CATEGORIES
 from openbasket.workspace import write_text
 
-__all__ = ["write_page"]
+__all__ = ["category_means", "moment", "write_page"]
 
 
 def write_page(card: Card, out: Path) -> Path:
@@ -28,7 +28,9 @@ def write_page(card: Card, out: Path) -> Path:
         out: the file.
     """
     held = card.video.stat().st_size <= MAX_REEL_BYTES
-    means = [_mean([s for s in card.skills if s.category == c]) for c in CATEGORIES]
+    outlines: list[tuple[str, list[float]]] = [("guess", category_means(card))]
+    if card.cohort:
+        outlines.insert(0, ("label", category_means(card, of_cohort=True)))
     context: dict[str, Any] = {
         "version": __version__,
         "card": card,
@@ -40,9 +42,9 @@ def write_page(card: Card, out: Path) -> Path:
             else os.path.relpath(card.video, out.parent)
         ),
         "held": held,
-        "radar": radar(
-            [c.capitalize() for c in CATEGORIES], [("guess", means)], len(card.levels) - 1
-        ),
+        "radar": radar([c.capitalize() for c in CATEGORIES], outlines, len(card.levels) - 1),
+        "wheel": radar([s.name for s in card.skills], _skill_outlines(card), len(card.levels) - 1),
+        "court": shot_chart(card.shots) if card.shots else None,
         "groups": [
             (c.capitalize(), [s for s in card.skills if s.category == c]) for c in CATEGORIES
         ],
@@ -57,5 +59,22 @@ def moment(seconds: float) -> str:
     return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
-def _mean(ratings: Sequence[SkillRating]) -> float:
-    return sum(s.expected for s in ratings) / len(ratings)
+def category_means(card: Card, *, of_cohort: bool = False) -> list[float]:
+    """Mean expected level of each category: the player's, or the cohort's where it is known."""
+    found = []
+    for category in CATEGORIES:
+        values = [
+            s.cohort_mean if of_cohort else s.expected
+            for s in card.skills
+            if s.category == category
+        ]
+        known = [value for value in values if value is not None]
+        found.append(sum(known) / len(known) if known else 0.0)
+    return found
+
+
+def _skill_outlines(card: Card) -> list[tuple[str, list[float | None]]]:
+    mine: list[tuple[str, list[float | None]]] = [("guess", [s.expected for s in card.skills])]
+    if card.cohort:
+        mine.insert(0, ("label", [s.cohort_mean for s in card.skills]))
+    return mine
