@@ -350,7 +350,10 @@ def warnings_table(found: Sequence[Fairness]) -> Table:
     ]  # fmt: skip
     split = found[0].split if found else "test"
     title = f"Fairness of every run on {split}: groups with a warning"
-    footer = "Differences are from all players of the same true levels; p is corrected for all tests of a run (Holm)."
+    footer = (
+        "Differences are from all players of the same true levels; p is corrected for all tests of a run "
+        "(Holm)."
+    )
     return Table(title, columns, rows, "fairness_warnings", footer)
 
 

@@ -47,7 +47,7 @@ class EvidenceClip:
         clip: its number in the video, from 0.
         start_s: its first moment, seconds.
         end_s: the moment after its last.
-        shows: what is seen in it, where that is there.
+        shows: what is seen in it, where that is known.
         influence: what it adds to the probability of the rated level.
         clear: whether that is more than chance in which clips were shown beside it.
     """
@@ -101,7 +101,7 @@ class Card:
 
     Args:
         video: what was rated.
-        player, league, season: as they were given, or as the dataset knows them; null if not there.
+        player, league, season: as they were given, or as the dataset knows them; null if not known.
         duration_s: of the video, seconds.
         clips: the parts of the video.
         levels: names of the levels, the lowest first.
@@ -190,7 +190,7 @@ def make_card(
     notes = _notes(rater, info.width, info.height, duration_s, parts)
     if data_root is not None and not there.clips:
         notes.append(
-            f"This video is no reel of the dataset at '{data_root}': its clips are not there."
+            f"This video is no reel of the dataset at '{data_root}': its clips are not known."
         )
     if not there.clips:
         notes.append(
