@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ import zipfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -441,3 +443,32 @@ def test_weights_hashes_tell_models_apart():
     assert weights_hash(Mean(1.0)) == weights_hash(Mean(1.0))  # with other heads
     assert weights_hash(Mean(1.0)) != weights_hash(Mean(1.5))
     assert weights_hash(torch.nn.Linear(2, 3)) != weights_hash(torch.nn.Linear(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("videos", "workers", "threads"), [(1, 2, 2), (2, 2, 1), (1, 1, 1), (2, 4, 2), (3, 4, 1)]
+)
+def test_cores_without_a_video_of_their_own_help_with_others(
+    video, tmp_path, monkeypatch, videos, workers, threads
+):
+    from openbasket.dataset import frame_cache
+
+    seen = []
+    add = FrameCache.add
+
+    def spy(self, *args, **options):
+        seen.append(options["threads"])
+        return add(self, *args, **options)
+
+    monkeypatch.setattr(FrameCache, "add", spy)
+    monkeypatch.setattr(
+        frame_cache,
+        "run",
+        lambda job, given, **_: [SimpleNamespace(item=i, result=job(i), error=None) for i in given],
+    )
+    copies = [shutil.copy(video, tmp_path / f"{n}.mp4") for n in range(videos)]
+    frame_cache.cache_frames(
+        [Path(copy) for copy in copies], tmp_path / "cache", frames=4, short_side=32,
+        workers=workers, quiet=True,
+    )  # fmt: skip
+    assert seen == [threads] * videos

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import asdict
 
+import av
 import numpy as np
 import polars as pl
 import pytest
@@ -17,6 +18,7 @@ from openbasket.errors import (
     BadInputError,
     ConfigError,
     NotFoundError,
+    OpenBasketError,
     UnknownNameError,
     VideoError,
 )
@@ -337,6 +339,46 @@ def test_bad_videos_and_runs_are_refused(trained, tmp_path):
         make_card(tmp_path / "none.mp4", trained / "run", quiet=True)
     with pytest.raises(NotFoundError, match="no run"):
         make_card(film(tmp_path / "v.mp4", 11), tmp_path, quiet=True)
+
+
+def test_a_file_without_pictures_is_refused(trained, tmp_path):
+    sound = tmp_path / "sound.mp4"
+    with av.open(str(sound), "w") as container:
+        stream = container.add_stream("aac", rate=48_000)
+        for number in range(600):
+            frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+            frame.sample_rate, frame.pts = 48_000, 1024 * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(VideoError, match="no video"):
+        make_card(sound, trained / "run", quiet=True)
+
+
+def test_a_large_picture_is_rated_like_others(trained, tmp_path):
+    large = tmp_path / "4k.mp4"
+    with av.open(str(large), "w") as container:
+        stream = container.add_stream("libx264", rate=2, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 3840, 2160, "yuv420p"
+        for number in range(24):
+            picture = np.full((2160, 3840, 3), 10 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+    card = make_card(large, trained / "run", evidence=False, quiet=True)
+    assert len(card.skills) == 20
+    assert not any("picture" in note for note in card.notes)
+
+
+def test_a_checkpoint_of_another_model_is_refused(trained, video, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    record = json.loads((run / "recipe.json").read_text())
+    record["recipe"]["model"] = {"name": "tiny_conv", "options": {"width": 16}}
+    (run / "recipe.json").write_text(json.dumps(record))
+    with pytest.raises(OpenBasketError, match="holds the weights of another model"):
+        make_card(video, run, quiet=True)
+    (run / "best.safetensors").write_bytes(b"\x80\x04nothing")
+    with pytest.raises(OpenBasketError, match=r"best\.safetensors"):
+        make_card(video, run, quiet=True)
 
 
 def test_a_dataset_tells_the_clips_the_player_and_what_is_shown(finished, tmp_path):

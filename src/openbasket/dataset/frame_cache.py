@@ -13,7 +13,7 @@ from typing import Any
 from openbasket.engine import run
 from openbasket.errors import BadInputError, Problem, VideoError
 from openbasket.video.cache import CachedFrames, FrameCache
-from openbasket.video.frames import Sampling
+from openbasket.video.frames import Sampling, spare_threads
 from openbasket.video.recording import FORMATS, Format, Taking
 from openbasket.wording import counted
 
@@ -95,7 +95,7 @@ def cache_frames(
     if tell is not None:
         tell(_told(cache, taking, len(held), len(wanted)))
     stated = {} if root is None else _stated(root)
-    job = partial(_add, folder=folder, taking=taking)
+    job = partial(_add, folder=folder, taking=taking, threads=spare_threads(len(missing), workers))
     given = [(video, stated.get(video.resolve())) for video in missing]
     outcomes = run(job, given, describe="Reading frames", workers=workers, quiet=quiet)
     held |= {o.item[0]: o.result for o in outcomes if o.result is not None}
@@ -165,9 +165,11 @@ def _stated(root: Path) -> dict[Path, str]:
         raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
 
 
-def _add(item: tuple[Path, str | None], *, folder: Path, taking: Taking) -> CachedFrames:
+def _add(
+    item: tuple[Path, str | None], *, folder: Path, taking: Taking, threads: int
+) -> CachedFrames:
     video, stated = item
-    return FrameCache(folder).add(video, taking, stated=stated)
+    return FrameCache(folder).add(video, taking, stated=stated, threads=threads)
 
 
 def _find(video: Path, *, folder: Path, takings: Sequence[Taking]) -> CachedFrames | None:

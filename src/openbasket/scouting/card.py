@@ -18,7 +18,7 @@ from openbasket.scouting.evidence import Segment, influence, pool_size, segments
 from openbasket.scouting.known import Known, Shot, check_names, known
 from openbasket.skills import SKILLS, level_names
 from openbasket.training.rating import Rater
-from openbasket.video.frames import Every, Uniform, frames_at
+from openbasket.video.frames import Every, Uniform, frames_at, spare_threads
 from openbasket.video.probe import probe
 from openbasket.wording import counted
 from openbasket.workspace import Workspace
@@ -198,7 +198,9 @@ def make_card(
         )
     wanted = Uniform(data.frames) if data.sampling == "uniform" else Every(data.interval)
     with status("reading the video", quiet=quiet):
-        frames = frames_at(video, wanted, data.short_side, sampling=data.reader).pixels
+        frames = frames_at(
+            video, wanted, data.short_side, sampling=data.reader, threads=spare_threads(1)
+        ).pixels
     told = rater.rate([frames])[0]
     found: list[tuple[EvidenceClip, ...]] = [()] * len(SKILLS)
     if evidence and data.sampling != "uniform":
@@ -286,7 +288,9 @@ def _evidence(
         s.start_s + (s.end_s - s.start_s) * (i + 0.5) / held for s in parts for i in range(held)
     ]
     with status("reading its clips", quiet=quiet):
-        frames = frames_at(video, moments, data.short_side, sampling=data.reader).pixels
+        frames = frames_at(
+            video, moments, data.short_side, sampling=data.reader, threads=spare_threads(1)
+        ).pixels
     pool = [frames[i * held : (i + 1) * held] for i in range(len(parts))]
     done = 0
     with bar("Evidence", halves, quiet=quiet) as advance:

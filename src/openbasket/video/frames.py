@@ -8,6 +8,7 @@ each takes, beside other readers, is measured by ``benchmarks/reading.py``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ __all__ = [
     "Uniform",
     "Wanted",
     "frames_at",
+    "spare_threads",
     "uniform_indices",
 ]
 
@@ -104,6 +106,20 @@ def uniform_indices(frames: int, count: int) -> list[int]:
     if frames < 1 or count < 1:
         raise VideoError(f"cannot spread {count} frames over a video of {frames}")
     return [int(i) for i in np.linspace(0, frames - 1, count)]
+
+
+def spare_threads(videos: int, workers: int | None = None) -> int:
+    """Threads to decode each of some videos with: two where there are twice as many cores as videos.
+
+    Two threads decode a long reel in two thirds of the time (``benchmarks/reading.py``), for hardly more CPU
+    time; but a core that has another video to read does more with that.
+
+    Args:
+        videos: how many are read at once, at most one for each worker.
+        workers: processes that read; all cores by default.
+    """
+    cores = workers or os.cpu_count() or 1
+    return 2 if cores >= 2 * max(videos, 1) else 1
 
 
 def frames_at(

@@ -1,0 +1,164 @@
+"""Rate a nine-minute reel: ``openbasket scout`` beside reading every frame, in one run.
+
+    python benchmarks/scouting.py --out benchmarks/results/scouting.json
+
+The reel is 704x400 at 30 FPS, H.264 with groups of 15 frames, made of a game that openbasket renders (or of
+``--video``), repeated. The run is ``--model`` with the frames of its recipe, trained for one step on a few
+tiny reels: how long it takes does not depend on what it has learned. Both ways run in processes of their own,
+from start to finish, imports included:
+
+- ``openbasket``: ``openbasket scout REEL --checkpoint RUN --no-evidence --out card.json``;
+- ``every frame``: the same model on the same frames, taken from a plain decode of the whole reel with PyAV.
+
+Both must say the same probabilities. ``evidence`` is the time of a card with its evidence, for which the
+model sees 256 halves of the reel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+SECONDS = 540
+
+
+def make_reel(out: Path, source: Path | None, folder: Path) -> Path:
+    """A reel of nine minutes."""
+    if source is None:
+        from openbasket.simulation.broadcast import RenderSettings, render_all
+        from openbasket.simulation.league import LeagueSettings, simulate
+        from openbasket.workspace import Workspace
+
+        workspace = Workspace(folder / "league", create=True)
+        simulate(
+            workspace,
+            [LeagueSettings("sim", "men", "Europe", teams=2, rounds=1, period_s=30.0)],
+            seed=1,
+        )
+        render_all(workspace, settings=RenderSettings(preset="veryfast"))
+        source = next(iter(sorted((folder / "league").rglob("*.mp4"))))
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", source, "-t", str(SECONDS), "-an",
+         "-vf", "scale=704:400,fps=30", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-g", "15",
+         "-pix_fmt", "yuv420p", out],
+        check=True,
+    )  # fmt: skip
+    return out
+
+
+def make_run(folder: Path, model: str) -> Path:
+    """A run of the model with its own number of frames, trained for one step."""
+    sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "unit")]
+    from training_data import write_dataset
+
+    from openbasket.training import loop
+    from openbasket.training.config import load_recipe
+
+    root = folder / "tiny"
+    write_dataset(root, 2)
+    recipe = load_recipe(model, ["train.epochs=1", "train.batch_size=2"])
+    loop.train(recipe, root, folder / "run", quiet=True, workers=1)
+    return folder / "run"
+
+
+def every_frame(reel: str, run: str, out: str) -> None:
+    """The plain way; writes the probabilities."""
+    import av
+    import cv2
+
+    from openbasket.training.rating import Rater
+
+    rater = Rater(Path(run), quiet=True)
+    data = rater.recipe.data
+    with av.open(reel) as container:
+        count = container.streams.video[0].frames
+        wanted = set(np.linspace(0, count - 1, data.frames).astype(int).tolist())
+        held = []
+        for number, frame in enumerate(container.decode(video=0)):
+            pixels = frame.to_ndarray(format="rgb24")
+            if number in wanted:
+                height, width = pixels.shape[:2]
+                side = data.short_side / min(height, width)
+                held.append(cv2.resize(pixels, (round(width * side), round(height * side))))
+    Path(out).write_text(json.dumps(rater.rate([np.stack(held)])[0].tolist()))
+
+
+def timed(command: list[str]) -> dict[str, float]:
+    """Wall and CPU seconds and peak memory of a command."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    wall = time.perf_counter() - began
+    return {"wall_s": wall, "cpu_s": cpu, "peak_mb": usage.ru_maxrss / 1024}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--video", type=Path, help="source of the reel")
+    parser.add_argument("--model", default="timesformer-tiny", help="recipe")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/scouting.json"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        reel = make_reel(folder / "reel.mp4", options.video, folder)
+        run = make_run(folder, options.model)
+        card, plain = folder / "card.json", folder / "plain.json"
+        scout = [sys.executable, "-m", "openbasket", "scout", str(reel), "--checkpoint", str(run)]
+        scout += ["--out", str(card), "--quiet"]
+        ways = {
+            "openbasket": [*scout, "--no-evidence"],
+            "every frame": [sys.executable, __file__, "--plain", str(reel), str(run), str(plain)],
+        }
+        rounds: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        for _ in range(options.rounds):
+            for way, command in ways.items():
+                rounds[way].append(timed(command))
+        ours = np.array([s["probabilities"] for s in json.loads(card.read_text())["skills"]])
+        difference = float(np.abs(ours - np.array(json.loads(plain.read_text()))).max())
+        evidence = timed(scout)
+    found: dict[str, Any] = {
+        way: {key: round(median(r[key] for r in held), 2) for key in held[0]}
+        for way, held in rounds.items()
+    }
+    for way, row in found.items():
+        print(f"{way:>12}  " + "  ".join(f"{key} {value:8.2f}" for key, value in row.items()))
+    ratios = {key: round(found["every frame"][key] / found["openbasket"][key], 2) for key in row}
+    print("       ratio  " + "  ".join(f"{key} {value:8.2f}" for key, value in ratios.items()))
+    print(f"evidence, 256 halves: {evidence['wall_s']:.1f} s; greatest difference {difference:.4f}")
+    content = {
+        "machine": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "model": options.model,
+        "reel_s": SECONDS,
+        **found,
+        "ratio": ratios,
+        "evidence": {key: round(value, 2) for key, value in evidence.items()},
+        "greatest_difference": difference,
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--plain"]:
+        every_frame(*sys.argv[2:])
+    else:
+        main()
