@@ -109,6 +109,7 @@ def compare(
     ],
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("comparison.html"),
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Put report cards side by side: players, or the seasons of one player."""
     from openbasket.errors import ConfigError
