@@ -276,11 +276,16 @@ class Workspace:
         from openbasket import tables
 
         try:
-            frame = pl.read_parquet(path)
+            frame = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
+            hint = f"Make it again with '{_MADE_BY.get(table, 'openbasket')}'."
+            if path.suffix.lower() in (".csv", ".txt", ".tsv"):
+                hint = (
+                    "If it is CSV with these columns: polars.read_csv(FILE).write_parquet(FILE2)."
+                )
             raise BadInputError(
                 [Problem(str(path), None, None, str(error)[:200], "a whole parquet file")],
-                hint=f"Make it again with '{_MADE_BY.get(table, 'openbasket')}'.",
+                hint=hint,
             ) from None
         return tables.validate(table, frame, str(path))
 

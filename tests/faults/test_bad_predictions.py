@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
@@ -12,11 +13,12 @@ from typer.testing import CliRunner
 
 from openbasket.cli import app
 from openbasket.dataset.reader import SPLIT_FILES, labels_hash, read_split
-from openbasket.errors import BadInputError, NotFoundError
+from openbasket.errors import BadInputError, NotFoundError, UnknownNameError
 from openbasket.evaluation import evaluate, tables
 from openbasket.evaluation.facts import read_facts
 from openbasket.evaluation.formats import latex, markdown
 from openbasket.evaluation.official import convert_official, read_official
+from openbasket.evaluation.study_rows import read_study_rows
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, official_level
 from openbasket.workspace import run_facts_path, write_json, write_text
 
@@ -59,15 +61,14 @@ def state(path, **facts):
 def test_predictions_for_other_labels_are_refused(root, good):
     hashed = labels_hash(read_split(root, "test", require_videos=False), 5)
     state(good, labels={"test": hashed})
-    assert evaluate([good], root).notes == []
+    assert not any("does not state" in note for note in evaluate([good], root).notes)
     write_split(root, "test", {"a": [0] * 20, "b": [3] * 20, "c": [2] * 20})
     with pytest.raises(BadInputError, match="for other subjects or labels of test") as caught:
         evaluate([good], root)
     assert "Predict again" in str(caught.value)
     state(good)
-    assert evaluate([good], root).notes == [
-        "run 'mine' does not state which labels they were predicted for"
-    ]
+    told = "run 'mine' does not state which labels it was predicted for (test)"
+    assert told in evaluate([good], root).notes
 
 
 def test_the_hash_is_of_subjects_and_labels_in_any_order(root):
@@ -165,9 +166,8 @@ def test_the_table_says_why_colours_alone_are_missing(root, good):
     def footers():
         table = tables.main_table(evaluate([good], root))
         page = "\n".join(render([table]) for render in (markdown, latex))
-        assert page.count("The baseline mean-colour is not in the table: ") == (
-            2 if table.footer else 0
-        )
+        said = "mean-colour" in table.footer
+        assert page.count("The baseline mean-colour is not in the table: ") == 2 * said
         return table.footer
 
     assert "4 of 4 reels that it would be made from are not there" in footers()
@@ -178,7 +178,7 @@ def test_the_table_says_why_colours_alone_are_missing(root, good):
     frame = pl.read_parquet(good)
     colour = frame.with_columns(run=pl.lit("mean-colour"), model=pl.lit("baseline"))
     save(pl.concat([frame, colour]), good)
-    assert footers() == ""
+    assert "mean-colour" not in footers()
 
 
 # -- the ceiling --------------------------------------------------------------------------------
@@ -228,7 +228,8 @@ def test_official_files_give_what_their_logits_say(root, tmp_path):
         assert row.select("p0", "p1", "p2", "p3", "p4").row(0) == pytest.approx(tuple(first))
     evaluation = evaluate([out], root)
     assert evaluation.find("paper").subjects == 3
-    assert evaluation.notes == []  # the labels that it is for are stated beside it
+    # The labels that it is for are stated beside it.
+    assert not any("does not state" in note for note in evaluation.notes)
     done = CliRunner().invoke(
         app,
         f"predictions from-official {folder} --data {root} --out {out} --model V --json".split(),
@@ -282,3 +283,132 @@ def test_namesakes_in_two_leagues_are_told_apart_by_their_labels(tmp_path):
     p, found = read_official([path], samples, 5)
     assert found.subjects == 2
     assert p[:, 0].argmax(axis=1).tolist() == [4, 0]
+
+
+# -- files and names ----------------------------------------------------------------------------
+
+
+def test_a_file_name_is_no_pattern(root, good):
+    odd = root / "p[1].parquet"
+    save(predictions({subject(p): [0] * 20 for p in "abc"}, run="odd"), odd)
+    save(predictions({subject(p): [3] * 20 for p in "abc"}, run="other"), root / "p1.parquet")
+    runs = {r.run for r in evaluate([odd], root).results}
+    assert "odd" in runs
+    assert "other" not in runs
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "\U0001f3c0" * 60])
+def test_names_that_are_no_names_are_refused(root, good, name):
+    save(pl.read_parquet(good).with_columns(run=pl.lit(name)), good)
+    with pytest.raises(BadInputError, match="names of runs and models from 1 to 200 bytes"):
+        evaluate([good], root)
+
+
+def test_a_model_may_not_call_itself_a_baseline(root, good):
+    save(pl.read_parquet(good).with_columns(model=pl.lit("baseline")), good)
+    with pytest.raises(BadInputError, match="'baseline' of run 'mine'"):
+        evaluate([good], root)
+
+
+def test_far_too_many_rows_are_refused_before_they_are_read(root, good, monkeypatch):
+    from openbasket.evaluation import predictions as module
+
+    monkeypatch.setattr(module, "MOST_RUNS", 1)
+    frame = pl.read_parquet(good)
+    save(pl.concat([frame] * 3), good)
+    monkeypatch.setattr(module.Workspace, "read_file", lambda *_: pytest.fail("the file was read"))
+    with pytest.raises(BadInputError, match="180 rows; allowed: at most 80"):
+        evaluate([good], root)
+
+
+def test_facts_about_runs_that_are_not_there_are_refused(root, good):
+    write_json(run_facts_path(good), {"mein": {"frames": 8}})
+    with pytest.raises(BadInputError, match="facts about 'mein'; allowed: the file's runs: mine"):
+        evaluate([good], root)
+
+
+@pytest.mark.parametrize("card", ["fresh, weights", ", weights", "9" * 5000 + " weights", "\xff"])
+def test_odd_model_cards_tell_nothing(root, good, card):
+    run = root / "mine"
+    run.mkdir()
+    write_json(run / "recipe.json", {"recipe": {}})
+    (run / "MODEL_CARD.md").write_bytes(card.encode("latin-1"))
+    assert evaluate([good], root).facts["mine"].parameters is None
+
+
+def test_each_run_and_split_without_its_hash_is_told(root, good):
+    write_split(root, "cross_season", {"a": [0] * 20, "b": [3] * 20, "c": [2] * 20})
+    hashed = labels_hash(read_split(root, "cross_season", require_videos=False), 5)
+    state(good, labels={"cross_season": hashed})
+    notes = evaluate([good], root).notes
+    assert "run 'mine' does not state which labels it was predicted for (test)" in notes
+
+
+def test_a_split_that_is_named_twice_counts_once(root, good):
+    once, twice = (evaluate([good], root, splits=s) for s in (["test"], ["test", "test"]))
+    assert once.to_json() == twice.to_json()
+
+
+def test_wrong_folders_and_splits_are_told(root, good, tmp_path):
+    (tmp_path / "outer").mkdir()
+    inner = shutil.move(root / "BASKET_Labels", tmp_path / "outer" / "inner" / "BASKET_Labels")
+    with pytest.raises(NotFoundError, match="did you mean '.*inner'"):
+        evaluate([good], tmp_path / "outer")
+    shutil.move(inner, root / "BASKET_Labels")
+    with pytest.raises(NotFoundError, match=f"did you mean '{root}'"):
+        evaluate([good], root / "BASKET_Labels")
+    with pytest.raises(UnknownNameError, match="Did you mean 'test'"):
+        evaluate([good], root, splits=["tset"])
+    done = CliRunner().invoke(
+        app, ["report", str(tmp_path / "outer"), "--predictions", str(good), "--out", "a.html"]
+    )
+    assert done.exit_code != 0
+
+
+def test_csv_in_place_of_parquet_is_told(root, good):
+    path = root / "p.csv"
+    pl.read_parquet(good).write_csv(path)
+    with pytest.raises(BadInputError, match=r"read_csv\(FILE\)"):
+        evaluate([path], root)
+
+
+def test_a_run_that_lacks_a_split_is_told(root, good):
+    write_split(root, "cross_season", {"z": [0] * 20})
+    evaluation = evaluate([good], root)
+    assert "run 'mine' does not predict cross_season" in evaluation.notes
+    row = next(r for r in tables.split_table(evaluation).texts() if r[0] == "Unseen")
+    assert row[3] == "-"
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [("accuracy", 30), ("accuracy", -1), ("low", float("nan")), ("kind", "robots"),
+     ("ratings", -5), ("skills", {"steals": 50.0})],
+)  # fmt: skip
+def test_damaged_results_of_a_study_are_refused(tmp_path, change, value):
+    row = {
+        "run": "novice", "kind": "people", "subjects": 2, "ratings": 9, "accuracy": 0.5,
+        "low": 0.4, "high": 0.6, "skills": {"steals": 0.5},
+    }  # fmt: skip
+    path = tmp_path / "rows.json"
+    content = {"levels": 3, "skills": ["steals"], "rows": [row]}
+    path.write_text(json.dumps(content))
+    assert read_study_rows(path)["rows"] == [row]
+    path.write_text(json.dumps(content | {"rows": [row | {change: value}]}))
+    with pytest.raises(BadInputError, match="of 'openbasket study results'"):
+        read_study_rows(path)
+
+
+def test_a_metric_that_is_not_defined_for_a_skill_counts_no_labels_of_it(root, good):
+    frame = predictions({subject(p): [3] * 20 for p in "abc"})
+    first = [subject(p) for p in "abc"]
+    rows = []
+    for row in frame.iter_rows(named=True):
+        if row["skill"] == SKILLS[0].key:
+            level = first.index(row["subject_id"])
+            row |= {f"p{n}": float(n == level) for n in range(5)}
+        rows.append(row)
+    save(pl.DataFrame(rows, schema=frame.schema), good)
+    scores = evaluate([good], root).find("mine").scores["spearman"]
+    assert scores["mean"].labels == 3
+    assert scores["mean"].cells == 60

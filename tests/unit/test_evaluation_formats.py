@@ -169,11 +169,11 @@ def test_many_runs_are_rows_of_table_5(root):
         "Season",
         "League",
         "Subjects",
+        "bad",
+        "good",
         "random",
         "majority",
         "text-only",
-        "bad",
-        "good",
     ]
     assert many.columns == ["Run", "Seen season, seen league (n = 24)"]
     assert ["good", "100.0 [85.8, 100.0]"] in many.texts()

@@ -125,9 +125,12 @@ def leaderboard(
     _quiet: Quiet = False,
 ) -> None:
     """Write one HTML page that ranks runs on each split, with intervals and groups of equals."""
+    from openbasket.errors import ConfigError
     from openbasket.evaluation import evaluate as score
     from openbasket.evaluation.leaderboard import write_leaderboard
 
+    if out.suffix.lower() != ".html":
+        raise ConfigError(f"--out '{out}': the leaderboard is a page, .html")
     evaluation = score(
         [_predictions(path, data) for path in predictions],
         data,
@@ -225,4 +228,6 @@ def _written(path: Path, as_json: bool) -> None:
     if as_json:
         print_json({"path": str(path), "bytes": path.stat().st_size})
     else:
-        say(f"{path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")
+        size = path.stat().st_size
+        told = f"{size / 1e6:.1f} MB" if size > 50_000 else f"{size / 1e3:.0f} kB"
+        say(f"{path} ({told})" + (": open it in a browser" if path.suffix == ".html" else ""))

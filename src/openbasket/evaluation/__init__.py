@@ -17,7 +17,7 @@ from openbasket.dataset.reader import (
     has_split,
     read_split,
 )
-from openbasket.errors import NotFoundError
+from openbasket.errors import NotFoundError, UnknownNameError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.games import game_shares
 from openbasket.evaluation.groups import groups_of
@@ -30,7 +30,10 @@ from openbasket.skills import BY_KEY, SKILL_KEYS
 from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
-__all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score", "evaluate"]
+#: A skill with fewer labels is named.
+FEW_LABELS = 10
+
+__all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score", "evaluate", "no_split"]
 
 
 def evaluate(
@@ -65,21 +68,21 @@ def evaluate(
     """
     root = Path(root)
     levels = dataset_levels(root)
-    wanted = list(splits) if splits else list(TEST_SPLITS)
+    wanted = list(dict.fromkeys(splits or TEST_SPLITS))
     samples = {
         split: read_split(root, split, levels=levels, require_videos=False)
         for split in SPLIT_FILES
         if has_split(root, split)
     }
     missing = [split for split in splits or () if split not in samples]
+    for split in splits or ():
+        if split not in SPLIT_FILES:
+            raise UnknownNameError("split", split, list(SPLIT_FILES))
     if missing or not any(split in samples for split in wanted):
-        raise NotFoundError(f"the dataset at '{root}' has no split {', '.join(missing or wanted)}")
+        raise NotFoundError(no_split(root, missing or wanted))
     notes = refuse_crossing(samples, allow_crossing)
     runs = read_runs(prediction_files, samples, levels)
-    silent = [f"'{run.name}'" for run in runs if not (run.facts and run.facts.labels)]
-    if silent:
-        who = f"run {silent[0]} does" if len(silent) == 1 else f"runs {', '.join(silent)} do"
-        notes.append(f"{who} not state which labels they were predicted for")
+    silent: dict[str, list[str]] = {}
     workspace = Workspace(root)
     reels = workspace.read("reels") if workspace.has("reels") else None
     train = label_array(samples.get("train", []))
@@ -97,11 +100,15 @@ def evaluate(
             ("majority", "baseline"): majority(train, len(part), levels),
             ("text-only", "baseline"): text_only(samples.get("train", []), part, levels),
         }
+        notes += _few_labels(split, part)
         for run in runs:
             array = predictions_of(run, split, subjects, levels, require_hash=require_hash)
             if array is None:
+                notes.append(f"run '{run.name}' does not predict {split}")
                 continue
             found.add(run.name)
+            if not (run.facts and run.facts.labels.get(split)):
+                silent.setdefault(run.name, []).append(split)
             made = tables.setdefault((run.name, run.model), array)
             if not np.allclose(made, array, equal_nan=True):
                 notes.append(
@@ -111,6 +118,8 @@ def evaluate(
         shares = None if reels is None else game_shares(reels, subjects)
         games = games or shares is not None
         parts = _parts(root, part, breakdowns)
+        if breakdowns and split == wanted[0]:
+            notes += _alike(split, parts)
         one = score_split(split, part, tables, parts, shares, resamples=resamples, seed=seed)
         if split in observer.right:
             labels, persons = label_array(part), [sample.player_id for sample in part]
@@ -124,7 +133,12 @@ def evaluate(
             one = _with_shares(one, ceilings[split], tables, labels, parts)
         scored.append(one)
     unscored(runs, found, wanted)
+    notes += [
+        f"run '{run}' does not state which labels it was predicted for ({', '.join(of)})"
+        for run, of in silent.items()
+    ]
     results, comparisons = corrected(scored)
+    left_out = _ceiling_notes(ceilings)
     return Evaluation(
         levels,
         resamples,
@@ -140,8 +154,9 @@ def evaluate(
             for split, by in ceilings.items()
         },
         observer.clips if ceilings else None,
+        left_out,
         "persons and games" if games else "persons",
-        [*notes, *_ceiling_notes(ceilings)],
+        [*notes, *(note for told in left_out.values() for note in told)],
         {} if "mean-colour" in found else {"mean-colour": _no_colour(root, samples, scored[0])},
     )
 
@@ -162,11 +177,11 @@ def _with_shares(
     return replace(scored, results=results)
 
 
-def _ceiling_notes(ceilings: Mapping[str, Mapping[str, Ceilings]]) -> list[str]:
+def _ceiling_notes(ceilings: Mapping[str, Mapping[str, Ceilings]]) -> dict[str, list[str]]:
     """Skills of each split whose share is not told, and why."""
-    notes = []
+    found: dict[str, list[str]] = {}
     for split, by in ceilings.items():
-        whole = by[""]
+        whole, notes = by[""], found.setdefault(split, [])
         unclear = [BY_KEY[key].name for key in whole.unclear if key in BY_KEY]
         unclear += ["the mean of the skills"] * ("mean" in whole.unclear)
         if unclear:
@@ -176,7 +191,7 @@ def _ceiling_notes(ceilings: Mapping[str, Mapping[str, Ceilings]]) -> list[str]:
         if whole.lacking:
             names = ", ".join(BY_KEY[key].name for key in whole.lacking)
             notes.append(f"shares on '{split}' are without {names}: not measured by the ceiling")
-    return notes
+    return found
 
 
 def _no_colour(root: Path, samples: Mapping[str, Sequence[Sample]], first: Scored) -> str:
@@ -190,6 +205,42 @@ def _no_colour(root: Path, samples: Mapping[str, Sequence[Sample]], first: Score
             f"{gone:,} of {counted(len(needed), 'reel')} that it would be made from are not there"
         )
     return f"no file of predictions has it; 'openbasket baselines {root} --out FILE' makes it"
+
+
+def no_split(root: Path, missing: Sequence[str]) -> str:
+    """That a dataset has no such split; or where one is, if this folder is none."""
+    inside = [child for child in sorted(root.iterdir()) if (child / "BASKET_Labels").is_dir()]
+    if root.name == "BASKET_Labels":
+        inside = [root.parent]
+    told = f"the dataset at '{root}' has no split {', '.join(missing)}"
+    if (root / "BASKET_Labels").is_dir() or not inside:
+        return told
+    return f"'{root}' is no dataset in the official layout; did you mean '{inside[0]}'?"
+
+
+def _few_labels(split: str, samples: Sequence[Sample]) -> list[str]:
+    """Skills whose accuracy rests on next to nothing, and counts in the mean like that of others."""
+    counts = [
+        sum(sample.levels[i] is not None for sample in samples) for i in range(len(SKILL_KEYS))
+    ]
+    few = [(key, n) for key, n in zip(SKILL_KEYS, counts, strict=True) if 0 < n < FEW_LABELS]
+    if not few or max(counts) < FEW_LABELS:
+        return []
+    told = ", ".join(f"{BY_KEY[key].name} ({counted(n, 'label')})" for key, n in few)
+    return [f"on {split} some skills have hardly any label, and count in means like others: {told}"]
+
+
+def _alike(split: str, parts: Mapping[str, Sequence[int]]) -> list[str]:
+    """Breakdowns of Table 3 that there are not."""
+    names = {"season": "season", "gender": "gender", "region": "location", "league": "league"}
+    gone = [
+        n for kind, n in names.items() if not any(part.startswith(f"{kind}=") for part in parts)
+    ]
+    return (
+        [f"no Table 3 by {' or '.join(gone)}: {split} has one value of it, or none is known"]
+        if gone
+        else []
+    )
 
 
 def _parts(root: Path, samples: Sequence[Sample], breakdowns: bool) -> dict[str, list[int]]:

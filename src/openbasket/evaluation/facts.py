@@ -45,7 +45,12 @@ def read_facts(predictions: Path, runs: Sequence[str]) -> dict[str, Facts]:
     stated = _beside(predictions, runs)
     for run in runs:
         folder = predictions.parent / run
-        if run not in stated and "/" not in run and (folder / "recipe.json").is_file():
+        if (
+            run not in stated
+            and run not in ("", ".", "..")
+            and "/" not in run
+            and (folder / "recipe.json").is_file()
+        ):
             stated[run] = _of_folder(folder)
     return stated
 
@@ -55,6 +60,12 @@ def _beside(predictions: Path, runs: Sequence[str]) -> dict[str, Facts]:
     if not path.exists():
         return {}
     content = _json(path)
+    unknown = sorted(set(content) - set(runs))
+    if unknown:
+        told = f"facts about {', '.join(map(repr, unknown[:5]))}"
+        raise BadInputError(
+            [Problem(str(path), None, None, told, f"the file's runs: {', '.join(runs)}")]
+        )
     problems, found = [], {}
     for run, given in content.items():
         try:
@@ -85,7 +96,8 @@ def _of_folder(folder: Path) -> Facts:
     weights = content.get("weights")
     start = weights.get("file") if isinstance(weights, dict) else None
     card = folder / "MODEL_CARD.md"
-    told = re.search(r"([\d,]+) weights", card.read_text("utf-8")) if card.is_file() else None
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    told = re.search(r"\b(\d[\d,]{0,20}) weights", text)
     return Facts(
         pretraining=Path(str(start)).stem if start else "none",
         frames=frames if isinstance(frames, int) else None,
@@ -96,7 +108,7 @@ def _of_folder(folder: Path) -> Facts:
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BadInputError(
             [Problem(str(path), None, None, f"no JSON ({error})", "facts about runs")]
         ) from None

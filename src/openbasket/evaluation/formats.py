@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -59,9 +60,13 @@ def shown(score: Score, scale: float = 100, digits: int = 1) -> str:
     """``31.2 [24.0, 39.1]`` in percent; with the coverage where not every cell has a label or an answer."""
     if score.value is None:
         return "no labels" if score.labels == 0 else "not defined"
-    found = f"{scale * score.value:.{digits}f}"
+
+    def number(value: float) -> str:
+        return f"{round(scale * value, digits) + 0.0:.{digits}f}"  # no "-0.00"
+
+    found = number(score.value)
     if score.low is not None and score.high is not None:
-        found += f" [{scale * score.low:.{digits}f}, {scale * score.high:.{digits}f}]"
+        found += f" [{number(score.low)}, {number(score.high)}]"
     if score.labels < score.cells:
         found += f" ({score.labels}/{score.cells})"
     if score.unanswered:
@@ -99,7 +104,7 @@ def markdown(tables: Sequence[Table] | Sequence[tuple[str, list[str], list[list[
 
 def markdown_text(given: str) -> str:
     """Text in which nothing is markup."""
-    return re.sub(r"([|<>`*\\])", r"\\\1", plain(given))
+    return re.sub(r"([|<>`*\\~&$]|\](?=[\[(:])|!(?=\[)|_(?=_)|(?<=_)_)", r"\\\1", plain(given))
 
 
 def latex(tables: Sequence[Table]) -> str:
@@ -200,7 +205,9 @@ def _numbers(cell: Cell) -> list[str]:
 
 def _defused(given: str) -> str:
     """No formula for a spreadsheet."""
-    return f"'{given}" if given[:1] in ("=", "+", "@", "\t", "\r") else given
+    lead = unicodedata.normalize("NFKC", given).lstrip("\ufeff\u200b \t\r\n")[:1]
+    number = re.fullmatch(r"-?[\d.]+( \[.*\])?( \(.*\))?|-", given)
+    return f"'{given}" if lead in ("=", "+", "-", "@") and not number else given
 
 
 def csv_tables(tables: Sequence[Table]) -> str:

@@ -133,11 +133,15 @@ def read_observer(
 def _read(path: Path, name: tables.TableName) -> pl.DataFrame:
     columns = list(tables.dtypes(name))
     try:
-        return pl.read_parquet(path).select(columns)
+        found = pl.read_parquet(path, glob=False).select(columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         wanted = f"columns {', '.join(columns)}"
         problem = Problem(str(path), None, None, str(error)[:200], wanted)
         raise BadInputError([problem], "Make it again with 'openbasket ceiling'.") from None
+    try:
+        return tables.validate(name, found, str(path))
+    except BadInputError as error:
+        raise BadInputError(error.problems, "Make it again with 'openbasket ceiling'.") from None
 
 
 def _fault(cells: pl.DataFrame, people: Sequence[Sample]) -> str:
@@ -152,6 +156,17 @@ def _fault(cells: pl.DataFrame, people: Sequence[Sample]) -> str:
     if absent:
         of = f"{len(absent):,} of {counted(len(labelled), 'subject')}"
         return f"the ceiling was measured without {of}, such as {absent[0]}"
+    measured = set(cells["skill"].unique())
+    holes = [
+        s.subject_id
+        for s in labelled
+        for skill, level in zip(SKILL_KEYS, s.levels, strict=True)
+        if level is not None and skill in measured and skill not in known[s.subject_id]
+    ]
+    if holes:
+        return (
+            f"the ceiling lacks labels of {counted(len(set(holes)), 'subject')}, such as {holes[0]}"
+        )
     others = [
         s.subject_id
         for s in labelled

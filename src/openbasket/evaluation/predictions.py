@@ -16,6 +16,10 @@ __all__ = ["read_predictions", "to_array"]
 
 #: Probabilities of a skill may add up to one within this.
 SUM_TOLERANCE = 1e-4
+#: Names are names of files, too.
+LONGEST_NAME = 200
+#: Runs of one file, and rows at all.
+MOST_RUNS, MOST_ROWS = 500, 60_000_000
 
 
 def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.DataFrame:
@@ -35,7 +39,14 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
         raise BadInputError(
             [Problem(str(path), None, None, "no such file", "a parquet file of predictions")]
         )
+    _refuse_many(path, subjects)
     frame = Workspace.read_file("predictions", path)
+    names = {str(name) for column in ("run", "model") for name in frame[column].unique()}
+    long = sorted(name for name in names if not 0 < len(name.strip().encode()) <= LONGEST_NAME)
+    if long:
+        given = f"a name of {len(long[0].encode()):,} bytes: {long[0][:40]!r}"
+        allowed = f"names of runs and models from 1 to {LONGEST_NAME} bytes"
+        raise BadInputError([Problem(str(path), None, "run, model", given, allowed)])
     if frame.is_empty():
         raise BadInputError([Problem(str(path), None, None, "no rows", "20 rows for each subject")])
     problems: list[Problem] = []
@@ -97,6 +108,20 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
     if problems:
         raise BadInputError(problems)
     return frame.sort("run", "subject_id")
+
+
+def _refuse_many(path: Path, subjects: Sequence[str] | None) -> None:
+    """Refuse a file of far more rows than there can be, before they are in memory."""
+    try:
+        rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, OSError):
+        return  # what is wrong with it is told when it is read
+    most = MOST_ROWS
+    if subjects is not None:
+        most = min(most, MOST_RUNS * len(SKILL_KEYS) * max(len(set(subjects)), 1))
+    if rows > most:
+        allowed = f"at most {most:,}: {MOST_RUNS} runs of 20 skills of the dataset's subjects"
+        raise BadInputError([Problem(str(path), None, None, f"{rows:,} rows", allowed)])
 
 
 def to_array(frame: pl.DataFrame, subjects: Sequence[str], levels: int) -> np.ndarray:

@@ -21,13 +21,14 @@ from openbasket.dataset.reader import (
     read_split,
 )
 from openbasket.dataset.statistics import statistics
-from openbasket.errors import BadInputError, ConfigError, Problem
+from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
 from openbasket.evaluation import (
     Evaluation,
     Result,
     ablations,
     document,
     evaluate,
+    no_split,
 )
 from openbasket.evaluation import tables as results
 from openbasket.evaluation.fairness import Fairness, fairness, fairness_table, warnings_table
@@ -85,6 +86,8 @@ def write_report(
     if out.suffix not in (".html", *document.WRITERS):
         endings = ", ".join((".html", *document.WRITERS))
         raise ConfigError(f"a report is written as {endings}; got '{out.name}'")
+    if predictions and not any(has_split(workspace.root, split) for split in SPLIT_FILES):
+        raise NotFoundError(no_split(workspace.root, TEST_SPLITS))
     people = None if study is None else read_study_results(study)
     with status("writing the report", quiet=quiet):
         root = workspace.root
@@ -218,7 +221,7 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
         "plot_rows": _plot_rows(best),
         "run": best.run,
         "split": main,
-        "verdicts": [_verdict(r, chance) for r in best_first[:VERDICTS]],
+        "verdicts": [_verdict(r, chance, evaluation) for r in best_first[:VERDICTS]],
         "chance": f"{chance:.1%}",
         "chance_share": chance,
         "subjects": best.subjects,
@@ -300,7 +303,7 @@ def _plot_rows(result: Result) -> list[tuple[str, float | None, float | None, fl
     return rows
 
 
-def _verdict(result: Result, chance: float) -> str:
+def _verdict(result: Result, chance: float, evaluation: Evaluation) -> str:
     score = result.scores["accuracy"]["mean"]
     if score.value is None:
         return f"{result.run}: no labels to score."
@@ -310,4 +313,9 @@ def _verdict(result: Result, chance: float) -> str:
     if score.low <= chance <= score.high:
         return told + f"The interval holds chance ({chance:.1%}): this may be noise."
     side = "above" if score.low > chance else "below"
-    return told + f"The interval lies {side} chance ({chance:.1%})."
+    told += f"The interval lies {side} chance ({chance:.1%})"
+    guessing = {c.other if c.one == result.run else c.one: c for c in evaluation.comparisons
+                if c.split == result.split and result.run in (c.one, c.other)}.get("random")  # fmt: skip
+    if guessing is not None and guessing.is_noise:
+        return f"{told}, but the paired test, corrected for all comparisons, calls it noise."
+    return f"{told}."

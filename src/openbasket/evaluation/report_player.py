@@ -54,7 +54,7 @@ def player_card(
         in_test, key=lambda s: (paths[s.path], sum(x is not None for x in s.levels), s.path)
     )
     levels = dataset_levels(workspace.root)
-    predicted = _predicted(predictions, sample.subject_id, levels)
+    predicted, predicted_by = _predicted(predictions, sample.subject_id, levels)
     rows = reels.filter(pl.col("path") == sample.path).sort("position")
     people = dict(workspace.read("players").select("player_id", "name").rows())
     names = level_names(levels)
@@ -82,6 +82,7 @@ def player_card(
         "megabytes": f"{sample.video.stat().st_size / 1e6:.0f}",
         "clips": _clips(workspace, rows),
         "skills": skills,
+        "predicted_by": predicted_by,
         "has_prediction": len(outlines) > 1,
         "radar": radar(_axes(sample.levels), outlines, levels - 1),
         "categories": CATEGORIES,
@@ -93,13 +94,16 @@ def _fits(sample: Sample) -> bool:
     return sample.video.stat().st_size <= MAX_REEL_BYTES
 
 
-def _predicted(predictions: Sequence[Path], subject: str, levels: int) -> list[int | None]:
-    """The likeliest level of each skill by the first run that knows the subject."""
+def _predicted(
+    predictions: Sequence[Path], subject: str, levels: int
+) -> tuple[list[int | None], str]:
+    """The likeliest level of each skill by the first run that knows the subject, and the run's name."""
     for path in predictions:
         rows = Workspace.read_file("predictions", path).filter(pl.col("subject_id") == subject)
         if rows.is_empty():
             continue
-        first = rows.filter(pl.col("run") == rows["run"].sort()[0], pl.col("p0").is_not_null())
+        run = rows["run"].sort()[0]
+        first = rows.filter(pl.col("run") == run, pl.col("p0").is_not_null())
         columns = [f"p{level}" for level in range(levels)]
         best = dict(
             zip(
@@ -108,8 +112,8 @@ def _predicted(predictions: Sequence[Path], subject: str, levels: int) -> list[i
                 strict=True,
             )
         )
-        return [best.get(s.key) for s in SKILLS]
-    return [None] * len(SKILLS)
+        return [best.get(s.key) for s in SKILLS], str(run)
+    return [None] * len(SKILLS), ""
 
 
 def _category_means(levels: Sequence[int | None]) -> list[float | None]:

@@ -123,6 +123,7 @@ class Evaluation:
             of a reel; a split is not there if it was not measured on its people and labels.
         borrowed: split -> parts of too few persons, whose ceiling is that of the whole split.
         clips: plays of a reel, that the observer saw; ``None`` where there is no ceiling.
+        left_out: split -> what its shares are without, and why.
         clusters: what intervals are clustered by: ``persons``, or ``persons and games``.
         notes: what a reader must know.
         missing: baselines that are not among the runs, and why.
@@ -136,6 +137,7 @@ class Evaluation:
     ceiling: dict[str, dict[str, dict[str, Score]]] = field(default_factory=dict)
     borrowed: dict[str, list[str]] = field(default_factory=dict)
     clips: int | None = None
+    left_out: dict[str, list[str]] = field(default_factory=dict)
     clusters: str = "persons"
     notes: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)

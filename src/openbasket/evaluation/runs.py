@@ -99,6 +99,12 @@ def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) ->
     if given != levels and not answered.is_empty():
         found, allowed = f"{given} levels in run '{run.name}'", f"{levels}, as the dataset has"
         raise BadInputError([Problem(str(run.path), None, "p0 ... p4", found, allowed)])
+    if run.model == BASELINE and run.name not in FROM_FILES:
+        problem = Problem(
+            str(run.path), None, "model", f"'{BASELINE}' of run {run.name!r}",
+            f"that mark for {' and '.join(FROM_FILES)} alone; give the model's name",
+        )  # fmt: skip
+        raise BadInputError([problem])
     known = {*BASELINES, *FROM_FILES} - set(FROM_FILES if run.model == BASELINE else ())
     if run.name in taken | known:
         allowed = "a name that no other run has"

@@ -174,19 +174,20 @@ def _scores(
     known = ~np.isnan(labels)
     unanswered = (np.isnan(probabilities[..., 0]) & known).sum(axis=0).tolist()
     labelled = known.sum(axis=0).tolist()
-    bases = [
-        (
-            name,
-            sum(labelled[i] for i in members),
-            len(labels) * len(members),
-            sum(unanswered[i] for i in members),
-        )
-        for name, members in GROUPS
-    ]
     groups = labelled_groups(known)
     scores: dict[str, dict[str, Score]] = {}
     for metric, rows in measured.items():
         value = rows[0]
+        # A skill for which the metric is not defined is not in the means: its labels do not count there.
+        counts = [
+            (
+                name,
+                sum(labelled[i] for i in members if len(members) == 1 or not isnan(value[i])),
+                len(labels) * len(members),
+                sum(unanswered[i] for i in members),
+            )
+            for name, members in GROUPS
+        ]
         low = high = np.full(len(GROUPS), np.nan)
         if len(rows) > 1:
             unit = METRICS[metric].unit
@@ -203,7 +204,7 @@ def _scores(
         scores[metric] = {
             name: Score(_number(middle), _number(lower), _number(upper), count, size, silent)
             for (name, count, size, silent), (middle, lower, upper) in zip(
-                bases, numbers, strict=True
+                counts, numbers, strict=True
             )
         }
     return scores

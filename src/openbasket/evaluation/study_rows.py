@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,21 +13,26 @@ from openbasket.skills import SKILL_KEYS
 __all__ = ["StudyLine", "StudyResults", "read_study_results", "read_study_rows"]
 
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Kind = Literal["people", "model"]
+
+
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid")
     run: str
-    kind: str
-    subjects: int
-    ratings: int
-    accuracy: float
-    low: float | None
-    high: float | None
-    skills: dict[str, float | None]
+    kind: Kind
+    subjects: Count
+    ratings: Count
+    accuracy: Share
+    low: Share | None
+    high: Share | None
+    skills: dict[str, Share | None]
 
 
 class _Rows(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    levels: int
+    levels: Literal[3, 5]
     skills: list[str]
     rows: list[_Row]
 
@@ -43,16 +48,16 @@ class StudyLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: str
-    kind: str
-    raters: int
-    players: int
-    ratings: int
-    accuracy: float
-    low: float | None
-    high: float | None
-    least: float | None
-    most: float | None
-    skills: dict[str, float | None]
+    kind: Kind
+    raters: Count
+    players: Count
+    ratings: Count
+    accuracy: Share
+    low: Share | None
+    high: Share | None
+    least: Share | None
+    most: Share | None
+    skills: dict[str, Share | None]
     alpha: float | None
 
     @model_validator(mode="after")
@@ -66,9 +71,9 @@ class StudyResults(BaseModel):
     """What ``results.json`` of a human study says; participants are left out."""
 
     model_config = ConfigDict(extra="ignore")
-    levels: int
+    levels: Literal[3, 5]
     skills: list[str]
-    chance: float
+    chance: Share
     people: list[StudyLine] = Field(min_length=1)
     models: list[StudyLine]
     excluded: dict[str, int]

@@ -77,7 +77,8 @@ def main_table(evaluation: Evaluation, split: str = "test") -> Table:
             row += [r.observable.get("mean", NO_SHARE), ceiling.get("mean", NO_SHARE)]
         rows.append(row)
     title = f"Table 2: mean accuracy of the skills on {split}{_basis(evaluation, results)}"
-    told = [
+    told = ["Runs that share a letter of Group cannot be told apart (paired tests, Holm)."]
+    told += [
         f"The baseline {name} is not in the table: {why}."
         for name, why in evaluation.missing.items()
     ]
@@ -124,7 +125,7 @@ def split_table(evaluation: Evaluation, metric: str = "accuracy") -> Table:
 
     With many runs a row for each of them, and a column for each split.
     """
-    runs = list(dict.fromkeys(r.run for r in evaluation.results))
+    runs = list(dict.fromkeys(r.run for r in _models_first(evaluation.results)))
     found = evaluation.splits()
     splits = [s for s in PLACES if s in found] + [s for s in found if s not in PLACES]
     places = [PLACES.get(split, (split, split)) for split in splits]
@@ -150,15 +151,16 @@ def split_table(evaluation: Evaluation, metric: str = "accuracy") -> Table:
         columns += [_of_observable(run) for run in models] + [CEILING] * observable
         rows = [
             [
-                *place, count, *(scores.get((run, split), "") for run in runs),
-                *(shares.get((run, split), "") for run in models), *([top] * observable),
+                *place, count, *(scores.get((run, split), NO_SHARE) for run in runs),
+                *(shares.get((run, split), NO_SHARE) for run in models), *([top] * observable),
             ]
             for split, place, count, top in zip(splits, places, counts, tops, strict=True)
         ]  # fmt: skip
         return Table(title, columns, rows, "table5", footer)
-    rows = [[run, *(scores.get((run, split), "") for split in splits)] for run in runs]
+    rows = [[run, *(scores.get((run, split), NO_SHARE) for split in splits)] for run in runs]
     rows += [
-        [_of_observable(run), *(shares.get((run, split), "") for split in splits)] for run in models
+        [_of_observable(run), *(shares.get((run, split), NO_SHARE) for split in splits)]
+        for run in models
     ]
     rows += [[CEILING, *tops]] * observable
     columns = [
@@ -173,7 +175,7 @@ def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accu
 
     With a ceiling known, a column for each run tells which share of what could be seen it has.
     """
-    results = evaluation.whole(split)
+    results = _models_first(evaluation.whole(split))
     ceiling = _ceiling(evaluation, split) if metric == "accuracy" else {}
     models = [r for r in results if r.model != "baseline"] if ceiling else []
     columns = ["Skill", *(r.run for r in results)]
@@ -282,6 +284,11 @@ def _ceiling(evaluation: Evaluation, split: str, part: str = "") -> Mapping[str,
     return evaluation.ceiling.get(split, {}).get(part, {})
 
 
+def _models_first(results: Sequence[Result]) -> list[Result]:
+    """Runs before baselines; else in the order that they have."""
+    return sorted(results, key=lambda r: r.model == "baseline")
+
+
 def _models(results: Sequence[Result]) -> list[str]:
     """Runs that are no baselines, each once."""
     return list(dict.fromkeys(r.run for r in results if r.model != "baseline"))
@@ -309,8 +316,12 @@ def _footer(evaluation: Evaluation, splits: Sequence[str], parts: Sequence[str] 
             else "ceilings are of each group's own people, but of the whole split for "
             f"{', '.join(p.split('=', 1)[1] for p in borrowed)} (fewer than {LEAST_PERSONS} persons)"
         )
-    told.append(f"{NO_SHARE}: not measured, or the ceiling is not clearly above chance")
-    return "; ".join(told) + "."
+    told.append(
+        f"{NO_SHARE}: not measured, or the ceiling is not clearly above chance; above 100 %: right more "
+        "often than that observer"
+    )
+    left_out = [note for split in known for note in evaluation.left_out.get(split, ())]
+    return "; ".join([*told, *left_out]) + "."
 
 
 def _mean(result: Result) -> tuple[float, str]:

@@ -280,7 +280,7 @@ def _write_people(
     place = workspace.private / LATENT_SKILLS
     if place.exists():
         latent = pl.concat(
-            [latent, pl.read_parquet(place).filter(~pl.col("league").is_in(leagues))]
+            [latent, pl.read_parquet(place, glob=False).filter(~pl.col("league").is_in(leagues))]
         )
     with atomic_path(place) as path:
         latent.sort(keys).write_parquet(path)

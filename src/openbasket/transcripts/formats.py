@@ -256,7 +256,7 @@ def read_table(
     with path.open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     try:
-        scan = pl.scan_parquet(path) if parquet else _scan_csv(path)
+        scan = pl.scan_parquet(path, glob=False) if parquet else _scan_csv(path)
         found = find_columns(scan.collect_schema().names(), (*needed, *optional), also)
         missing = [column for column in needed if column not in found]
         if missing:
