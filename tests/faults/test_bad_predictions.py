@@ -352,7 +352,7 @@ def test_a_split_that_is_named_twice_counts_once(root, good):
 def test_wrong_folders_and_splits_are_told(root, good, tmp_path):
     (tmp_path / "outer").mkdir()
     inner = shutil.move(root / "BASKET_Labels", tmp_path / "outer" / "inner" / "BASKET_Labels")
-    with pytest.raises(NotFoundError, match="did you mean '.*inner'"):
+    with pytest.raises(NotFoundError, match=r"did you mean '.*inner'"):
         evaluate([good], tmp_path / "outer")
     shutil.move(inner, root / "BASKET_Labels")
     with pytest.raises(NotFoundError, match=f"did you mean '{root}'"):
@@ -399,16 +399,25 @@ def test_damaged_results_of_a_study_are_refused(tmp_path, change, value):
         read_study_rows(path)
 
 
-def test_a_metric_that_is_not_defined_for_a_skill_counts_no_labels_of_it(root, good):
-    frame = predictions({subject(p): [3] * 20 for p in "abc"})
+def test_a_constant_answer_counts_as_no_correlation_in_means(root, good):
     first = [subject(p) for p in "abc"]
     rows = []
-    for row in frame.iter_rows(named=True):
+    for row in predictions({one: [3] * 20 for one in first}).iter_rows(named=True):
         if row["skill"] == SKILLS[0].key:
-            level = first.index(row["subject_id"])
+            level = (0, 3, 4)[first.index(row["subject_id"])]
             row |= {f"p{n}": float(n == level) for n in range(5)}
         rows.append(row)
-    save(pl.DataFrame(rows, schema=frame.schema), good)
+    save(pl.DataFrame(rows, schema=pl.read_parquet(good).schema), good)
+    write_split(root, "test", {"a": [0] * 20, "b": [3] * 20, "c": [4] * 19 + [3]})
+    scores = evaluate([good], root).find("mine").scores["spearman"]
+    assert scores[SKILLS[0].key].value == pytest.approx(1.0)
+    assert scores[SKILLS[1].key].value is None
+    assert scores["mean"].value == pytest.approx(1 / 20)
+    assert scores["mean"].labels == 60
+
+
+def test_labels_that_do_not_vary_are_in_no_mean(root, good):
+    write_split(root, "test", {p: [0, *[3] * 19] if p == "a" else [3] * 20 for p in "abc"})
     scores = evaluate([good], root).find("mine").scores["spearman"]
     assert scores["mean"].labels == 3
-    assert scores["mean"].cells == 60
+    assert scores["mean"].value == 0

@@ -185,7 +185,7 @@ def report(
     path = write_report(
         Workspace(root),
         out,
-        predictions=predictions or (),
+        predictions=[_predictions(path, Path(root)) for path in predictions or ()],
         allow_crossing=allow_crossing,
         require_hash=require_hash,
         study=study,

@@ -48,7 +48,10 @@ def influences(
         columns = columns_of[metric.columns]
         sums = columns.sum(axis=0)
         each = np.einsum("nsk,sk->ns", columns, _slopes(metric.finish, sums))
-        found[name] = len(labels) * _of_groups(each, ~np.isnan(metric.finish(sums)))
+        counted = ~np.isnan(metric.finish(sums))
+        if metric.nothing is not None:
+            counted |= metric.nothing(sums)  # 0 there, whoever is drawn
+        found[name] = len(labels) * _of_groups(each, counted)
     return found
 
 

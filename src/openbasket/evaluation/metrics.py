@@ -105,12 +105,15 @@ class Metric:
         finish: their sums ``(..., 20, k)`` -> the metric ``(..., 20)``; NaN where it is not defined.
         unit: ``percent`` (a share from 0 to 1), ``levels``, or ``coefficient`` (at most 1).
         higher_is_better: which way is up.
+        nothing: sums -> ``(..., 20)``, where a skill without a value counts as 0 in means; nowhere by
+            default.
     """
 
     columns: Columns
     finish: Finish
     unit: Literal["percent", "levels", "coefficient"] = "percent"
     higher_is_better: bool = True
+    nothing: Finish | None = None
 
 
 def _mean_of(cells_of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Columns:
@@ -204,6 +207,12 @@ def _spearman(sums: np.ndarray) -> np.ndarray:
     return found
 
 
+def _labels_vary(sums: np.ndarray) -> np.ndarray:
+    """Whether labels have more than one level; read off the confusion matrix."""
+    vary: np.ndarray = (_square(sums).sum(axis=-1) > 0).sum(axis=-1) > 1
+    return vary
+
+
 def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Confidence less accuracy in its bin ``(lower, upper]``, and 1; without an answer, sure and wrong."""
     known = ~np.isnan(labels)
@@ -233,7 +242,7 @@ METRICS: dict[str, Metric] = {
     "mean_absolute_error": Metric(_mean_of(error_cells), _mean, "levels", False),
     "macro_f1": Metric(confusion, _macro_f1),
     "quadratic_kappa": Metric(confusion, _kappa, "coefficient"),
-    "spearman": Metric(confusion, _spearman, "coefficient"),
+    "spearman": Metric(confusion, _spearman, "coefficient", nothing=_labels_vary),
     "calibration_error": Metric(_calibration, _calibration_error, "percent", False),
 }
 
@@ -268,7 +277,7 @@ def measure(
             else:
                 summed = flat.sum(axis=0)[None] if weights is None else _times(weights, flat)
             sums[metric.columns] = summed.reshape(-1, *columns.shape[1:])
-        found[name] = over_groups(metric.finish(sums[metric.columns]))
+        found[name] = group_values(metric, sums[metric.columns])
     return found
 
 
@@ -280,6 +289,20 @@ def _times(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
         return single.astype(float)
     double: np.ndarray = weights.astype(float) @ columns
     return double
+
+
+def group_values(metric: Metric, sums: np.ndarray) -> np.ndarray:
+    """A metric of each skill and the means of each group, ``(n, len(GROUPS))``, of sums ``(n, 20, k)``.
+
+    Where ``metric.nothing`` says that a skill without a value is one about which nothing was said, it counts
+    as 0 in means: a constant answer must not make a mean better.
+    """
+    skills = metric.finish(sums)
+    means = over_groups(skills)
+    if metric.nothing is not None:
+        said = np.where(np.isnan(skills) & metric.nothing(sums), 0.0, skills)
+        means[:, skills.shape[1] :] = over_groups(said)[:, skills.shape[1] :]
+    return means
 
 
 def over_groups(skills: np.ndarray) -> np.ndarray:

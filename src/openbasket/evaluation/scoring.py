@@ -174,15 +174,20 @@ def _scores(
     known = ~np.isnan(labels)
     unanswered = (np.isnan(probabilities[..., 0]) & known).sum(axis=0).tolist()
     labelled = known.sum(axis=0).tolist()
+    vary = [len(set(column[~np.isnan(column)])) > 1 for column in labels.T]
     groups = labelled_groups(known)
     scores: dict[str, dict[str, Score]] = {}
     for metric, rows in measured.items():
-        value = rows[0]
+        value, nothing = rows[0], METRICS[metric].nothing is not None
+
+        def counts_in(skill: int, value: np.ndarray = value, nothing: bool = nothing) -> bool:
+            return not isnan(value[skill]) or (nothing and vary[skill])
+
         # A skill for which the metric is not defined is not in the means: its labels do not count there.
         counts = [
             (
                 name,
-                sum(labelled[i] for i in members if len(members) == 1 or not isnan(value[i])),
+                sum(labelled[i] for i in members if len(members) == 1 or counts_in(i)),
                 len(labels) * len(members),
                 sum(unanswered[i] for i in members),
             )
