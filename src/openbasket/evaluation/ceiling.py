@@ -29,7 +29,7 @@ from openbasket.errors import BadInputError, Problem, SplitError
 from openbasket.evaluation.ceiling_report import CeilingReport, CeilingSettings, LeftOut
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, group_means
-from openbasket.evaluation.observable import CLIPS, LEAST_PERSONS, own_clips
+from openbasket.evaluation.observable import LEAST_PERSONS, own_clips
 from openbasket.evaluation.observer import draw_order, features, see, tally
 from openbasket.evaluation.truth import ALLOWED, best, find_unmeasured, read_truth, split_hashes
 from openbasket.labels.statistics import with_contests
@@ -70,8 +70,8 @@ def ceiling(
     workspace.require("levels")
     own = int(workspace.read_json("labels.json")["settings"]["levels"])
     clips = own_clips(workspace)
-    if (seen := clips or CLIPS) not in settings.events:
-        settings = replace(settings, events=(*settings.events, seen))
+    if clips is not None and clips not in settings.events:
+        settings = replace(settings, events=(*settings.events, clips))
     levels, levels_note = _levels(workspace, settings, own)
     settings = replace(settings, levels=levels)
     splits = workspace.read("splits").filter(pl.col("split").is_not_null()).sort("subject_id")
