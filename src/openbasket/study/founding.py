@@ -19,6 +19,7 @@ from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
 from openbasket.errors import BadInputError, OpenBasketError, Problem
 from openbasket.skills import CATEGORIES, OFFICIAL_ORDER
 from openbasket.study.app import Study, create_app
+from openbasket.study.checking import check
 from openbasket.study.database import Database
 from openbasket.study.design import Pay, StudyDesign, load_design
 from openbasket.study.door import Door
@@ -191,6 +192,7 @@ class Founding:
             players = create(self.file, self.root, settings)
             store = Store(self.database, load_design(self.file))
             store.prepare(players)
+            check(self.database, store.design, self.root, self.file)
             self.study = create_app(Study(store, self.root, self.public_url))
         logger.info("study made", extra={"facts": {"players": len(players)}})
 
