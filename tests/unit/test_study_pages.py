@@ -14,6 +14,8 @@ from sqlalchemy import func, select
 from study_studies import LEAGUE, SKILLS, dataset
 from study_visitors import PASSWORD, Administrator, Visitor, study_of
 
+from openbasket.study.app import Study
+from openbasket.study.checking import check
 from openbasket.study.models import Form, Participant, Rating
 from openbasket.study.security import JsonLines
 
@@ -70,6 +72,31 @@ def test_nothing_that_a_participant_gets_names_league_or_player(study):
     for text in seen:
         for secret in (LEAGUE, "famous", "18-19", "18_19", "BASKET", ".mp4"):
             assert secret not in text
+
+
+def test_who_cannot_play_a_video_goes_on_without_that_player(study):
+    visitor = Visitor(study).to("watch")
+    assert "does not play" in visitor.page()
+    first = visitor.step().assignment.id
+    assert visitor.post("broken").status_code == 303
+    assert visitor.step().assignment.id != first
+    assert "did not play" in Administrator(study).client.get("/admin").text
+    visitor.to("finished")
+    assert "20.00" in visitor.page()
+
+
+def test_a_video_that_changes_under_the_server_is_not_sent(tmp_path):
+    root = dataset(tmp_path / "ws")
+    study = study_of(tmp_path, root, players=2, sessions=2)
+    check(study.store.database, study.design, root, tmp_path / "study.toml")
+    study = Study(study.store, root)
+    visitor = Visitor(study).to("watch")
+    found = visitor.step().assignment
+    url = f"/media/{found.token}"
+    assert visitor.client.get(url).status_code == 200
+    with (root / study.pool[found.subject_id].video).open("ab") as video:
+        video.write(b"x")
+    assert visitor.client.get(url).status_code == 404
 
 
 def test_a_reload_a_second_tab_and_a_double_click_store_nothing_twice(study):

@@ -19,7 +19,8 @@ from openbasket.study import assign
 from openbasket.study.database import Database
 from openbasket.study.design import draw_players, group_of, load_design
 from openbasket.study.models import Assignment, Base, Form, Meta, Participant, Rating
-from openbasket.study.store import Refused, Store
+from openbasket.study.steps import Refused
+from openbasket.study.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,7 @@ def watch(memory: Store, person: int) -> None:
     assert view is not None
     with memory.database.write() as session:
         session.get_one(Assignment, view.step.assignment.id).opened_at = time.time() - 60
+    memory.served(view.step.assignment.id)
     memory.beat(person, view.step.assignment.token, 2.0, 1.0)
     memory.watched(person, view.step.key)
 
@@ -360,6 +362,7 @@ def test_a_video_that_was_not_watched_holds_up(memory):
     person = begun(memory)
     step = memory.view(person).step
     memory.opened(step.assignment.id)
+    memory.served(step.assignment.id)
     with pytest.raises(Refused, match="seconds are left"):
         memory.watched(person, step.key)
     assert memory.view(person).step.key == step.key
@@ -370,8 +373,49 @@ def test_without_scripts_the_clock_tells_that_a_video_was_watched(memory):
     step = memory.view(person).step
     with memory.database.write() as session:
         session.get_one(Assignment, step.assignment.id).opened_at = time.time() - 2.1
+    with pytest.raises(Refused, match="not loaded yet"):
+        memory.watched(person, step.key)
+    memory.served(step.assignment.id)
     memory.watched(person, step.key)
     assert memory.view(person).step.assignment.watched_by == "clock"
+
+
+def test_the_speed_is_at_least_what_the_time_allowed(memory):
+    person = begun(memory)
+    step = memory.view(person).step
+    with memory.database.write() as session:
+        session.get_one(Assignment, step.assignment.id).opened_at = time.time() - 1.05
+    memory.served(step.assignment.id)
+    memory.beat(person, step.assignment.token, 2.0, 0.5)
+    memory.watched(person, step.key)
+    assert memory.view(person).step.assignment.speed == pytest.approx(1.9, abs=0.1)
+
+
+def test_a_clock_that_is_put_back_holds_nobody_up(memory, monkeypatch):
+    person = begun(memory)
+    step = memory.view(person).step
+    memory.opened(step.assignment.id)
+    memory.served(step.assignment.id)
+    now = time.time()
+    memory.beat(person, step.assignment.token, 1.0, 1.0)
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    assert memory.beat(person, step.assignment.token, 2.0, 1.0) == pytest.approx(2, abs=0.3)
+    memory.watched(person, step.key)
+
+
+def test_a_video_that_does_not_play_is_left_out_and_noted(memory):
+    from openbasket.study import exports
+
+    person = begun(memory)
+    first = memory.view(person).step
+    memory.broken(person, first.key)
+    memory.broken(person, first.key)
+    step = memory.view(person).step
+    assert step.kind == "watch"
+    assert step.assignment.id != first.assignment.id
+    rows = exports.ratings(memory)
+    assert rows["excluded"].to_list() == ["the video did not play"] * 5
+    assert rows["watched_by"].unique().to_list() == ["broken"]
 
 
 def test_who_declines_gives_no_answers(memory):
@@ -415,6 +459,33 @@ def test_only_hashes_of_invitations_are_kept(memory):
 
 def test_the_migrations_make_the_tables_of_the_models(memory):
     with memory.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_of_the_first_version_is_brought_to_this_one(tmp_path):
+    from alembic import command
+    from alembic.config import Config
+
+    from openbasket.study import database as here
+
+    file = tmp_path / "study.sqlite"
+    made = store(tmp_path)
+    person = begun(made)
+    made.opened(made.view(person).step.assignment.id)
+    config = Config()
+    config.set_main_option("script_location", str(here._MIGRATIONS))
+    with made.database.engine.connect().execution_options(writes=True) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        connection.commit()
+    made.database.close()
+    again = Store(Database(f"sqlite:///{file}"), design())
+    assert len(again.pool()) == 18
+    step = again.view(person).step
+    assert step.kind == "watch"
+    assert step.assignment.served_at == step.assignment.opened_at is not None
+    with again.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 

@@ -126,6 +126,7 @@ def _progress(study: Study) -> dict[str, Any]:
                 "failed": found.failed_checks(),
                 "speed": max((a.speed for a in found.assignments), default=0.0),
                 "clock": sum(a.watched_by == "clock" for a in found.assignments),
+                "broken": sum(a.watched_by == "broken" for a in found.assignments),
                 "seen": time.strftime("%d %b %H:%M", time.gmtime(max(times))) if times else "",
             }
         )

@@ -27,7 +27,8 @@ from openbasket.study.security import (
     schema,
     set_cookie,
 )
-from openbasket.study.store import Refused, Store, View
+from openbasket.study.steps import Refused, View
+from openbasket.study.store import Store
 from openbasket.study.web import Pages, web_app
 from openbasket.workspace import safe_join
 
@@ -272,6 +273,11 @@ def _participant(app: FastAPI, study: Study) -> None:
     ) -> Response:
         return answer(person, form.form, "watch", store.watched)
 
+    @app.post("/study/broken", openapi_extra=schema(PostedForm), response_class=HTMLResponse)
+    def broken(person: int = person_of, form: PostedForm = Depends(posted(PostedForm))) -> Response:
+        logger.warning("video does not play", extra={"facts": {"participant": person}})
+        return answer(person, form.form, "watch", store.broken)
+
     @app.post("/study/recognise", openapi_extra=schema(RecogniseForm), response_class=HTMLResponse)
     def recognise(
         person: int = person_of, form: RecogniseForm = Depends(posted(RecogniseForm))
@@ -295,7 +301,7 @@ def _participant(app: FastAPI, study: Study) -> None:
 
     @app.head("/media/{token}", response_class=FileResponse, include_in_schema=False)
     @app.get("/media/{token}", response_class=FileResponse)
-    def media(token: str, person: int = person_of) -> Response:
+    def media(request: Request, token: str, person: int = person_of) -> Response:
         view = store.view(person)
         found = view.step.assignment if view else None
         if found is None or found.token != token:
@@ -304,9 +310,12 @@ def _participant(app: FastAPI, study: Study) -> None:
             path = safe_join(study.root, study.pool[found.subject_id].video)
         except WorkspaceError:
             path = None
-        if path is None or not path.is_file():
-            logger.error("video missing", extra={"facts": {"subject": found.subject_id}})
+        size = study.pool[found.subject_id].size
+        if path is None or not path.is_file() or size not in (None, path.stat().st_size):
+            logger.error("video missing or another", extra={"facts": {"subject": found.subject_id}})
             raise HTTPException(404, "This video cannot be shown just now. Please tell us.")
+        if request.method == "GET" and found.served_at is None:
+            store.served(found.id)
         return FileResponse(
             path, media_type="video/mp4", headers={"cache-control": "private, max-age=3600"}
         )

