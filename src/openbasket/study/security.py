@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -206,11 +206,13 @@ class Guard:
 
     Args:
         app: what is guarded.
+        fault: makes the answer where the app fails.
         https: whether people reach it through https.
     """
 
-    def __init__(self, app: App, *, https: bool = False) -> None:
+    def __init__(self, app: App, *, fault: Callable[[], Response], https: bool = False) -> None:
         self.app = app
+        self.fault = fault
         self.headers = dict(_HEADERS)
         if https:
             self.headers[b"strict-transport-security"] = b"max-age=31536000"
@@ -220,12 +222,12 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status, begun = time.perf_counter(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 names = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *((n, v) for n, v in message["headers"] if n.lower() != b"server"),
@@ -235,16 +237,17 @@ class Guard:
             await send(message)
 
         try:
-            refused = _refusal(scope)
-            body = b"" if refused else await asyncio.wait_for(_body(receive), BODY_S)
+            body = _refusal(scope) or await _body(receive)
             if body is None:
-                refused = (413, "That is too large.")
-            if refused:
-                await _plain(answer, *refused)
-                return
-            await self.app(scope, _replay(body or b"", receive), answer)
-        except TimeoutError:
-            await _plain(answer, 408, "That took too long.")
+                status = 499  # nobody is there to be answered
+            elif isinstance(body, tuple):
+                await _plain(answer, *body)
+            else:
+                await self.app(scope, _replay(body, receive), answer)
+        except Exception as error:
+            logger.error("fault", exc_info=error)
+            if not begun:
+                await self.fault()(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "-")
             logger.info(
@@ -267,29 +270,30 @@ def _refusal(scope: Scope) -> tuple[int, str] | None:
         return 413, "That is too large."
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None
-    origin = headers.get(b"origin")
-    if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
-        return 403, "This form was sent from another site."
-    if origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode() != headers.get(
-        b"host"
-    ):
+    origin, host = headers.get(b"origin"), headers.get(b"host", b"")
+    ours = (None, b"http://" + host, b"https://" + host)
+    if origin not in ours or headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
         return 403, "This form was sent from another site."
     return None
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body; ``None`` if it is too large."""
+async def _body(receive: Receive) -> bytes | tuple[int, str] | None:
+    """The whole body, or why there is none; ``None`` where the client has gone away."""
     parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return b""
-        size += len(message.get("body", b""))
-        if size > MAX_BODY:
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                size += len(message.get("body", b""))
+                if size > MAX_BODY:
+                    return 413, "That is too large."
+                parts.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        return 408, "That took too long."
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -65,6 +65,8 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
     """
     import uvicorn
 
+    from openbasket.study.patience import Impatient
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("openbasket.study", "uvicorn"):
@@ -73,6 +75,7 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
         logger.setLevel(logging.INFO)
     config = uvicorn.Config(
         app,
+        http=Impatient,
         log_config=None,
         access_log=False,
         server_header=False,
