@@ -408,7 +408,15 @@ def test_guessing_the_password_is_stopped(study):
 def test_guessing_from_many_addresses_is_stopped(study):
     for n in range(security.IN_ALL):
         assert security.may_try(study.store.database, f"10.0.0.{n}") is not None
+    assert security.may_try(study.store.database, "10.9.9.9") is not None, "the team may log in"
     assert security.may_try(study.store.database, "10.9.9.9") is None
+    assert security.may_try(study.store.database, "10.0.0.3") is None
+
+
+def test_one_network_of_version_six_is_one_guesser(study):
+    tries = [security.may_try(study.store.database, f"2001:db8::{n}") for n in range(8)]
+    assert [t is None for t in tries] == [False] * 5 + [True] * 3
+    assert security.may_try(study.store.database, "2001:db8:0:1::1") is not None
 
 
 def test_waiting_and_a_right_password_let_in_again(study, monkeypatch):

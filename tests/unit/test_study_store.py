@@ -445,6 +445,49 @@ def test_who_is_forgotten_leaves_nothing(memory):
         memory.consent(person, "consent", True)
 
 
+def test_what_was_deleted_is_in_no_file(tmp_path):
+    made = store(tmp_path)
+    [(person, _)] = made.invite(1, "Zaphod Beeblebrox")
+    files = [tmp_path / "study.sqlite", tmp_path / "study.sqlite-wal"]
+    assert any(b"Zaphod" in file.read_bytes() for file in files)
+    made.forget(person)
+    assert not any(b"Zaphod" in file.read_bytes() for file in files)
+
+
+def test_nobody_else_may_read_the_database(tmp_path):
+    made = Database(f"sqlite:///{tmp_path}/x.sqlite")
+    made.set_meta("a", "b")
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    made.close()
+
+
+def test_the_number_of_who_was_deleted_is_not_given_again(memory):
+    numbers = []
+    for _ in range(3):
+        person = begun(memory)
+        numbers.append(memory.view(person).participant.number)
+        memory.forget(person)
+    assert numbers == [0, 1, 2]
+
+
+def test_pay_may_change_until_somebody_has_consented(memory):
+    changed = Store(memory.database, design(pay={"base": 7.0}))
+    assert changed.prepared()
+    begun(memory)
+    with pytest.raises(WorkspaceError, match=r"pay.base: 10.0, now 7.0"):
+        changed.prepared()
+
+
+def test_groups_go_by_the_rules_that_the_file_has_now(memory):
+    person = begun(memory)  # 4 years of watching
+    assert memory.view(person).participant.group == "average"
+    groups = [{"name": "veteran", "watched": 4}, {"name": "other"}]
+    changed = Store(memory.database, design(groups=groups))
+    assert changed.regroup() == 1
+    assert changed.regroup() == 0
+    assert memory.view(person).participant.group == "veteran"
+
+
 def test_only_hashes_of_invitations_are_kept(memory):
     [(person, token)] = memory.invite(1, "a friend")
     assert memory.invited(token) == person

@@ -141,9 +141,6 @@ class Study:
         """The page of a participant's step."""
         step, person = view.step, view.participant
         closed = self.store.meta("state") == "closed"
-        if closed and step.kind not in ("finished", "declined"):
-            return self.page("message.html", 200, title="The study is closed",
-                             text="No more answers are taken. Thank you for your interest.")  # fmt: skip
         shown: dict[str, Any] = {
             "form": self.form(person.id, step.key),
             "told": told,
@@ -158,18 +155,19 @@ class Study:
             shown["tired"] = minutes > self.design.break_after_min
             if step.kind == "watch":
                 duration = self.pool[found.subject_id].duration_s
-                if found.opened_at is None:
+                if found.opened_at is None and not closed:
                     self.store.opened(found.id)
                 shown |= {"duration": duration, "enough": duration * self.design.min_watched}
             if step.kind == "rate":
                 order = json.loads(person.skill_order or "[]")
                 shown["questions"] = [(key, BY_KEY[key].name, QUESTIONS[key]) for key in order]
                 shown["levels"] = list(enumerate(self.levels))
-        if step.kind == "finished":
+        stopped = closed and step.kind not in ("finished", "declined")
+        if step.kind in ("begin", "finished") or stopped:
             mine = scoring.answers(self.store, person.id)[0]
             shown["payment"] = scoring.payment(mine, self.pool, self.design)
             shown["code"] = person.code
-        return self.page(f"{step.kind}.html", status, **shown)
+        return self.page("closed.html" if stopped else f"{step.kind}.html", status, **shown)
 
 
 def create_app(study: Study) -> FastAPI:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from openbasket.study.checking import check
 from openbasket.study.database import Database, database_url
 from openbasket.study.design import StudyDesign, draw_players, load_design
 from openbasket.study.store import Store
+from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
 __all__ = ["DATABASE_VARIABLE", "dataset_of", "open_store", "url_of"]
+
+logger = logging.getLogger("openbasket.study")
 
 #: Environment variable with the database's URL, which may hold a password.
 DATABASE_VARIABLE = "OPENBASKET_STUDY_DATABASE"
@@ -52,6 +56,12 @@ def open_store(file: Path, database: str | None = None) -> Store:
         if not store.prepared():
             store.prepare(players if players is not None else draw_players(design, root))
         check(store.database, design, root, file)
+        changed = store.regroup()
+        if changed:
+            logger.warning(
+                "The groups' rules were changed: %s in another group now.",
+                counted(changed, "participant is", "participants are"),
+            )
     except BaseException:
         store.database.close()
         raise

@@ -96,10 +96,21 @@ class Store:
         Raises:
             WorkspaceError: the study file says something else than when players were drawn.
         """
-        known = self.meta("design")
-        if known is not None:
-            self._refuse_change(json.loads(known))
-        return known is not None
+        known, pay = self.meta("design"), self.meta("pay")
+        if known is None:
+            return False
+        self._refuse_change(json.loads(known))
+        now = self.design.pay.model_dump(mode="json")
+        if pay is not None and json.loads(pay) != now:
+            told = "; ".join(
+                f"pay.{name}: {value!r}, now {now[name]!r}"
+                for name, value in json.loads(pay).items()
+                if value != now[name]
+            )
+            raise WorkspaceError(
+                f"participants have consented to another pay. Set it back. Changed: {told}"
+            )
+        return True
 
     def meta(self, key: str) -> str | None:
         """A fact of the study as a whole."""
@@ -165,6 +176,7 @@ class Store:
             done = session.execute(delete(Participant).where(Participant.id == participant_id))
             if not done.rowcount:  # type: ignore[attr-defined]
                 raise NotFoundError(f"there is no participant {participant_id} in this study")
+        self.database.scrub()
 
     # -- one participant ------------------------------------------------------------------
 
@@ -177,8 +189,13 @@ class Store:
         """Store that a participant agrees, or not."""
         with self.database.write() as session:
             view = self._answer(session, participant_id, key)
-            if view is not None:
-                view.participant.state = "consented" if agrees else "declined"
+            if view is None:
+                return
+            view.participant.state = "consented" if agrees else "declined"
+            if agrees:  # what they were told that they are paid holds from now on
+                pay = json.dumps(self.design.pay.model_dump(mode="json"), sort_keys=True)
+                insert = (sqlite if self.database.sqlite else postgresql).insert(Meta)
+                session.execute(insert.values(key="pay", value=pay).on_conflict_do_nothing())
 
     def experience(self, participant_id: int, key: str, watched: float, played: float) -> None:
         """Store a participant's years, and give them players: those that were shown least."""
@@ -191,10 +208,30 @@ class Store:
             person.years_watched, person.years_played = watched, played
             person.group = group_of(self.design.groups, watched, played)
             person.state, person.started_at = "active", time.time()
-            last = session.scalar(select(func.max(Participant.number)))
-            person.number = 0 if last is None else last + 1
+            person.number = self._next_number(session)
             person.skill_order = json.dumps(assign.skill_order(self.design.skills, person.number))
             self._assign(session, person)
+
+    def _next_number(self, session: Session) -> int:
+        """The number of who begins now; those of participants who were deleted are not given again."""
+        last = session.scalar(select(func.max(Participant.number)))
+        kept = session.get(Meta, "begun")
+        number = max(0 if last is None else last + 1, 0 if kept is None else int(kept.value))
+        session.merge(Meta(key="begun", value=str(number + 1)))
+        return number
+
+    def regroup(self) -> int:
+        """Work out everybody's group by the study file's present rules; return how many changed."""
+        changed = 0
+        with self.database.write() as session:
+            for person in session.scalars(
+                select(Participant).where(Participant.group.is_not(None))
+            ):
+                years = (person.years_watched or 0.0, person.years_played or 0.0)
+                group = group_of(self.design.groups, *years)
+                changed += group != person.group
+                person.group = group
+        return changed
 
     def _assign(self, session: Session, person: Participant) -> None:
         design = self.design
