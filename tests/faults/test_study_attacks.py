@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import html
 import json
 import re
+import socket
 
 import polars as pl
 import pytest
 import schemathesis
+import uvicorn
+from fastapi import Response
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from itsdangerous import URLSafeTimedSerializer
@@ -17,7 +22,7 @@ from sqlalchemy import func, select
 from study_studies import dataset, unhurried
 from study_visitors import PASSWORD, Administrator, Visitor, study_of
 
-from openbasket.study import exports, security
+from openbasket.study import exports, patience, security
 from openbasket.study.app import create_app
 from openbasket.study.design import load_design
 from openbasket.study.founding import Founding
@@ -104,6 +109,9 @@ def test_a_path_in_the_database_cannot_lead_out_of_the_dataset(study, tmp_path):
     [
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": "testserver"},
+        {"origin": ""},
         {"origin": "http://testserver.evil.example"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
@@ -113,7 +121,9 @@ def test_forms_of_other_sites_are_refused(study, headers):
     visitor, admin = Visitor(study), Administrator(study)
     before = stored(study)
     data = {"form": visitor.form(), "agree": "yes"}
-    assert visitor.client.post("/study/consent", data=data, headers=headers).status_code == 403
+    refused = visitor.client.post("/study/consent", data=data, headers=headers)
+    assert refused.status_code == 403
+    assert refused.headers["x-frame-options"] == "DENY"
     data = {"form": admin.form(), "count": 1}
     assert admin.client.post("/admin/invite", data=data, headers=headers).status_code == 403
     assert stored(study) == before
@@ -398,7 +408,15 @@ def test_guessing_the_password_is_stopped(study):
 def test_guessing_from_many_addresses_is_stopped(study):
     for n in range(security.IN_ALL):
         assert security.may_try(study.store.database, f"10.0.0.{n}") is not None
+    assert security.may_try(study.store.database, "10.9.9.9") is not None, "the team may log in"
     assert security.may_try(study.store.database, "10.9.9.9") is None
+    assert security.may_try(study.store.database, "10.0.0.3") is None
+
+
+def test_one_network_of_version_six_is_one_guesser(study):
+    tries = [security.may_try(study.store.database, f"2001:db8::{n}") for n in range(8)]
+    assert [t is None for t in tries] == [False] * 5 + [True] * 3
+    assert security.may_try(study.store.database, "2001:db8:0:1::1") is not None
 
 
 def test_waiting_and_a_right_password_let_in_again(study, monkeypatch):
@@ -431,34 +449,76 @@ def test_no_schema_and_no_docs_are_served(study):
         assert stranger.client.get(path).status_code == 404
 
 
-def refuse_to_fail(app, cookies: dict[str, str], least: int) -> None:
-    """Send each operation of an app what its schema allows; nothing may end in a fault of the server."""
+def refuse_to_fail(app, ready, least: int) -> None:
+    """Send each operation of an app what its schema allows; nothing may end in a fault of the server.
+
+    Args:
+        app: the application.
+        ready: path -> cookies, and what goes into every other case so that it is taken: parts of the path
+            and fields of the form.
+        least: how many operations there are at least.
+    """
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
-    seen = []
-
-    operations = list(schema.get_all_operations())
+    operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) >= least
     for operation in operations:
-        found = operation.ok()
+        statuses = send_cases(operation, *ready(operation.path))
+        assert any(status < 400 for status in statuses), (operation.path, statuses)
 
-        @settings(
-            max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-        )
-        @given(case=found.as_strategy())
-        def check(case):
-            answer = case.call(cookies=cookies)
-            seen.append(answer.status_code)
-            assert answer.status_code < 500, (case.method, case.path, answer.status_code)
 
-        check()
-    assert len(seen) > 10 * least / 2
+def send_cases(operation, cookies, path, fields) -> list[int]:
+    """Send cases of an operation; return their statuses, 403 where the log-in was asked for."""
+    statuses = []
+
+    @settings(
+        max_examples=16, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=operation.as_strategy())
+    def check(case):
+        if len(statuses) % 2 == 0:
+            case.path_parameters = {**(case.path_parameters or {}), **path}
+            if isinstance(case.body, dict):
+                case.body |= fields
+        answer = case.call(cookies=cookies, allow_redirects=False)
+        assert answer.status_code < 500, (case.method, case.path, answer.status_code)
+        asked = answer.headers.get("location", [""])[0] == "/admin/login"
+        asked = asked and "set-cookie" not in answer.headers  # who logs out gets there, too
+        statuses.append(403 if asked else answer.status_code)
+
+    check()
+    return statuses
 
 
 def test_no_request_that_fits_the_schema_makes_a_fault(study):
-    visitor, admin = Visitor(study).to("rate"), Administrator(study)
-    cookies = {**dict(visitor.client.cookies), **dict(admin.client.cookies)}
-    refuse_to_fail(create_app(study), cookies, 18)
+    steps = {"watched": "watch", "beat": "watch", "broken": "watch"}
+
+    def ready(place):
+        study.store.set_meta("state", "open")
+        if place.startswith("/admin"):
+            admin = Administrator(study)
+            person = study.store.invite(1)[0][0]
+            fields = {"form": admin.form()}
+            if place == "/admin/login":
+                form = html.unescape(TOKEN.search(admin.client.get(place).text)[1])
+                fields = {"form": form, "password": PASSWORD}
+            if place == "/admin/forget":
+                fields |= {"participant": person, "again": person}
+            return dict(admin.client.cookies), {"name": "ratings.csv"}, fields
+        name = place.rpartition("/")[2]
+        kind = steps.get(name, name if place.startswith("/study/") else "watch")
+        visitor = Visitor(study).to(kind)
+        step = visitor.step()
+        token = visitor.token if place.startswith("/i/") else getattr(step.assignment, "token", "")
+        fields = {"form": study.form(visitor.id, step.key)}
+        if name == "watched":
+            visitor.watch()
+        if kind == "rate":
+            fields |= visitor.ratings(1)
+        return dict(visitor.client.cookies), {"token": token}, fields
+
+    refuse_to_fail(create_app(study), ready, 19)
+    assert stored(study)[2] > 0
 
 
 @pytest.fixture
@@ -470,10 +530,114 @@ def founding(tmp_path, root):
     made.database.close()
 
 
-def test_no_request_that_fits_the_schema_makes_a_fault_before_there_is_a_study(founding):
-    client = TestClient(founding)
-    log_in(client, PASSWORD)
-    refuse_to_fail(founding.form, dict(client.cookies), 5)
+def test_no_request_that_fits_the_schema_makes_a_fault_before_there_is_a_study(founding, tmp_path):
+    def ready(place):
+        client = TestClient(founding.form)
+        log_in(client, PASSWORD)
+        page = client.get("/admin/login" if place == "/admin/login" else "/admin").text
+        fields = {"form": html.unescape(TOKEN.search(page)[1])}
+        if place == "/admin/login":
+            fields["password"] = PASSWORD
+        if place == "/admin/create":
+            fields |= {"where": "test/secret-league/18-19", "levels": "3", "players": 1}
+            fields |= {"sessions": 1, "pool": "", "skill_steals": "yes"}
+        return dict(client.cookies), {}, fields
+
+    refuse_to_fail(founding.form, ready, 5)
+    assert (tmp_path / "new.toml").exists()
+
+
+def test_a_fault_is_answered_with_a_page_that_has_the_headers_too(study, monkeypatch):
+    stranger = Visitor(study, "")
+
+    def fail(_):
+        raise ValueError("a secret")
+
+    monkeypatch.setattr(study, "person", fail)
+    answer = stranger.client.get("/")
+    assert answer.status_code == 500
+    assert "A fault of ours" in answer.text
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def guarded(app, messages: list[dict]) -> list[dict]:
+    """What a client gets that sends these messages to a guarded app, and then nothing."""
+    sent = []
+
+    async def receive():
+        if not messages:
+            await asyncio.sleep(3600)
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "headers": [], "path": "/"}
+    guard = security.Guard(app, fault=lambda: Response("fault", 500))
+    asyncio.run(guard(scope, receive, send))
+    return sent
+
+
+def test_who_goes_away_in_the_middle_of_a_form_is_not_taken_for_an_empty_form():
+    called = []
+
+    async def app(*_):
+        called.append(1)
+
+    part = {"type": "http.request", "body": b"form=", "more_body": True}
+    assert guarded(app, [part, {"type": "http.disconnect"}]) == []
+    assert called == []
+
+
+def test_a_form_that_takes_too_long_is_told_so_and_a_slow_app_is_not(monkeypatch):
+    async def app(*_):
+        raise TimeoutError("the database's")
+
+    whole = {"type": "http.request", "body": b"", "more_body": False}
+    assert guarded(app, [whole])[0]["status"] == 500
+    monkeypatch.setattr(security, "BODY_S", 0.01)
+    assert guarded(app, [])[0]["status"] == 408
+
+
+def test_connections_that_send_no_request_are_closed(study, monkeypatch):
+    monkeypatch.setattr(patience, "HEAD_S", 0.3)
+
+    async def meet() -> list[bytes]:
+        config = uvicorn.Config(create_app(study), http=patience.Impatient, log_config=None)
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        address = listening.getsockname()
+
+        async def client(*parts: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection(*address)
+            for part in parts:
+                writer.write(part)
+                await asyncio.sleep(0.1)
+            answer = b""
+            with contextlib.suppress(ConnectionError):  # it wrote to what was closed
+                answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return answer
+
+        whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
+        answers = await asyncio.gather(
+            client(),
+            client(b"GET / HTTP/1.1\r\n", b"a: b\r\n", b"c: d\r\n", b"e: f\r\n", b"g: h\r\n"),
+            client(whole + b"\r\n", b"GET / HT"),
+            client(whole + b"connection: close\r\n\r\n"),
+        )
+        server.should_exit = True
+        await task
+        return answers
+
+    nothing, trickle, second, normal = asyncio.run(meet())
+    assert nothing == trickle == b""
+    assert second.count(b"HTTP/1.1 200") == 1
+    assert b'{"status":"ok"}' in normal
 
 
 def log_in(client, password):

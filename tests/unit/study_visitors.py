@@ -96,6 +96,7 @@ class Visitor:
         found = self.step().assignment
         with self.study.store.database.write() as session:
             session.get_one(Assignment, found.id).opened_at = time.time() - 60
+        assert self.client.get(f"/media/{found.token}").status_code == 200
         beat = {"form": form, "position": 2.0, "speed": 1.0}
         answer = self.client.post("/study/beat", json=beat)
         assert answer.json() == {"reached": 2.0}

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from study_studies import LEAGUE, SEASON, dataset, unhurried
 from study_visitors import PASSWORD
 
-from openbasket.errors import BadInputError
+from openbasket.errors import BadInputError, WorkspaceError
 from openbasket.skills import SKILL_KEYS
 from openbasket.study.design import load_design
 from openbasket.study.founding import Founding
@@ -172,6 +172,32 @@ def test_two_clicks_make_one_study(admin, tmp_path):
     # The second may meet the study itself, which has no such form any more.
     assert sorted(answer.status_code for answer in answers) in ([303, 303], [303, 404], [303, 405])
     assert "<h1>Progress</h1>" in admin.get("/admin").text
+
+
+def test_a_database_of_another_study_is_refused(admin, founding, tmp_path):
+    admin.post("/admin/create", data=filled_in(admin.get("/admin").text))
+    (tmp_path / "study.toml").unlink()
+    with pytest.raises(WorkspaceError, match="holds a study already"):
+        Founding(f"sqlite:///{tmp_path}/study.sqlite", tmp_path / "study.toml", tmp_path / "ws")
+
+
+def test_a_study_that_cannot_be_stored_leaves_no_file(admin, monkeypatch, tmp_path):
+    values = filled_in(admin.get("/admin").text)
+
+    def fail(*_):
+        raise WorkspaceError("the disk is full")
+
+    monkeypatch.setattr("openbasket.study.founding.Store.prepare", fail)
+    answer = admin.post("/admin/create", data=values)
+    assert "the disk is full" in answer.text
+    assert not (tmp_path / "study.toml").exists()
+
+
+def test_the_same_password_given_again_ends_no_session(founding, admin):
+    set_password(founding.database, PASSWORD)
+    assert admin.get("/admin").url.path == "/admin"
+    set_password(founding.database, PASSWORD + "!")
+    assert admin.get("/admin").url.path == "/admin/login"
 
 
 def test_a_dataset_without_players_is_refused_at_once(tmp_path):

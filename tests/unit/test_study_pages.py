@@ -7,13 +7,16 @@ import json
 import logging
 import re
 import threading
+import time
 
 import polars as pl
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from study_studies import LEAGUE, SKILLS, dataset
 from study_visitors import PASSWORD, Administrator, Visitor, study_of
 
+from openbasket.study.app import Study
+from openbasket.study.checking import check
 from openbasket.study.models import Form, Participant, Rating
 from openbasket.study.security import JsonLines
 
@@ -67,9 +70,85 @@ def test_nothing_that_a_participant_gets_names_league_or_player(study):
         visitor.onward()
     seen.append(visitor.page())
     assert len(seen) > 15
-    for text in seen:
+    for content in seen:
         for secret in (LEAGUE, "famous", "18-19", "18_19", "BASKET", ".mp4"):
-            assert secret not in text
+            assert secret not in content
+
+
+def test_who_cannot_play_a_video_goes_on_without_that_player(study):
+    visitor = Visitor(study).to("watch")
+    assert "does not play" in visitor.page()
+    first = visitor.step().assignment.id
+    assert visitor.post("broken").status_code == 303
+    assert visitor.step().assignment.id != first
+    assert "did not play" in Administrator(study).client.get("/admin").text
+    visitor.to("finished")
+    assert "20.00" in visitor.page()
+
+
+def test_a_video_that_changes_under_the_server_is_not_sent(tmp_path):
+    root = dataset(tmp_path / "ws")
+    study = study_of(tmp_path, root, players=2, sessions=2)
+    check(study.store.database, study.design, root, tmp_path / "study.toml")
+    study = Study(study.store, root)
+    visitor = Visitor(study).to("watch")
+    found = visitor.step().assignment
+    url = f"/media/{found.token}"
+    assert visitor.client.get(url).status_code == 200
+    with (root / study.pool[found.subject_id].video).open("ab") as video:
+        video.write(b"x")
+    assert visitor.client.get(url).status_code == 404
+
+
+def test_a_closed_study_shows_code_and_pay_to_whom_something_is_owed(study):
+    owed, other = Visitor(study), Visitor(study).to("watch")
+    owed.to("watch")
+    while owed.step().kind != "begin":
+        owed.onward()
+    code = study.store.view(owed.id).participant.code
+    assert code in owed.page(), "on the page of the break"
+    study.store.set_meta("state", "closed")
+    page = owed.page()
+    assert "The study is closed" in page
+    assert code in page
+    assert "10.00" in page
+    assert study.store.view(other.id).participant.code not in other.page()
+    assert "The study is closed" in other.page()
+
+
+def test_an_invitation_that_is_changed_and_sent_again_is_another(study):
+    admin = Administrator(study)
+    form = admin.form()
+    links = [
+        set(re.findall(r"/i/[\w-]+", admin.client.post("/admin/invite", data=data).text))
+        for data in (
+            {"form": form, "count": 1, "label": "Ann"},
+            {"form": form, "count": 1, "label": "Ann"},
+            {"form": form, "count": 1, "label": "Bob"},
+            {"form": form, "count": 2, "label": "Ann"},
+        )
+    ]
+    assert links[0] == links[1]
+    assert len(set.union(*links)) == 4
+
+
+def test_what_people_said_is_not_logged_when_the_database_fails(study, monkeypatch, caplog):
+    visitor = Visitor(study).to("experience")
+    form = visitor.form()
+    with study.store.database.write() as session:
+        session.execute(text("CREATE TRIGGER no BEFORE UPDATE ON participants "
+                             "BEGIN SELECT RAISE(ABORT, 'full'); END"))  # fmt: skip
+    answer = visitor.post("experience", form, watched="41.25", played="3")
+    assert answer.status_code == 503
+    assert "full" in caplog.text
+    assert "41.25" not in caplog.text
+
+
+def test_a_clock_that_is_put_back_ends_no_session(study, monkeypatch):
+    visitor = Visitor(study)
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now - 120)
+    assert visitor.client.get("/study").status_code == 200
 
 
 def test_a_reload_a_second_tab_and_a_double_click_store_nothing_twice(study):

@@ -34,6 +34,7 @@ def take_part(memory, right: int, years: float, *, recognise: int = 0, deaf: boo
         found = memory.view(person).step.assignment
         with memory.database.write() as session:
             session.get_one(Assignment, found.id).opened_at = time.time() - 60
+        memory.served(found.id)
         memory.watched(person, f"watch-{found.id}")
         memory.recognise(person, f"recognise-{found.id}", number < recognise)
         if number < recognise:

@@ -19,7 +19,8 @@ from openbasket.study import assign
 from openbasket.study.database import Database
 from openbasket.study.design import draw_players, group_of, load_design
 from openbasket.study.models import Assignment, Base, Form, Meta, Participant, Rating
-from openbasket.study.store import Refused, Store
+from openbasket.study.steps import Refused
+from openbasket.study.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,7 @@ def watch(memory: Store, person: int) -> None:
     assert view is not None
     with memory.database.write() as session:
         session.get_one(Assignment, view.step.assignment.id).opened_at = time.time() - 60
+    memory.served(view.step.assignment.id)
     memory.beat(person, view.step.assignment.token, 2.0, 1.0)
     memory.watched(person, view.step.key)
 
@@ -360,6 +362,7 @@ def test_a_video_that_was_not_watched_holds_up(memory):
     person = begun(memory)
     step = memory.view(person).step
     memory.opened(step.assignment.id)
+    memory.served(step.assignment.id)
     with pytest.raises(Refused, match="seconds are left"):
         memory.watched(person, step.key)
     assert memory.view(person).step.key == step.key
@@ -370,8 +373,49 @@ def test_without_scripts_the_clock_tells_that_a_video_was_watched(memory):
     step = memory.view(person).step
     with memory.database.write() as session:
         session.get_one(Assignment, step.assignment.id).opened_at = time.time() - 2.1
+    with pytest.raises(Refused, match="not loaded yet"):
+        memory.watched(person, step.key)
+    memory.served(step.assignment.id)
     memory.watched(person, step.key)
     assert memory.view(person).step.assignment.watched_by == "clock"
+
+
+def test_the_speed_is_at_least_what_the_time_allowed(memory):
+    person = begun(memory)
+    step = memory.view(person).step
+    with memory.database.write() as session:
+        session.get_one(Assignment, step.assignment.id).opened_at = time.time() - 1.05
+    memory.served(step.assignment.id)
+    memory.beat(person, step.assignment.token, 2.0, 0.5)
+    memory.watched(person, step.key)
+    assert memory.view(person).step.assignment.speed == pytest.approx(1.9, abs=0.1)
+
+
+def test_a_clock_that_is_put_back_holds_nobody_up(memory, monkeypatch):
+    person = begun(memory)
+    step = memory.view(person).step
+    memory.opened(step.assignment.id)
+    memory.served(step.assignment.id)
+    now = time.time()
+    memory.beat(person, step.assignment.token, 1.0, 1.0)
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    assert memory.beat(person, step.assignment.token, 2.0, 1.0) == pytest.approx(2, abs=0.3)
+    memory.watched(person, step.key)
+
+
+def test_a_video_that_does_not_play_is_left_out_and_noted(memory):
+    from openbasket.study import exports
+
+    person = begun(memory)
+    first = memory.view(person).step
+    memory.broken(person, first.key)
+    memory.broken(person, first.key)
+    step = memory.view(person).step
+    assert step.kind == "watch"
+    assert step.assignment.id != first.assignment.id
+    rows = exports.ratings(memory)
+    assert rows["excluded"].to_list() == ["the video did not play"] * 5
+    assert rows["watched_by"].unique().to_list() == ["broken"]
 
 
 def test_who_declines_gives_no_answers(memory):
@@ -401,6 +445,49 @@ def test_who_is_forgotten_leaves_nothing(memory):
         memory.consent(person, "consent", True)
 
 
+def test_what_was_deleted_is_in_no_file(tmp_path):
+    made = store(tmp_path)
+    [(person, _)] = made.invite(1, "Zaphod Beeblebrox")
+    files = [tmp_path / "study.sqlite", tmp_path / "study.sqlite-wal"]
+    assert any(b"Zaphod" in file.read_bytes() for file in files)
+    made.forget(person)
+    assert not any(b"Zaphod" in file.read_bytes() for file in files)
+
+
+def test_nobody_else_may_read_the_database(tmp_path):
+    made = Database(f"sqlite:///{tmp_path}/x.sqlite")
+    made.set_meta("a", "b")
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    made.close()
+
+
+def test_the_number_of_who_was_deleted_is_not_given_again(memory):
+    numbers = []
+    for _ in range(3):
+        person = begun(memory)
+        numbers.append(memory.view(person).participant.number)
+        memory.forget(person)
+    assert numbers == [0, 1, 2]
+
+
+def test_pay_may_change_until_somebody_has_consented(memory):
+    changed = Store(memory.database, design(pay={"base": 7.0}))
+    assert changed.prepared()
+    begun(memory)
+    with pytest.raises(WorkspaceError, match=r"pay.base: 10.0, now 7.0"):
+        changed.prepared()
+
+
+def test_groups_go_by_the_rules_that_the_file_has_now(memory):
+    person = begun(memory)  # 4 years of watching
+    assert memory.view(person).participant.group == "average"
+    groups = [{"name": "veteran", "watched": 4}, {"name": "other"}]
+    changed = Store(memory.database, design(groups=groups))
+    assert changed.regroup() == 1
+    assert changed.regroup() == 0
+    assert memory.view(person).participant.group == "veteran"
+
+
 def test_only_hashes_of_invitations_are_kept(memory):
     [(person, token)] = memory.invite(1, "a friend")
     assert memory.invited(token) == person
@@ -415,6 +502,33 @@ def test_only_hashes_of_invitations_are_kept(memory):
 
 def test_the_migrations_make_the_tables_of_the_models(memory):
     with memory.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_of_the_first_version_is_brought_to_this_one(tmp_path):
+    from alembic import command
+    from alembic.config import Config
+
+    from openbasket.study import database as here
+
+    file = tmp_path / "study.sqlite"
+    made = store(tmp_path)
+    person = begun(made)
+    made.opened(made.view(person).step.assignment.id)
+    config = Config()
+    config.set_main_option("script_location", str(here._MIGRATIONS))
+    with made.database.engine.connect().execution_options(writes=True) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        connection.commit()
+    made.database.close()
+    again = Store(Database(f"sqlite:///{file}"), design())
+    assert len(again.pool()) == 18
+    step = again.view(person).step
+    assert step.kind == "watch"
+    assert step.assignment.served_at == step.assignment.opened_at is not None
+    with again.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 

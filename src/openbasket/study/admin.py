@@ -61,7 +61,8 @@ def register(app: FastAPI, study: Study) -> None:
     ) -> Response:
         once = check(nonce, form.form)
         # The same form sent again makes the same invitations.
-        secrets_of = [tokens.derive(f"invite {once} {n}")[:40] for n in range(form.count)]
+        name = f"invite {once} {form.count} {form.label!r}"
+        secrets_of = [tokens.derive(f"{name} {n}")[:40] for n in range(form.count)]
         base = study.public_url or str(request.base_url).rstrip("/")
         links = [
             (number, f"{base}/i/{token}")
@@ -126,6 +127,7 @@ def _progress(study: Study) -> dict[str, Any]:
                 "failed": found.failed_checks(),
                 "speed": max((a.speed for a in found.assignments), default=0.0),
                 "clock": sum(a.watched_by == "clock" for a in found.assignments),
+                "broken": sum(a.watched_by == "broken" for a in found.assignments),
                 "seen": time.strftime("%d %b %H:%M", time.gmtime(max(times))) if times else "",
             }
         )

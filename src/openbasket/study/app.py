@@ -27,7 +27,8 @@ from openbasket.study.security import (
     schema,
     set_cookie,
 )
-from openbasket.study.store import Refused, Store, View
+from openbasket.study.steps import Refused, View
+from openbasket.study.store import Store
 from openbasket.study.web import Pages, web_app
 from openbasket.workspace import safe_join
 
@@ -140,9 +141,6 @@ class Study:
         """The page of a participant's step."""
         step, person = view.step, view.participant
         closed = self.store.meta("state") == "closed"
-        if closed and step.kind not in ("finished", "declined"):
-            return self.page("message.html", 200, title="The study is closed",
-                             text="No more answers are taken. Thank you for your interest.")  # fmt: skip
         shown: dict[str, Any] = {
             "form": self.form(person.id, step.key),
             "told": told,
@@ -157,18 +155,19 @@ class Study:
             shown["tired"] = minutes > self.design.break_after_min
             if step.kind == "watch":
                 duration = self.pool[found.subject_id].duration_s
-                if found.opened_at is None:
+                if found.opened_at is None and not closed:
                     self.store.opened(found.id)
                 shown |= {"duration": duration, "enough": duration * self.design.min_watched}
             if step.kind == "rate":
                 order = json.loads(person.skill_order or "[]")
                 shown["questions"] = [(key, BY_KEY[key].name, QUESTIONS[key]) for key in order]
                 shown["levels"] = list(enumerate(self.levels))
-        if step.kind == "finished":
+        stopped = closed and step.kind not in ("finished", "declined")
+        if step.kind in ("begin", "finished") or stopped:
             mine = scoring.answers(self.store, person.id)[0]
             shown["payment"] = scoring.payment(mine, self.pool, self.design)
             shown["code"] = person.code
-        return self.page(f"{step.kind}.html", status, **shown)
+        return self.page("closed.html" if stopped else f"{step.kind}.html", status, **shown)
 
 
 def create_app(study: Study) -> FastAPI:
@@ -272,6 +271,11 @@ def _participant(app: FastAPI, study: Study) -> None:
     ) -> Response:
         return answer(person, form.form, "watch", store.watched)
 
+    @app.post("/study/broken", openapi_extra=schema(PostedForm), response_class=HTMLResponse)
+    def broken(person: int = person_of, form: PostedForm = Depends(posted(PostedForm))) -> Response:
+        logger.warning("video does not play", extra={"facts": {"participant": person}})
+        return answer(person, form.form, "watch", store.broken)
+
     @app.post("/study/recognise", openapi_extra=schema(RecogniseForm), response_class=HTMLResponse)
     def recognise(
         person: int = person_of, form: RecogniseForm = Depends(posted(RecogniseForm))
@@ -295,7 +299,7 @@ def _participant(app: FastAPI, study: Study) -> None:
 
     @app.head("/media/{token}", response_class=FileResponse, include_in_schema=False)
     @app.get("/media/{token}", response_class=FileResponse)
-    def media(token: str, person: int = person_of) -> Response:
+    def media(request: Request, token: str, person: int = person_of) -> Response:
         view = store.view(person)
         found = view.step.assignment if view else None
         if found is None or found.token != token:
@@ -304,9 +308,12 @@ def _participant(app: FastAPI, study: Study) -> None:
             path = safe_join(study.root, study.pool[found.subject_id].video)
         except WorkspaceError:
             path = None
-        if path is None or not path.is_file():
-            logger.error("video missing", extra={"facts": {"subject": found.subject_id}})
+        size = study.pool[found.subject_id].size
+        if path is None or not path.is_file() or size not in (None, path.stat().st_size):
+            logger.error("video missing or another", extra={"facts": {"subject": found.subject_id}})
             raise HTTPException(404, "This video cannot be shown just now. Please tell us.")
+        if request.method == "GET" and found.served_at is None:
+            store.served(found.id)
         return FileResponse(
             path, media_type="video/mp4", headers={"cache-control": "private, max-age=3600"}
         )

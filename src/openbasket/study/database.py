@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,14 @@ class Database:
         self._writer = threading.Lock()
         if self.sqlite:
             self.engine = create_engine(
-                parsed, connect_args={"timeout": 15}, pool_size=48, max_overflow=0
+                parsed,
+                connect_args={"timeout": 15},
+                pool_size=48,
+                max_overflow=0,
+                hide_parameters=True,  # what people said is nothing for logs
             )
+            if parsed.database:
+                _private(Path(parsed.database))
             event.listen(self.engine, "connect", _durable)
             event.listen(self.engine, "begin", _begin)
         else:
@@ -70,6 +77,7 @@ class Database:
                     "options": f"-c statement_timeout={_TIMEOUT_MS}",
                     "connect_timeout": 10,
                 },
+                hide_parameters=True,
                 pool_size=20,  # opened as they are needed, and kept
                 max_overflow=0,
                 pool_pre_ping=True,
@@ -147,14 +155,32 @@ class Database:
                 session.add(found)
             return found.value
 
+    def scrub(self) -> None:
+        """Take what was deleted out of SQLite's log, too; its pages are overwritten already."""
+        if self.sqlite:
+            with self._writer, closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
+def _private(file: Path) -> None:
+    """Let nobody else read the database; SQLite gives its log the same permissions."""
+    with suppress(OSError):  # where it cannot be made, opening it says why
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        file.chmod(0o600)
+
+
 def _durable(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "describe_fault",
     "draw_players",
     "group_of",
+    "labelled",
     "load_design",
 ]
 
@@ -192,12 +193,14 @@ class Player:
         video: the reel, relative to the dataset.
         duration_s: length of the reel in seconds.
         levels: skill -> true level, of the study's skills.
+        size: of the video in bytes, once that was noted.
     """
 
     subject_id: str
     video: str
     duration_s: float
     levels: dict[str, int]
+    size: int | None = None
 
 
 def group_of(groups: Sequence[Group], watched: float, played: float) -> str:
@@ -258,10 +261,11 @@ def draw_players(design: StudyDesign, root: Path) -> list[Player]:
 
     Raises:
         BadInputError: all that is wrong: no such league or season, labels of another number of levels,
-            skills without labels, too few players, videos that are missing or cannot be read.
+            skills without labels, too few players, videos that are missing, cannot be read, or have
+            tags that may name the player.
         OpenBasketError: the dataset cannot be read.
     """
-    samples, where = _labelled(design, root)
+    samples, where = labelled(design, root)
     here = [s for s in samples if (s.league, s.season) == (design.league, design.season)]
     problems: list[Problem] = []
     if not here:
@@ -337,7 +341,7 @@ def _even(players: list[Player], design: StudyDesign) -> list[Player]:
     return sorted(taken, key=lambda p: p.subject_id)
 
 
-def _labelled(design: StudyDesign, root: Path) -> tuple[list[Sample], str]:
+def labelled(design: StudyDesign, root: Path) -> tuple[list[Sample], str]:
     """The split with labels of the study's number of levels; and the file's name for messages."""
     import polars as pl
 
@@ -368,6 +372,7 @@ def _labelled(design: StudyDesign, root: Path) -> tuple[list[Sample], str]:
 
 
 def _duration(root: Path, sample: Sample) -> float:
+    from openbasket.study.checking import refuse_tags
     from openbasket.video.probe import probe
 
     if Path(sample.path).is_absolute():
@@ -375,4 +380,6 @@ def _duration(root: Path, sample: Sample) -> float:
     video = safe_join(root, sample.path)
     if not video.is_file():
         raise VideoError("there is no such video")
-    return float(probe(video).duration_s)
+    duration = float(probe(video).duration_s)
+    refuse_tags(video)
+    return duration

@@ -37,7 +37,7 @@ def ratings(store: Store) -> pl.DataFrame:
             said = found.ratings.get(a.id, {})
             for skill in design.skills:
                 truth, level = pool[a.subject_id].levels[skill], said.get(skill)
-                reason = "recognised the player" if a.recognised else None
+                reason = a.left_out
                 rows.append(
                     {
                         "participant": person.id,

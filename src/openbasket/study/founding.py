@@ -16,9 +16,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field, create_model
 
 from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
-from openbasket.errors import BadInputError, OpenBasketError, Problem
+from openbasket.errors import BadInputError, OpenBasketError, Problem, WorkspaceError
 from openbasket.skills import CATEGORIES, OFFICIAL_ORDER
 from openbasket.study.app import Study, create_app
+from openbasket.study.checking import check
 from openbasket.study.database import Database
 from openbasket.study.design import Pay, StudyDesign, load_design
 from openbasket.study.door import Door
@@ -86,12 +87,19 @@ class Founding:
     Raises:
         OpenBasketError: dataset or database cannot be opened.
         BadInputError: no split has subjects.
+        WorkspaceError: the database holds a study already.
     """
 
     def __init__(self, url: str, file: Path, root: Path, public_url: str | None = None) -> None:
         self.file, self.root, self.public_url = file, root, public_url
         self.places = _places(root)
         self.database = Database(url)
+        if self.database.meta("design") is not None:
+            self.database.close()
+            raise WorkspaceError(
+                f"the database holds a study already, but its file '{file}' is not there. Put the file "
+                "back, or give another database or file"
+            )
         self.page = Pages(SimpleNamespace(title="A new study", contact="the study's team"))
         self.https = bool(public_url and public_url.startswith("https://"))
         self.door = Door(self.database, Tokens(self.database.secret()), self.page, https=self.https)
@@ -189,9 +197,14 @@ class Founding:
             if self.study is not None:
                 return
             players = create(self.file, self.root, settings)
-            store = Store(self.database, load_design(self.file))
-            store.prepare(players)
-            self.study = create_app(Study(store, self.root, self.public_url))
+            try:
+                store = Store(self.database, load_design(self.file))
+                store.prepare(players)
+                check(self.database, store.design, self.root, self.file)
+                self.study = create_app(Study(store, self.root, self.public_url))
+            except BaseException:
+                self.file.unlink(missing_ok=True)
+                raise
         logger.info("study made", extra={"facts": {"players": len(players)}})
 
 

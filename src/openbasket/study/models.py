@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Double,
     ForeignKey,
@@ -49,13 +50,18 @@ class Meta(Base):
 
 
 class PoolPlayer(Base):
-    """A player that may be shown, with the true levels (JSON: skill -> level)."""
+    """A player that may be shown, with the true levels (JSON: skill -> level).
+
+    ``size`` (bytes) and ``fingerprint`` tell whether the video is still the one that was drawn.
+    """
 
     __tablename__ = "players"
     subject_id: Mapped[str] = mapped_column(String(300), primary_key=True)
     video: Mapped[str] = mapped_column(String(1000))
     duration_s: Mapped[float] = mapped_column(Double)
     levels: Mapped[str] = mapped_column(String(2000))
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
 
 
 class Participant(Base):
@@ -88,7 +94,8 @@ class Assignment(Base):
     """A player that a participant is to rate; ``session`` and ``position`` count from 0.
 
     ``reached_s`` is how far the video was watched without a gap, ``speed`` the fastest playback,
-    ``watched_by`` how we know: ``player`` (the page's reports) or ``clock`` (a browser without scripts).
+    ``served_at`` when any of it was sent, ``watched_by`` how we know: ``player`` (the page's reports),
+    ``clock`` (a browser without scripts), or ``broken`` (the participant says that it does not play).
     """
 
     __tablename__ = "assignments"
@@ -101,6 +108,7 @@ class Assignment(Base):
     check_level: Mapped[int | None] = mapped_column(Integer)
     check_answer: Mapped[int | None] = mapped_column(Integer)
     opened_at: Mapped[float | None] = mapped_column(Double)
+    served_at: Mapped[float | None] = mapped_column(Double)
     beat_at: Mapped[float | None] = mapped_column(Double)
     reached_s: Mapped[float] = mapped_column(Double, default=0.0)
     speed: Mapped[float] = mapped_column(Double, default=0.0)
@@ -118,7 +126,14 @@ class Assignment(Base):
     @property
     def done(self) -> bool:
         """Whether nothing more is asked about this player."""
-        return bool(self.recognised) or self.rated_at is not None
+        return self.left_out is not None or self.rated_at is not None
+
+    @property
+    def left_out(self) -> str | None:
+        """Why there are no ratings of this player, and will be none."""
+        if self.watched_by == "broken":
+            return "the video did not play"
+        return "recognised the player" if self.recognised else None
 
 
 class Rating(Base):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
-from openbasket.errors import BadInputError, Problem
+from openbasket.study.checking import check
 from openbasket.study.database import Database, database_url
 from openbasket.study.design import StudyDesign, draw_players, load_design
 from openbasket.study.store import Store
-from openbasket.workspace import Workspace, safe_join
+from openbasket.wording import counted
+from openbasket.workspace import Workspace
 
 __all__ = ["DATABASE_VARIABLE", "dataset_of", "open_store", "url_of"]
+
+logger = logging.getLogger("openbasket.study")
 
 #: Environment variable with the database's URL, which may hold a password.
 DATABASE_VARIABLE = "OPENBASKET_STUDY_DATABASE"
@@ -36,7 +40,8 @@ def open_store(file: Path, database: str | None = None) -> Store:
 
     Raises:
         ConfigError: faults in the study file, or an unknown kind of database.
-        BadInputError: all that is wrong with the dataset, videos that are missing included.
+        BadInputError: all that is wrong with the dataset: labels or videos that are not as they were
+            when players were drawn, videos and texts that name players.
         WorkspaceError: the dataset or the database cannot be opened, or the file was changed since.
     """
     design = load_design(file)
@@ -50,20 +55,14 @@ def open_store(file: Path, database: str | None = None) -> Store:
     try:
         if not store.prepared():
             store.prepare(players if players is not None else draw_players(design, root))
-        _refuse_missing(store, root, file)
+        check(store.database, design, root, file)
+        changed = store.regroup()
+        if changed:
+            logger.warning(
+                "The groups' rules were changed: %s in another group now.",
+                counted(changed, "participant is", "participants are"),
+            )
     except BaseException:
         store.database.close()
         raise
     return store
-
-
-def _refuse_missing(store: Store, root: Path, file: Path) -> None:
-    problems = [
-        Problem(
-            str(file), None, "dataset", f"no video '{player.video}'", "the videos that were drawn"
-        )
-        for player in store.pool().values()
-        if not safe_join(root, player.video).is_file()
-    ]
-    if problems:
-        raise BadInputError(problems, f"Put them back into '{root}'; participants are shown these.")

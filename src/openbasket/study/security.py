@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 import json
 import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -43,7 +44,7 @@ logger = logging.getLogger("openbasket.study")
 PARTICIPANT_S, ADMIN_S = 60 * 86_400, 8 * 3600
 #: The largest body of a request, in bytes, and how long it may take to come, in seconds.
 MAX_BODY, BODY_S = 65_536, 20.0
-#: Wrong passwords in so many seconds: from one address, and in all.
+#: Wrong passwords in so many seconds: from one address; and in all, after which each address has one.
 WINDOW_S, PER_ADDRESS, IN_ALL = 900.0, 5, 100
 MIN_PASSWORD = 10
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
@@ -106,9 +107,12 @@ class Tokens:
         if not token:
             return None
         try:
-            return URLSafeTimedSerializer(self._secret, salt=purpose).loads(token, max_age=max_age)
+            signer = URLSafeTimedSerializer(self._secret, salt=purpose)
+            content, signed = signer.loads(token, return_timestamp=True)
         except BadData:
             return None
+        # A clock that was put back makes fresh tokens come from the future; nobody else can.
+        return content if abs(time.time() - signed.timestamp()) <= max_age else None
 
     def derive(self, purpose: str) -> str:
         """A secret that is always the same for a purpose."""
@@ -179,20 +183,32 @@ def may_try(database: Database, address: str) -> int | None:
     """Count an attempt to log in as failed, until it succeeds.
 
     Returns:
-        Its number; ``None`` if there were too many from this address, or in all.
+        Its number; ``None`` if there were too many from this address. Where there were many in all, one
+        is too many: who guesses from everywhere does not lock out who knows the password.
     """
-    now = time.time()
+    now, address = time.time(), _network(address)
     with database.write() as session:
         session.execute(delete(LoginFailure).where(LoginFailure.at < now - WINDOW_S))
-        from_here = select(func.count()).where(LoginFailure.address == address[:64])
-        if (session.scalar(from_here) or 0) >= PER_ADDRESS:
+        from_here = select(func.count()).where(LoginFailure.address == address)
+        in_all = session.scalar(select(func.count()).select_from(LoginFailure)) or 0
+        allowed = PER_ADDRESS if in_all < IN_ALL else 1
+        if (session.scalar(from_here) or 0) >= allowed:
             return None
-        if (session.scalar(select(func.count()).select_from(LoginFailure)) or 0) >= IN_ALL:
-            return None
-        attempt = LoginFailure(address=address[:64], at=now)
+        attempt = LoginFailure(address=address, at=now)
         session.add(attempt)
         session.flush()
         return attempt.id
+
+
+def _network(address: str) -> str:
+    """What one person has: an address of version 4, the first 64 bits of one of version 6."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if found.version == 4:
+        return str(found)
+    return str(ipaddress.ip_network((int(found), 64), strict=False))
 
 
 def succeeded(database: Database, attempt: int) -> None:
@@ -206,11 +222,13 @@ class Guard:
 
     Args:
         app: what is guarded.
+        fault: makes the answer where the app fails.
         https: whether people reach it through https.
     """
 
-    def __init__(self, app: App, *, https: bool = False) -> None:
+    def __init__(self, app: App, *, fault: Callable[[], Response], https: bool = False) -> None:
         self.app = app
+        self.fault = fault
         self.headers = dict(_HEADERS)
         if https:
             self.headers[b"strict-transport-security"] = b"max-age=31536000"
@@ -220,12 +238,12 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status, begun = time.perf_counter(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 names = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *((n, v) for n, v in message["headers"] if n.lower() != b"server"),
@@ -235,16 +253,17 @@ class Guard:
             await send(message)
 
         try:
-            refused = _refusal(scope)
-            body = b"" if refused else await asyncio.wait_for(_body(receive), BODY_S)
+            body = _refusal(scope) or await _body(receive)
             if body is None:
-                refused = (413, "That is too large.")
-            if refused:
-                await _plain(answer, *refused)
-                return
-            await self.app(scope, _replay(body or b"", receive), answer)
-        except TimeoutError:
-            await _plain(answer, 408, "That took too long.")
+                status = 499  # nobody is there to be answered
+            elif isinstance(body, tuple):
+                await _plain(answer, *body)
+            else:
+                await self.app(scope, _replay(body, receive), answer)
+        except Exception as error:
+            logger.error("fault", exc_info=error)
+            if not begun:
+                await self.fault()(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "-")
             logger.info(
@@ -267,29 +286,30 @@ def _refusal(scope: Scope) -> tuple[int, str] | None:
         return 413, "That is too large."
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None
-    origin = headers.get(b"origin")
-    if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
-        return 403, "This form was sent from another site."
-    if origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode() != headers.get(
-        b"host"
-    ):
+    origin, host = headers.get(b"origin"), headers.get(b"host", b"")
+    ours = (None, b"http://" + host, b"https://" + host)
+    if origin not in ours or headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
         return 403, "This form was sent from another site."
     return None
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body; ``None`` if it is too large."""
+async def _body(receive: Receive) -> bytes | tuple[int, str] | None:
+    """The whole body, or why there is none; ``None`` where the client has gone away."""
     parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return b""
-        size += len(message.get("body", b""))
-        if size > MAX_BODY:
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                size += len(message.get("body", b""))
+                if size > MAX_BODY:
+                    return 413, "That is too large."
+                parts.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        return 408, "That took too long."
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from openbasket.errors import ConfigError
 from openbasket.study.database import Database
-from openbasket.study.security import App, JsonLines, hash_password
+from openbasket.study.security import App, JsonLines, check_password, hash_password
 
 __all__ = ["PASSWORD_VARIABLE", "check_url", "serve", "set_password"]
 
@@ -33,8 +33,9 @@ def set_password(database: Database, given: str | None) -> str | None:
     Raises:
         ConfigError: it is too short.
     """
-    if given is None and database.meta("password") is not None:
-        return None
+    kept = database.meta("password")
+    if kept is not None and (given is None or check_password(given, kept)):
+        return None  # hashed anew it would end every log-in
     password = given if given is not None else secrets.token_urlsafe(12)
     database.set_meta("password", hash_password(password))
     return password if given is None else None
@@ -65,6 +66,8 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
     """
     import uvicorn
 
+    from openbasket.study.patience import Impatient
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("openbasket.study", "uvicorn"):
@@ -73,6 +76,7 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
         logger.setLevel(logging.INFO)
     config = uvicorn.Config(
         app,
+        http=Impatient,
         log_config=None,
         access_log=False,
         server_header=False,

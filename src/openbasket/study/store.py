@@ -1,7 +1,7 @@
 """What participants say, each thing once. Every method is one transaction.
 
-A participant is always at one step (:class:`Step`), worked out from what is stored. A form answers one
-step; sent again, late or twice, it changes nothing.
+A participant is always at one step (``steps``). A form answers one step; sent again, late or twice, it
+changes nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import random
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,54 +22,16 @@ from openbasket.study import assign
 from openbasket.study.database import Database
 from openbasket.study.design import Player, StudyDesign, group_of
 from openbasket.study.models import Assignment, Form, Meta, Participant, PoolPlayer, Rating
+from openbasket.study.steps import Refused, View, view_of
 
-__all__ = ["Refused", "Step", "Store", "View"]
+__all__ = ["Store"]
 
-Kind = Literal[
-    "consent", "experience", "begin", "watch", "recognise", "rate", "finished", "declined"
-]
 #: A beat of the video page counts for no longer than this (a lost connection may last so long).
 _BEAT_S = 90.0
 #: What clocks of browser and server may differ by.
 _SLACK_S = 2.0
 #: No two completion codes look alike.
 _CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
-
-
-class Refused(Exception):  # noqa: N818 - an answer to a participant, not a fault
-    """A form that cannot be stored; the message is for the participant."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a participant is.
-
-    Args:
-        kind: which page.
-        session: counted from 0; of all but the first and last steps.
-        assignment: the player, in ``watch``, ``recognise`` and ``rate``.
-    """
-
-    kind: Kind
-    session: int = 0
-    assignment: Assignment | None = None
-
-    @property
-    def key(self) -> str:
-        """The step's name among those of a participant."""
-        if self.assignment is not None:
-            return f"{self.kind}-{self.assignment.id}"
-        return f"begin-{self.session}" if self.kind == "begin" else self.kind
-
-
-@dataclass(frozen=True)
-class View:
-    """A participant, what is assigned to them, and their step."""
-
-    participant: Participant
-    assignments: list[Assignment]
-    step: Step
-    session_began_at: float | None = None
 
 
 class Store:
@@ -136,10 +96,21 @@ class Store:
         Raises:
             WorkspaceError: the study file says something else than when players were drawn.
         """
-        known = self.meta("design")
-        if known is not None:
-            self._refuse_change(json.loads(known))
-        return known is not None
+        known, pay = self.meta("design"), self.meta("pay")
+        if known is None:
+            return False
+        self._refuse_change(json.loads(known))
+        now = self.design.pay.model_dump(mode="json")
+        if pay is not None and json.loads(pay) != now:
+            told = "; ".join(
+                f"pay.{name}: {value!r}, now {now[name]!r}"
+                for name, value in json.loads(pay).items()
+                if value != now[name]
+            )
+            raise WorkspaceError(
+                f"participants have consented to another pay. Set it back. Changed: {told}"
+            )
+        return True
 
     def meta(self, key: str) -> str | None:
         """A fact of the study as a whole."""
@@ -153,7 +124,9 @@ class Store:
         """The players that may be shown."""
         with self.database.read() as session:
             return {
-                p.subject_id: Player(p.subject_id, p.video, p.duration_s, json.loads(p.levels))
+                p.subject_id: Player(
+                    p.subject_id, p.video, p.duration_s, json.loads(p.levels), p.size
+                )
                 for p in session.scalars(select(PoolPlayer).order_by(PoolPlayer.subject_id))
             }
 
@@ -203,20 +176,26 @@ class Store:
             done = session.execute(delete(Participant).where(Participant.id == participant_id))
             if not done.rowcount:  # type: ignore[attr-defined]
                 raise NotFoundError(f"there is no participant {participant_id} in this study")
+        self.database.scrub()
 
     # -- one participant ------------------------------------------------------------------
 
     def view(self, participant_id: int) -> View | None:
         """A participant's step; ``None`` if there is no such participant."""
         with self.database.read() as session:
-            return self._view(session, participant_id)
+            return view_of(session, participant_id)
 
     def consent(self, participant_id: int, key: str, agrees: bool) -> None:
         """Store that a participant agrees, or not."""
         with self.database.write() as session:
             view = self._answer(session, participant_id, key)
-            if view is not None:
-                view.participant.state = "consented" if agrees else "declined"
+            if view is None:
+                return
+            view.participant.state = "consented" if agrees else "declined"
+            if agrees:  # what they were told that they are paid holds from now on
+                pay = json.dumps(self.design.pay.model_dump(mode="json"), sort_keys=True)
+                insert = (sqlite if self.database.sqlite else postgresql).insert(Meta)
+                session.execute(insert.values(key="pay", value=pay).on_conflict_do_nothing())
 
     def experience(self, participant_id: int, key: str, watched: float, played: float) -> None:
         """Store a participant's years, and give them players: those that were shown least."""
@@ -229,10 +208,30 @@ class Store:
             person.years_watched, person.years_played = watched, played
             person.group = group_of(self.design.groups, watched, played)
             person.state, person.started_at = "active", time.time()
-            last = session.scalar(select(func.max(Participant.number)))
-            person.number = 0 if last is None else last + 1
+            person.number = self._next_number(session)
             person.skill_order = json.dumps(assign.skill_order(self.design.skills, person.number))
             self._assign(session, person)
+
+    def _next_number(self, session: Session) -> int:
+        """The number of who begins now; those of participants who were deleted are not given again."""
+        last = session.scalar(select(func.max(Participant.number)))
+        kept = session.get(Meta, "begun")
+        number = max(0 if last is None else last + 1, 0 if kept is None else int(kept.value))
+        session.merge(Meta(key="begun", value=str(number + 1)))
+        return number
+
+    def regroup(self) -> int:
+        """Work out everybody's group by the study file's present rules; return how many changed."""
+        changed = 0
+        with self.database.write() as session:
+            for person in session.scalars(
+                select(Participant).where(Participant.group.is_not(None))
+            ):
+                years = (person.years_watched or 0.0, person.years_played or 0.0)
+                group = group_of(self.design.groups, *years)
+                changed += group != person.group
+                person.group = group
+        return changed
 
     def _assign(self, session: Session, person: Participant) -> None:
         design = self.design
@@ -273,6 +272,23 @@ class Store:
             if found is not None and found.opened_at is None:
                 found.opened_at = time.time()
 
+    def served(self, assignment_id: int) -> None:
+        """Note when any of a video was first sent."""
+        with self.database.write() as session:
+            found = session.get(Assignment, assignment_id)
+            if found is not None and found.served_at is None:
+                found.served_at = time.time()
+
+    def broken(self, participant_id: int, key: str) -> None:
+        """Store that a video does not play; nothing more is asked about that player."""
+        with self.database.write() as session:
+            view = self._answer(session, participant_id, key)
+            if view is not None:
+                assert view.step.assignment is not None
+                view.step.assignment.watched_by = "broken"
+                view.step.assignment.watched_at = time.time()
+                self._finish(session, view)
+
     def beat(
         self, participant_id: int, token: str, position_s: float, speed: float
     ) -> float | None:
@@ -299,10 +315,11 @@ class Store:
                 return None
             now = time.time()
             fastest = self.design.max_speed
-            since = min(now - (found.beat_at or found.opened_at), _BEAT_S)
+            # A clock may have been put back in between.
+            since = max(0.0, min(now - (found.beat_at or found.opened_at), _BEAT_S))
             most = min(
                 found.reached_s + since * fastest + _SLACK_S,
-                (now - found.opened_at) * fastest + _SLACK_S,
+                max(0.0, now - found.opened_at) * fastest + _SLACK_S,
             )
             found.beat_at = now
             found.speed = max(found.speed, speed)
@@ -324,16 +341,21 @@ class Store:
             pool_player = session.get_one(PoolPlayer, found.subject_id)
             enough = self.design.min_watched * pool_player.duration_s
             now = time.time()
+            since = max(0.0, now - (found.opened_at or now))
             if found.reached_s >= enough:
                 found.watched_by = "player"
-            elif not found.reached_s and now - (found.opened_at or now) >= enough:
+                # Reports may say less: what was watched in that time needed this speed.
+                found.speed = max(found.speed, round(found.reached_s / max(since, 1.0), 2))
+            elif not found.reached_s and since >= enough:
                 found.watched_by = "clock"
             else:
-                done = found.reached_s or now - (found.opened_at or now)
+                done = found.reached_s or since
                 raise Refused(
                     f"Please watch the whole video first: about {max(1, round(enough - done))} "
                     "seconds are left."
                 )
+            if found.served_at is None:
+                raise Refused("The video was not loaded yet. Please load this page again.")
             found.watched_at = now
 
     def recognise(self, participant_id: int, key: str, recognised: bool) -> None:
@@ -400,7 +422,7 @@ class Store:
         session.execute(
             select(Participant.id).where(Participant.id == participant_id).with_for_update()
         )
-        view = self._view(session, participant_id)
+        view = view_of(session, participant_id)
         if view is None:
             raise Refused("This invitation is not valid any more.")
         if view.step.key != key:
@@ -421,33 +443,6 @@ class Store:
         if all(assignment.done for assignment in view.assignments):
             view.participant.state = "finished"
             view.participant.finished_at = time.time()
-
-    def _view(self, session: Session, participant_id: int) -> View | None:
-        person = session.get(Participant, participant_id)
-        if person is None:
-            return None
-        if person.state in ("invited", "consented", "declined"):
-            kinds: dict[str, Kind] = {"invited": "consent", "consented": "experience"}
-            return View(person, [], Step(kinds.get(person.state, "declined")))
-        assignments = list(
-            session.scalars(
-                select(Assignment)
-                .where(Assignment.participant_id == participant_id)
-                .order_by(Assignment.session, Assignment.position)
-            )
-        )
-        now = next((a for a in assignments if not a.done), None)
-        if now is None:
-            return View(person, assignments, Step("finished"))
-        begun = session.get(Form, (participant_id, f"begin-{now.session}"))
-        if begun is None:
-            return View(person, assignments, Step("begin", now.session))
-        kind: Kind = "rate"
-        if now.watched_at is None:
-            kind = "watch"
-        elif now.recognised is None:
-            kind = "recognise"
-        return View(person, assignments, Step(kind, now.session, now), begun.at)
 
 
 def _hash(token: str) -> str:

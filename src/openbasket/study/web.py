@@ -70,7 +70,12 @@ def web_app(
         title="openbasket study", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    app.add_middleware(Guard, https=https)
+
+    def fault() -> Response:
+        told = "It was noted. Please try again."
+        return page("message.html", 500, title="A fault of ours", text=told)
+
+    app.add_middleware(Guard, fault=fault, https=https)
 
     @app.get("/healthz")
     def healthz() -> JSONResponse:
@@ -97,12 +102,5 @@ def web_app(
         logger.error("database", exc_info=error)
         told = "Your answer may not have been stored. Please go back to the study and see."
         return page("message.html", 503, title=TITLES[503], text=told)
-
-    @app.exception_handler(Exception)
-    async def unforeseen(_: Request, error: Exception) -> Response:
-        logger.error("fault", exc_info=error)
-        return page(
-            "message.html", 500, title="A fault of ours", text="It was noted. Please try again."
-        )
 
     return app

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from openbasket.errors import ConfigError, WorkspaceError
+from openbasket.study.checking import refuse_names
 from openbasket.study.design import Player, StudyDesign, describe_fault, draw_players
 from openbasket.workspace import Workspace, write_text
 
@@ -36,7 +37,7 @@ def create(file: Path, root: Path, settings: Mapping[str, Any]) -> list[Player]:
     Raises:
         ConfigError: settings that are not allowed, all of them in one message.
         WorkspaceError: the file is there already, or there is no such dataset.
-        BadInputError: all that the dataset lacks.
+        BadInputError: all that the dataset lacks, or all texts that name the league or a player.
     """
     if file.exists():
         raise WorkspaceError(f"'{file}' is there already; give another name with --out")
@@ -49,6 +50,7 @@ def create(file: Path, root: Path, settings: Mapping[str, Any]) -> list[Player]:
         faults = "\n".join(f"  - {describe_fault(dict(e))}" for e in error.errors())
         raise ConfigError(f"this study cannot be:\n{faults}") from None
     players = draw_players(design, root)
+    refuse_names(design, root, [player.subject_id for player in players], file)
     write_text(file, _toml(design))
     return players
 
