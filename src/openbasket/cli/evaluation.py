@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,7 +95,8 @@ def evaluate(
     content = evaluation.to_json() | ({} if people is None else {"study": people})
     found = tables.paper_tables(evaluation)
     if people is not None:
-        found.append(tables.study_table(people))
+        labels = _hashes(data, people["labels"], evaluation.levels)
+        found.append(tables.study_table(people, evaluation.levels, labels))
     if out is not None:
         write_json(out / "evaluation.json", content)
         for table in found:
@@ -111,6 +113,16 @@ def evaluate(
             say(f"note: {note}")
         if out is not None:
             say(f"{out}: {len(found)} tables as Markdown, LaTeX and CSV, and evaluation.json")
+
+
+def _hashes(data: Path, splits: Iterable[str], levels: int) -> dict[str, str]:
+    from openbasket.dataset.reader import SPLIT_FILES, has_split, labels_hash, read_split
+
+    return {
+        split: labels_hash(read_split(data, split, levels=levels, require_videos=False), levels)
+        for split in splits
+        if split in SPLIT_FILES and has_split(data, split)
+    }
 
 
 def leaderboard(

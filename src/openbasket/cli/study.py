@@ -194,16 +194,20 @@ def results(
     _quiet: Quiet = False,
 ) -> None:
     """Write Figure 5, the table with intervals, and the rows for 'evaluate --beside'."""
-    from openbasket.study.opening import open_store
-    from openbasket.study.results import summarise, write_results
+    from openbasket.study.opening import dataset_of, open_store
+    from openbasket.study.results import summarise
+    from openbasket.study.results_files import notes, tables, write_results
 
     store = open_store(file, database)
-    found = summarise(store, predictions or (), resamples=resamples)
+    root = dataset_of(file, store.design)
+    found = summarise(store, predictions or (), root=root, resamples=resamples)
     paths = write_results(found, out)
     if as_json:
         print_json(found.to_json())
         return
-    print_table(*found.table())
-    say(found.agreement_line())
+    for table in tables(found):
+        print_table(*table)
+    for note in notes(found):
+        say(note)
     for path in paths:
         say(str(path))

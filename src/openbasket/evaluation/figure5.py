@@ -38,8 +38,10 @@ def draw(results: StudyResults, out: Path) -> list[Path]:
             f"{value:.1f}",
             (place + 0.04, value),
             textcoords="offset points",
-            xytext=(3, 3),
+            xytext=(4, 4),
             fontsize=10,
+            zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
         )
     for number, line in enumerate(results.models):
         axes.axhline(
@@ -51,10 +53,23 @@ def draw(results: StudyResults, out: Path) -> list[Path]:
         )
     chance = 100 * results.chance
     axes.axhline(chance, color="#777777", linestyle=":", label=f"chance ({chance:.1f})")
+    if results.commonest is not None:
+        commonest = 100 * results.commonest
+        axes.axhline(
+            commonest,
+            color="#777777",
+            linestyle="-.",
+            linewidth=1.1,
+            label=f"always the commonest level ({commonest:.1f})",
+        )
     axes.set_xticks(range(len(groups)), [f"{line.name}\n(n = {line.raters})" for line in groups])
-    axes.set_xlim(-0.6, max(1, len(groups) - 1) + 0.6)
+    edge = 0.6 if len(groups) > 1 else 1.1
+    axes.set_xlim(-edge, len(groups) - 1 + edge)
     axes.set_ylim(0, 100)
-    axes.set_ylabel("accuracy (%), mean; least to most")
+    axes.set_ylabel("accuracy (%)")
+    axes.set_title(
+        "bars: mean of participants; whiskers: lowest to highest", fontsize=8, color="#555555"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
     paths = []

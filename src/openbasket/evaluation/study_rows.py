@@ -34,6 +34,7 @@ class _Rows(BaseModel):
     model_config = ConfigDict(extra="forbid")
     levels: Literal[3, 5]
     skills: list[str]
+    labels: dict[str, str] = {}
     rows: list[_Row]
 
 
@@ -46,7 +47,7 @@ class StudyLine(BaseModel):
     ``least`` and ``most`` are the lowest and highest accuracy of a participant; ``None`` of a model.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
     name: str
     kind: Kind
     raters: Count
@@ -68,12 +69,18 @@ class StudyLine(BaseModel):
 
 
 class StudyResults(BaseModel):
-    """What ``results.json`` of a human study says; participants are left out."""
+    """What ``results.json`` of a human study says; participants are left out.
+
+    ``commonest`` is the accuracy of who always says a skill's commonest level; ``labels`` the hash of the
+    labels that answers were compared with, by split.
+    """
 
     model_config = ConfigDict(extra="ignore")
     levels: Literal[3, 5]
     skills: list[str]
     chance: Share
+    commonest: Share | None = None
+    labels: dict[str, str] = {}
     people: list[StudyLine] = Field(min_length=1)
     models: list[StudyLine]
     excluded: dict[str, int]
@@ -83,6 +90,7 @@ class StudyResults(BaseModel):
         return {
             "levels": self.levels,
             "skills": self.skills,
+            "labels": self.labels,
             "rows": [
                 {
                     "run": line.name, "kind": line.kind, "subjects": line.players,

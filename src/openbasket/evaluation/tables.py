@@ -253,8 +253,16 @@ def confusion_tables(evaluation: Evaluation, run: str, split: str = "test") -> l
     return found
 
 
-def study_table(study: Mapping[str, Any]) -> Table:
-    """Accuracy of people, and of the models that rated the same players, in a human study."""
+def study_table(
+    study: Mapping[str, Any], levels: int | None = None, labels: Mapping[str, str] | None = None
+) -> Table:
+    """Accuracy of people, and of the models that rated the same players, in a human study.
+
+    Args:
+        study: rows of people.
+        levels: of the evaluation beside which they are shown; the footer tells where it is another task.
+        labels: split -> hash of the evaluation's labels.
+    """
     rows: list[list[Cell]] = []
     for row in study["rows"]:
         ratings = row["ratings"]
@@ -264,7 +272,30 @@ def study_table(study: Mapping[str, Any]) -> Table:
         rows.append([row["run"], row["kind"], str(row["subjects"]), score, *told])
     names = [BY_KEY[key].name for key in study["skills"]]
     title = f"Accuracy in the human study in percent, {study['levels']} levels"
-    return Table(title, ["", "kind", "players", "accuracy", *names], rows, "study")
+    footer = "" if levels is None else _other_task(study, levels, labels or {})
+    return Table(title, ["", "kind", "players", "accuracy", *names], rows, "study", footer)
+
+
+def _other_task(study: Mapping[str, Any], levels: int, labels: Mapping[str, str]) -> str:
+    """What makes people's numbers and the evaluation's no match; empty where nothing does."""
+    told = []
+    if study["levels"] != levels:
+        told.append(
+            f"The study has {study['levels']} levels and this evaluation {levels}: their accuracies are "
+            f"not comparable (chance is {100 / study['levels']:.1f} and {100 / levels:.1f} percent)."
+        )
+    elif not study["labels"]:
+        told.append(
+            "The study does not state its labels' hash: they may be others than this dataset's."
+        )
+    else:
+        told += [
+            f"The study's labels of split '{split}' are others than this dataset's."
+            for split, stated in study["labels"].items()
+            if labels.get(split) != stated
+        ]
+    told.append("People rated some players of a split in some skills; the other tables are of all.")
+    return " ".join(told)
 
 
 def comparison_table(evaluation: Evaluation) -> Table:

@@ -66,12 +66,16 @@ class Group(_Section):
 
 
 class Pay(_Section):
-    """What a session pays, and what it pays more where its accuracy is above ``threshold``."""
+    """What a session pays, and what it pays more where its accuracy is above ``threshold``.
+
+    With ``bonus_needs_checks``, only where its attention check was passed, too.
+    """
 
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
     base: Annotated[float, Field(ge=0, le=10_000)] = 10.0
     bonus: Annotated[float, Field(ge=0, le=10_000)] = 5.0
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.6
+    bonus_needs_checks: bool = False
 
 
 class StudyDesign(_Section):
@@ -93,6 +97,9 @@ class StudyDesign(_Section):
         max_speed: fastest playback that counts.
         attention_checks: one question a session that says what to answer.
         max_failed_checks: participants with more failed checks are left out of results.
+        min_players: participants who rated fewer players are left out of results; by default a third of those
+            that a participant is shown, rounded up.
+        count_clock: whether ratings count where only time tells that the video was watched (no scripts).
         break_after_min: minutes in a session after which a break is advised.
         groups: the first whose rule holds is a participant's group; the last must hold for all.
     """
@@ -119,6 +126,8 @@ class StudyDesign(_Section):
     max_speed: Annotated[float, Field(ge=1, le=2)] = 2.0
     attention_checks: bool = True
     max_failed_checks: Annotated[int, Field(ge=0)] = 1
+    min_players: Annotated[int, Field(ge=1)] | None = None
+    count_clock: bool = True
     break_after_min: Annotated[int, Field(ge=5, le=600)] = 50
     groups: Annotated[tuple[Group, ...], Field(min_length=1, max_length=10)] = (
         Group(name="expert", watched=10, played=5),
@@ -170,10 +179,24 @@ class StudyDesign(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _enough_can_be_rated(self) -> StudyDesign:
+        if self.min_players is not None and self.min_players > self.needed:
+            raise ValueError(
+                f"min_players = {self.min_players}: a participant rates {self.needed} players; allowed: at "
+                "most as many"
+            )
+        return self
+
     @property
     def needed(self) -> int:
         """Different players that a participant rates."""
         return self.players * self.sessions
+
+    @property
+    def counts_from(self) -> int:
+        """How many players a participant must have rated to count in results."""
+        return -(-self.needed // 3) if self.min_players is None else self.min_players
 
     def fixed(self) -> dict[str, Any]:
         """The settings that may not change once players are drawn."""

@@ -9,13 +9,18 @@ from pathlib import Path
 import polars as pl
 
 from openbasket.study import scoring
+from openbasket.study.design import StudyDesign
 from openbasket.study.store import Store
 from openbasket.workspace import atomic_path, write_text
 
 __all__ = ["TABLES", "csv_text", "participants", "pay_list", "ratings", "write_all"]
 
-#: A spreadsheet takes a cell that begins so for a formula.
-_LEADS = r"^\s*[=+\-@\t\r\n|%]"
+#: A spreadsheet takes a cell that begins so for a formula: white space and marks without width, then one of
+#: these signs, in half or full width.
+_LEADS = (
+    r"^[\s\x{200b}-\x{200f}\x{2060}-\x{2064}\x{feff}\x{00ad}]*"
+    r"[=+\-@|%\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}\x{2212}]|^[\t\r\n]"
+)
 
 
 def ratings(store: Store) -> pl.DataFrame:
@@ -29,7 +34,7 @@ def ratings(store: Store) -> pl.DataFrame:
     rows = []
     for found in scoring.answers(store):
         person = found.participant
-        failed = found.failed_checks() > design.max_failed_checks
+        left_out = _left_out(found, design)
         places = {key: n for n, key in enumerate(json.loads(person.skill_order or "[]"), 1)}
         for a in found.assignments:
             if not a.done:
@@ -37,7 +42,9 @@ def ratings(store: Store) -> pl.DataFrame:
             said = found.ratings.get(a.id, {})
             for skill in design.skills:
                 truth, level = pool[a.subject_id].levels[skill], said.get(skill)
-                reason = a.left_out
+                reason = a.left_out or left_out
+                if reason is None and a.watched_by == "clock" and not design.count_clock:
+                    reason = "watched without scripts"
                 rows.append(
                     {
                         "participant": person.id,
@@ -53,7 +60,7 @@ def ratings(store: Store) -> pl.DataFrame:
                         "recognised": a.recognised,
                         "watched_by": a.watched_by,
                         "speed": a.speed,
-                        "excluded": reason or ("failed attention checks" if failed else None),
+                        "excluded": reason,
                     }
                 )
     return pl.DataFrame(
@@ -65,6 +72,15 @@ def ratings(store: Store) -> pl.DataFrame:
             "watched_by": pl.String, "speed": pl.Float64, "excluded": pl.String,
         },
     )  # fmt: skip
+
+
+def _left_out(found: scoring.Answers, design: StudyDesign) -> str | None:
+    """Why nothing that a participant said counts, or ``None``."""
+    if found.failed_checks() > design.max_failed_checks:
+        return "failed attention checks"
+    if len(found.ratings) < design.counts_from:
+        return "rated too few players"
+    return None
 
 
 def participants(store: Store) -> pl.DataFrame:
@@ -100,7 +116,11 @@ def participants(store: Store) -> pl.DataFrame:
 
 
 def pay_list(store: Store) -> pl.DataFrame:
-    """What each participant with a complete session is owed, under the code that they were shown."""
+    """What each participant with a complete session is owed, under the code that they were shown.
+
+    Base pay is for complete sessions, whatever was said in them: ``rated``, ``recognised``,
+    ``without_scripts`` (players) and ``failed_checks`` show how they were done.
+    """
     pool = store.pool()
     rows = []
     for found in scoring.answers(store):
@@ -118,6 +138,9 @@ def pay_list(store: Store) -> pl.DataFrame:
                     "bonus": owed.bonus,
                     "total": owed.total,
                     "currency": owed.currency,
+                    "rated": len(found.ratings),
+                    "recognised": sum(bool(a.recognised) for a in found.assignments),
+                    "without_scripts": sum(a.watched_by == "clock" for a in found.assignments),
                     "failed_checks": found.failed_checks(),
                 }
             )
@@ -126,7 +149,8 @@ def pay_list(store: Store) -> pl.DataFrame:
         schema={
             "participant": pl.Int64, "label": pl.String, "code": pl.String, "state": pl.String,
             "sessions": pl.Int32, "bonuses": pl.Int32, "base": pl.Float64, "bonus": pl.Float64,
-            "total": pl.Float64, "currency": pl.String, "failed_checks": pl.Int32,
+            "total": pl.Float64, "currency": pl.String, "rated": pl.Int32, "recognised": pl.Int32,
+            "without_scripts": pl.Int32, "failed_checks": pl.Int32,
         },
     )  # fmt: skip
 
@@ -139,11 +163,11 @@ TABLES: dict[str, Callable[[Store], pl.DataFrame]] = {
 
 
 def csv_text(frame: pl.DataFrame) -> str:
-    """A table as CSV; text that a spreadsheet would run gets an apostrophe in front."""
+    """A table as CSV, all text in quotes; what a spreadsheet would run gets an apostrophe in front."""
     text = pl.col(pl.String)
     return frame.with_columns(
         pl.when(text.str.contains(_LEADS)).then("'" + text).otherwise(text).name.keep()
-    ).write_csv()
+    ).write_csv(quote_style="non_numeric")
 
 
 def write_all(store: Store, out: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,24 +10,27 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from openbasket.dataset.reader import dataset_levels, labels_hash, read_split
 from openbasket.errors import BadInputError, NotFoundError, Problem
-from openbasket.evaluation.intervals import cluster_weights
+from openbasket.evaluation.facts import read_facts
+from openbasket.evaluation.intervals import FEW_PERSONS
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.predictions import read_predictions, to_array
-from openbasket.evaluation.study_rows import StudyResults
-from openbasket.skills import BY_KEY, SKILL_KEYS
+from openbasket.skills import SKILL_KEYS
 from openbasket.study import exports
-from openbasket.study.agreement import alpha
+from openbasket.study.panel import Estimate, Panel, means_over_players
 from openbasket.study.store import Store
 from openbasket.wording import counted
-from openbasket.workspace import write_json, write_text
+from openbasket.workspace import run_facts_path
 
-__all__ = ["Line", "Results", "summarise", "write_results"]
+__all__ = ["EVERYBODY", "Line", "Results", "summarise"]
+
+EVERYBODY = "everybody"
 
 
 @dataclass(frozen=True)
 class Line:
-    """Accuracy of a group of people, of all of them, or of a model.
+    """Accuracy of a group of people, of all of them, or of a model. Intervals are 95 %.
 
     Args:
         name: of the group or run; ``everybody``.
@@ -36,11 +39,16 @@ class Line:
         players: how many players they rated.
         ratings: answers that count.
         accuracy: of people, the mean of the participants' accuracies; of a model, the mean over players.
-        low, high: 95 % interval by a bootstrap over participants (of a model, over players); ``None``
-            with fewer than two.
+        low, high: its interval, by a bootstrap over participants and players (of a model, over players);
+            ``None`` with fewer than two participants.
         least, most: lowest and highest accuracy of a participant; of a model ``None``.
         skills: accuracy of each skill.
-        alpha: Krippendorff's alpha (ordinal) of the group; ``None`` where it is not defined.
+        skill_intervals: their intervals.
+        alpha: Krippendorff's alpha (ordinal), the mean over skills; ``None`` where it is not defined.
+        alpha_low, alpha_high: its interval.
+        alphas: alpha of each skill.
+        alpha_intervals: their intervals.
+        groups: of a model, its accuracy on the players that each group rated.
     """
 
     name: str
@@ -54,7 +62,13 @@ class Line:
     least: float | None
     most: float | None
     skills: dict[str, float | None]
+    skill_intervals: dict[str, list[float] | None]
     alpha: float | None = None
+    alpha_low: float | None = None
+    alpha_high: float | None = None
+    alphas: dict[str, float | None] = field(default_factory=dict)
+    alpha_intervals: dict[str, list[float] | None] = field(default_factory=dict)
+    groups: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,200 +79,260 @@ class Results:
         levels: how many there are; guessing scores ``chance``.
         skills: those that were rated.
         chance: one divided by ``levels``.
+        commonest: accuracy of who always says each skill's commonest level of the rated players.
+        commonest_skills: the same of each skill.
         people: groups in the order of the study file reversed (novices first), then ``everybody``.
         models: one line for each run.
-        participants: accuracy of each participant that counts, with group and ratings.
-        excluded: reason -> players' ratings that do not count.
+        participants: accuracy of each participant that counts, with interval, group and ratings.
+        excluded: reason -> ratings that do not count (of recognised players, one of each skill).
+        labels: split -> hash of the dataset's labels; empty where its levels are others than the study's.
+        by_clock: ratings that count though only the time since the page was shown tells that they watched.
+        notes: what a reader must know.
     """
 
     levels: int
     skills: tuple[str, ...]
     chance: float
+    commonest: float
+    commonest_skills: dict[str, float]
     people: list[Line]
     models: list[Line]
     participants: list[dict[str, Any]]
     excluded: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    by_clock: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The results as plain data."""
         return asdict(self)
 
-    def table(self) -> tuple[str, list[str], list[list[str]]]:
-        """Title, columns and rows for people, in percent."""
-        title = f"accuracy in percent, {self.levels} levels (chance {100 * self.chance:.1f})"
-        columns = ["", "raters", "ratings", "accuracy [95 %]", "least to most", "alpha"]
-        columns += [BY_KEY[key].name for key in self.skills]
-        rows = [
-            [
-                line.name,
-                str(line.raters),
-                str(line.ratings),
-                _interval(line),
-                ""
-                if line.least is None or line.most is None
-                else f"{100 * line.least:.1f} to {100 * line.most:.1f}",
-                "" if line.alpha is None else f"{line.alpha:.2f}",
-                *(_percent(line.skills[key]) for key in self.skills),
-            ]
-            for line in (*self.people, *self.models)
-        ]
-        return title, columns, rows
 
-    def agreement_line(self) -> str:
-        """What was left out, and what agreement is measured by, in a sentence."""
-        left = ", ".join(f"{n} ({reason})" for reason, n in self.excluded.items())
-        told = f"Left out: {left}." if left else "Nothing was left out."
-        return f"{told} alpha: Krippendorff's, for ordinal levels, over players and skills."
+@dataclass(frozen=True)
+class _Run:
+    name: str
+    path: Path
+    frame: pl.DataFrame
+    levels: int
 
 
 def summarise(
     store: Store,
     predictions: Sequence[Path] = (),
     *,
+    root: Path | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Results:
     """Score people, and models on exactly the players that they rated.
 
-    Players who were recognised, and participants with too many failed attention checks, do not count.
+    Players who were recognised do not count, nor do participants with too many failed attention checks or
+    too few rated players.
 
     Args:
         store: of the study.
         predictions: parquet files of runs with as many levels as the study.
+        root: the dataset, to compare the labels that predictions were made for; not compared by default.
         resamples: of the bootstrap.
         seed: of the bootstrap.
 
     Raises:
         NotFoundError: there is no rating that counts.
-        BadInputError: predictions of another number of levels, or not of all rated players.
+        BadInputError: predictions of another number of levels, for other labels, or not of all rated players.
     """
-    frame = exports.ratings(store)
     design = store.design
-    reasons = frame.filter(pl.col("excluded").is_not_null()).group_by("excluded").len()
-    valid = frame.filter(pl.col("excluded").is_null(), pl.col("level").is_not_null())
-    if valid.is_empty():
-        raise NotFoundError(
-            "there are no ratings that count yet; participants are invited with 'openbasket study invite'"
-        )
-    groups = [group.name for group in reversed(design.groups)]
-    people = [
-        _people(name, part, store, resamples, seed)
-        for name, part in (
-            *((name, valid.filter(pl.col("group") == name)) for name in groups),
-            ("everybody", valid),
-        )
-        if not part.is_empty()
-    ]
-    rated = sorted(set(valid["subject_id"]))
-    models = [line for path in predictions for line in _models(path, rated, store, resamples, seed)]
-    each = (
-        valid.group_by("participant", "group")
-        .agg(ratings=pl.len(), accuracy=pl.col("right").mean())
-        .sort("participant")
+    runs = [run for path in predictions for run in _runs(path)]
+    labels = _labels(root, store)
+    notes = _same_labels(runs, design.split, labels)
+    frame = exports.ratings(store)
+    reasons: dict[str, int] = dict(
+        sorted(frame.filter(pl.col("excluded").is_not_null()).group_by("excluded").len().rows())
     )
+    valid = frame.filter(pl.col("excluded").is_null(), pl.col("level").is_not_null())
+    _refuse_others(runs, design.levels, set(valid["subject_id"]))
+    if valid.is_empty():
+        raise NotFoundError(_why_none(reasons))
+    parts = {
+        group.name: part
+        for group in reversed(design.groups)
+        if not (part := valid.filter(pl.col("group") == group.name)).is_empty()
+    }
+    panels = {
+        name: Panel(part, design.skills, design.levels, resamples, seed)
+        for name, part in (*parts.items(), (EVERYBODY, valid))
+    }
+    whole = panels[EVERYBODY]
+    truth = _truth(whole.players, store)
+    shares = [float(np.bincount(column.astype(int)).max() / len(column)) for column in truth.T]
+    if len(whole.participants) < FEW_PERSONS:
+        notes.append(
+            f"There are {counted(len(whole.participants), 'participant')} that count: intervals, and a "
+            f"range from least to most, say little of fewer than {FEW_PERSONS}."
+        )
+    clock = valid.filter(pl.col("watched_by") == "clock").height
+    if clock:
+        notes.append(
+            f"{clock} of {counted(valid.height, 'rating')} that count are by browsers without scripts, where "
+            "only the time since the page was shown tells that the video was watched (count_clock = false "
+            "leaves them out)."
+        )
     return Results(
         design.levels,
         design.skills,
         1 / design.levels,
-        people,
-        models,
-        each.to_dicts(),
-        dict(sorted(reasons.rows())),
+        float(np.mean(shares)),
+        dict(zip(design.skills, shares, strict=True)),
+        [_people(name, panel) for name, panel in panels.items()],
+        [_model(run, store, panels, truth, resamples, seed) for run in runs],
+        _participants(whole, valid, resamples, seed),
+        reasons,
+        labels,
+        clock,
+        notes,
     )
 
 
-def _people(name: str, frame: pl.DataFrame, store: Store, resamples: int, seed: int) -> Line:
-    each = frame.group_by("participant").agg(pl.col("right").mean()).sort("participant")
-    accuracies = each["right"].to_numpy()
-    low, high = _bootstrap(
-        accuracies, each["participant"].cast(pl.String).to_list(), resamples, seed
+def _why_none(reasons: dict[str, int]) -> str:
+    if not reasons:
+        return "there are no ratings that count yet; participants are invited with 'openbasket study invite'"
+    told = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
+    return (
+        f"there are {counted(sum(reasons.values()), 'rating')}, and none that counts: {told}. What counts is "
+        "set in the study file by max_failed_checks, min_players and count_clock"
     )
-    of_skill: Mapping[str, float] = dict(
-        frame.group_by("skill", "participant").agg(pl.col("right").mean())
-        .group_by("skill").agg(pl.col("right").mean()).rows()
-    )  # fmt: skip
-    wide = frame.pivot("participant", index=["subject_id", "skill"], values="level")
-    matrix = wide.drop("subject_id", "skill").cast(pl.Float64).to_numpy().T
+
+
+def _people(name: str, panel: Panel) -> Line:
+    whole, agreement = panel.accuracy(), panel.agreement()
+    of_skill = {key: panel.accuracy(key) for key in panel.skills}
+    each = panel.accuracies()
+    assert whole.value is not None
     return Line(
-        name, "people", len(accuracies), frame["subject_id"].n_unique(), frame.height,
-        float(accuracies.mean()), low, high, float(accuracies.min()), float(accuracies.max()),
-        {key: of_skill.get(key) for key in store.design.skills},
-        alpha(matrix.astype(float), store.design.levels),
+        name, "people", len(panel.participants), len(panel.players),
+        int((~np.isnan(panel.level)).sum()), whole.value, whole.low, whole.high,
+        float(each.min()), float(each.max()), _values(of_skill), _intervals(of_skill),
+        agreement.mean.value, agreement.mean.low, agreement.mean.high,
+        _values(agreement.skills), _intervals(agreement.skills),
     )  # fmt: skip
 
 
-def _models(path: Path, rated: list[str], store: Store, resamples: int, seed: int) -> list[Line]:
-    design, pool = store.design, store.pool()
-    columns = [SKILL_KEYS.index(key) for key in design.skills]
-    truth = np.full((len(rated), len(SKILL_KEYS)), np.nan)
-    for row, subject in enumerate(rated):
-        truth[row, columns] = [pool[subject].levels[key] for key in design.skills]
-    lines = []
-    for (run,), part in read_predictions(path).partition_by("run", as_dict=True).items():
-        answered = part.filter(pl.col("p0").is_not_null())
-        given = 3 if answered["p3"].null_count() == answered.height else 5
-        problems = []
-        if given != design.levels:
-            problems.append(
-                Problem(str(path), None, "p0 ... p4", f"{given} levels in run '{run}'",
-                        f"{design.levels}, as the study has")
-            )  # fmt: skip
-        absent = sorted(set(rated) - set(part["subject_id"]))
-        if absent:
-            problems.append(
-                Problem(str(path), None, "subject_id",
-                        f"run '{run}' has no prediction for {counted(len(absent), 'rated player')}: "
-                        + ", ".join(absent[:5]), "all players that were rated")
-            )  # fmt: skip
-        if problems:
-            raise BadInputError(
-                problems, "Predict the study's split with a model of the study's levels."
-            )
-        cells = accuracy_cells(to_array(part, rated, design.levels), truth)[:, columns]
-        each = cells.mean(axis=1)
-        low, high = _bootstrap(each, rated, resamples, seed)
-        lines.append(
-            Line(
-                str(run), "model", 1, len(rated), int(cells.size), float(each.mean()), low, high,
-                None, None, dict(zip(design.skills, cells.mean(axis=0).tolist(), strict=True)),
-            )
-        )  # fmt: skip
-    return lines
-
-
-def _bootstrap(
-    values: np.ndarray, names: Sequence[str], resamples: int, seed: int
-) -> tuple[float | None, float | None]:
-    weights = cluster_weights(names, resamples, seed)
-    if weights is None:
-        return None, None
-    means = weights @ values / weights.sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def write_results(results: Results, out: Path) -> list[Path]:
-    """Write ``figure5.png`` and ``.svg``, ``results.md``, ``results.json`` and ``study_rows.json``."""
-    from openbasket.evaluation.figure5 import draw
-    from openbasket.evaluation.tables import markdown
-
-    plain = StudyResults.model_validate(results.to_json())
+def _participants(
+    panel: Panel, valid: pl.DataFrame, resamples: int, seed: int
+) -> list[dict[str, Any]]:
+    about = dict(
+        valid.group_by("participant").agg(group=pl.col("group").first(), ratings=pl.len())
+        .select("participant", pl.struct("group", "ratings")).rows()
+    )  # fmt: skip
     return [
-        *draw(plain, out),
-        write_text(
-            out / "results.md", markdown([results.table()]) + results.agreement_line() + "\n"
-        ),
-        write_json(out / "results.json", results.to_json()),
-        write_json(out / "study_rows.json", plain.rows()),
+        {
+            "participant": number,
+            **about[number],
+            "accuracy": found.value,
+            "low": found.low,
+            "high": found.high,
+        }
+        for number, found in zip(panel.participants, panel.of_each(resamples, seed), strict=True)
     ]
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
+def _values(of: dict[str, Estimate]) -> dict[str, float | None]:
+    return {key: one.value for key, one in of.items()}
 
 
-def _interval(line: Line) -> str:
-    text = _percent(line.accuracy)
-    if line.low is not None and line.high is not None:
-        text += f" [{100 * line.low:.1f}, {100 * line.high:.1f}]"
-    return text
+def _intervals(of: dict[str, Estimate]) -> dict[str, list[float] | None]:
+    return {
+        key: None if one.low is None or one.high is None else [one.low, one.high]
+        for key, one in of.items()
+    }
+
+
+def _truth(players: Sequence[str], store: Store) -> np.ndarray:
+    pool = store.pool()
+    return np.array([[pool[p].levels[key] for key in store.design.skills] for p in players])
+
+
+def _runs(path: Path) -> Iterable[_Run]:
+    for (name,), part in read_predictions(path).partition_by("run", as_dict=True).items():
+        answered = part.filter(pl.col("p0").is_not_null())
+        given = 3 if answered["p3"].null_count() == answered.height else 5
+        yield _Run(str(name), path, part, given)
+
+
+def _refuse_others(runs: Sequence[_Run], levels: int, rated: set[str]) -> None:
+    """Refuse runs of other levels, and those that lack a rated player."""
+    problems = []
+    for run in runs:
+        if run.levels != levels:
+            problems.append(
+                Problem(str(run.path), None, "p0 ... p4", f"{run.levels} levels in run '{run.name}'",
+                        f"{levels}, as the study has")
+            )  # fmt: skip
+        absent = sorted(rated - set(run.frame["subject_id"]))
+        if absent:
+            problems.append(
+                Problem(str(run.path), None, "subject_id",
+                        f"run '{run.name}' has no prediction for {counted(len(absent), 'rated player')}: "
+                        + ", ".join(absent[:5]), "all players that were rated")
+            )  # fmt: skip
+    if problems:
+        raise BadInputError(
+            problems, "Predict the study's split with a model of the study's levels."
+        )
+
+
+def _labels(root: Path | None, store: Store) -> dict[str, str]:
+    """Split -> hash of the dataset's labels, where they have the study's levels."""
+    split, levels = store.design.split, store.design.levels
+    if root is None or dataset_levels(root) != levels:
+        return {}
+    return {
+        split: labels_hash(read_split(root, split, levels=levels, require_videos=False), levels)
+    }
+
+
+def _same_labels(runs: Sequence[_Run], split: str, labels: dict[str, str]) -> list[str]:
+    """Refuse runs for other labels than the study's; say of which this cannot be told."""
+    notes, problems = [], []
+    for run in runs:
+        facts = read_facts(run.path, [run.name]).get(run.name)
+        stated = facts.labels.get(split) if facts else None
+        if stated is None:
+            notes.append(
+                f"The predictions of '{run.name}' do not state which labels of split '{split}' they are for."
+            )
+        elif not labels:
+            notes.append(
+                f"Whether '{run.name}' is for the study's labels cannot be told: the dataset's have another "
+                "number of levels."
+            )
+        elif stated != labels[split]:
+            problems.append(
+                Problem(str(run_facts_path(run.path)), None, "labels",
+                        f"run '{run.name}' is for other labels of split '{split}'", "the dataset's")
+            )  # fmt: skip
+    if problems:
+        raise BadInputError(problems, "Predict with the dataset of the study.")
+    return notes
+
+
+def _model(
+    run: _Run, store: Store, panels: dict[str, Panel], truth: np.ndarray, resamples: int, seed: int
+) -> Line:
+    design, rated = store.design, panels[EVERYBODY].players
+    columns = [SKILL_KEYS.index(key) for key in design.skills]
+    wide = np.full((len(rated), len(SKILL_KEYS)), np.nan)
+    wide[:, columns] = truth
+    cells = accuracy_cells(to_array(run.frame, rated, design.levels), wide)[:, columns]
+    [whole] = means_over_players(cells.mean(axis=1, keepdims=True), resamples, seed)
+    of_skill = dict(zip(design.skills, means_over_players(cells, resamples, seed), strict=True))
+    assert whole.value is not None
+    row_of = {player: row for row, player in enumerate(rated)}
+    of_group = {
+        name: float(cells[[row_of[player] for player in panel.players]].mean())
+        for name, panel in panels.items()
+        if name != EVERYBODY
+    }
+    return Line(
+        run.name, "model", 1, len(rated), int(cells.size), whole.value, whole.low, whole.high,
+        None, None, _values(of_skill), _intervals(of_skill), groups=of_group,
+    )  # fmt: skip

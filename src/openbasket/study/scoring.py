@@ -30,10 +30,11 @@ class Answers:
 
     def failed_checks(self) -> int:
         """Attention checks that were answered otherwise than asked."""
-        return sum(
-            a.rated_at is not None and a.check_level is not None and a.check_answer != a.check_level
-            for a in self.assignments
-        )
+        return sum(map(_failed, self.assignments))
+
+    def failed_in(self, session: int) -> bool:
+        """Whether the attention check of a session was failed."""
+        return any(a.session == session and _failed(a) for a in self.assignments)
 
     def accuracy(self, pool: Mapping[str, Player], session: int | None = None) -> float | None:
         """Share of right levels, in one session or in all; ``None`` without ratings."""
@@ -94,10 +95,19 @@ def payment(found: Answers, pool: Mapping[str, Player], design: StudyDesign) -> 
     """Base pay for each complete session, a bonus for each whose accuracy is above the threshold."""
     pay: Pay = design.pay
     complete = [s for s in range(design.sessions) if _complete(found.assignments, s)]
-    good = [s for s in complete if (found.accuracy(pool, session=s) or 0.0) > pay.threshold + 1e-9]
+    good = [
+        s
+        for s in complete
+        if (found.accuracy(pool, session=s) or 0.0) > pay.threshold + 1e-9
+        and not (pay.bonus_needs_checks and found.failed_in(s))
+    ]
     return Payment(
         len(complete), len(good), len(complete) * pay.base, len(good) * pay.bonus, pay.currency
     )
+
+
+def _failed(a: Assignment) -> bool:
+    return a.rated_at is not None and a.check_level is not None and a.check_answer != a.check_level
 
 
 def _complete(assignments: Sequence[Assignment], session: int) -> bool:

@@ -23,7 +23,14 @@ _FIXED = (
     "dataset", "league", "season", "split", "levels", "skills", "players", "sessions", "pool",
     "attention_checks", "seed",
 )  # fmt: skip
-_REST = ("min_watched", "max_speed", "max_failed_checks", "break_after_min")
+_REST = (
+    "min_watched",
+    "max_speed",
+    "max_failed_checks",
+    "min_players",
+    "count_clock",
+    "break_after_min",
+)
 
 
 def create(file: Path, root: Path, settings: Mapping[str, Any]) -> list[Player]:
