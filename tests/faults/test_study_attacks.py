@@ -18,6 +18,7 @@ from study_visitors import PASSWORD, Administrator, Visitor, study_of
 from openbasket.study import exports, security
 from openbasket.study.app import create_app
 from openbasket.study.models import Assignment, Form, Participant, Rating
+from openbasket.web.guard import MAX_BODY
 
 UP = ("..", "%2e%2e", "..%2f", "%2e%2e%2f", "..%5c", "%252e%252e%252f", "..%c0%af", "....//", "..;/",
       "%u002e%u002e/", "..%00/", "%2e%2e%5c", ".%2e/", "%2e./", "..%ef%bc%8f")  # fmt: skip
@@ -307,7 +308,7 @@ def test_exports_run_no_formulas(study):
 def test_oversized_bodies_are_refused(study):
     visitor = Visitor(study)
     form = visitor.form()
-    large = "x" * (security.MAX_BODY + 1)
+    large = "x" * (MAX_BODY + 1)
     kind = {"content-type": "application/x-www-form-urlencoded"}
     assert visitor.post("consent", form, agree=large).status_code == 413
 

@@ -15,7 +15,7 @@ from study_studies import LEAGUE, SKILLS, dataset
 from study_visitors import PASSWORD, Administrator, Visitor, study_of
 
 from openbasket.study.models import Form, Participant, Rating
-from openbasket.study.security import JsonLines
+from openbasket.web.guard import JsonLines
 
 
 @pytest.fixture(scope="module")

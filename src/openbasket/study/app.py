@@ -27,7 +27,6 @@ from openbasket.study.design import StudyDesign
 from openbasket.study.security import (
     PARTICIPANT_S,
     FormFault,
-    Guard,
     PostedForm,
     Tokens,
     posted,
@@ -35,7 +34,8 @@ from openbasket.study.security import (
     set_cookie,
 )
 from openbasket.study.store import Refused, Store, View
-from openbasket.workspace import safe_join
+from openbasket.web.guard import Guard
+from openbasket.web.media import video
 
 __all__ = ["Study", "create_app"]
 
@@ -323,16 +323,11 @@ def _participant(app: FastAPI, study: Study) -> None:
         found = view.step.assignment if view else None
         if found is None or found.token != token:
             raise HTTPException(404, "There is no such video.")
-        try:
-            path = safe_join(study.root, study.pool[found.subject_id].video)
-        except WorkspaceError:
-            path = None
-        if path is None or not path.is_file():
+        shown = video(study.root, study.pool[found.subject_id].video)
+        if shown is None:
             logger.error("video missing", extra={"facts": {"subject": found.subject_id}})
             raise HTTPException(404, "This video cannot be shown just now. Please tell us.")
-        return FileResponse(
-            path, media_type="video/mp4", headers={"cache-control": "private, max-age=3600"}
-        )
+        return shown
 
     @app.get("/healthz")
     def healthz() -> JSONResponse:

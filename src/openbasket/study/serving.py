@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-import socket
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from openbasket.errors import ConfigError
 from openbasket.study.app import Study, create_app
 from openbasket.study.opening import dataset_of
-from openbasket.study.security import JsonLines, hash_password
+from openbasket.study.security import hash_password
 from openbasket.study.store import Store
+from openbasket.web.serving import run
 
 __all__ = ["PASSWORD_VARIABLE", "serve", "set_password"]
 
 #: Environment variable with the administration's password.
 PASSWORD_VARIABLE = "OPENBASKET_STUDY_PASSWORD"  # noqa: S105 - a name
-#: Requests that are under way may take so long after a signal to stop, in seconds.
-GRACE_S = 10
 
 
 def set_password(store: Store, given: str | None) -> str | None:
@@ -65,39 +61,7 @@ def serve(
     Raises:
         ConfigError: the address cannot be listened on, or the URL is not one.
     """
-    import uvicorn
-
     if public_url is not None and urlsplit(public_url).scheme not in ("http", "https"):
         raise ConfigError(f"public URL '{public_url}'; allowed: http://... or https://...")
     study = Study(store, dataset_of(file, store.design), public_url)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    for name in ("openbasket.study", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
-    config = uvicorn.Config(
-        create_app(study),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=15,
-        limit_concurrency=1000,
-        h11_max_incomplete_event_size=16_384,
-        proxy_headers=proxy is not None,
-        forwarded_allow_ips=proxy,
-    )
-    try:
-        listening = socket.create_server(
-            (host, port),
-            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-            backlog=512,
-        )
-    except OSError as error:
-        raise ConfigError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
-    with listening:
-        logging.getLogger("openbasket.study").info(
-            "listening", extra={"facts": {"host": host, "port": listening.getsockname()[1]}}
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+    run(create_app(study), host, port, log="openbasket.study", proxy=proxy)
