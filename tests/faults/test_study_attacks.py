@@ -22,12 +22,15 @@ from sqlalchemy import func, select
 from study_studies import dataset, unhurried
 from study_visitors import PASSWORD, Administrator, Visitor, study_of
 
-from openbasket.study import exports, patience, security
+from openbasket.study import exports, security
 from openbasket.study.app import create_app
 from openbasket.study.design import load_design
 from openbasket.study.founding import Founding
 from openbasket.study.models import Assignment, Form, Participant, Rating
 from openbasket.study.serving import set_password
+from openbasket.web import guard as guard_module
+from openbasket.web import patience
+from openbasket.web.guard import MAX_BODY, Guard
 
 TOKEN = re.compile(r'name="form" value="([^"]+)"')
 
@@ -324,7 +327,7 @@ def test_exports_run_no_formulas(study):
 def test_oversized_bodies_are_refused(study):
     visitor = Visitor(study)
     form = visitor.form()
-    large = "x" * (security.MAX_BODY + 1)
+    large = "x" * (MAX_BODY + 1)
     kind = {"content-type": "application/x-www-form-urlencoded"}
     assert visitor.post("consent", form, agree=large).status_code == 413
 
@@ -574,7 +577,7 @@ def guarded(app, messages: list[dict]) -> list[dict]:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "headers": [], "path": "/"}
-    guard = security.Guard(app, fault=lambda: Response("fault", 500))
+    guard = Guard(app, log="openbasket.study", fault=lambda: Response("fault", 500))
     asyncio.run(guard(scope, receive, send))
     return sent
 
@@ -596,7 +599,7 @@ def test_a_form_that_takes_too_long_is_told_so_and_a_slow_app_is_not(monkeypatch
 
     whole = {"type": "http.request", "body": b"", "more_body": False}
     assert guarded(app, [whole])[0]["status"] == 500
-    monkeypatch.setattr(security, "BODY_S", 0.01)
+    monkeypatch.setattr(guard_module, "BODY_S", 0.01)
     assert guarded(app, [])[0]["status"] == 408
 
 

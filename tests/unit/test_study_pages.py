@@ -18,7 +18,7 @@ from study_visitors import PASSWORD, Administrator, Visitor, study_of
 from openbasket.study.app import Study
 from openbasket.study.checking import check
 from openbasket.study.models import Form, Participant, Rating
-from openbasket.study.security import JsonLines
+from openbasket.web.guard import JsonLines
 
 
 @pytest.fixture(scope="module")

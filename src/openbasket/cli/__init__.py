@@ -18,6 +18,7 @@ from openbasket.cli import (
     data,
     demo,
     evaluation,
+    explore,
     fairness,
     scouting,
     simulation,
@@ -91,7 +92,7 @@ def _root(
 
 for module in (
     transcripts, data, simulation, training, weights, evaluation, ceiling, benchmark, ablate,
-    fairness, baselines, scouting, study, demo,
+    fairness, baselines, scouting, explore, study, demo,
 ):  # fmt: skip
     module.register(app)
 

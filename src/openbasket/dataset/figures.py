@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FIGURES",
     "ProfileCard",
+    "countries",
     "draw_all",
     "league_map",
     "profile_cards",
@@ -62,7 +63,7 @@ def _figure(width: float, height: float) -> Figure:
 # -- Figure 2: where the leagues are -------------------------------------------------------------
 
 
-def _countries() -> dict[str, list[np.ndarray[Any, Any]]]:
+def countries() -> dict[str, list[np.ndarray[Any, Any]]]:
     """Outlines of the countries by numeric code: arrays (points, 2) of longitude and latitude."""
     text = files("openbasket.dataset").joinpath("world/countries-110m.json").read_text()
     world = json.loads(text)
@@ -114,7 +115,7 @@ def league_map(players: Mapping[str, int]) -> Figure:
     most = max(here.values(), default=1)
     norm = LogNorm(max(1, min(here.values(), default=1) / 2), max(most, 2))
     colour = colormaps["YlOrRd"]
-    for code, rings in _countries().items():
+    for code, rings in countries().items():
         if code == "010":  # Antarctica
             continue
         face = colour(norm(here[code])) if here.get(code) else PALE

@@ -17,6 +17,7 @@ __all__ = [
     "Cell",
     "Table",
     "csv_table",
+    "defused",
     "latex",
     "latex_text",
     "markdown",
@@ -184,11 +185,11 @@ def csv_table(table: Table) -> str:
         header += [name, *(f"{name} {what}" for what in _PARTS)] if numbers else [name]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_defused(name) for name in header])
+    writer.writerow([defused(name) for name in header])
     for row in table.rows:
         cells: list[str] = []
         for cell, numbers in zip(row, scored, strict=True):
-            cells += _numbers(cell) if numbers else [_defused(text(cell))]
+            cells += _numbers(cell) if numbers else [defused(text(cell))]
         writer.writerow(cells)
     return out.getvalue()
 
@@ -203,7 +204,7 @@ def _numbers(cell: Cell) -> list[str]:
     return [*shares, str(cell.labels), str(cell.cells), str(cell.unanswered)]
 
 
-def _defused(given: str) -> str:
+def defused(given: str) -> str:
     """No formula for a spreadsheet."""
     lead = unicodedata.normalize("NFKC", given).lstrip("\ufeff\u200b \t\r\n")[:1]
     number = re.fullmatch(r"-?[\d.]+( \[.*\])?( \(.*\))?|-", given)

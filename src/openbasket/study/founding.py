@@ -24,12 +24,8 @@ from openbasket.study.database import Database
 from openbasket.study.design import Pay, StudyDesign, load_design
 from openbasket.study.door import Door
 from openbasket.study.security import (
-    App,
     FormFault,
     PostedForm,
-    Receive,
-    Scope,
-    Send,
     Tokens,
     posted,
     schema,
@@ -37,6 +33,7 @@ from openbasket.study.security import (
 from openbasket.study.store import Store
 from openbasket.study.web import Pages, web_app
 from openbasket.study.writing import create
+from openbasket.web.guard import App, Receive, Scope, Send
 from openbasket.wording import counted
 
 __all__ = ["Founding"]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-import socket
-import sys
 from urllib.parse import urlsplit
 
 from openbasket.errors import ConfigError
 from openbasket.study.database import Database
-from openbasket.study.security import App, JsonLines, check_password, hash_password
+from openbasket.study.security import check_password, hash_password
+from openbasket.web.guard import App
+from openbasket.web.serving import run
 
 __all__ = ["PASSWORD_VARIABLE", "check_url", "serve", "set_password"]
 
 #: Environment variable with the administration's password.
 PASSWORD_VARIABLE = "OPENBASKET_STUDY_PASSWORD"  # noqa: S105 - a name
-#: Requests that are under way may take so long after a signal to stop, in seconds.
-GRACE_S = 10
 
 
 def set_password(database: Database, given: str | None) -> str | None:
@@ -64,42 +61,4 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    import uvicorn
-
-    from openbasket.study.patience import Impatient
-
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    for name in ("openbasket.study", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
-    config = uvicorn.Config(
-        app,
-        http=Impatient,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=15,
-        limit_concurrency=1000,
-        h11_max_incomplete_event_size=16_384,
-        proxy_headers=proxy is not None,
-        forwarded_allow_ips=proxy,
-    )
-    try:
-        listening = socket.create_server(
-            (host, port),
-            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-            backlog=512,
-        )
-    except OSError as error:
-        raise ConfigError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
-    # Connections inherit it; asyncio sets it on sockets that name their protocol only. Without it the
-    # body of an answer waits 40 ms for the browser to acknowledge the headers.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with listening:
-        logging.getLogger("openbasket.study").info(
-            "listening", extra={"facts": {"host": host, "port": listening.getsockname()[1]}}
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+    run(app, host, port, log="openbasket.study", proxy=proxy)

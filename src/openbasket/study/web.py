@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from openbasket.study.database import Database
-from openbasket.study.security import Guard
+from openbasket.web.guard import Guard
 
 __all__ = ["Pages", "web_app"]
 
@@ -75,7 +75,7 @@ def web_app(
         told = "It was noted. Please try again."
         return page("message.html", 500, title="A fault of ours", text=told)
 
-    app.add_middleware(Guard, fault=fault, https=https)
+    app.add_middleware(Guard, log="openbasket.study", fault=fault, https=https)
 
     @app.get("/healthz")
     def healthz() -> JSONResponse:

@@ -1,0 +1,1 @@
+"""A dataset as web pages: search, players, comparisons, statistics, errors of models."""

@@ -1,0 +1,34 @@
+"""Videos of a dataset, by byte ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi.responses import FileResponse
+
+from openbasket.errors import WorkspaceError
+from openbasket.workspace import safe_join
+
+__all__ = ["video"]
+
+
+def video(root: Path, name: str) -> FileResponse | None:
+    """A video of a dataset, or the part of it that a browser asks for.
+
+    Args:
+        root: the dataset.
+        name: of the file, relative to the root.
+
+    Returns:
+        The response; ``None`` where there is no such file below the root.
+    """
+    try:
+        path = safe_join(root, name)
+        there = path.is_file()
+    except (WorkspaceError, OSError, ValueError):
+        return None
+    if not there:
+        return None
+    return FileResponse(
+        path, media_type="video/mp4", headers={"cache-control": "private, max-age=3600"}
+    )
