@@ -6,13 +6,22 @@ import logging
 import secrets
 import socket
 import sys
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from openbasket.errors import ConfigError
 from openbasket.study.database import Database
-from openbasket.study.security import App, JsonLines, check_password, hash_password
+from openbasket.study.security import (
+    App,
+    JsonLines,
+    Receive,
+    Scope,
+    Send,
+    check_password,
+    hash_password,
+)
 
-__all__ = ["PASSWORD_VARIABLE", "check_url", "serve", "set_password"]
+__all__ = ["PASSWORD_VARIABLE", "check_url", "local_url", "serve", "set_password"]
 
 #: Environment variable with the administration's password.
 PASSWORD_VARIABLE = "OPENBASKET_STUDY_PASSWORD"  # noqa: S105 - a name
@@ -52,7 +61,36 @@ def check_url(public_url: str | None) -> str | None:
     return public_url
 
 
-def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | None = None) -> None:
+def local_url(host: str, port: int) -> str:
+    """How a browser on this machine reaches what listens there; ``0.0.0.0`` and ``::`` are no addresses."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _warning(app: App) -> App:
+    """Tell once where a proxy is in front that is not believed: all people then have its address."""
+    told = False
+
+    async def passed(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal told
+        if not told and any(name == b"x-forwarded-for" for name, _ in scope.get("headers", ())):
+            told = True
+            logging.getLogger("openbasket.study").warning(
+                "a proxy is in front: name its address with --proxy"
+            )
+        await app(scope, receive, send)
+
+    return passed
+
+
+def serve(
+    app: App,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    proxy: str | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve a study until SIGTERM or SIGINT; requests under way are answered first.
 
     Args:
@@ -60,6 +98,7 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
         host: address to listen on.
         port: port to listen on; 0 for any that is free.
         proxy: addresses whose ``X-Forwarded-*`` headers are believed, with commas between them.
+        ready: called with the server's own address (a URL) once it is listened on.
 
     Raises:
         ConfigError: the address cannot be listened on.
@@ -75,7 +114,7 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)
     config = uvicorn.Config(
-        app,
+        app if proxy is not None else _warning(app),
         http=Impatient,
         log_config=None,
         access_log=False,
@@ -94,12 +133,17 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
             backlog=512,
         )
     except OSError as error:
-        raise ConfigError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+        raise ConfigError(
+            f"{host}:{port} cannot be listened on: {error.strerror}. Give another with --port"
+        ) from None
     # Connections inherit it; asyncio sets it on sockets that name their protocol only. Without it the
     # body of an answer waits 40 ms for the browser to acknowledge the headers.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    bound = listening.getsockname()[1]
     with listening:
+        if ready is not None:
+            ready(local_url(host, bound))
         logging.getLogger("openbasket.study").info(
-            "listening", extra={"facts": {"host": host, "port": listening.getsockname()[1]}}
+            "listening", extra={"facts": {"host": host, "port": bound}}
         )
         uvicorn.Server(config).run(sockets=[listening])
