@@ -261,7 +261,8 @@ def test_the_order_of_the_questions_is_the_participant_s(study):
     assert orders[0] != orders[1]
 
 
-def test_a_break_is_advised_after_a_while(tmp_path, root):
+def test_a_break_is_advised_after_a_while(tmp_path, root, monkeypatch):
+    monkeypatch.setattr("openbasket.study.steps._BREAK_S", 7200.0)
     study = study_of(tmp_path, root, players=2, sessions=1)
     visitor = Visitor(study).to("recognise")
     assert "A short break" not in visitor.page()
