@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from openbasket.cli import app
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, WorkspaceError
 from openbasket.study.design import load_design
+from openbasket.study.serving import local_url
 
 MAKE = ("--league", LEAGUE, "--season", SEASON)
 
@@ -78,6 +79,30 @@ def test_videos_that_are_gone_are_all_told_at_the_start(folder):
     with pytest.raises(BadInputError, match="there is no such video"):
         run("invite", file)
     assert not file.with_suffix(".sqlite").exists()
+
+
+def test_links_begin_where_the_study_was_served_last(folder):
+    from openbasket.study.opening import open_store
+
+    file = folder / "study.toml"
+    run("create", folder / "ws", *MAKE, "--out", file)
+    assert "http://127.0.0.1:8000/i/" in run("invite", file)
+    store = open_store(file)
+    store.set_meta("address", "http://127.0.0.1:41234")
+    store.database.close()
+    assert "http://127.0.0.1:41234/i/" in run("invite", file)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:5"),
+        ("0.0.0.0", "http://127.0.0.1:5"),
+        ("::", "http://[::1]:5"),
+    ],
+)
+def test_printed_addresses_can_be_opened(host, url):
+    assert local_url(host, 5) == url
 
 
 def test_bad_words_are_refused(folder):

@@ -8,14 +8,16 @@ import logging
 import re
 import threading
 import time
+from dataclasses import replace
 
 import polars as pl
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import func, select, text
 from study_studies import LEAGUE, SKILLS, dataset
 from study_visitors import PASSWORD, Administrator, Visitor, study_of
 
-from openbasket.study.app import Study
+from openbasket.study.app import Study, create_app
 from openbasket.study.checking import check
 from openbasket.study.models import Form, Participant, Rating
 from openbasket.web.guard import JsonLines
@@ -151,6 +153,36 @@ def test_a_clock_that_is_put_back_ends_no_session(study, monkeypatch):
     assert visitor.client.get("/study").status_code == 200
 
 
+def test_a_break_is_advised_after_work_not_after_a_night(study):
+    visitor = Visitor(study).to("watch")
+    view = study.store.view(visitor.id)
+    now = time.time()
+    found = view.step.assignment
+    old = replace(view, session_began_at=now - 40_000)
+    found.opened_at = now - 120
+    assert old.active_s(now) == pytest.approx(120)
+    busy = [now - 400 * n for n in range(1, 10)]
+    found.opened_at, found.beat_at, found.watched_at, found.rated_at = busy[:4]
+    assert replace(view, session_began_at=now - 2000).active_s(now) == pytest.approx(2000)
+
+
+def test_with_a_public_url_other_hosts_are_refused(study):
+    study.public_url = "https://study.example.org"
+    client = TestClient(create_app(study), base_url="https://study.example.org")
+    assert client.get("/").status_code == 200
+    answer = client.get("/", headers={"host": "evil.example"})
+    assert answer.status_code == 400
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert client.get("/healthz", headers={"host": "127.0.0.1:8000"}).status_code == 200
+
+
+def test_faults_of_the_administration_lead_back_to_it(study):
+    answer = Administrator(study).post("forget", participant=1, again=2)
+    assert answer.status_code == 422
+    assert 'href="/admin"' in answer.text
+    assert "Questions? Ask" not in answer.text
+
+
 def test_a_reload_a_second_tab_and_a_double_click_store_nothing_twice(study):
     visitor = Visitor(study).to("rate")
     first = visitor.page()
@@ -229,7 +261,8 @@ def test_the_order_of_the_questions_is_the_participant_s(study):
     assert orders[0] != orders[1]
 
 
-def test_a_break_is_advised_after_a_while(tmp_path, root):
+def test_a_break_is_advised_after_a_while(tmp_path, root, monkeypatch):
+    monkeypatch.setattr("openbasket.study.steps._BREAK_S", 7200.0)
     study = study_of(tmp_path, root, players=2, sessions=1)
     visitor = Visitor(study).to("recognise")
     assert "A short break" not in visitor.page()

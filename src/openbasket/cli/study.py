@@ -110,6 +110,7 @@ def serve(
     from openbasket.study.app import Study, create_app
     from openbasket.study.founding import Founding
     from openbasket.study.opening import dataset_of, open_store, url_of
+    from openbasket.study.security import Tokens
     from openbasket.study.serving import PASSWORD_VARIABLE, check_url, set_password
     from openbasket.study.serving import serve as run
 
@@ -121,45 +122,61 @@ def serve(
 
         file = make(demo, quiet=quiet)
     assert file is not None
-    address = public_url or f"http://{host}:{port}"
     given = os.environ.get(PASSWORD_VARIABLE)
     app: Any
-    if data is not None and not file.exists():
+    founding = data is not None and not file.exists()
+    if founding:
+        assert data is not None
         app = Founding(url_of(file, database), file, data, public_url)
-        made = set_password(app.database, given)
-        say(f"'{file}' is not there yet; make the study at {address}/admin")
+        memory = app.database
     else:
         store = open_store(file, database)
-        made = set_password(store.database, given)
+        memory = store.database
         app = create_app(Study(store, dataset_of(file, store.design), public_url))
-        say(f"Participants: 'openbasket study invite {file}' or {address}/admin")
-    if made is not None:
-        say(f"Password of the administration (kept nowhere): {made}")
-    if demo is not None:
-        [(_, token)] = store.invite(1, "demo")
-        say(f"Take part: {address}/i/{token}")
-    run(app, host=host, port=port, proxy=proxy)
+    made = set_password(memory, given)
+
+    def ready(local: str) -> None:
+        address = (public_url or local).rstrip("/")
+        memory.set_meta("address", address)  # for 'study invite'
+        if founding:
+            say(f"'{file}' is not there yet; make the study at {address}/admin")
+        else:
+            say(f"Participants: 'openbasket study invite {file}' or {address}/admin")
+        if made is not None:
+            say(f"Password of the administration (kept nowhere): {made}")
+        elif given is None:
+            say(f"The password was set before; {PASSWORD_VARIABLE} sets a new one")
+        if demo is not None and store.meta("state") != "closed":
+            token = Tokens(memory.secret()).derive("demo")[:40]
+            store.invite(1, "demo", [token])
+            say(f"Take part: {address}/i/{token}")
+
+    try:
+        run(app, host=host, port=port, proxy=proxy, ready=ready)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; all answers are stored") from None
 
 
 def invite(
     file: File,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 1,
     note: Annotated[str, typer.Option(help="Note that only you see.")] = "",
-    public_url: Annotated[
-        str, typer.Option(help="How people reach the server.")
-    ] = "http://127.0.0.1:8000",
+    public_url: PublicUrl = None,
     database: Database = None,
     as_json: Json = False,
     _quiet: Quiet = False,
 ) -> None:
-    """Make invitations and print their links, which are kept nowhere."""
+    """Make invitations and print their links, which are kept nowhere.
+
+    The links begin with --public-url, or with the address at which the study was served last.
+    """
     from openbasket.errors import ConfigError
     from openbasket.study.opening import open_store
 
     if len(note) > 100 or not note.isprintable():
         raise ConfigError("the note may have up to 100 printable characters")
     store = open_store(file, database)
-    base = public_url.rstrip("/")
+    base = (public_url or store.meta("address") or "http://127.0.0.1:8000").rstrip("/")
     links = [{"participant": n, "link": f"{base}/i/{t}"} for n, t in store.invite(count, note)]
     if as_json:
         print_json(links)
@@ -178,6 +195,7 @@ def export(
     from openbasket.study.opening import open_store
 
     for path in write_all(open_store(file, database), out):
+        path.chmod(0o600)  # what people said is for the study's team
         say(str(path))
 
 

@@ -120,6 +120,7 @@ def _progress(study: Study) -> dict[str, Any]:
             {
                 "id": person.id,
                 "label": person.label,
+                "code": person.code,
                 "group": person.group or "",
                 "state": person.state,
                 "done": sum(a.done for a in found.assignments),

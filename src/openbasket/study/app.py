@@ -151,8 +151,7 @@ class Study:
             found = step.assignment
             assert found is not None
             shown |= {"player": found.position + 1, "assignment": found}
-            minutes = (time.time() - (view.session_began_at or time.time())) / 60
-            shown["tired"] = minutes > self.design.break_after_min
+            shown["tired"] = view.active_s(time.time()) / 60 > self.design.break_after_min
             if step.kind == "watch":
                 duration = self.pool[found.subject_id].duration_s
                 if found.opened_at is None and not closed:
@@ -181,7 +180,8 @@ def create_app(study: Study) -> FastAPI:
         study.store.database.close()
         logger.info("stopped")
 
-    app = web_app(study.store.database, study.page, life, https=study.https)
+    app = web_app(study.store.database, study.page, life, https=study.https,
+                  public_url=study.public_url)  # fmt: skip
     app.state.study = study
     _participant(app, study)
     admin.register(app, study)
@@ -324,6 +324,9 @@ def _form_faults(app: FastAPI, study: Study) -> None:
     def form_fault(request: Request, error: FormFault) -> Response:
         person = study.person(request)
         view = study.store.view(person) if person is not None else None
-        if view is None or request.url.path.startswith("/admin"):
-            return study.page("message.html", 422, title="That did not work", text=str(error))
+        admin = request.url.path.startswith("/admin")
+        if view is None or admin:
+            return study.page(
+                "message.html", 422, title="That did not work", text=str(error), admin=admin
+            )
         return study.show(view, status=422, told=str(error), values=error.values)

@@ -116,7 +116,8 @@ class Founding:
             self.database.close()
             logger.info("stopped")
 
-        app = web_app(self.database, self.page, life, https=self.https)
+        app = web_app(self.database, self.page, life, https=self.https,
+                      public_url=self.public_url)  # fmt: skip
         self.door.register(app)
         who = Depends(self.door.administrator)
 

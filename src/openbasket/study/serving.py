@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from openbasket.errors import ConfigError
 from openbasket.study.database import Database
 from openbasket.study.security import check_password, hash_password
-from openbasket.web.guard import App
-from openbasket.web.serving import run
+from openbasket.web.guard import App, Receive, Scope, Send
+from openbasket.web.serving import local_url, run
 
-__all__ = ["PASSWORD_VARIABLE", "check_url", "serve", "set_password"]
+__all__ = ["PASSWORD_VARIABLE", "check_url", "local_url", "serve", "set_password"]
 
 #: Environment variable with the administration's password.
 PASSWORD_VARIABLE = "OPENBASKET_STUDY_PASSWORD"  # noqa: S105 - a name
@@ -49,7 +51,30 @@ def check_url(public_url: str | None) -> str | None:
     return public_url
 
 
-def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | None = None) -> None:
+def _warning(app: App) -> App:
+    """Tell once where a proxy is in front that is not believed: all people then have its address."""
+    told = False
+
+    async def passed(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal told
+        if not told and any(name == b"x-forwarded-for" for name, _ in scope.get("headers", ())):
+            told = True
+            logging.getLogger("openbasket.study").warning(
+                "a proxy is in front: name its address with --proxy"
+            )
+        await app(scope, receive, send)
+
+    return passed
+
+
+def serve(
+    app: App,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    proxy: str | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve a study until SIGTERM or SIGINT; requests under way are answered first.
 
     Args:
@@ -57,8 +82,12 @@ def serve(app: App, *, host: str = "127.0.0.1", port: int = 8000, proxy: str | N
         host: address to listen on.
         port: port to listen on; 0 for any that is free.
         proxy: addresses whose ``X-Forwarded-*`` headers are believed, with commas between them.
+        ready: called with the server's own address (a URL) once it is listened on.
 
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    run(app, host, port, log="openbasket.study", proxy=proxy)
+    run(
+        app if proxy is not None else _warning(app),
+        host, port, log="openbasket.study", proxy=proxy, ready=ready,
+    )  # fmt: skip

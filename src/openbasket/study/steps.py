@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from sqlalchemy import select
@@ -12,6 +13,8 @@ from openbasket.study.models import Assignment, Form, Participant
 
 __all__ = ["Refused", "Step", "View", "view_of"]
 
+#: Who does nothing for so long has had a break, in seconds.
+_BREAK_S = 1800.0
 Kind = Literal[
     "consent", "experience", "begin", "watch", "recognise", "rate", "finished", "declined"
 ]
@@ -51,6 +54,19 @@ class View:
     assignments: list[Assignment]
     step: Step
     session_began_at: float | None = None
+
+    def active_s(self, now: float) -> float:
+        """Seconds at work in this session since the last break (nothing happened for half an hour)."""
+        times = [self.session_began_at or now, now]
+        for a in self.assignments:
+            if a.session == self.step.session:
+                times += [t for t in (a.opened_at, a.beat_at, a.watched_at, a.rated_at) if t]
+        times = sorted(t for t in times if t <= now)
+        began = times[0]
+        for before, after in pairwise(times):
+            if after - before > _BREAK_S:
+                began = after
+        return now - began
 
 
 def view_of(session: Session, participant_id: int) -> View | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from openbasket.study.database import Database
 from openbasket.web.guard import Guard
@@ -57,6 +59,7 @@ def web_app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     *,
     https: bool = False,
+    public_url: str | None = None,
 ) -> FastAPI:
     """An application without pages of its own.
 
@@ -65,6 +68,7 @@ def web_app(
         page: makes the pages.
         lifespan: what is done at start and end.
         https: whether people reach it through https.
+        public_url: where it is given, requests for other hosts are refused (but those of this machine).
     """
     app = FastAPI(
         title="openbasket study", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
@@ -75,6 +79,9 @@ def web_app(
         told = "It was noted. Please try again."
         return page("message.html", 500, title="A fault of ours", text=told)
 
+    if public_url is not None:
+        hosts = [urlsplit(public_url).hostname or "", "127.0.0.1", "localhost"]
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.add_middleware(Guard, log="openbasket.study", fault=fault, https=https)
 
     @app.get("/healthz")
@@ -87,9 +94,10 @@ def web_app(
         return JSONResponse({"status": "ok"})
 
     @app.exception_handler(HTTPException)
-    async def told(_: Request, error: HTTPException) -> Response:
+    async def told(request: Request, error: HTTPException) -> Response:
         title = TITLES.get(error.status_code, "That did not work")
-        answer = page("message.html", error.status_code, title=title, text=str(error.detail))
+        answer = page("message.html", error.status_code, title=title, text=str(error.detail),
+                      admin=request.url.path.startswith("/admin"))  # fmt: skip
         answer.headers.update(error.headers or {})
         return answer
 
