@@ -308,8 +308,8 @@ def draw_players(design: StudyDesign, root: Path) -> list[Player]:
 
     Players are taken one at a time; each time one whose levels are, summed over skills, the rarest among
     those taken. Ties go by the seed. Without ``pool``, as many are taken as leave the commonest level of
-    every skill at most 1.25 times an even share (of three levels 41.7 %); where no pool is so even, as many as
-    leave it within a tenth of the best that can be had.
+    every skill at most 1.25 times an even share (of three levels 41.7 %); where no pool is so even, as many
+    as leave it within a tenth of the best.
 
     Args:
         design: the study.
@@ -328,7 +328,7 @@ def draw_players(design: StudyDesign, root: Path) -> list[Player]:
         raise BadInputError(
             [
                 Problem(
-                    where,
+                    "study",
                     None,
                     "league, season",
                     f"{design.league} {design.season}",
