@@ -27,6 +27,7 @@ def dataset(root: Path, players: int = 18, levels: int = 3) -> Path:
 
     workspace = Workspace(root, create=True)
     rng = np.random.default_rng(0)
+    even = np.stack([rng.permutation(np.arange(players) % levels) for _ in range(20)])
     rows, reels = [], {}
     first: Path | None = None
     for number in range(players):
@@ -37,7 +38,7 @@ def dataset(root: Path, players: int = 18, levels: int = 3) -> Path:
         else:
             shutil.copy(first, path)
         relative = path.relative_to(root).as_posix()
-        rows.append([relative, *(int(level) for level in rng.integers(0, levels, 20))])
+        rows.append([relative, *(int(level) for level in even[:, number])])
         reels[relative] = {}
     file = root / "BASKET_Labels" / "BASKET" / "test.csv"
     file.parent.mkdir(parents=True)

@@ -108,7 +108,7 @@ def test_all_that_can_be_set_is_set(admin, tmp_path):
     [
         ({"players": "9", "sessions": "9"}, "81 players of secret-league 18-19"),
         ({"pool": "3"}, "at least 15"),
-        ({"players": "0"}, "greater than or equal to 1"),
+        ({"players": "0"}, "allowed: 1 or more"),
         ({"where": "test/other/18-19"}, "one of the leagues and seasons in the list"),
         ({"levels": "5"}, "labels of 3 levels"),
         ({"levels": "4"}, "fill in every field"),
@@ -117,7 +117,7 @@ def test_all_that_can_be_set_is_set(admin, tmp_path):
         ({"threshold": "inf"}, "fill in every field"),
         ({"extra": "1"}, "fill in every field"),
         ({"skill_steals": None, "skill_rebounds": None, "skill_assists": None,
-          "skill_overall_shooting": None, "skill_efficiency": None}, "at least 1 item"),
+          "skill_overall_shooting": None, "skill_efficiency": None}, "allowed: at least 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told_and_the_form_keeps_what_was_said(admin, tmp_path, changes, told):

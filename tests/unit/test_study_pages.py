@@ -462,3 +462,15 @@ def test_many_participants_at_once_are_all_stored(study):
         thread.join()
     assert not faults
     assert count(study, Rating) == 6 * 20
+
+
+def test_the_overview_tells_given_watched_and_rated_apart(study):
+    Visitor(study).to("recognise")
+    page = Administrator(study).client.get("/admin").text
+    assert "was given to 0 to 1, watched by 0 to 1 and rated by 0 participants" in page
+
+
+def test_the_way_on_says_why_it_is_closed(study):
+    page = Visitor(study).to("watch").page()
+    assert 'aria-describedby="why"' in page
+    assert "opens once you have watched the video" in page

@@ -17,7 +17,7 @@ from study_studies import LEAGUE, SKILLS, dataset, design, made_up_players, stor
 from openbasket.errors import BadInputError, ConfigError, NotFoundError, WorkspaceError
 from openbasket.study import assign
 from openbasket.study.database import Database
-from openbasket.study.design import draw_players, group_of, load_design
+from openbasket.study.design import draw_players, group_of, level_counts, load_design, uneven
 from openbasket.study.models import Assignment, Base, Form, Meta, Participant, Rating
 from openbasket.study.steps import Refused
 from openbasket.study.store import Store
@@ -133,6 +133,41 @@ def test_a_pool_is_spread_over_levels_and_the_same_for_the_same_seed(tmp_path):
     assert draw_players(small, root) == players
     other = design(players=3, sessions=3, pool=9, skills=["steals"], seed=1)
     assert draw_players(other, root) != players
+
+
+def test_by_default_as_many_are_drawn_as_keep_levels_even(tmp_path):
+    """35 Poor, 12 Average and 10 Excellent: not all of the Poor are drawn."""
+    root = dataset(tmp_path, players=57)
+    file = root / "BASKET_Labels" / "BASKET" / "test.csv"
+    rows = [line.split(",") for line in file.read_text().splitlines()]
+    column = rows[0].index("Steals")
+    for number, row in enumerate(rows[1:]):
+        row[column] = str(0 if number < 35 else 1 if number < 47 else 2)
+    file.write_text("\n".join(",".join(row) for row in rows))
+    found = design(players=3, sessions=3, skills=["steals"])
+    players = draw_players(found, root)
+    poor, average, excellent = level_counts(players, found)["steals"]
+    assert (average, excellent) == (12, 10)
+    assert 12 <= poor <= 16
+    assert not uneven(players, found)
+    everybody = design(players=3, sessions=3, skills=["steals"], pool=57)
+    assert uneven(draw_players(everybody, root), everybody) == {"steals": pytest.approx(35 / 57)}
+
+
+def test_faults_of_settings_inside_sections_name_what_is_known_there(tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(
+        'dataset = "ws"\nleague = "x"\nseason = "y"\nplayers = 0\npool = 3\nlevels = 4\n[pay]\nbonuss = 1\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_design(file)
+    text = str(caught.value)
+    assert "Did you mean 'bonus'? Known: currency, base, bonus, threshold" in text
+    assert "'players': got 0; allowed: 1 or more" in text
+    assert "Value error" not in text
+    file.write_text('title = "a"\nlevels = = 3\n')
+    with pytest.raises(ConfigError, match="the line is: 'levels = = 3'"):
+        load_design(file)
 
 
 def test_every_problem_of_a_dataset_is_told_together(tmp_path):

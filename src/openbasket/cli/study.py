@@ -51,11 +51,14 @@ def create(
     pool: Annotated[
         int | None,
         typer.Option(
-            help="Players to draw, evenly over levels; by default all.", show_default=False
+            help="Players to draw, evenly over levels; by default as many as stay even.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
     """Check that a dataset can carry a study, and write the study file."""
+    from openbasket.skills import BY_KEY, level_names
+    from openbasket.study.design import level_counts, load_design, uneven
     from openbasket.study.writing import create as write
 
     settings = {
@@ -68,8 +71,19 @@ def create(
     }
     optional = {"skills": skill, "pool": pool}
     settings |= {name: value for name, value in optional.items() if value is not None}
-    found = len(write(out, data, settings))
-    say(f"{out}: {counted(found, 'player')} can be drawn. Serve it: openbasket study serve {out}")
+    found = write(out, data, settings)
+    design = load_design(out)
+    for key, counts in level_counts(found, design).items():
+        told = ", ".join(f"{n} {name}" for n, name in zip(counts, level_names(levels), strict=True))
+        say(f"{BY_KEY[key].name}: {told}")
+    for key, share in uneven(found, design).items():
+        say(
+            f"warning: {100 * share:.0f} % of the players have one level of {BY_KEY[key].name}: who always "
+            "says it is right that often. Fewer skills, another --pool or another league may be more even"
+        )
+    say(
+        f"{out}: {counted(len(found), 'player')} can be drawn. Serve it: openbasket study serve {out}"
+    )
 
 
 def serve(

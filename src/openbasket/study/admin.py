@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
@@ -105,14 +106,16 @@ def register(app: FastAPI, study: Study) -> None:
 def _progress(study: Study) -> dict[str, Any]:
     """What the overview shows."""
     everybody = scoring.answers(study.store)
-    exposures = dict.fromkeys(study.pool, 0)
+    given, watched, rated = (dict.fromkeys(study.pool, 0) for _ in range(3))
     rows = []
     states = dict.fromkeys(("invited", "consented", "active", "finished", "declined"), 0)
     for found in everybody:
         person = found.participant
         states[person.state] += 1
         for assignment in found.assignments:
-            exposures[assignment.subject_id] += 1
+            given[assignment.subject_id] += 1
+            watched[assignment.subject_id] += assignment.watched_at is not None
+            rated[assignment.subject_id] += assignment.id in found.ratings
         times = [
             t for a in found.assignments for t in (a.beat_at, a.watched_at, a.rated_at) if t
         ] + [t for t in (person.started_at, person.finished_at) if t]
@@ -136,9 +139,15 @@ def _progress(study: Study) -> dict[str, Any]:
         "rows": rows,
         "states": states,
         "ratings": sum(len(r) for found in everybody for r in found.ratings.values()),
-        "least": min(exposures.values(), default=0),
-        "most": max(exposures.values(), default=0),
-        "players": len(exposures),
+        "given": _span(given),
+        "watched": _span(watched),
+        "rated": _span(rated),
+        "players": len(given),
         "closed": study.store.meta("state") == "closed",
         "exports": list(exports.TABLES),
     }
+
+
+def _span(counts: Mapping[str, int]) -> str:
+    least, most = min(counts.values(), default=0), max(counts.values(), default=0)
+    return str(least) if least == most else f"{least} to {most}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,11 +36,16 @@ __all__ = [
     "draw_players",
     "group_of",
     "labelled",
+    "level_counts",
     "load_design",
+    "uneven",
 ]
 
 #: One skill of each coarse category (section 6.2; the paper does not say which).
 DEFAULT_SKILLS = ("overall_shooting", "rebounds", "steals", "assists", "efficiency")
+
+#: A skill's commonest level may have so many times an even share of a pool.
+_EVEN = 1.25
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Paragraph = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -91,7 +97,7 @@ class StudyDesign(_Section):
         skills: what is rated, in the order of the file.
         players: players a session.
         sessions: sets of different players for each participant.
-        pool: players that are drawn at all; by default all that have every label.
+        pool: players that are drawn at all; by default as many as keep levels even (:func:`draw_players`).
         seed: of draws and orders.
         min_watched: share of a video that must have been watched.
         max_speed: fastest playback that counts.
@@ -248,7 +254,9 @@ def load_design(path: Path) -> StudyDesign:
             f"study file '{path}' cannot be read: {error.strerror}. Make one with 'openbasket study create'"
         ) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"study file '{path}' is not TOML: {error}") from None
+        raise ConfigError(
+            f"study file '{path}' is not TOML: {error}{_line_of(path, error)}"
+        ) from None
     try:
         return StudyDesign.model_validate(content)
     except ValidationError as error:
@@ -259,24 +267,52 @@ def load_design(path: Path) -> StudyDesign:
     )
 
 
+def _line_of(path: Path, error: Exception) -> str:
+    """The line at which TOML breaks off, where the error names one."""
+    found = re.search(r"at line (\d+)", str(error))
+    lines = path.read_bytes().decode("utf-8", "replace").splitlines()
+    number = int(found[1]) if found else 0
+    return f"; the line is: {lines[number - 1].strip()[:100]!r}" if 0 < number <= len(lines) else ""
+
+
 def describe_fault(error: dict[str, Any]) -> str:
     """What is wrong with one setting, out of pydantic's error."""
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
         return f"'{place}' is missing"
     if error["type"] == "extra_forbidden":
-        known = list(StudyDesign.model_fields)
+        sections: dict[object, type[BaseModel]] = {"groups": Group, "pay": Pay}
+        nested = len(error["loc"]) > 1
+        known = list((sections[error["loc"][0]] if nested else StudyDesign).model_fields)
         return f"'{place}' is no setting.{suggest(str(error['loc'][-1]), known)} Known: {', '.join(known)}"
-    if not place:
-        return str(error["msg"])
-    return f"'{place}': got {error['input']!r}; {error['msg']}"
+    told = _plain(error)
+    return told if not place else f"'{place}': got {error['input']!r}; {told}"
+
+
+def _plain(error: dict[str, Any]) -> str:
+    """Pydantic's words without what only its users know."""
+    facts = error.get("ctx", {})
+    known = {
+        "greater_than_equal": "allowed: {ge} or more",
+        "less_than_equal": "allowed: {le} or less",
+        "string_too_long": "allowed: at most {max_length} characters",
+        "string_too_short": "allowed: at least {min_length} character",
+        "too_short": "allowed: at least {min_length}",
+        "too_long": "allowed: at most {max_length}",
+    }
+    pattern = known.get(error["type"])
+    if pattern is not None:
+        return pattern.format_map(facts)
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def draw_players(design: StudyDesign, root: Path) -> list[Player]:
     """Draw the pool: players with every label, whose levels are spread as evenly as they can be.
 
     Players are taken one at a time; each time one whose levels are, summed over skills, the rarest among
-    those taken. Ties go by the seed.
+    those taken. Ties go by the seed. Without ``pool``, as many are taken as leave the commonest level of
+    every skill at most 1.25 times an even share (of three levels 41.7 %); where no pool is so even, as many
+    as leave it within a tenth of the best.
 
     Args:
         design: the study.
@@ -296,7 +332,7 @@ def draw_players(design: StudyDesign, root: Path) -> list[Player]:
         raise BadInputError(
             [
                 Problem(
-                    where,
+                    "study",
                     None,
                     "league, season",
                     f"{design.league} {design.season}",
@@ -346,7 +382,22 @@ def draw_players(design: StudyDesign, root: Path) -> list[Player]:
         )
         for s in sorted(whole, key=lambda s: s.subject_id)
     ]
-    return players if design.pool is None else _even(players, design)
+    return _even(players, design)
+
+
+def level_counts(players: Sequence[Player], design: StudyDesign) -> dict[str, list[int]]:
+    """Skill -> how many of the players have each level."""
+    counts = {key: [0] * design.levels for key in design.skills}
+    for player in players:
+        for key, level in player.levels.items():
+            counts[key][level] += 1
+    return counts
+
+
+def uneven(players: Sequence[Player], design: StudyDesign) -> dict[str, float]:
+    """Skill -> share of its commonest level, of the skills where that is over 1.25 of an even share."""
+    shares = {key: max(of) / len(players) for key, of in level_counts(players, design).items()}
+    return {key: share for key, share in shares.items() if share * design.levels > _EVEN + 1e-9}
 
 
 def _even(players: list[Player], design: StudyDesign) -> list[Player]:
@@ -354,6 +405,7 @@ def _even(players: list[Player], design: StudyDesign) -> list[Player]:
     left = list(players)
     rng.shuffle(left)
     taken: list[Player] = []
+    worst: dict[int, float] = {}
     counts = {(key, level): 0 for key in design.skills for level in range(design.levels)}
     for _ in range(design.pool or len(players)):
         best = min(left, key=lambda p: sum(counts[item] for item in p.levels.items()))
@@ -361,6 +413,11 @@ def _even(players: list[Player], design: StudyDesign) -> list[Player]:
         taken.append(best)
         for item in best.levels.items():
             counts[item] += 1
+        worst[len(taken)] = max(counts.values()) * design.levels / len(taken)
+    if design.pool is None:
+        enough = {n: share for n, share in worst.items() if n >= design.needed}
+        bound = max(_EVEN, 1.1 * min(enough.values()))
+        taken = taken[: max(n for n, share in enough.items() if share <= bound + 1e-9)]
     return sorted(taken, key=lambda p: p.subject_id)
 
 

@@ -12,12 +12,13 @@
 
   document.getElementById("player").hidden = false;
   go.disabled = true;
+  document.getElementById("why").hidden = false;
 
   function show() {
     const share = Math.min(100, Math.floor(100 * counted / Number(enough)));
     document.getElementById("watched").value = share;
     document.getElementById("share").textContent = share + " %";
-    if (go.disabled && counted >= Number(enough)) { go.disabled = false; say("You can go on."); }
+    if (go.disabled && counted >= Number(enough)) { go.disabled = false; document.getElementById("why").hidden = true; say("You can go on."); }
   }
 
   async function report() {
