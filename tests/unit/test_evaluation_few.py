@@ -58,8 +58,20 @@ def test_numbers_of_either_sign_have_none_from_few_people():
 
 
 def test_a_guess_of_all_levels_alike_is_sure_of_what_it_scores():
-    low, high = interval(np.full((4, 20), 0.2))
+    low, high = interval(np.full((4, 20), 0.2), levels=5)
     assert (low[0], high[-1]) == pytest.approx((0.2, 0.2))
+
+
+def test_a_tie_of_some_levels_is_not_sure():
+    for cells in (np.full((8, 20), 0.5), one_skill([1 / 3] * 8)):
+        low, high = interval(cells, levels=5)
+        assert high[0] - low[0] > 0.3
+    mixed = np.full((8, 20), 0.2)
+    mixed[:, 1] = 0.5
+    low, high = interval(mixed, levels=5)
+    assert (low[0], high[0]) == pytest.approx((0.2, 0.2))
+    assert high[1] - low[1] > 0.3
+    assert high[-1] - low[-1] > 0.3
 
 
 @pytest.mark.parametrize("people", [2, 5, 40])

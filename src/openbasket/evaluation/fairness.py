@@ -235,11 +235,14 @@ def judge(
         right, off, top = (
             _score(
                 part[rows],
-                interval_of_means(part[rows], clusters, weights, sharing, bounds=bounds),
+                interval_of_means(
+                    part[rows], clusters, weights, sharing, bounds=bounds,
+                    levels=probabilities.shape[-1] if bounds else None,
+                ),
                 missing,
             )
             for part, bounds in zip(cells, ((0.0, 1.0), None, None), strict=True)
-        )
+        )  # fmt: skip
         return Group(kind, value, int(rows.sum()), len(set(clusters)), right, off, top)
 
     whole = scored("", "all", np.ones(len(labels), bool))

@@ -191,6 +191,7 @@ def interval_of_means(
     sharing: Sharing | None = None,
     *,
     bounds: tuple[float, float] | None = (0.0, 1.0),
+    levels: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The 95 % interval of every group's mean: resamples, games and few people all heeded.
 
@@ -200,6 +201,7 @@ def interval_of_means(
         weights: of :func:`cluster_weights` for the same clusters.
         sharing: who shares games with whom; ``None`` where games are not known.
         bounds: of the cells; ``None`` for numbers of either sign, which have no interval from few people.
+        levels: of the dataset, where cells are those of accuracy: a guess of all levels alike is then sure.
 
     Returns:
         Lower and upper ends, each ``(len(GROUPS),)``; NaN where there is none.
@@ -211,9 +213,8 @@ def interval_of_means(
     if sharing is not None:
         factors = sharing.factors(values, known)
     bottom, top = bounds or (-np.inf, np.inf)
-    basis = Basis(
-        persons_of(known, clusters), factors, bottom, top, bounds is not None, all_tied(cells)
-    )
+    sure = None if levels is None else all_tied(cells, levels)
+    basis = Basis(persons_of(known, clusters), factors, bottom, top, bounds is not None, sure)
     return settled(group_means(cells)[0], *bootstrap(cells, weights), basis)
 
 
@@ -223,10 +224,8 @@ def persons_of(known: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
     return np.array([len(np.unique(of_subject[column])) for column in known.T])
 
 
-def all_tied(cells: np.ndarray) -> np.ndarray:
-    """Groups in which every cell is the same share of a point, as where all levels are equally likely."""
-    low, high = np.fmin.reduce(cells), np.fmax.reduce(cells)
-    rest = [list(members) for _, members in GROUPS[cells.shape[1] :]]
-    low = np.append(low, [np.fmin.reduce(low[members]) for members in rest])
-    high = np.append(high, [np.fmax.reduce(high[members]) for members in rest])
-    return np.asarray((high - low < 1e-12) & (low % 1 != 0))
+def all_tied(cells: np.ndarray, levels: int) -> np.ndarray:
+    """Groups whose cells of accuracy are all ``1 / levels``: every level is equally likely."""
+    tied = (np.isnan(cells) | (np.abs(cells - 1 / levels) < 1e-12)).all(axis=0)
+    rest = [tied[list(members)].all() for _, members in GROUPS[cells.shape[1] :]]
+    return np.append(tied, rest)

@@ -202,7 +202,7 @@ def _scores(
                 -1.0 if unit == "coefficient" else 0.0,
                 probabilities.shape[-1] - 1.0 if unit == "levels" else 1.0,
                 metric in cells,
-                all_tied(cells[metric]) if metric in cells else None,
+                all_tied(cells[metric], probabilities.shape[-1]) if metric == "accuracy" else None,
             )
             low, high = settled(value, *ends(_centred(metric, rows[1:], value)), basis)
         numbers = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
