@@ -361,3 +361,15 @@ def test_people_are_shown_beside_models(memory, tmp_path):
     for name in ("other.json", "none.json"):
         with pytest.raises(BadInputError, match=r"study_rows\.json of 'openbasket study results'"):
             read_study_rows(tmp_path / name)
+
+
+def test_people_get_times_in_words_and_machines_in_seconds(memory):
+    frame = exports.participants(memory)
+    rows = exports.csv_text(frame).splitlines()
+    place = rows[0].replace('"', "").split(",").index("started_at")
+    assert re.fullmatch(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"', rows[1].split(",")[place])
+    assert frame["started_at"].dtype == pl.Float64
+    assert frame.filter(pl.col("excluded").is_not_null())["excluded"].to_list() == [
+        "failed attention checks"
+    ]
+    assert frame["code"].str.len_chars().min() == 10

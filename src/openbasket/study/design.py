@@ -251,7 +251,8 @@ def load_design(path: Path) -> StudyDesign:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"study file '{path}' cannot be read: {error.strerror}. Make one with 'openbasket study create'"
+            f"study file '{path}' cannot be read: {error.strerror}. Make one with 'openbasket study create', "
+            "or in the browser: 'openbasket study serve FILE --data DATASET'"
         ) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(
@@ -368,11 +369,12 @@ def draw_players(design: StudyDesign, root: Path) -> list[Player]:
                 None,
                 "pool" if design.pool else "players x sessions",
                 f"{counted(wanted, 'player')} of {design.league} {design.season}",
-                f"at most {len(whole)}, those with a label of every skill of the study",
+                f"at most {len(whole)}, those with a label of every skill of the study: choose fewer "
+                "players, sessions or skills",
             )
         )
     if problems:
-        raise BadInputError(problems, "Mend the study file or the dataset, and start again.")
+        raise BadInputError(problems, "Change the settings of the study, or mend the dataset.")
     players = [
         Player(
             s.subject_id,

@@ -98,6 +98,8 @@ def participants(store: Store) -> pl.DataFrame:
             "recognised": sum(bool(a.recognised) for a in found.assignments),
             "failed_checks": found.failed_checks(),
             "accuracy": found.accuracy(pool),
+            "excluded": _left_out(found, store.design),
+            "code": p.code,
             "started_at": p.started_at,
             "finished_at": p.finished_at,
         }
@@ -110,7 +112,7 @@ def participants(store: Store) -> pl.DataFrame:
             "participant": pl.Int64, "label": pl.String, "state": pl.String, "group": pl.String,
             "years_watched": pl.Float64, "years_played": pl.Float64, "done": pl.Int32,
             "recognised": pl.Int32, "failed_checks": pl.Int32, "accuracy": pl.Float64,
-            "started_at": pl.Float64, "finished_at": pl.Float64,
+            "excluded": pl.String, "code": pl.String, "started_at": pl.Float64, "finished_at": pl.Float64,
         },
     )  # fmt: skip
 
@@ -163,8 +165,16 @@ TABLES: dict[str, Callable[[Store], pl.DataFrame]] = {
 
 
 def csv_text(frame: pl.DataFrame) -> str:
-    """A table as CSV, all text in quotes; what a spreadsheet would run gets an apostrophe in front."""
+    """A table as CSV, all text in quotes; what a spreadsheet would run gets an apostrophe in front.
+
+    Columns ``*_at`` are times in UTC.
+    """
     text = pl.col(pl.String)
+    times = [name for name in frame.columns if name.endswith("_at")]
+    frame = frame.with_columns(
+        pl.from_epoch(pl.col(name), time_unit="s").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias(name)
+        for name in times
+    )
     return frame.with_columns(
         pl.when(text.str.contains(_LEADS)).then("'" + text).otherwise(text).name.keep()
     ).write_csv(quote_style="non_numeric")
