@@ -303,8 +303,8 @@ def main() -> None:
         "--players", type=int, default=4, help="of each participant; 5 ratings each"
     )
     parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--think", type=float, default=4.0, help="mean seconds for each form")
-    parser.add_argument("--watch", type=float, default=15.0, help="seconds of each video")
+    parser.add_argument("--think", type=float, default=12.0, help="mean seconds for each form")
+    parser.add_argument("--watch", type=float, default=40.0, help="seconds of each video")
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server, too")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/study_load.json"))
     options = parser.parse_args()
