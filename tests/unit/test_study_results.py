@@ -305,6 +305,15 @@ def test_a_model_for_other_labels_is_refused(memory, tmp_path):
     assert found.labels == {"test": labels_hash(samples, 3)}
 
 
+def test_runs_of_one_file_may_each_state_facts(memory, tmp_path):
+    file = predictions(tmp_path / "p.parquet", sorted(memory.pool()), right=2, truth=memory.pool())
+    frame = pl.read_parquet(file)
+    both = pl.concat([frame, frame.with_columns(run=pl.lit("other"))])
+    Workspace.write_file("predictions", both, file)
+    write_json(run_facts_path(file), {"tiny3": {"frames": 8}, "other": {"frames": 4}})
+    assert {line.name for line in summarise(memory, [file]).models} == {"tiny3", "other"}
+
+
 def test_few_participants_and_one_group_are_told(tmp_path):
     alone = store(tmp_path, pool=18, players=2, sessions=2)
     take_part(alone, 2, 0)

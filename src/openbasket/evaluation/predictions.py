@@ -12,7 +12,7 @@ from openbasket.errors import BadInputError, Problem
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import Workspace
 
-__all__ = ["read_predictions", "to_array"]
+__all__ = ["levels_of", "read_predictions", "to_array"]
 
 #: Probabilities of a skill may add up to one within this.
 SUM_TOLERANCE = 1e-4
@@ -122,6 +122,11 @@ def _refuse_many(path: Path, subjects: Sequence[str] | None) -> None:
     if rows > most:
         allowed = f"at most {most:,}: {MOST_RUNS} runs of 20 skills of the dataset's subjects"
         raise BadInputError([Problem(str(path), None, None, f"{rows:,} rows", allowed)])
+
+
+def levels_of(frame: pl.DataFrame) -> int:
+    """Levels that predictions are of: 3 where every row leaves ``p3`` empty, else 5."""
+    return 3 if frame["p3"].is_null().all() else 5
 
 
 def to_array(frame: pl.DataFrame, subjects: Sequence[str], levels: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from openbasket.dataset.reader import (
 )
 from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.evaluation.facts import read_facts
-from openbasket.evaluation.predictions import read_predictions, to_array
+from openbasket.evaluation.predictions import levels_of, read_predictions, to_array
 from openbasket.evaluation.results import Facts
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, run_facts_path
@@ -94,9 +94,8 @@ def read_runs(
 
 
 def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) -> None:
-    answered = run.frame.filter(pl.col("p0").is_not_null())
-    given = 3 if answered["p3"].null_count() == answered.height else 5
-    if given != levels and not answered.is_empty():
+    given = levels_of(run.frame)
+    if given != levels and run.frame["p0"].is_not_null().any():
         found, allowed = f"{given} levels in run '{run.name}'", f"{levels}, as the dataset has"
         raise BadInputError([Problem(str(run.path), None, "p0 ... p4", found, allowed)])
     if run.model == BASELINE and run.name not in FROM_FILES:

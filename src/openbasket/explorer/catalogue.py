@@ -14,7 +14,7 @@ import polars as pl
 from openbasket import tables
 from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
 from openbasket.errors import ConfigError, NotFoundError
-from openbasket.evaluation.predictions import read_predictions
+from openbasket.evaluation.predictions import levels_of, read_predictions
 from openbasket.leagues import LEAGUES
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import REEL_FPS, Workspace
@@ -262,7 +262,7 @@ def _predicted(people: pl.DataFrame, levels: int, files: Sequence[Path]) -> pl.D
         if again:
             raise ConfigError(f"'{file}' has run '{min(again)}', which another file has, too")
         seen |= set(frame["run"].unique())
-        stated = 3 if frame["p3"].is_null().all() else 5
+        stated = levels_of(frame)
         if stated != levels:
             raise ConfigError(
                 f"'{file}' predicts {stated} levels; the labels of this dataset have {levels}. "

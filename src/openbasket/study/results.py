@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.evaluation.facts import read_facts
 from openbasket.evaluation.intervals import FEW_PERSONS
 from openbasket.evaluation.metrics import accuracy_cells
-from openbasket.evaluation.predictions import read_predictions, to_array
+from openbasket.evaluation.predictions import levels_of, read_predictions, to_array
 from openbasket.skills import SKILL_KEYS
 from openbasket.study import exports
 from openbasket.study.panel import Estimate, Panel, means_over_players
@@ -114,6 +114,7 @@ class _Run:
     path: Path
     frame: pl.DataFrame
     levels: int
+    labels: Mapping[str, str]
 
 
 def summarise(
@@ -252,10 +253,11 @@ def _truth(players: Sequence[str], store: Store) -> np.ndarray:
 
 
 def _runs(path: Path) -> Iterable[_Run]:
-    for (name,), part in read_predictions(path).partition_by("run", as_dict=True).items():
-        answered = part.filter(pl.col("p0").is_not_null())
-        given = 3 if answered["p3"].null_count() == answered.height else 5
-        yield _Run(str(name), path, part, given)
+    parts = read_predictions(path).partition_by("run", as_dict=True)
+    facts = read_facts(path, sorted(str(name) for (name,) in parts))
+    for (name,), part in parts.items():
+        stated = facts.get(str(name))
+        yield _Run(str(name), path, part, levels_of(part), stated.labels if stated else {})
 
 
 def _refuse_others(runs: Sequence[_Run], levels: int, rated: set[str]) -> None:
@@ -294,8 +296,7 @@ def _same_labels(runs: Sequence[_Run], split: str, labels: dict[str, str]) -> li
     """Refuse runs for other labels than the study's; say of which this cannot be told."""
     notes, problems = [], []
     for run in runs:
-        facts = read_facts(run.path, [run.name]).get(run.name)
-        stated = facts.labels.get(split) if facts else None
+        stated = run.labels.get(split)
         if stated is None:
             notes.append(
                 f"The predictions of '{run.name}' do not state which labels of split '{split}' they are for."
