@@ -7,6 +7,7 @@ says so, and :func:`official_level` translates in both directions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ __all__ = [
     "SKILL_KEYS",
     "Category",
     "Skill",
+    "category_means",
     "level_names",
     "official_level",
     "skill",
@@ -104,6 +106,23 @@ def skill(name: str) -> Skill:
 def official_level(which: Skill, level: int, levels: int = 5) -> int:
     """Translate a level between ours and the official files' (the map is its own inverse)."""
     return levels - 1 - level if which.official_reversed else level
+
+
+def category_means(levels: Sequence[float | None]) -> dict[Category, float | None]:
+    """Mean level of each category over its skills that have one; ``None`` where none has.
+
+    Args:
+        levels: 20 numbers, in the order of :data:`SKILLS`.
+    """
+    found: dict[Category, float | None] = {}
+    for category in CATEGORIES:
+        known = [
+            level
+            for level, s in zip(levels, SKILLS, strict=True)
+            if level is not None and s.category == category
+        ]
+        found[category] = sum(known) / len(known) if known else None
+    return found
 
 
 def level_names(levels: int) -> tuple[str, ...]:

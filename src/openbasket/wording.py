@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["counted", "counted_expr", "numberless"]
+__all__ = ["counted", "counted_expr", "moment", "numberless"]
 
 _ONE = {"are": "is", "have": "has", "were": "was", "do": "does", "they": "it", "a": "", "an": ""}
 
@@ -22,6 +22,11 @@ def counted(number: int, one: str, many: str | None = None) -> str:
         many: what follows all other numbers; by default ``one`` and an s.
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def moment(seconds: float) -> str:
+    """``1:05`` of 65.2 seconds."""
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
 def numberless(text: str) -> str:

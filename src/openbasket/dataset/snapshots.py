@@ -14,7 +14,7 @@ from openbasket.dataset.figures import GREY, INK, SHORT, save
 from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels, has_split, read_split
 from openbasket.errors import NotFoundError, UnknownNameError
 from openbasket.leagues import LEAGUES
-from openbasket.skills import CATEGORIES, SKILLS, level_names
+from openbasket.skills import category_means, level_names
 from openbasket.video.frames import Uniform, frames_at
 from openbasket.workspace import Workspace
 
@@ -91,7 +91,7 @@ def gather(root: Path, subject_ids: Sequence[str] = (), count: int = 6) -> list[
             LEAGUES[sample.league].name if sample.league in LEAGUES else sample.league,
             sample.season,
             split,
-            _categories(sample),
+            {c: mean for c, mean in category_means(sample.levels).items() if mean is not None},
             frames_at(sample.video, Uniform(FRAMES), SIZE).pixels,
         )
         for split, sample in chosen
@@ -183,16 +183,3 @@ def _spread(found: Sequence[tuple[str, Sample]], count: int) -> list[tuple[str, 
         ordered.append((turns[place], list(SPLIT_FILES).index(split), split, sample))
     ordered.sort(key=lambda row: (row[0], row[1], row[3].subject_id))
     return [(split, sample) for _, _, split, sample in ordered[:count]]
-
-
-def _categories(sample: Sample) -> dict[str, float]:
-    means: dict[str, float] = {}
-    for category in CATEGORIES:
-        known = [
-            level
-            for skill, level in zip(SKILLS, sample.levels, strict=True)
-            if skill.category == category and level is not None
-        ]
-        if known:
-            means[category] = sum(known) / len(known)
-    return means

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels
 from openbasket.evaluation.figures import level_bars, radar
-from openbasket.skills import CATEGORIES, SKILLS, level_names
+from openbasket.skills import CATEGORIES, SKILLS, category_means, level_names
 from openbasket.video.frames import Uniform, frames_at
 from openbasket.workspace import REEL_FPS, Workspace
 
@@ -69,9 +69,11 @@ def player_card(
         }
         for s, label, guess in zip(SKILLS, sample.levels, predicted, strict=True)
     ]
-    outlines: list[tuple[str, list[float | None]]] = [("label", _category_means(sample.levels))]
+    outlines: list[tuple[str, list[float | None]]] = [
+        ("label", [*category_means(sample.levels).values()])
+    ]
     if any(guess is not None for guess in predicted):
-        outlines.append(("guess", _category_means(predicted)))
+        outlines.append(("guess", [*category_means(predicted).values()]))
     return {
         "name": people.get(sample.player_id) or sample.player_id,
         "league": sample.league,
@@ -116,21 +118,11 @@ def _predicted(
     return [None] * len(SKILLS), ""
 
 
-def _category_means(levels: Sequence[int | None]) -> list[float | None]:
-    means: list[float | None] = []
-    for category in CATEGORIES:
-        known = [
-            level
-            for level, s in zip(levels, SKILLS, strict=True)
-            if level is not None and s.category == category
-        ]
-        means.append(sum(known) / len(known) if known else None)
-    return means
-
-
 def _axes(levels: Sequence[int | None]) -> list[str]:
-    means = zip(CATEGORIES, _category_means(levels), strict=True)
-    return [c.capitalize() + (" (no label)" if mean is None else "") for c, mean in means]
+    return [
+        category.capitalize() + (" (no label)" if mean is None else "")
+        for category, mean in category_means(levels).items()
+    ]
 
 
 def _clips(workspace: Workspace, rows: pl.DataFrame) -> list[dict[str, Any]]:

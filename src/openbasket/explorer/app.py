@@ -24,9 +24,10 @@ from openbasket.explorer.door import Door
 from openbasket.explorer.errors import errors_of
 from openbasket.explorer.query import FACETS, QueryFault, parse, search
 from openbasket.leagues import LEAGUES
-from openbasket.skills import BY_KEY, CATEGORIES, SKILLS, level_names
+from openbasket.skills import BY_KEY, CATEGORIES, SKILLS, Category, category_means, level_names
 from openbasket.web.guard import Guard
 from openbasket.web.media import video
+from openbasket.wording import moment
 
 __all__ = ["create_app"]
 
@@ -81,7 +82,7 @@ def _templates(catalogue: Catalogue) -> Environment:
         top=catalogue.levels - 1,
         total=catalogue.people.height,
     )
-    pages.filters.update(part=lambda text: quote(str(text), safe=""), moment=_moment)
+    pages.filters.update(part=lambda text: quote(str(text), safe=""), moment=moment)
     return pages
 
 
@@ -114,6 +115,9 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Page) -> None:
             raise HTTPException(404, "There is no such player in this dataset.")
         return found
 
+    def means(row: Mapping[str, Any]) -> dict[Category, float | None]:
+        return category_means([row[s.key] for s in SKILLS])
+
     @app.get("/", response_class=HTMLResponse)
     def index(request: Request) -> Response:
         query = parse(_pairs(request))
@@ -135,7 +139,7 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Page) -> None:
             "player.html",
             row=row,
             seasons=catalogue.seasons(row["player_id"]),
-            categories=_categories(row),
+            categories=means(row),
             guesses=catalogue.guesses(subject_id),
             kinds=dict(sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))),
             clips=len(clips),
@@ -182,7 +186,7 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Page) -> None:
             one: "/compare?" + urlencode([("id", other) for other in ids if other != one])
             for one in ids
         }
-        series = [(row["name"], [_categories(row)[c] for c in CATEGORIES]) for row in rows]
+        series = [(row["name"], [*means(row).values()]) for row in rows]
         return page(
             "compare.html",
             rows=rows,
@@ -273,15 +277,6 @@ def _faults(app: FastAPI, page: Page) -> None:
         return page("message.html", 500, heading="Damaged data", text=text)
 
 
-def _categories(row: Mapping[str, Any]) -> dict[str, float | None]:
-    """Mean level in each category, ``None`` where it has no label."""
-    found: dict[str, float | None] = {}
-    for name in CATEGORIES:
-        known = [row[s.key] for s in SKILLS if s.category == name and row[s.key] is not None]
-        found[name] = sum(known) / len(known) if known else None
-    return found
-
-
 def _download(content: str | bytes, kind: str, row: Mapping[str, Any], ending: str) -> Response:
     safe = "".join(
         c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in row["subject_id"]
@@ -292,7 +287,3 @@ def _download(content: str | bytes, kind: str, row: Mapping[str, Any], ending: s
 
 def _league(key: str) -> str:
     return LEAGUES[key].name if key in LEAGUES else key
-
-
-def _moment(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"

@@ -11,8 +11,8 @@ from matplotlib.patches import Patch
 
 from openbasket.errors import ConfigError
 from openbasket.scouting.card import Card
-from openbasket.scouting.page import moment
 from openbasket.skills import CATEGORIES
+from openbasket.wording import moment
 from openbasket.workspace import atomic_path
 
 __all__ = ["draw_card", "write_picture"]

@@ -15,8 +15,7 @@ from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
 from openbasket.evaluation.figures import radar
 from openbasket.evaluation.report import page
 from openbasket.scouting.card import Card
-from openbasket.scouting.page import category_means
-from openbasket.skills import CATEGORIES, SKILLS
+from openbasket.skills import CATEGORIES, SKILLS, category_means
 from openbasket.workspace import write_text
 
 __all__ = ["Comparison", "SkillRow", "compare", "read_card", "write_comparison"]
@@ -181,7 +180,10 @@ def _notes(cards: Sequence[Card]) -> list[str]:
 def write_comparison(found: Comparison, out: Path) -> Path:
     """Write the comparison as one HTML file with nothing to load from elsewhere."""
     top = len(found.cards[0].levels) - 1
-    outlines = [(f"c{i}", category_means(card)) for i, card in enumerate(found.cards)]
+    outlines = [
+        (f"c{i}", [*category_means([s.expected for s in card.skills]).values()])
+        for i, card in enumerate(found.cards)
+    ]
     context: dict[str, Any] = {
         "version": __version__,
         "found": found,

@@ -12,10 +12,11 @@ from openbasket.evaluation.report import page
 from openbasket.evaluation.report_player import MAX_REEL_BYTES, data_uri
 from openbasket.scouting.card import Card
 from openbasket.scouting.court import shot_chart
-from openbasket.skills import CATEGORIES
+from openbasket.skills import CATEGORIES, category_means
+from openbasket.wording import moment
 from openbasket.workspace import write_text
 
-__all__ = ["category_means", "moment", "write_page"]
+__all__ = ["write_page"]
 
 
 def write_page(card: Card, out: Path) -> Path:
@@ -28,9 +29,8 @@ def write_page(card: Card, out: Path) -> Path:
         out: the file.
     """
     held = card.video.stat().st_size <= MAX_REEL_BYTES
-    outlines: list[tuple[str, list[float]]] = [("guess", category_means(card))]
-    if card.cohort:
-        outlines.insert(0, ("label", category_means(card, of_cohort=True)))
+    by_skill = _outlines(card)
+    by_category = [(css, [*category_means(values).values()]) for css, values in by_skill]
     context: dict[str, Any] = {
         "version": __version__,
         "card": card,
@@ -42,8 +42,8 @@ def write_page(card: Card, out: Path) -> Path:
             else os.path.relpath(card.video, out.parent)
         ),
         "held": held,
-        "radar": radar([c.capitalize() for c in CATEGORIES], outlines, len(card.levels) - 1),
-        "wheel": radar([s.name for s in card.skills], _skill_outlines(card), len(card.levels) - 1),
+        "radar": radar([c.capitalize() for c in CATEGORIES], by_category, len(card.levels) - 1),
+        "wheel": radar([s.name for s in card.skills], by_skill, len(card.levels) - 1),
         "court": shot_chart(card.shots) if card.shots else None,
         "groups": [
             (c.capitalize(), [s for s in card.skills if s.category == c]) for c in CATEGORIES
@@ -54,26 +54,8 @@ def write_page(card: Card, out: Path) -> Path:
     return write_text(out, page("card.html.j2", context, "openbasket.scouting"))
 
 
-def moment(seconds: float) -> str:
-    """``1:05`` of 65.2 seconds."""
-    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
-
-
-def category_means(card: Card, *, of_cohort: bool = False) -> list[float]:
-    """Mean expected level of each category: the player's, or the cohort's where it is known."""
-    found = []
-    for category in CATEGORIES:
-        values = [
-            s.cohort_mean if of_cohort else s.expected
-            for s in card.skills
-            if s.category == category
-        ]
-        known = [value for value in values if value is not None]
-        found.append(sum(known) / len(known) if known else 0.0)
-    return found
-
-
-def _skill_outlines(card: Card) -> list[tuple[str, list[float | None]]]:
+def _outlines(card: Card) -> list[tuple[str, list[float | None]]]:
+    """Expected levels of the 20 skills: the cohort's mean, where there is one, and the player's."""
     mine: list[tuple[str, list[float | None]]] = [("guess", [s.expected for s in card.skills])]
     if card.cohort:
         mine.insert(0, ("label", [s.cohort_mean for s in card.skills]))
