@@ -189,7 +189,9 @@ def csv_table(table: Table) -> str:
     for row in table.rows:
         cells: list[str] = []
         for cell, numbers in zip(row, scored, strict=True):
-            cells += _numbers(cell) if numbers else [defused(text(cell))]
+            told = text(cell)
+            plain = told if _NUMBER.fullmatch(told) else defused(told)
+            cells += _numbers(cell) if numbers else [plain]
         writer.writerow(cells)
     return out.getvalue()
 
@@ -204,11 +206,16 @@ def _numbers(cell: Cell) -> list[str]:
     return [*shares, str(cell.labels), str(cell.cells), str(cell.unanswered)]
 
 
+#: A spreadsheet takes a cell that begins so for a formula: white space and marks without width, then one of
+#: these signs (NFKC makes half width of full width).
+_LEADS = re.compile("[\\s\u200b-\u200f\u2060-\u2064\ufeff\u00ad]*[=+\\-@|%\u2212]|[\\t\\r\\n]")
+#: A number, as :func:`shown` writes it, or that there is none.
+_NUMBER = re.compile(r"-?[\d.]+( \[.*\])?( \(.*\))?|-")
+
+
 def defused(given: str) -> str:
-    """No formula for a spreadsheet."""
-    lead = unicodedata.normalize("NFKC", given).lstrip("\ufeff\u200b \t\r\n")[:1]
-    number = re.fullmatch(r"-?[\d.]+( \[.*\])?( \(.*\))?|-", given)
-    return f"'{given}" if lead in ("=", "+", "-", "@") and not number else given
+    """Text that no spreadsheet takes for a formula: with an apostrophe in front where it would."""
+    return f"'{given}" if _LEADS.match(unicodedata.normalize("NFKC", given)) else given
 
 
 def csv_tables(tables: Sequence[Table]) -> str:

@@ -34,7 +34,7 @@ def clips_csv(person: Mapping[str, Any], clips: Sequence[Clip]) -> str:
     for clip in clips:
         texts = (clip.clip_id, person["subject_id"], person["name"], clip.game_id, clip.kind)
         numbers = (f"{clip.start_s:.3f}", f"{clip.end_s:.3f}", clip.period, clip.clock_s)
-        writer.writerow([*map(_harmless, texts), *("" if n is None else n for n in numbers)])
+        writer.writerow([*map(defused, texts), *("" if n is None else n for n in numbers)])
     return out.getvalue()
 
 
@@ -51,9 +51,3 @@ def clips_xml(person: Mapping[str, Any], clips: Sequence[Clip]) -> bytes:
             for clip in clips
         ]
     )
-
-
-def _harmless(text: str) -> str:
-    """No formula, also where blanks or a sign stand before it."""
-    bare = text.lstrip()
-    return f"'{text}" if bare[:1] in ("-", "|", "%", "=", "+", "@") else defused(text)

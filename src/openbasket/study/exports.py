@@ -8,19 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
+from openbasket.evaluation.formats import defused
 from openbasket.study import scoring
 from openbasket.study.design import StudyDesign
 from openbasket.study.store import Store
 from openbasket.workspace import atomic_path, write_text
 
 __all__ = ["TABLES", "csv_text", "participants", "pay_list", "ratings", "write_all"]
-
-#: A spreadsheet takes a cell that begins so for a formula: white space and marks without width, then one of
-#: these signs, in half or full width.
-_LEADS = (
-    r"^[\s\x{200b}-\x{200f}\x{2060}-\x{2064}\x{feff}\x{00ad}]*"
-    r"[=+\-@|%\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}\x{2212}]|^[\t\r\n]"
-)
 
 
 def ratings(store: Store) -> pl.DataFrame:
@@ -169,14 +163,13 @@ def csv_text(frame: pl.DataFrame) -> str:
 
     Columns ``*_at`` are times in UTC.
     """
-    text = pl.col(pl.String)
     times = [name for name in frame.columns if name.endswith("_at")]
     frame = frame.with_columns(
         pl.from_epoch(pl.col(name), time_unit="s").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias(name)
         for name in times
     )
     return frame.with_columns(
-        pl.when(text.str.contains(_LEADS)).then("'" + text).otherwise(text).name.keep()
+        pl.col(pl.String).map_elements(defused, return_dtype=pl.String)
     ).write_csv(quote_style="non_numeric")
 
 
