@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from openbasket import __version__
 from openbasket.dataset.reader import (
@@ -39,6 +38,7 @@ from openbasket.evaluation.runs import runs_about
 from openbasket.evaluation.study_rows import StudyResults, read_study_results
 from openbasket.progress import status
 from openbasket.skills import CATEGORIES, SKILLS
+from openbasket.templating import templates
 from openbasket.video.still import jpeg
 from openbasket.wording import counted
 from openbasket.workspace import REEL_FPS, Workspace, write_text
@@ -134,14 +134,7 @@ def write_report(
 
 def page(template: str, context: dict[str, Any], package: str = "openbasket.evaluation") -> str:
     """One of a package's pages of HTML; every text in it is escaped."""
-    environment = Environment(
-        loader=PackageLoader(package),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(context)
+    return templates(package).get_template(template).render(context)
 
 
 def _facts(workspace: Workspace) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import polars as pl
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from openbasket.dataset.statistics import Table, statistics
@@ -27,6 +26,7 @@ from openbasket.leagues import LEAGUES
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS, Category, category_means, level_names
 from openbasket.web.guard import Guard
 from openbasket.web.media import video
+from openbasket.web.pages import Pages
 from openbasket.wording import moment
 
 __all__ = ["create_app"]
@@ -35,7 +35,6 @@ logger = logging.getLogger("openbasket.explorer")
 HERE = Path(__file__).parent
 #: The longest query string (characters), and how many players one page compares.
 MAX_QUERY, MAX_COMPARED = 2_000, 4
-Page = Callable[..., HTMLResponse]
 TITLES = {404: "Not found", 405: "Not possible", 414: "Too long", 422: "This cannot be read"}
 
 
@@ -48,7 +47,7 @@ def create_app(catalogue: Catalogue, token: str | None = None) -> FastAPI:
     """
     app = FastAPI(title="openbasket explorer", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    page = partial(_page, _templates(catalogue))
+    page = _pages(catalogue)
     _players(app, catalogue, page)
     _dataset(app, catalogue, page)
     _faults(app, page)
@@ -60,34 +59,23 @@ def create_app(catalogue: Catalogue, token: str | None = None) -> FastAPI:
     return app
 
 
-def _templates(catalogue: Catalogue) -> Environment:
-    pages = Environment(
-        loader=PackageLoader("openbasket.explorer"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _pages(catalogue: Catalogue) -> Pages:
     options = {
         name: catalogue.people[name].drop_nulls().unique().sort().to_list() for name in FACETS
     }
-    pages.globals.update(
-        charts=charts,
-        levels=level_names(catalogue.levels),
-        league=_league,
-        options=options,
-        runs=catalogue.runs,
-        skills=SKILLS,
-        title=catalogue.root.resolve().name,
-        top=catalogue.levels - 1,
-        total=catalogue.people.height,
-    )
-    pages.filters.update(part=lambda text: quote(str(text), safe=""), moment=moment)
-    return pages
-
-
-def _page(pages: Environment, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-    return HTMLResponse(pages.get_template(name).render(**values), status)
+    shared = {
+        "charts": charts,
+        "levels": level_names(catalogue.levels),
+        "league": _league,
+        "options": options,
+        "runs": catalogue.runs,
+        "skills": SKILLS,
+        "title": catalogue.root.resolve().name,
+        "top": catalogue.levels - 1,
+        "total": catalogue.people.height,
+    }
+    filters = {"part": lambda text: quote(str(text), safe=""), "moment": moment}
+    return Pages("openbasket.explorer", shared, filters)
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
@@ -108,7 +96,7 @@ def _pairs(request: Request) -> list[tuple[str, str]]:
         raise QueryFault("This query cannot be read.") from None
 
 
-def _players(app: FastAPI, catalogue: Catalogue, page: Page) -> None:
+def _players(app: FastAPI, catalogue: Catalogue, page: Pages) -> None:
     def person(subject_id: str) -> dict[str, Any]:
         found = catalogue.person(subject_id)
         if found is None:
@@ -197,7 +185,7 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Page) -> None:
         )
 
 
-def _dataset(app: FastAPI, catalogue: Catalogue, page: Page) -> None:
+def _dataset(app: FastAPI, catalogue: Catalogue, page: Pages) -> None:
     people = catalogue.people
 
     def counts(column: str) -> dict[str, int]:
@@ -256,7 +244,7 @@ def _dataset(app: FastAPI, catalogue: Catalogue, page: Page) -> None:
         return JSONResponse({"status": "ok", "players": people.height})
 
 
-def _faults(app: FastAPI, page: Page) -> None:
+def _faults(app: FastAPI, page: Pages) -> None:
     @app.exception_handler(AnyHTTPException)
     async def told(_: Request, error: AnyHTTPException) -> Response:
         heading = TITLES.get(error.status_code, "That did not work")

@@ -29,8 +29,8 @@ from openbasket.study.security import (
 )
 from openbasket.study.steps import Refused, View
 from openbasket.study.store import Store
-from openbasket.study.web import Pages, web_app
-from openbasket.workspace import safe_join
+from openbasket.study.web import pages, web_app
+from openbasket.web.media import video
 
 __all__ = ["Study", "create_app"]
 
@@ -110,7 +110,7 @@ class Study:
         self.pool = store.pool()
         self.tokens = Tokens(store.database.secret())
         self.levels = level_names(self.design.levels)
-        self.page = Pages(self.design)
+        self.page = pages(self.design)
 
     def person(self, request: Request) -> int | None:
         """Whose cookie this is."""
@@ -304,19 +304,14 @@ def _participant(app: FastAPI, study: Study) -> None:
         found = view.step.assignment if view else None
         if found is None or found.token != token:
             raise HTTPException(404, "There is no such video.")
-        try:
-            path = safe_join(study.root, study.pool[found.subject_id].video)
-        except WorkspaceError:
-            path = None
-        size = study.pool[found.subject_id].size
-        if path is None or not path.is_file() or size not in (None, path.stat().st_size):
+        player = study.pool[found.subject_id]
+        shown = video(study.root, player.video)
+        if shown is None or player.size not in (None, Path(shown.path).stat().st_size):
             logger.error("video missing or another", extra={"facts": {"subject": found.subject_id}})
             raise HTTPException(404, "This video cannot be shown just now. Please tell us.")
         if request.method == "GET" and found.served_at is None:
             store.served(found.id)
-        return FileResponse(
-            path, media_type="video/mp4", headers={"cache-control": "private, max-age=3600"}
-        )
+        return shown
 
 
 def _form_faults(app: FastAPI, study: Study) -> None:

@@ -31,7 +31,7 @@ from openbasket.study.security import (
     schema,
 )
 from openbasket.study.store import Store
-from openbasket.study.web import Pages, web_app
+from openbasket.study.web import pages, web_app
 from openbasket.study.writing import create
 from openbasket.web.guard import App, Receive, Scope, Send
 from openbasket.wording import counted
@@ -97,7 +97,7 @@ class Founding:
                 f"the database holds a study already, but its file '{file}' is not there. Put the file "
                 "back, or give another database or file"
             )
-        self.page = Pages(SimpleNamespace(title="A new study", contact="the study's team"))
+        self.page = pages(SimpleNamespace(title="A new study", contact="the study's team"))
         self.https = bool(public_url and public_url.startswith("https://"))
         self.door = Door(self.database, Tokens(self.database.secret()), self.page, https=self.https)
         self.one_at_a_time = threading.Lock()

@@ -6,14 +6,12 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -21,36 +19,22 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from openbasket.study.database import Database
 from openbasket.web.guard import Guard
+from openbasket.web.pages import Pages
 
-__all__ = ["Pages", "web_app"]
+__all__ = ["pages", "web_app"]
 
 logger = logging.getLogger("openbasket.study")
 HERE = Path(__file__).parent
 TITLES = {403: "Not allowed", 404: "Not found", 429: "Too many tries", 503: "Please try again"}
 
 
-class Pages:
-    """Makes pages of templates.
+def pages(design: object) -> Pages:
+    """The study's pages.
 
     Args:
         design: what the templates call so: something with ``title`` and ``contact``.
     """
-
-    def __init__(self, design: object) -> None:
-        self.templates = Environment(
-            loader=PackageLoader("openbasket.study"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.templates.globals.update(design=design)
-        for name in self.templates.list_templates(["html"]):
-            self.templates.get_template(name)  # compiled before anybody waits for it
-
-    def __call__(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page from its template."""
-        return HTMLResponse(self.templates.get_template(name).render(**values), status)
+    return Pages("openbasket.study", {"design": design})
 
 
 def web_app(
