@@ -169,11 +169,11 @@ def _with_shares(
     parts: Mapping[str, Sequence[int]],
 ) -> Scored:
     """The results of a split with the shares of what could be seen."""
-    results = []
-    for result in scored.results:
-        rows = parts[result.part]
-        cells = accuracy_cells(runs[result.run, result.model][rows], labels[rows])
-        results.append(replace(result, observable=ceilings[result.part].shares(cells)))
+    cells = {run: accuracy_cells(array, labels) for run, array in runs.items()}
+    results = [
+        replace(r, observable=ceilings[r.part].shares(cells[r.run, r.model][parts[r.part]]))
+        for r in scored.results
+    ]
     return replace(scored, results=results)
 
 

@@ -131,15 +131,8 @@ def read_observer(
 
 
 def _read(path: Path, name: tables.TableName) -> pl.DataFrame:
-    columns = list(tables.dtypes(name))
     try:
-        found = pl.read_parquet(path, glob=False).select(columns)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        wanted = f"columns {', '.join(columns)}"
-        problem = Problem(str(path), None, None, str(error)[:200], wanted)
-        raise BadInputError([problem], "Make it again with 'openbasket ceiling'.") from None
-    try:
-        return tables.validate(name, found, str(path))
+        return Workspace.read_file(name, path)
     except BadInputError as error:
         raise BadInputError(error.problems, "Make it again with 'openbasket ceiling'.") from None
 
