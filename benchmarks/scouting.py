@@ -10,7 +10,8 @@ from start to finish, imports included:
 - ``openbasket``: ``openbasket scout REEL --checkpoint RUN --no-evidence --out card.json``;
 - ``every frame``: the same model on the same frames, taken from a plain decode of the whole reel with PyAV.
 
-Both must say the same probabilities. ``evidence`` is the time of a card with its evidence, for which the
+Their probabilities differ by what their scalers differ (OpenCV's bilinear filter beside the decoder's); the
+greatest difference is printed. ``evidence`` is the time of a card with its evidence, for which the
 model sees 256 halves of the reel.
 """
 
@@ -25,6 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -118,8 +121,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        reel = make_reel(folder / "reel.mp4", options.video, folder)
-        run = make_run(folder, options.model)
+        # in processes of their own: a child's peak of memory is never below its parent's
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            reel = pool.submit(make_reel, folder / "reel.mp4", options.video, folder).result()
+            run = pool.submit(make_run, folder, options.model).result()
         card, plain = folder / "card.json", folder / "plain.json"
         scout = [sys.executable, "-m", "openbasket", "scout", str(reel), "--checkpoint", str(run)]
         scout += ["--out", str(card), "--quiet"]
