@@ -26,8 +26,8 @@ def scenes(rows, row=None, seats=None):
     """The plan and the scenes of a game, without drawing."""
     row, table = row or game(), events(rows)
     laid = timeline.plan(row, table, RenderSettings(), FPS)
-    people = broadcast._people(row, appearances() if seats is None else seats, table)
-    made = list(broadcast._scenes(row, laid, table, stints(), people, 0))
+    people = broadcast.people_of(row, appearances() if seats is None else seats, table)
+    made = list(broadcast._in_motion(row, laid, table, stints(), people, 0))
     return laid, people, made
 
 
@@ -326,11 +326,11 @@ def test_numbers_come_from_the_roster_and_fall_back_to_stable_ones() -> None:
     seats = appearances().with_columns(
         pl.when(pl.col("player_id") == "h2").then(None).otherwise(pl.col("number")).alias("number")
     )
-    people = broadcast._people(game(), seats, events(PLAYS))
+    people = broadcast.people_of(game(), seats, events(PLAYS))
     numbers = {p.player_id: p.number for p in people}
     assert numbers["h1"] == "4"
     assert numbers["h2"] not in ("", "4", "10", "13", "23")
-    again = broadcast._people(game(), seats.sample(fraction=1, shuffle=True, seed=3), events(PLAYS))
+    again = broadcast.people_of(game(), seats.sample(fraction=1, shuffle=True, seed=3), events(PLAYS))
     assert {p.player_id: p.number for p in again} == numbers
 
 

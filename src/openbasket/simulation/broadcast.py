@@ -11,8 +11,9 @@ with nothing downloaded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from openbasket import engine, tables
 from openbasket.errors import BadInputError, NotFoundError, OpenBasketError, Problem
 from openbasket.simulation.boards import Facts, draw_board
 from openbasket.simulation.choreography import Scene, choreograph, fives
+from openbasket.simulation.difficulty import EASY
 from openbasket.simulation.drawing import Painter, Person, team_colours
 from openbasket.simulation.timeline import PeriodPlan, Plan, RenderSettings, plan
 from openbasket.simulation.troubles import Montage, broadcast_frames, montage
@@ -83,7 +85,7 @@ def _rng(seed: int, *parts: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 
-def _people(
+def people_of(
     game: Mapping[str, Any], appearances: pl.DataFrame, events: pl.DataFrame
 ) -> list[Person]:
     """Everyone who may be seen, in a fixed order: the roster, then players only the events name."""
@@ -121,20 +123,22 @@ def _people(
     return [found[p] for p in [*starters, *found] if p in found]
 
 
-def _scenes(
+def scenes(
     game: Mapping[str, Any],
     laid: Plan,
     events: pl.DataFrame,
     stints: pl.DataFrame,
     people: Sequence[Person],
     seed: int,
-) -> Iterator[tuple[PeriodPlan, Scene]]:
+) -> list[tuple[PeriodPlan, Callable[[], Scene]]]:
+    """The periods of a game, and what puts each into motion (which takes a while)."""
     index: dict[str, int] = {}
     for i, person in enumerate(people):
         index.setdefault(person.player_id, i)
     rosters = [[p.player_id for p in people if p.team == team] for team in (0, 1)]
     ids = (game["home_team_id"], game["away_team_id"])
     last: list[list[str]] = [rosters[0][:5], rosters[1][:5]]
+    found: list[tuple[PeriodPlan, Callable[[], Scene]]] = []
     for period in laid.periods:
         spans = [
             [
@@ -153,15 +157,26 @@ def _scenes(
         ]
         last = [both[0][-1], both[1][-1]]
         first_half = period.period <= int(game["periods"]) / 2
-        scene = choreograph(
+        scene = partial(
+            _choreographed,  # with a generator of its own, however often it is asked
+            (seed, game["game_id"], period.period),
             period,
             list(zip(both[0], both[1], strict=True)),
             index,
             1 if first_half else -1,
             _score(game, events, period.period),
-            _rng(seed, game["game_id"], period.period),
         )
-        yield period, scene
+        found.append((period, scene))
+    return found
+
+
+def _choreographed(key: tuple[Any, ...], *given: Any) -> Scene:
+    return choreograph(*given, seed=_rng(*key))
+
+
+def _in_motion(*given: Any) -> Iterator[tuple[PeriodPlan, Scene]]:
+    """The periods of :func:`scenes` in motion, one after the other."""
+    return ((period, scene()) for period, scene in scenes(*given))
 
 
 def _score(game: Mapping[str, Any], events: pl.DataFrame, period: int) -> tuple[int, int]:
@@ -191,6 +206,16 @@ def team_codes(game: Mapping[str, Any]) -> tuple[str, str]:
     return _code(game, "home"), _code(game, "away")
 
 
+def painter_of(
+    game: Mapping[str, Any], people: Sequence[Person], settings: RenderSettings, seed: int
+) -> Painter:
+    """Who draws a game."""
+    hard = settings.difficulty
+    kits = team_colours(game["home_team_id"], game["away_team_id"], similar=hard.similar_kits)
+    own = _rng(seed, game["game_id"], "difficulty").integers(2**32, size=2).tolist()
+    return Painter(people, kits, team_codes(game), int(game["periods"]), hard, own)
+
+
 def pictures(
     game: Mapping[str, Any],
     events: pl.DataFrame,
@@ -210,25 +235,24 @@ def pictures(
     settings = settings or RenderSettings()
     laid = plan(game, events, settings, FPS, periods=periods)
     cut = _cut(game, laid, settings, seed)
-    people = _people(game, appearances, events)
+    people = people_of(game, appearances, events)
     codes = team_codes(game)
     total = laid.frames if cut is None else int(cut.at[-1])
     limit = total if max_s is None else min(total, round(max_s * FPS))
-    kits = team_colours(game["home_team_id"], game["away_team_id"])
 
     def draw() -> Iterator[NDArray[np.uint8]]:
-        painter = Painter(people, kits, codes, int(game["periods"]))
-        for period, scene in _scenes(game, laid, events, stints, people, seed):
+        painter = painter_of(game, people, settings, seed)
+        for period, scene in _in_motion(game, laid, events, stints, people, seed):
             if period.first >= limit:
                 return
             yield from painter.frames(scene, period.period, clocks_of(period), limit - period.first)
 
     def draw_cut(cut: Montage) -> Iterator[NDArray[np.uint8]]:
-        painter = Painter(people, kits, codes, int(game["periods"]))
+        painter = painter_of(game, people, settings, seed)
         shown: list[tuple[PeriodPlan, Scene, NDArray[np.float64]]] = []
 
         def bare() -> Iterator[NDArray[np.uint8]]:
-            for period, scene in _scenes(game, laid, events, stints, people, seed):
+            for period, scene in _in_motion(game, laid, events, stints, people, seed):
                 shown.append((period, scene, clocks_of(period)))
                 yield from painter.frames(scene, period.period, shown[-1][2], board=False)
 
@@ -379,12 +403,15 @@ class _Job:
         """Changes when anything that the video shows changes; the order of rows does not matter."""
         digest = hashlib.sha256()
         game = {key: str(value) for key, value in sorted(self.game.items()) if key != "video"}
+        settings = asdict(self.settings)
+        if self.settings.difficulty == EASY:
+            del settings["difficulty"]  # as videos were known before there was any
         digest.update(
             repr(
                 (
                     RENDERER_VERSION,
                     game,
-                    sorted(asdict(self.settings).items()),
+                    sorted(settings.items()),
                     self.seed,
                     self.periods,
                     self.max_s,

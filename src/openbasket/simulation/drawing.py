@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from openbasket.simulation import court
 from openbasket.simulation.choreography import REFEREE, SHOULDER_OUT, Scene
 from openbasket.simulation.court import BASKET_X, CLOSE, RIM_RADIUS, RIM_Z, WIDE, Camera
+from openbasket.simulation.difficulty import EASY, Difficulty, cross, shaken, squeezed
 
 __all__ = [
     "Painter",
@@ -32,6 +33,7 @@ __all__ = [
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # blue, green, red
+Rows = NDArray[np.int64]  # frames of a scene
 
 SHIFT = 4  # OpenCV's coordinates in sixteenths of a pixel
 AA = cv2.LINE_AA
@@ -68,8 +70,10 @@ def _digest(*parts: str) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
 
 
-def team_colours(home_id: str, away_id: str) -> tuple[tuple[Colour, Colour], tuple[Colour, Colour]]:
-    """Two kits (jersey, number) that contrast, from the team ids alone.
+def team_colours(
+    home_id: str, away_id: str, *, similar: bool = False
+) -> tuple[tuple[Colour, Colour], tuple[Colour, Colour]]:
+    """Two kits (jersey, number) from the team ids alone: they contrast, or are as ``similar`` as kits are.
 
     Raises nothing; equal ids give two different kits, too.
     """
@@ -80,6 +84,8 @@ def team_colours(home_id: str, away_id: str) -> tuple[tuple[Colour, Colour], tup
         lightness = np.array([0.11, 0.59, 0.30])
         return float(abs((a - b) @ lightness) + 0.35 * np.abs(a - b).sum())
 
+    if similar:
+        return home, sorted(_KITS, key=apart)[1]
     choice = sorted(_KITS, key=apart, reverse=True)[:2]
     return home, choice[_digest("kit", away_id) % len(choice)]
 
@@ -416,7 +422,7 @@ SH_R, EL_R, HA_R, SH_L, EL_L, HA_L, CHEST, PELVIS, HEAD, FACE, GROUND = range(8,
 POINTS = 19
 
 
-def joints(scene: Scene, part: slice) -> NDArray[np.float32]:
+def joints(scene: Scene, part: Rows) -> NDArray[np.float32]:
     """World places of all points of all figures: ``(n, 11, POINTS, 3)`` metres."""
     base = scene.position[part]
     n = len(base)
@@ -498,6 +504,8 @@ class Painter:
         kits: jersey and number colours of home and away.
         codes: what the scoreboard calls the teams.
         periods: periods of regulation.
+        difficulty: how hard the pictures are to watch.
+        seed: of what the difficulty adds.
     """
 
     def __init__(
@@ -506,16 +514,20 @@ class Painter:
         kits: tuple[tuple[Colour, Colour], tuple[Colour, Colour]],
         codes: tuple[str, str],
         periods: int,
+        difficulty: Difficulty = EASY,
+        seed: Sequence[int] = (0,),
     ) -> None:
         cv2.setNumThreads(1)
         self.people = people
         self.kits = kits
         self.codes = codes
         self.periods = periods
+        self.difficulty = difficulty
+        self._seed = tuple(seed)
         paint = _paint(kits[0][0], kits[1][0])
         self._looks = [(p.skin, p.hair, p.number) for p in people]
         self._views = {
-            close: _View(camera, _panorama(camera, paint))
+            close: _View(camera, _panorama(camera, paint), difficulty.numbers)
             for close, camera in ((False, WIDE), (True, CLOSE))
         }
 
@@ -537,23 +549,76 @@ class Painter:
             board: draw the scoreboard.
         """
         total = len(scene.ball) if end is None else min(end, len(scene.ball))
-        for start in range(0, total, 300):
-            part = slice(start, min(start + 300, total))
-            world = joints(scene, part)
+        return self.some(scene, period, clocks, np.arange(total), board)
+
+    def some(
+        self,
+        scene: Scene,
+        period: int,
+        clocks: NDArray[np.float64],
+        rows: Rows,
+        board: bool = True,
+    ) -> Iterator[Image]:
+        """Yield some pictures of a scene: those that :meth:`frames` yields of these rows, in their order."""
+        for start in range(0, len(rows), 300):
+            part = rows[start : start + 300]
+            cast = self._cast(scene, part)
             prepared = {
-                close: view.prepare(scene, part, world)
+                close: view.prepare(scene, part, cast)
                 for close, view in self._views.items()
                 if (scene.close[part] == close).any()
             }
-            for i in range(part.stop - start):
-                frame = start + i
+            for i, frame in enumerate(part.tolist()):
                 close = bool(scene.close[frame])
                 view = self._views[close]
-                image = view.draw(prepared[close], i, scene, frame, self._looks, self.kits)
+                image = view.draw(prepared[close], i, scene, frame, cast, self._looks, self.kits)
+                image = self._made_hard(image, scene.first + frame)
                 if board:
                     score = (int(scene.score[frame, 0]), int(scene.score[frame, 1]))
                     self.corner(image, period, score, float(clocks[frame]))
+                if self.difficulty.quality < 100:
+                    image = squeezed(image, self.difficulty.quality)
                 yield image
+
+    def _cast(self, scene: Scene, rows: Rows) -> _Cast:
+        """Everyone who is seen, the distractors behind those on court."""
+        places, who = joints(scene, rows), scene.who[rows]
+        facing, ball = scene.facing[rows], scene.ball[rows]
+        teams = [slot // 5 for slot in range(REFEREE)] + [-1]
+        balls = [ball]
+        count = self.difficulty.distractors
+        if count:
+            before = np.maximum(rows - DELAY, 0)
+            old, old_ball = joints(scene, before), scene.ball[before]
+            slots = [(3 * k) % REFEREE for k in range(count)]
+            copies = old[:, slots]
+            stand = np.stack([np.linspace(-12, 12, count), np.full(count, BESIDE_Y)], 1)
+            at = copies[:, :, PELVIS, :2]
+            copies[..., :2] += (stand + SWAY * at - at).astype(np.float32)[:, :, None]
+            places = np.concatenate([places, copies], 1)
+            nobody = np.full((len(rows), 1), -1, who.dtype)  # the referee
+            who = np.concatenate([who, nobody, scene.who[before][:, slots]], 1)
+            facing = np.concatenate([facing, scene.facing[before][:, slots]], 1)
+            held = old_ball.copy()
+            held[:, :2] += copies[:, 0, PELVIS, :2] - old[:, slots[0], PELVIS, :2]
+            near = np.abs(old_ball[:, :2] - old[:, slots[0], PELVIS, :2]).max(1) < 1.5
+            held[~near] = copies[~near, 0, HA_R]
+            balls.append(held)
+            teams += [slot // 5 for slot in slots]
+        return _Cast(places, who, facing, tuple(teams), tuple(balls))
+
+    def _made_hard(self, image: Image, frame: int) -> Image:
+        """What stands between the camera and those who watch, but for the scoreboard and the coding."""
+        hard = self.difficulty
+        if hard.clutter:
+            cross(image, np.random.default_rng([*self._seed, 1]), hard.clutter, frame)
+        if hard.shake_px:
+            rng = np.random.default_rng([*self._seed, 2])
+            right, down = shaken(rng, hard.shake_px, np.array([frame]))[0].tolist()
+            matrix = np.array([[1, 0, -right], [0, 1, -down]], np.float32)
+            size = (image.shape[1], image.shape[0])
+            image[:] = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        return image
 
     def corner(self, image: Image, period: int, score: tuple[int, int], clock_s: float) -> None:
         """Draw the scoreboard of style ``corner`` into a picture, ``(400, 704, 3)``."""
@@ -562,21 +627,39 @@ class Painter:
         draw_corner(image, scoreboard(self.codes, colours, score, label, clock_text(clock_s)))
 
 
+#: Distractors do what was done on court so many frames before.
+DELAY = 75
+#: Where they stand across the court, metres; and which part of the others' way they go.
+BESIDE_Y, SWAY = -8.0, 0.06
+
+
+@dataclass
+class _Cast:
+    """Who is seen in some frames, and where: the ten players, the referee, then distractors."""
+
+    places: NDArray[np.float32]  # (n, K, POINTS, 3) metres
+    who: NDArray[np.int32]  # (n, K or 10)
+    facing: NDArray[np.float32]  # (n, K, 2)
+    teams: tuple[int, ...]  # of each figure; the referee has none
+    balls: tuple[NDArray[np.float32], ...]  # (n, 3) each, the one in play first
+
+
 @dataclass
 class _Prepared:
-    points: NDArray[np.int32]  # (n, 11, POINTS, 2) sixteenths of a pixel of the panorama
-    scale: NDArray[np.float64]  # (n, 11) pixels a metre
+    points: NDArray[np.int32]  # (n, K, POINTS, 2) sixteenths of a pixel of the panorama
+    scale: NDArray[np.float64]  # (n, K) pixels a metre
     left: NDArray[np.int32]  # (n,) first column of the picture
-    order: NDArray[np.int64]  # (n, 11) far to near
-    ball: NDArray[np.int32]  # (n, 2, 2) ball, its shadow
-    ball_scale: NDArray[np.float64]
+    order: NDArray[np.int64]  # (n, K) far to near
+    ball: NDArray[np.int32]  # (n, 2 balls, 2): the balls, then their shadows
+    ball_scale: NDArray[np.float64]  # (n, balls)
 
 
 class _View:
     """A camera with its panorama."""
 
-    def __init__(self, camera: Camera, panorama: Image) -> None:
+    def __init__(self, camera: Camera, panorama: Image, numbers: float = 1.0) -> None:
         self.camera = camera
+        self.numbers = numbers
         self.panorama = panorama
         self.shaded = (panorama * 0.66).astype(np.uint8)
         self.image = np.empty((camera.height, camera.width, 3), np.uint8)
@@ -617,27 +700,21 @@ class _View:
                 )
         return strings
 
-    def prepare(self, scene: Scene, part: slice, world: NDArray[np.float32]) -> _Prepared:
-        """Project a stretch of frames at once."""
+    def prepare(self, scene: Scene, part: Rows, cast: _Cast) -> _Prepared:
+        """Project some frames at once."""
         camera = self.camera
-        exact = world.astype(np.float64)
+        exact = cast.places.astype(np.float64)
         points = _fixed(camera.project(exact[..., 0], exact[..., 1], exact[..., 2]))
         scale = camera.scale(exact[..., PELVIS, 1], exact[..., PELVIS, 2])
         middle = scene.camera_x[part].astype(np.float64) * float(camera.scale(0.0, 0.0))
         left = np.round(camera.origin_px + middle - camera.width / 2).astype(np.int32)
         left = np.clip(left, 0, camera.panorama_width - camera.width)
-        order = np.argsort(-scene.position[part, :, 1], axis=1, kind="stable")
-        ball = scene.ball[part].astype(np.float64)
-        seen = np.stack(
-            [
-                camera.project(ball[:, 0], ball[:, 1], ball[:, 2]),
-                camera.project(ball[:, 0], ball[:, 1], np.zeros(len(ball))),
-            ],
-            1,
-        )
-        return _Prepared(
-            points, scale, left, order, _fixed(seen), camera.scale(ball[:, 1], ball[:, 2])
-        )
+        order = np.argsort(-cast.places[:, :, PELVIS, 1], axis=1, kind="stable")
+        balls = [ball.astype(np.float64) for ball in cast.balls]
+        seen = [camera.project(b[:, 0], b[:, 1], b[:, 2]) for b in balls]
+        seen += [camera.project(b[:, 0], b[:, 1], np.zeros(len(b))) for b in balls]
+        sizes = np.stack([camera.scale(b[:, 1], b[:, 2]) for b in balls], 1)
+        return _Prepared(points, scale, left, order, _fixed(np.stack(seen, 1)), sizes)
 
     def draw(
         self,
@@ -645,10 +722,11 @@ class _View:
         i: int,
         scene: Scene,
         frame: int,
+        cast: _Cast,
         looks: Sequence[tuple[Colour, Colour, str]],
         kits: tuple[tuple[Colour, Colour], tuple[Colour, Colour]],
     ) -> Image:
-        """Draw one frame of a prepared stretch."""
+        """Draw one frame of those that are prepared."""
         image, width = self.image, self.camera.width
         left = int(prepared.left[i])
         np.copyto(image, self.panorama[:, left : left + width])
@@ -659,23 +737,26 @@ class _View:
         edge = width << SHIFT
         order = [k for k in order if -900 < points[k, PELVIS, 0] < edge + 900]
         rows = points.tolist()
-        self._shadows(rows, prepared.scale[i], order, ball, float(prepared.ball_scale[i]), left)
+        sizes = prepared.ball_scale[i].tolist()
+        balls = len(sizes)
+        self._shadows(rows, prepared.scale[i], order, ball[balls:], sizes, left)
         ball_x, ball_y, ball_z = (float(v) for v in scene.ball[frame])
         near_ring = abs(abs(ball_x) - BASKET_X) < 0.5 and ball_z > 2.3 and abs(ball_y) < 0.5
         ball_depth = 0.001 if near_ring else ball_y - 0.12
-        items = [(-float(scene.position[frame, k, 1]), k) for k in order]
+        items = [(-float(cast.places[i, k, PELVIS, 1]), k) for k in order]
         items.append((-ball_depth, -1))
         items += [(-0.0 + 0.0, -2), (-0.0 + 0.0, -3)]
+        items += [(0.12 - float(cast.balls[k][i, 1]), -3 - k) for k in range(1, balls)]
         items.sort(key=lambda item: (item[0], -item[1]))
-        facing = scene.facing[frame]
+        facing = cast.facing[i]
         for _, what in items:
             if what >= 0:
                 if what == REFEREE:
                     skin, hair, number = (110, 150, 205), (28, 28, 40), ""
                     kit = _REFEREE_KIT
                 else:
-                    skin, hair, number = looks[int(scene.who[frame, what])]
-                    kit = kits[what // 5]
+                    skin, hair, number = looks[int(cast.who[i, what])]
+                    kit = kits[cast.teams[what]]
                 self._figure(
                     rows[what],
                     float(prepared.scale[i, what]),
@@ -686,8 +767,9 @@ class _View:
                     number,
                     what == REFEREE,
                 )
-            elif what == -1:
-                self._ball(ball[0], float(prepared.ball_scale[i]))
+            elif what == -1 or what < -3:
+                which = 0 if what == -1 else -3 - what
+                self._ball(ball[which], sizes[which])
             else:
                 self._ring(-what - 2, left, int(scene.net[frame, -what - 2]))
         return image
@@ -697,8 +779,8 @@ class _View:
         rows: list[list[list[int]]],
         scale: NDArray[np.float64],
         order: list[int],
-        ball: NDArray[np.int32],
-        ball_scale: float,
+        balls: NDArray[np.int32],
+        sizes: list[float],
         left: int,
     ) -> None:
         mask = self.mask
@@ -707,9 +789,9 @@ class _View:
             u, v = rows[k][GROUND]
             w = max(int(scale[k] * 0.36), 2)
             cv2.ellipse(mask, (u >> SHIFT, v >> SHIFT), (w, max(w * 2 // 5, 1)), 0, 0, 360, 255, -1)
-        w = max(int(ball_scale * 0.15), 1)
-        u, v = int(ball[1, 0]) >> SHIFT, int(ball[1, 1]) >> SHIFT
-        cv2.ellipse(mask, (u, v), (w, max(w // 2, 1)), 0, 0, 360, 255, -1)
+        for (x, y), size in zip(balls.tolist(), sizes, strict=True):
+            w = max(int(size * 0.15), 1)
+            cv2.ellipse(mask, (x >> SHIFT, y >> SHIFT), (w, max(w // 2, 1)), 0, 0, 360, 255, -1)
         shade = self.shaded[:, left : left + self.camera.width]
         cv2.copyTo(shade, mask, self.image)
 
@@ -806,12 +888,14 @@ class _View:
         else:
             line(image, p[a], p[b], skin, arm, AA, SHIFT)
         line(image, p[b], p[c], skin, arm, AA, SHIFT)
-        if number:
+        if number and self.numbers:
             height = max(int(scale * 0.36), 7)
             room = max(int(half * 2 / 16 * (0.80 if len(number) > 1 else 0.42)), 4)
             mask = _text(
                 number, height, min(room, int(height * (1.25 if len(number) > 1 else 0.66)))
             )
+            if self.numbers < 1:
+                mask = (mask * self.numbers).astype(np.uint16)
             x = (chest[0] * 2 + pelvis[0]) // 3 >> SHIFT
             y = (top * 11 + low * 9) // 20 >> SHIFT
             _blend(image, mask, x - mask.shape[1] // 2, y - height // 2, ink)

@@ -18,6 +18,7 @@ import polars as pl
 
 from openbasket.errors import BadInputError, ConfigError, Problem
 from openbasket.simulation.boards import STYLES, BoardStyle
+from openbasket.simulation.difficulty import EASY, Difficulty
 
 __all__ = ["Moment", "PeriodPlan", "Plan", "RenderSettings", "plan"]
 
@@ -58,6 +59,7 @@ class RenderSettings:
         adverts: breaks put into stops.
         missing: stretches that were not broadcast; the clock goes on meanwhile.
         trouble_s: length of a stretch without a scoreboard, an advert or a missing stretch.
+        difficulty: how hard the pictures are to watch.
     """
 
     dead_time_s: float = 3.0
@@ -74,6 +76,7 @@ class RenderSettings:
     adverts: int = 0
     missing: int = 0
     trouble_s: float = 30.0
+    difficulty: Difficulty = EASY
 
     @property
     def troubled(self) -> bool:
