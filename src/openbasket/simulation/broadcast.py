@@ -171,7 +171,8 @@ def scenes(
 
 
 def _choreographed(key: tuple[Any, ...], *given: Any) -> Scene:
-    return choreograph(*given, seed=_rng(*key))
+    what: Any = (*given, _rng(*key))
+    return choreograph(*what)
 
 
 def _in_motion(*given: Any) -> Iterator[tuple[PeriodPlan, Scene]]:
