@@ -1,4 +1,4 @@
-"""Recipes and suites that come with openbasket, and what to tell who takes one kind of name for another."""
+"""Recipes, suites and benchmarks that come along, and what to tell who takes one kind for another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 __all__ = ["names", "text", "what_else"]
 
-Kind = Literal["recipes", "suites"]
+Kind = Literal["recipes", "suites", "rendered"]
 
 
 def names(kind: Kind) -> list[str]:

@@ -1,4 +1,4 @@
-"""Verbs: simulate, render, sync."""
+"""Verbs: simulate, render, rendered, sync."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(simulate)
     app.command()(render)
+    app.command()(rendered)
     app.command()(sync)
 
 
@@ -68,6 +69,50 @@ def simulate(
         f"Simulated into {root}",
         ("league", "season", "games", "players", "events"),
         report.rows(),
+    )
+
+
+def rendered(
+    root: Root,
+    benchmark: Annotated[
+        str,
+        typer.Option(
+            help="Name of a benchmark that comes along (v1, small, mini), or a .toml file."
+        ),
+    ] = "v1",
+    real: Annotated[
+        bool,
+        typer.Option(
+            "--real",
+            help="Film the games that the workspace holds, of whatever leagues were imported and split, "
+            "instead of simulated ones.",
+        ),
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a benchmark of reels that are drawn when they are read: thousands need no video.
+
+    Simulates leagues, labels and splits them, and writes the dataset in the official layout. Train on it as
+    on any other; its frames are drawn, game by game, into the cache of frames.
+    """
+    from openbasket.dataset.rendered import load_benchmark, make
+    from openbasket.workspace import Workspace
+
+    settings = load_benchmark(benchmark)
+    report = make(Workspace(root, create=not real), settings, real=real, quiet=quiet)
+    if as_json:
+        print_json(report.to_json())
+        return
+    made = report.film
+    say(
+        f"{counted(made.reels, 'reel')} of {counted(made.clips, 'clip')} from {counted(made.games, 'game')}, "
+        f"{made.seconds / 3600:.1f} hours; {counted(made.few, 'subject')} with too few events"
+    )
+    print_table(
+        f"Benchmark '{settings.name}', version {settings.version}",
+        ("split", "reels"),
+        [(split, f"{rows:,}") for split, rows in report.built.rows.items()],
     )
 
 

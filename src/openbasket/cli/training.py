@@ -1,4 +1,4 @@
-"""Verbs: cache, train, predict."""
+"""Verbs: cache, pretrain, train, predict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from openbasket.cli.options import Json, Quiet, Workers, print_json, say
+from openbasket.cli.options import Json, Quiet, Workers, print_json, print_table, say
 from openbasket.progress import note
 from openbasket.wording import counted
 
@@ -29,6 +29,7 @@ Override = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(cache)
+    app.command()(pretrain)
     app.command()(train)
     app.command()(predict)
 
@@ -90,6 +91,7 @@ def cache(
     quiet: Quiet = False,
 ) -> None:
     """Keep the frames of every reel on disk, so that training does not decode videos again."""
+    from openbasket.dataset.clips import clips_of
     from openbasket.dataset.export.webdataset import import_shards, write_shards
     from openbasket.dataset.frame_cache import cache_folder, cache_frames, sampling_facts, verified
     from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
@@ -97,7 +99,7 @@ def cache(
     from openbasket.video.cache import FrameCache
     from openbasket.video.recording import Taking
 
-    taking, draw = Taking(format=cast("Any", file_format)), 0
+    taking, draw, by_clip = Taking(format=cast("Any", file_format)), 0, False
     levels = dataset_levels(root)
     if recipe is not None:
         from openbasket.training.config import load_recipe
@@ -105,7 +107,7 @@ def cache(
 
         data = load_recipe(recipe, override or ()).data
         taking = replace(taking_of(data), format=taking.format)
-        levels, draw = data.levels, data.draw
+        levels, draw, by_clip = data.levels, data.draw, data.sampling == "clips"
     elif override:
         raise ConfigError("--set changes a recipe: give --recipe, too")
     changes = {"frames": frames, "size": size, "sampling": sampling}
@@ -127,7 +129,8 @@ def cache(
     damaged = verified(store, workers=workers, quiet=quiet) if verify else []
     videos = list(dict.fromkeys(sample.video for sample in samples))
     entries = cache_frames(
-        videos, folder, root=root, frames=taking.frames, short_side=taking.size,
+        videos, folder, root=root, clips=clips_of(root, samples, draw) if by_clip else None,
+        within=taking.within, frames=taking.frames, short_side=taking.size,
         sampling=taking.sampling, format=taking.format, every=taking.every, workers=workers,
         quiet=quiet, tell=lambda text: note(text, quiet=quiet),
     )  # fmt: skip
@@ -160,6 +163,59 @@ def cache(
     )
     for path in written:
         say(f"wrote {path}")
+
+
+def pretrain(
+    recipe: Annotated[
+        str, typer.Argument(help="Recipe of SkillQuery (openbasket recipes), or a TOML file.")
+    ],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the clips.")] = 10,
+    clips: Annotated[
+        int | None,
+        typer.Option(min=1, help="Clips of an epoch, drawn anew in each; all by default."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips in a batch.")] = 32,
+    rate: Annotated[
+        float, typer.Option("--learning-rate", min=0, help="Peak learning rate.")
+    ] = 2e-3,
+    override: Override = None,
+    workers: Workers = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Teach a clip encoder what is seen in clips, from the transcripts they were cut around.
+
+    Interrupted and run again, it goes on. Train from its encoder with
+    --set model.weights=OUT/encoder.safetensors.
+    """
+    from openbasket.training.config import load_recipe
+    from openbasket.training.transcripts import TARGETS
+    from openbasket.training.transcripts import pretrain as run_pretraining
+
+    report = run_pretraining(
+        load_recipe(recipe, override or ()), data, out, epochs=epochs, batch_size=batch_size,
+        learning_rate_peak=rate, most_clips=clips, workers=workers, quiet=quiet,
+    )  # fmt: skip
+    if as_json:
+        print_json(report.to_json())
+        return
+    print_table(
+        f"What the encoder tells of {counted(report.val_clips, 'clip')} of other persons",
+        ("question", "answers", "right", "most frequent answer"),
+        [
+            (
+                name, str(len(answers)), f"{100 * report.accuracy[name]:.1f} %",
+                f"{100 * report.chance[name]:.1f} %",
+            )
+            for name, answers in TARGETS.items()
+        ],
+    )  # fmt: skip
+    say(
+        f"{counted(report.epochs, 'epoch')} on {counted(report.clips, 'clip')}, {report.seconds:.0f} s; "
+        f"encoder in {report.encoder}"
+    )
 
 
 def train(

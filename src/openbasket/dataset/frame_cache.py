@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from openbasket.dataset.clips import Clips
+from openbasket.dataset.drawing import draw_reels
+from openbasket.dataset.film import SUFFIX
 from openbasket.engine import run
 from openbasket.errors import BadInputError, Problem, VideoError
 from openbasket.video.cache import CachedFrames, FrameCache
@@ -40,6 +43,8 @@ def cache_frames(
     sampling: Sampling = "exact",
     format: Format = "jpeg",
     every: int = 0,
+    clips: Mapping[Path, Clips] | None = None,
+    within: tuple[float, float] = (0.0, 1.0),
     any_format: bool = False,
     workers: int | None = None,
     quiet: bool = False,
@@ -58,6 +63,8 @@ def cache_frames(
         sampling: ``exact``, or ``keyframe``: the nearest frame that decodes by itself.
         format: ``jpeg``, or ``raw``.
         every: take every so many-th frame of a video instead of ``frames`` even ones; 0: don't.
+        clips: first frame and number of frames of each clip of each video, to take ``frames`` of each clip.
+        within: which part of a clip they are taken from, 0 to 1.
         any_format: use frames that are there in the other format, too.
         workers: processes; all cores by default.
         quiet: show no progress bar.
@@ -73,7 +80,10 @@ def cache_frames(
             message. The others are kept.
         BadInputError: a damaged manifest.
     """
-    taking = Taking(frames, short_side, sampling, format, every=every)
+    taking = Taking(frames, short_side, sampling, format, every=every, within=within)
+    takings = {
+        video: taking if clips is None else replace(taking, clips=clips[video]) for video in videos
+    }
     cache = FrameCache(folder)
     there = cache.folder.is_dir()
     if there:
@@ -81,25 +91,29 @@ def cache_frames(
     held: dict[Path, CachedFrames] = {}
     wanted = list(dict.fromkeys(videos))
     if there and cache.entries():
-        forms = (
-            taking,
-            *(replace(taking, format=f) for f in FORMATS if any_format and f != format),
-        )
-        find = partial(_find, folder=folder, takings=forms)
-        for sought in run(
-            find, wanted, describe="Looking for frames", workers=workers, quiet=quiet
-        ):
-            if sought.result is not None:
-                held[sought.item] = sought.result
+        others = [f for f in FORMATS if any_format and f != format]
+        find = partial(_find, folder=folder, others=others)
+        sought = [(video, takings[video]) for video in wanted]
+        for look in run(find, sought, describe="Looking for frames", workers=workers, quiet=quiet):
+            if look.result is not None:
+                held[look.item[0]] = look.result
     missing = [video for video in wanted if video not in held]
     if tell is not None:
         tell(_told(cache, taking, len(held), len(wanted)))
     stated = {} if root is None else _stated(root)
-    job = partial(_add, folder=folder, taking=taking, threads=spare_threads(len(missing), workers))
-    given = [(video, stated.get(video.resolve())) for video in missing]
+    unread: dict[Path, str] = {}
+    drawn = [video for video in missing if video.suffix == SUFFIX]
+    if drawn:
+        held |= draw_reels(
+            root or Path(), [(reel, takings[reel]) for reel in drawn], cache,
+            workers=workers, quiet=quiet, failures=unread,
+        )  # fmt: skip
+        missing = [video for video in missing if video.suffix != SUFFIX]
+    job = partial(_add, folder=folder, threads=spare_threads(len(missing), workers))
+    given = [(video, takings[video], stated.get(video.resolve())) for video in missing]
     outcomes = run(job, given, describe="Reading frames", workers=workers, quiet=quiet)
     held |= {o.item[0]: o.result for o in outcomes if o.result is not None}
-    found = [(o.item[0], o.error) for o in outcomes if o.error is not None]
+    found = [*unread.items(), *((o.item[0], o.error) for o in outcomes if o.error is not None)]
     if failures is not None:
         failures.update(found)
     elif found:
@@ -165,15 +179,17 @@ def _stated(root: Path) -> dict[Path, str]:
         raise BadInputError([problem], "Make it again with 'openbasket build'.") from None
 
 
-def _add(
-    item: tuple[Path, str | None], *, folder: Path, taking: Taking, threads: int
-) -> CachedFrames:
-    video, stated = item
+def _add(item: tuple[Path, Taking, str | None], *, folder: Path, threads: int) -> CachedFrames:
+    video, taking, stated = item
     return FrameCache(folder).add(video, taking, stated=stated, threads=threads)
 
 
-def _find(video: Path, *, folder: Path, takings: Sequence[Taking]) -> CachedFrames | None:
-    found = (FrameCache(folder).find(video, taking) for taking in takings)
+def _find(
+    item: tuple[Path, Taking], *, folder: Path, others: Sequence[Format]
+) -> CachedFrames | None:
+    video, taking = item
+    takings = (taking, *(replace(taking, format=form) for form in others))
+    found = (FrameCache(folder).find(video, form) for form in takings)
     return next((entry for entry in found if entry is not None), None)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from openbasket import tables
+from openbasket.dataset.film import SUFFIX, read_reel
 from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
 from openbasket.errors import BadInputError, NotFoundError, VideoError
 from openbasket.progress import track
@@ -151,6 +153,8 @@ def _faults(
         return [f"{file.stat().st_size:,} bytes; the manifest says {known['bytes']:,}"]
     if deep and known is not None and sha256(file) != known["sha256"]:
         return ["the bytes are not those of the manifest", *damage(file, "packets")]
+    if file.suffix == SUFFIX:
+        return _drawn_faults(file, frames)
     found = damage(file, "frames" if deep else "index")
     try:
         info = probe(file)
@@ -166,3 +170,14 @@ def _faults(
     if frames is not None and info.frames != frames:
         found.append(f"{info.frames} frames; table 'reels' says {frames}")
     return found
+
+
+def _drawn_faults(file: Path, frames: int | None) -> list[str]:
+    """What is wrong with a reel that is drawn when it is read."""
+    try:
+        reel = read_reel(file)
+    except VideoError as error:
+        return [str(error)]
+    if frames is not None and len(reel) != frames:
+        return [f"{len(reel)} frames; table 'reels' says {frames}"]
+    return []

@@ -36,6 +36,8 @@ MODELS: Mapping[str, str] = {
     "siglip-tiny": "openbasket.models.siglip:siglip_tiny",
     "timesformer": "openbasket.models.timesformer:TimeSformer",
     "timesformer-tiny": "openbasket.models.timesformer:tiny",
+    "skillquery": "openbasket.models.skillquery:SkillQuery",
+    "skillquery-tiny": "openbasket.models.skillquery:skillquery_tiny",
     "tiny_conv": "openbasket.models.tiny_conv:TinyConv",
     "umt": "openbasket.models.umt:UMT",
     "umt-tiny": "openbasket.models.umt:tiny",

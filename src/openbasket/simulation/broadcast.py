@@ -39,6 +39,7 @@ __all__ = [
     "RenderReport",
     "RenderSettings",
     "RenderedGame",
+    "fingerprint",
     "pictures",
     "render",
     "render_all",
@@ -402,32 +403,39 @@ class _Job:
 
     def fingerprint(self) -> str:
         """Changes when anything that the video shows changes; the order of rows does not matter."""
-        digest = hashlib.sha256()
-        game = {key: str(value) for key, value in sorted(self.game.items()) if key != "video"}
         settings = asdict(self.settings)
         if self.settings.difficulty == EASY:
             del settings["difficulty"]  # as videos were known before there was any
-        digest.update(
-            repr(
-                (
-                    RENDERER_VERSION,
-                    game,
-                    sorted(settings.items()),
-                    self.seed,
-                    self.periods,
-                    self.max_s,
-                )
-            ).encode()
-        )
-        keys = {
-            "events": ["event_id"],
-            "appearances": ["player_id"],
-            "stints": ["team_id", "period", "first_order"],
-        }
-        for name, by in keys.items():
-            frame: pl.DataFrame = getattr(self, name)
-            digest.update(frame.sort(by).write_json().encode())
-        return digest.hexdigest()
+        what = (sorted(settings.items()), self.seed, self.periods, self.max_s)
+        return fingerprint(self.game, self.events, self.appearances, self.stints, what)
+
+
+def fingerprint(
+    game: Mapping[str, Any],
+    events: pl.DataFrame,
+    appearances: pl.DataFrame,
+    stints: pl.DataFrame,
+    filmed: tuple[object, ...] = (),
+) -> str:
+    """A hash of all that a game's pictures are made of, whatever the order of rows.
+
+    Args:
+        game: its row of table ``games``.
+        events: its rows of table ``events``.
+        appearances: its rows of table ``appearances``.
+        stints: its rows of table ``stints``.
+        filmed: how it is filmed.
+    """
+    digest = hashlib.sha256()
+    facts = {key: str(value) for key, value in sorted(game.items()) if key != "video"}
+    digest.update(repr((RENDERER_VERSION, facts, *filmed)).encode())
+    for frame, by in (
+        (events, ["event_id"]),
+        (appearances, ["player_id"]),
+        (stints, ["team_id", "period", "first_order"]),
+    ):
+        digest.update(frame.sort(by).write_json().encode())
+    return digest.hexdigest()
 
 
 def _receipt(root: Path, game_id: str) -> Path:

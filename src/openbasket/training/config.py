@@ -102,9 +102,26 @@ class DataConfig(_Section):
         le=99,
         description="Which draw of the reels ('openbasket reels --draw'); 0 is the dataset.",
     )
-    sampling: Literal["uniform", "interval"] = Field(
+    sampling: Literal["uniform", "interval", "clips"] = Field(
         default="uniform",
-        description="uniform: frames over the whole video; interval: one stretch, every N-th frame.",
+        description="uniform: frames over the whole video; interval: one stretch, every N-th frame; "
+        "clips: as many frames of each clip.",
+    )
+    clips: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description="Clips that the model takes, where sampling is clips: of a reel with more, as many, "
+        "evenly; of one with fewer, all, and the rest is not there (NaN).",
+    )
+    within: Pair = Field(
+        default=(0.0, 1.0),
+        description="Part of a clip that frames are taken from, 0 to 1, where sampling is clips.",
+    )
+    fit: Literal["crop", "whole"] = Field(
+        default="crop",
+        description="crop: a square of the picture (in training a random box); whole: all of it, squeezed "
+        "into the square.",
     )
     interval: int = Field(
         default=1,
@@ -153,6 +170,16 @@ class DataConfig(_Section):
         if not 0.1 <= aspect[0] <= aspect[1] <= 10:
             raise ValueError("allowed: two numbers from 0.1 to 10, the lesser first")
         return aspect
+
+    @model_validator(mode="after")
+    def _clips_fit(self) -> DataConfig:
+        if self.sampling == "clips" and self.frames % self.clips:
+            raise ValueError(
+                f"frames ({self.frames}) must be a multiple of clips ({self.clips}) where sampling is clips"
+            )
+        if not 0 <= self.within[0] < self.within[1] <= 1:
+            raise ValueError(f"within is {self.within}; allowed: from 0 to 1, the lesser first")
+        return self
 
     @model_validator(mode="after")
     def _size_fits(self) -> DataConfig:
@@ -283,6 +310,12 @@ class Recipe(_Section):
     train: TrainConfig
     test: TestConfig = TestConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _views_fit(self) -> Recipe:
+        if self.data.sampling == "clips" and self.test.temporal_views > 1:
+            raise ValueError("test.temporal_views must be 1 where data.sampling is clips")
+        return self
 
     @model_validator(mode="after")
     def _frozen_fits(self) -> Recipe:

@@ -91,6 +91,7 @@ class ClipDataset(Items):
         self._change = _augmentation(config) if augment else None
         self._augment = augment
         self._views = views or TestConfig()
+        self._clips = config.clips if config.sampling == "clips" else 0
         mean, deviation = COLOURS[config.normalise]
         self._mean = torch.tensor(mean).view(3, 1, 1)
         self._deviation = torch.tensor(deviation).view(3, 1, 1)
@@ -109,8 +110,11 @@ class ClipDataset(Items):
             places = None
             if self._config.sampling == "interval":
                 places = _stretch(len(entry), self._config.frames, rng.random())
-            frames = entry.read(places)
-            box = _random_box(frames.shape[1], frames.shape[2], self._config, rng)
+            frames = self._of_clips(entry) if self._clips else entry.read(places)
+            height, width = frames.shape[1:3]
+            box = (0, 0, height, width)
+            if self._config.fit == "crop":
+                box = _random_box(height, width, self._config, rng)
             clip = self._resized(frames, *box)
             if self._change is None:
                 clip = self._normalised(clip)
@@ -118,17 +122,42 @@ class ClipDataset(Items):
                 clip = self._change(clip, int(rng.integers(2**63)), self._normalised)
         else:
             clip = self._normalised(self._view(entry, turn))
+        if self._clips and len(clip) < self._config.frames:  # fewer clips: the others are not there
+            lacking = (self._config.frames - len(clip), *clip.shape[1:])
+            clip = torch.cat([clip, torch.full(lacking, torch.nan)])
         return clip.transpose(0, 1).contiguous(), labels_of(sample, index), index
+
+    def whole(self, frames: NDArray[np.uint8]) -> torch.Tensor:
+        """Frames ``(T, height, width, 3)`` as a video's middle view has them: ``(T, 3, size, size)``."""
+        height, width = frames.shape[1:3]
+        side = min(height, width)
+        box = ((height - side) // 2, (width - side) // 2, side, side)
+        if self._config.fit == "whole":
+            box = (0, 0, height, width)
+        return self._normalised(self._resized(frames, *box))
+
+    def _of_clips(self, entry: CachedFrames) -> NDArray[np.uint8]:
+        """The frames of all clips; of those of a reel with more than the model takes, evenly."""
+        each = self._config.frames // self._clips
+        held = len(entry) // each
+        if held <= self._clips:
+            return entry.read()
+        chosen = [place * held // self._clips for place in range(self._clips)]
+        return entry.read([clip * each + i for clip in chosen for i in range(each)])
 
     def _view(self, entry: CachedFrames, view: int) -> torch.Tensor:
         """One of the temporal x spatial views; the spatial ones of the same frames follow each other."""
         times, places = self._views.temporal_views, self._views.spatial_views
         time, place = divmod(view % (times * places), places)
-        if self._config.sampling == "interval":
+        if self._clips:
+            frames = self._of_clips(entry)
+        elif self._config.sampling == "interval":
             frames = entry.read(_stretch(len(entry), self._config.frames, _spread(time, times)))
         else:
             frames = entry.read(range(time, len(entry), times))
         height, width = frames.shape[1:3]
+        if self._config.fit == "whole":
+            return self._resized(frames, 0, 0, height, width)
         side, along = min(height, width), _spread(place, places)
         top, left = int((height - side) * along), int((width - side) * along)
         return self._resized(frames, top, left, side, side)

@@ -183,9 +183,7 @@ def _train(
         def read() -> list[CachedFrames]:
             """Read the frames of all videos, and write down what the run is made of."""
             samples = [*train_samples, *val_samples]
-            cached = read_frames(
-                [s.video for s in samples], data_root, out_dir, recipe, workers=workers, quiet=quiet
-            )
+            cached = read_frames(samples, data_root, out_dir, recipe, workers=workers, quiet=quiet)
             facts: dict[str, Any] = {
                 "reading": sampling_facts(cached),
                 "train_samples": len(train_samples),

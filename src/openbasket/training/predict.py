@@ -132,7 +132,7 @@ def predict(
     def read() -> tuple[list[CachedFrames], dict[Path, str]]:
         failures: dict[Path, str] = {}
         entries = read_frames(
-            [s.video for s in samples], data_root, run_dir, recipe,
+            samples, data_root, run_dir, recipe,
             views=test, reader=reader, workers=workers, quiet=quiet, failures=failures,
         )  # fmt: skip
         if not entries:

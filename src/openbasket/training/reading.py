@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from openbasket.dataset.clips import clips_of
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
+from openbasket.dataset.reader import Sample
 from openbasket.progress import note
 from openbasket.training.config import DataConfig, Recipe, TestConfig, load_recipe, recipe_names
 from openbasket.training.run import CACHE
@@ -28,16 +30,18 @@ def taking_of(
         reader: ``exact`` or ``keyframe``; the recipe's by default.
     """
     stretches = data.sampling == "interval"
+    frames = data.frames // data.clips if data.sampling == "clips" else data.frames
     return Taking(
-        frames=data.frames * (1 if stretches or views is None else views.temporal_views),
+        frames=frames * (1 if stretches or views is None else views.temporal_views),
         size=data.short_side,
         sampling=reader or data.reader,
         every=data.interval if stretches else 0,
+        within=data.within if data.sampling == "clips" else (0.0, 1.0),
     )
 
 
 def read_frames(
-    videos: Sequence[Path],
+    samples: Sequence[Sample],
     data_root: Path,
     run_dir: Path,
     recipe: Recipe,
@@ -51,7 +55,7 @@ def read_frames(
     """Read the frames of videos, from the dataset's cache or the run's own; tell how many were there.
 
     Args:
-        videos: the files.
+        samples: whose videos.
         data_root: the dataset.
         run_dir: the run.
         recipe: of the run.
@@ -74,8 +78,11 @@ def read_frames(
             text += f". For all runs: openbasket cache {shlex.quote(str(data_root))} {form}"
         note(text, quiet=quiet)
 
+    data = recipe.data
+    clips = clips_of(data_root, samples, data.draw) if data.sampling == "clips" else None
     return cache_frames(
-        videos, folder, root=data_root, frames=taking.frames, short_side=taking.size,
+        [sample.video for sample in samples], folder, clips=clips, within=taking.within,
+        root=data_root, frames=taking.frames, short_side=taking.size,
         sampling=taking.sampling, every=taking.every, any_format=True, workers=workers,
         quiet=quiet, failures=failures, tell=tell,
     )  # fmt: skip
@@ -86,6 +93,6 @@ def _form(recipe: Recipe, taking: Taking) -> str:
     name = recipe.name
     if name in recipe_names() and taking_of(load_recipe(name).data) == taking:
         return f"--recipe {name}"
-    if taking.every:
+    if taking.every or recipe.data.sampling == "clips":
         return ""
     return f"--frames {taking.frames} --size {taking.size} --sampling {taking.sampling}"

@@ -30,6 +30,9 @@ class Taking:
         format: ``jpeg`` (small), or ``raw`` (eleven times larger, read without decoding).
         quality: of JPEG, 1 to 100; colours are stored at half the resolution (4:2:0).
         every: take every so many-th frame of the whole video instead of ``frames`` even ones; 0: don't.
+        clips: first frame and number of frames of each clip of the video: take ``frames`` of each clip
+            instead, evenly inside ``within``; empty: don't.
+        within: which part of a clip, from 0 (its beginning) to 1 (its end).
 
     Raises:
         ConfigError: a value that is not allowed.
@@ -41,8 +44,12 @@ class Taking:
     format: Format = "jpeg"
     quality: int = 90
     every: int = 0
+    clips: tuple[tuple[int, int], ...] = ()
+    within: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "clips", tuple((int(a), int(n)) for a, n in self.clips))
+        object.__setattr__(self, "within", (float(self.within[0]), float(self.within[1])))
         for name, allowed in (("sampling", SAMPLINGS), ("format", FORMATS)):
             if getattr(self, name) not in allowed:
                 given = repr(getattr(self, name))
@@ -52,16 +59,28 @@ class Taking:
                 raise ConfigError(f"{name}: got {getattr(self, name)}; allowed: 1 to {most}")
         if self.every < 0:
             raise ConfigError(f"every: got {self.every}; allowed: 0 (off) and more")
+        if not 0 <= self.within[0] < self.within[1] <= 1:
+            raise ConfigError(f"within: got {self.within}; allowed: from 0 to 1, the lesser first")
+        if any(first < 0 or frames < 1 for first, frames in self.clips):
+            raise ConfigError("clips: allowed: first frames from 0, with 1 frame or more each")
+        if self.clips and self.every:
+            raise ConfigError("every and clips: allowed: one of them")
 
     @property
     def told(self) -> str:
         """The same in words, but for the format."""
         what = f"every {self.every}. frame" if self.every else f"{self.frames} frames"
+        if self.clips:
+            what += " a clip" + ("" if self.within == (0, 1) else f" within {self.within}")
         return f"{what} of short side {self.size}, {self.sampling}"
 
     @property
-    def wanted(self) -> Every | Uniform:
+    def wanted(self) -> Every | Uniform | list[int]:
         """Which frames of a video."""
+        if self.clips:
+            begin, end = self.within
+            shares = [begin + (end - begin) * (i + 0.5) / self.frames for i in range(self.frames)]
+            return [first + int(share * count) for first, count in self.clips for share in shares]
         return Every(self.every) if self.every else Uniform(self.frames)
 
 
@@ -130,5 +149,8 @@ class Recording:
 
 def key_of(source: str, taking: Taking) -> str:
     """The name of the entry of a video, by its SHA-256 and how frames are taken."""
-    told: list[Any] = [_VERSION, source, sorted(asdict(taking).items())]
+    settings = asdict(taking)
+    if not taking.clips:  # entries were named before there were any
+        del settings["clips"], settings["within"]
+    told: list[Any] = [_VERSION, source, sorted(settings.items())]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -1,0 +1,377 @@
+"""SkillQuery: a reel is a set of clips, and each skill asks all of them.
+
+A clip encoder looks at a few frames of each clip by itself; a set model, to which the order of the clips is
+nothing, lets clips see each other; twenty learned queries, one a skill, attend to them (the attention is the
+evidence for a rating); ordinal heads turn what each query found into probabilities of levels.
+
+The clip encoder may be any registered model with ``features``. It learns best from transcripts first
+(:mod:`openbasket.training.transcripts`).
+
+Sources: own design. Set attention: Lee et al., Set Transformer, ICML 2019. Learned queries: Carion et al.,
+DETR, ECCV 2020. Ordinal heads: McCullagh, Regression models for ordinal data, 1980 (cumulative); Shi, Cao and
+Raschka, CORN, 2021 (conditional).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from openbasket.models.base import VideoModel
+from openbasket.models.spec import OWN_DESIGN, ModelSpec
+from openbasket.skills import SKILLS
+
+__all__ = ["SPECS", "ClipConv", "OrdinalHeads", "SetHeads", "SkillQuery", "skillquery_tiny"]
+
+Ordinal = Literal["softmax", "cumulative", "corn"]
+Pooling = Literal["queries", "mean"]
+
+SPEC = ModelSpec(
+    name="skillquery",
+    frames=400,
+    size=160,
+    params=483_948,
+    source=OWN_DESIGN,
+    licence="MIT",
+    normalise="half",
+    note="takes clips (data.sampling = 'clips'): 8 frames of each of 50; clips that are not there are NaN",
+)
+TINY = ModelSpec(
+    name="skillquery-tiny",
+    frames=24,
+    size=64,
+    params=43_404,
+    source=OWN_DESIGN,
+    licence="MIT",
+    normalise="half",
+    note="as skillquery, of 6 clips of 4 frames: to try the commands",
+)
+SPECS = {spec.name: spec for spec in (SPEC, TINY)}
+
+
+class ClipConv(nn.Module):
+    """Features of a clip: a convolutional network on each frame, then over time and space together.
+
+    Args:
+        frames: of a clip.
+        size: height and width in pixels, a multiple of 16.
+        width: channels after the first convolution.
+        dim: of the features.
+        dropout: share of values dropped before the last layer.
+    """
+
+    def __init__(self, frames: int, size: int, width: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.frame = nn.Sequential(
+            nn.Conv2d(3, width, 5, 2, 2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+            _separable(width, 2 * width, 2),
+            _separable(2 * width, 2 * width, 1),
+            _separable(2 * width, 4 * width, 2),
+            _separable(4 * width, 4 * width, 1),
+            _separable(4 * width, 6 * width, 2),
+        )
+        inner = 5 * width
+        self.mix = nn.Sequential(_separable_3d(6 * width, inner, 1), _separable_3d(inner, inner, 2))
+        side = -(-(size // 16) // 2)
+        self.place = nn.Parameter(torch.empty(frames * side * side, inner))
+        self.asks = nn.Parameter(torch.empty(4, inner))
+        nn.init.normal_(self.place, std=0.02)
+        nn.init.normal_(self.asks, std=0.02)
+        self.attend = nn.MultiheadAttention(inner, 4, batch_first=True)
+        self.out = nn.Sequential(
+            nn.LayerNorm(4 * inner), nn.Dropout(dropout), nn.Linear(4 * inner, dim), nn.SiLU()
+        )
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        """Map clips ``(B, 3, T, H, W)`` to ``(B, dim)``."""
+        batch, _, frames = clips.shape[:3]
+        pictures = clips.transpose(1, 2).flatten(0, 1)
+        maps = self.frame(pictures.contiguous(memory_format=torch.channels_last))
+        maps = maps.view(batch, frames, *maps.shape[1:]).transpose(1, 2)
+        tokens = self.mix(maps).flatten(2).transpose(1, 2) + self.place
+        asks = self.asks.expand(batch, -1, -1)
+        found, _ = self.attend(asks, tokens, tokens, need_weights=False)
+        features: torch.Tensor = self.out(found.flatten(1))
+        return features
+
+
+class OrdinalHeads(nn.Module):
+    """Probabilities of ordered levels for each of the twenty skills.
+
+    ``softmax`` knows no order. ``cumulative``: one score a skill and ordered thresholds,
+    ``P(level > k) = sigmoid(score - threshold_k)``. ``corn``: a score for each
+    ``P(level > k | level >= k)``.
+    All give logarithms of probabilities as logits, so that cross-entropy is their likelihood.
+
+    Args:
+        features: length of each skill's vector.
+        levels: levels of a skill.
+        kind: which.
+    """
+
+    def __init__(self, features: int, levels: int, kind: Ordinal) -> None:
+        super().__init__()
+        self.kind = kind
+        outputs = {"softmax": levels, "cumulative": 1, "corn": levels - 1}[kind]
+        self.weight = nn.Parameter(torch.empty(len(SKILLS), features, outputs))
+        self.bias = nn.Parameter(torch.zeros(len(SKILLS), outputs))
+        nn.init.normal_(self.weight, std=0.02)
+        if kind == "cumulative":
+            even = torch.linspace(-1.4, 1.4, levels - 1)
+            self.first = nn.Parameter(even[:1].repeat(len(SKILLS), 1))
+            step = torch.log(torch.expm1(even.diff().clamp(min=1e-3)))
+            self.steps = nn.Parameter(step.repeat(len(SKILLS), 1))
+
+    def forward(self, found: torch.Tensor) -> torch.Tensor:
+        """Map ``(B, 20, features)`` to logits ``(B, 20, levels)``."""
+        scores = torch.einsum("bsf,sfo->bso", found, self.weight) + self.bias
+        if self.kind == "softmax":
+            return scores
+        if self.kind == "corn":
+            above, below = F.logsigmoid(scores), F.logsigmoid(-scores)
+            reached = F.pad(above.cumsum(dim=-1), (1, 0))  # log P(level >= k)
+            return reached + F.pad(below, (0, 1))
+        thresholds = torch.cat([self.first, F.softplus(self.steps)], dim=1).cumsum(dim=1)
+        over = torch.sigmoid(scores - thresholds)
+        edges = F.pad(F.pad(over, (1, 0), value=1.0), (0, 1), value=0.0)
+        return (edges[..., :-1] - edges[..., 1:]).clamp(min=1e-6).log()
+
+
+class SetHeads(nn.Module):
+    """From features of clips to levels of skills; the order of the clips is nothing to it.
+
+    In training some clips are left out at random, so that no rating hangs on a few.
+
+    Args:
+        clips: most there can be.
+        features: of a clip.
+        levels: levels of a skill.
+        width: of the tokens.
+        depth: layers in which clips see each other.
+        heads: of attention.
+        dropout: share of values dropped in training.
+        clip_dropout: most of the clips that are left out in training: a share that is drawn for each reel.
+        ordinal: which heads, see :class:`OrdinalHeads`.
+        pooling: ``queries``: a learned query a skill; ``mean``: the same mean of all clips for every skill.
+    """
+
+    def __init__(
+        self,
+        clips: int,
+        features: int,
+        levels: int,
+        *,
+        width: int,
+        depth: int,
+        heads: int,
+        dropout: float,
+        clip_dropout: float,
+        ordinal: Ordinal,
+        pooling: Pooling,
+    ) -> None:
+        super().__init__()
+        self.clips = clips
+        self.clip_dropout = clip_dropout
+        self.pooling = pooling
+        self.enter = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, heads, 2 * width, dropout, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.queries = nn.Parameter(torch.empty(len(SKILLS), width))
+        nn.init.normal_(self.queries, std=0.02)
+        self.attend = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        self.leave = nn.Sequential(nn.LayerNorm(2 * width), nn.Dropout(dropout))
+        self.levels = OrdinalHeads(2 * width, levels, ordinal)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features ``(B, clips x F)``, NaN where there is no clip, to logits ``(B, 20, levels)``."""
+        tokens, absent = self._tokens(features)
+        mean = _mean(tokens, absent)[:, None].expand(-1, len(SKILLS), -1)
+        found = mean
+        if self.pooling == "queries":
+            queries = self.queries.expand(len(tokens), -1, -1)
+            found, _ = self.attend(
+                queries, tokens, tokens, key_padding_mask=absent, need_weights=False
+            )
+        logits: torch.Tensor = self.levels(self.leave(torch.cat([found, mean], dim=2)))
+        return logits
+
+    def attention(self, features: torch.Tensor) -> torch.Tensor:
+        """What each skill looks at: ``(B, 20, clips)``, 0 where there is no clip, 1 in all."""
+        tokens, absent = self._tokens(features)
+        queries = self.queries.expand(len(tokens), -1, -1)
+        _, weights = self.attend(queries, tokens, tokens, key_padding_mask=absent)
+        return torch.as_tensor(weights)
+
+    def _tokens(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Clips that have seen each other ``(B, clips, width)``, and which are not there ``(B, clips)``."""
+        clips = features.view(len(features), self.clips, -1)
+        absent = clips.isnan().any(dim=2)
+        if self.training and self.clip_dropout:
+            share = torch.rand(len(clips), 1, device=clips.device) * self.clip_dropout
+            drawn = torch.rand(absent.shape, device=clips.device)
+            left = absent | (drawn < share)
+            absent = torch.where(left.all(dim=1, keepdim=True), absent, left)
+        tokens = self.enter(clips.nan_to_num())
+        for layer in self.layers:
+            tokens = layer(tokens, src_key_padding_mask=absent)
+        return self.norm(tokens), absent
+
+
+class SkillQuery(VideoModel):
+    """A clip encoder, and heads over the set of clips.
+
+    Args:
+        num_frames: frames of a reel: those of all its clips.
+        size: height and width in pixels.
+        levels: levels of a skill.
+        clips: clips of a reel.
+        backbone: ``conv`` (:class:`ClipConv`), or the name of a registered model with ``features``.
+        conv_width: channels of ``conv``.
+        dim: features of a clip that ``conv`` gives.
+        width: of the set model's tokens.
+        depth: layers in which clips see each other.
+        heads: of attention.
+        dropout: share of values dropped in training.
+        clip_dropout: most of the clips that are left out in training.
+        ordinal: ``softmax``, ``cumulative`` or ``corn`` (:class:`OrdinalHeads`).
+        pooling: ``queries`` or ``mean`` (:class:`SetHeads`).
+        gradient_checkpointing: make the clip encoder's activations twice, for less memory.
+
+    Raises:
+        ValueError: values that do not go together.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int = SPEC.frames,
+        size: int = SPEC.size,
+        levels: int = 5,
+        clips: int = 50,
+        backbone: str = "conv",
+        conv_width: int = 24,
+        dim: int = 192,
+        width: int = 128,
+        depth: int = 1,
+        heads: int = 4,
+        dropout: float = 0.2,
+        clip_dropout: float = 0.5,
+        ordinal: str = "cumulative",
+        pooling: str = "queries",
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        if clips < 1 or num_frames % clips:
+            raise ValueError(f"num_frames ({num_frames}) must be a multiple of clips ({clips})")
+        if width % heads:
+            raise ValueError(f"width ({width}) must be a multiple of heads ({heads})")
+        for name, given, allowed in (
+            ("ordinal", ordinal, get_args(Ordinal)),
+            ("pooling", pooling, get_args(Pooling)),
+        ):
+            if given not in allowed:
+                raise ValueError(f"{name}: got '{given}'; allowed: {', '.join(allowed)}")
+        if not 0 <= clip_dropout < 1:
+            raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
+        each = num_frames // clips
+        encoder, features = _encoder(backbone, each, size, conv_width, dim, dropout)
+        super().__init__((3, num_frames, size, size), features, levels)
+        self.gradient_checkpointing = gradient_checkpointing
+        self.clips = clips
+        self.clip_features = features
+        self.encoder = encoder
+        self.heads = SetHeads(  # type: ignore[assignment]
+            clips, features, levels, width=width, depth=depth, heads=heads, dropout=dropout,
+            clip_dropout=clip_dropout, ordinal=ordinal, pooling=pooling,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def of_clips(self, clips: torch.Tensor) -> torch.Tensor:
+        """Features of single clips: ``(N, 3, T, H, W)`` to ``(N, F)``."""
+        made: torch.Tensor = self.through(self.encoder, clips)
+        return made
+
+    def features(self, clips: torch.Tensor) -> torch.Tensor:
+        """Map reels ``(B, 3, clips x T, H, W)`` to ``(B, clips x F)``, NaN where there is no clip."""
+        batch, _, frames, height, width = clips.shape
+        single = clips.view(batch, 3, self.clips, frames // self.clips, height, width)
+        single = single.transpose(1, 2).flatten(0, 1)
+        there = ~single[:, 0, 0, 0, 0].isnan()
+        made = self.of_clips(single[there])
+        found = made.new_full((len(single), made.shape[1]), torch.nan)
+        found[there] = made
+        return found.view(batch, -1)
+
+    def attention(self, clips: torch.Tensor) -> torch.Tensor:
+        """What each skill looks at in a reel: ``(B, 20, clips)``, 1 in all."""
+        assert isinstance(self.heads, SetHeads)
+        return self.heads.attention(self.features(clips))
+
+
+def skillquery_tiny(
+    *, num_frames: int = TINY.frames, size: int = TINY.size, levels: int = 5, **options: Any
+) -> SkillQuery:
+    """SkillQuery of six clips, narrow."""
+    small = {"clips": 6, "conv_width": 8, "dim": 48, "width": 32, "heads": 2}
+    return SkillQuery(num_frames=num_frames, size=size, levels=levels, **{**small, **options})
+
+
+def _encoder(
+    backbone: str, frames: int, size: int, conv_width: int, dim: int, dropout: float
+) -> tuple[nn.Module, int]:
+    """What makes features of a clip, and how many."""
+    if backbone == "conv":
+        if size % 16:
+            raise ValueError(f"size must be a multiple of 16; got {size}")
+        return ClipConv(frames, size, conv_width, dim, dropout), dim
+    from openbasket.models import create_model  # which knows this module
+
+    model = None if backbone in SPECS else create_model(backbone, num_frames=frames, size=size)
+    if not isinstance(model, VideoModel):
+        raise ValueError(f"backbone: got '{backbone}'; allowed: 'conv', or a model of single clips")
+    features = int(model.heads.linear.in_features)
+    model.heads = nn.Identity()  # type: ignore[assignment]
+    return _Backbone(model), features
+
+
+class _Backbone(nn.Module):
+    """The features of a registered model."""
+
+    def __init__(self, model: VideoModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        return self.model.features(clips)
+
+
+def _mean(tokens: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+    """The mean of the clips that are there."""
+    there = (~absent).unsqueeze(2).to(tokens.dtype)
+    return (tokens * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+
+
+def _separable_3d(inputs: int, outputs: int, stride: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv3d(inputs, inputs, 3, (1, stride, stride), 1, groups=inputs, bias=False),
+        nn.Conv3d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm3d(outputs),
+        nn.SiLU(),
+    )
+
+
+def _separable(inputs: int, outputs: int, stride: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.SiLU(),
+    )

@@ -1,0 +1,436 @@
+"""Teach a clip encoder what is seen in a clip, from the transcript: kind, outcome, place, and the part in it.
+
+Whoever builds a dataset has the events that its clips were cut around, so that a clip encoder can learn from
+many clips what few reels with levels cannot teach it. The heads that tell are thrown away; the encoder stays
+(``encoder.safetensors``, for ``model.weights`` of a recipe of SkillQuery).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from accelerate.utils import set_seed
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from openbasket.dataset.reader import Sample, read_split
+from openbasket.errors import ConfigError, NotFoundError
+from openbasket.models.skillquery import SkillQuery
+from openbasket.progress import bar
+from openbasket.reels.sample import FILMED_KINDS
+from openbasket.training import checkpoint
+from openbasket.training.building import build_model
+from openbasket.training.config import Recipe
+from openbasket.training.data import MISSING, ClipDataset, seed_of, stable_rng
+from openbasket.training.faults import batches as handed
+from openbasket.training.faults import explained
+from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
+from openbasket.training.processes import make_accelerator
+from openbasket.training.reading import read_frames
+from openbasket.training.run import Folder, fingerprint
+from openbasket.training.session import arithmetic
+from openbasket.video.cache import CachedFrames
+from openbasket.workspace import Workspace, write_json
+
+__all__ = ["ENCODER", "TARGETS", "PretrainReport", "clip_targets", "pretrain"]
+
+#: The file of the encoder's weights, in the folder of its run.
+ENCODER = "encoder.safetensors"
+_LAST = "pretrain_last.safetensors"
+
+_PLAYS = (
+    "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
+    "offensive rebound", "defensive rebound", "turnover", "steal", "foul", "other",
+)  # fmt: skip
+#: What is asked of a clip -> the answers; a clip that cannot answer is not asked.
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "play": _PLAYS,
+    "part": FILMED_KINDS,
+    "assisted": ("no", "yes"),
+    "blocked": ("no", "yes"),
+    "contested": ("no", "yes"),
+    "distance": ("under 1.5 m", "under 4 m", "under 6.6 m", "farther"),
+    "side": ("left", "middle", "right"),
+    "team": ("home", "away"),
+}
+_EDGES_M = (1.5, 4.0, 6.6)
+_SIDE_M = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainReport:
+    """What came of teaching a clip encoder.
+
+    Args:
+        encoder: file of its weights.
+        epochs: done, in all sessions together.
+        clips: learnt from.
+        val_clips: clips of other persons that it is measured by.
+        accuracy: of each of :data:`TARGETS` on these, at the best epoch.
+        chance: of the most frequent answer.
+        seconds: wall time of this session.
+    """
+
+    encoder: Path
+    epochs: int
+    clips: int
+    val_clips: int
+    accuracy: dict[str, float]
+    chance: dict[str, float]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return asdict(self) | {"encoder": str(self.encoder)}
+
+
+class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Single clips ``(3, T, size, size)`` and their targets ``(len(TARGETS),)``, by ``(epoch, index)``."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        entries: Sequence[CachedFrames],
+        targets: Sequence[NDArray[np.int64]],
+        *,
+        augment: bool,
+    ) -> None:
+        self._each = recipe.data.frames // recipe.data.clips
+        self._entries = entries
+        self._targets = targets
+        self._index = [(reel, clip) for reel, own in enumerate(targets) for clip in range(len(own))]
+        single = recipe.data.model_copy(update={"frames": self._each, "clips": 1})
+        self._views = ClipDataset((), (), single)
+        self._augment = augment
+        self._seed = recipe.train.seed
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, index = key
+        reel, clip = self._index[index]
+        frames = self._entries[reel].read(range(clip * self._each, (clip + 1) * self._each))
+        target = torch.from_numpy(self._targets[reel][clip])
+        if self._augment:
+            rng = stable_rng("transcripts", self._seed, epoch, index)
+            light = rng.uniform(0.8, 1.2, 3)
+            frames = np.clip(frames * light, 0, 255).astype(np.uint8)
+        return self._views.whole(frames).transpose(0, 1).contiguous(), target
+
+
+class _Answers(nn.Module):
+    """A linear head for each target."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.of = nn.ModuleList(nn.Linear(features, len(names)) for names in TARGETS.values())
+
+    def forward(self, features: torch.Tensor) -> list[torch.Tensor]:
+        return [head(features) for head in self.of]
+
+
+class _Learner(nn.Module):
+    """A clip encoder and the heads that question it."""
+
+    def __init__(self, model: SkillQuery) -> None:
+        super().__init__()
+        self.encoder = model.encoder
+        self.answers = _Answers(model.clip_features)
+
+    def forward(self, clips: torch.Tensor) -> list[torch.Tensor]:
+        answers: list[torch.Tensor] = self.answers(self.encoder(clips))
+        return answers
+
+
+def pretrain(
+    recipe: Recipe,
+    data_root: Path,
+    out_dir: Path,
+    *,
+    epochs: int = 10,
+    batch_size: int = 32,
+    learning_rate_peak: float = 2e-3,
+    most_clips: int | None = None,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> PretrainReport:
+    """Teach the clip encoder of a recipe from the transcripts of the ``train`` split.
+
+    A run that was stopped goes on after its last whole epoch.
+
+    Args:
+        recipe: of a :class:`~openbasket.models.skillquery.SkillQuery`, with ``data.sampling = "clips"``.
+        data_root: a dataset with tables ``reels`` and ``events``.
+        out_dir: folder of the run.
+        epochs: passes over the clips.
+        batch_size: clips in a batch.
+        learning_rate_peak: of AdamW, after a warm-up of half an epoch; a cosine follows.
+        most_clips: clips of an epoch, drawn anew in each; all by default.
+        workers: processes that draw or decode frames.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError: another model, another sampling, or a folder of another run.
+        NotFoundError: splits without subjects, or no table ``reels``.
+    """
+    began = time.monotonic()
+    if recipe.data.sampling != "clips":
+        raise ConfigError(
+            f"recipe '{recipe.name}': clips are asked for: set data.sampling = 'clips'"
+        )
+    recipe = _for_clips(recipe, epochs, batch_size, learning_rate_peak)
+    accelerator = make_accelerator(recipe)
+    set_seed(seed_of("pretrain", recipe.train.seed))
+    model = build_model(recipe)
+    if not isinstance(model, SkillQuery):
+        raise ConfigError(f"model '{recipe.model.name}' has no clip encoder; allowed: skillquery")
+    parts = {split: _samples(data_root, split, recipe) for split in ("train", "val")}
+    folder = Folder(out_dir)
+    try:
+        data = fingerprint([s for part in parts.values() for s in part])
+        settings = {"recipe": recipe.model_dump(mode="json"), "data": data, "clips": most_clips}
+        _claim(folder, recipe, settings)
+        sets = {}
+        for split, part in parts.items():
+            entries = read_frames(part, data_root, out_dir, recipe, workers=workers, quiet=quiet)
+            targets = clip_targets(data_root, part, recipe.data.draw)
+            sets[split] = _Clips(recipe, entries, targets, augment=split == "train")
+        learner = _Learner(model).to(accelerator.device)
+        optimizer = make_optimizer(learner, recipe.train)
+        state: dict[str, Any] = {"epochs": 0, "best": None, "history": []}
+        if (out_dir / _LAST).exists():
+            state = checkpoint.load(out_dir / _LAST, learner, optimizer)
+        count = min(most_clips or len(sets["train"]), len(sets["train"]))
+        updates = max(1, count // batch_size)
+        with (
+            bar(
+                "Learning plays", epochs * updates, done=state["epochs"] * updates, quiet=quiet
+            ) as step,
+            explained("learning plays", batch_size, go_on="The same command goes on"),
+        ):
+            for epoch in range(state["epochs"], epochs):
+                order = stable_rng("clips", recipe.train.seed, epoch).permutation(
+                    len(sets["train"])
+                )
+                set_seed(seed_of("clips", recipe.train.seed, epoch))
+                learner.train()
+                for number, (clips, targets) in enumerate(
+                    _batches(
+                        sets["train"], epoch, order[: updates * batch_size], batch_size, recipe
+                    )
+                ):
+                    set_learning_rate(
+                        optimizer, learning_rate(epoch * updates + number, updates, recipe.train)
+                    )
+                    with arithmetic(accelerator, recipe):
+                        answers = learner(clips.to(accelerator.device))
+                    loss = _loss(answers, targets.to(accelerator.device))
+                    optimizer.zero_grad(set_to_none=True)
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+                    optimizer.step()
+                    step(1, f"epoch {epoch + 1}/{epochs}, loss {loss.item():.3f}")
+                found = _measured(learner, sets["val"], batch_size, recipe)
+                mean = float(np.mean([found[name] for name in ("play", "part")]))
+                state["history"].append({"epoch": epoch, **found})
+                if state["best"] is None or mean >= state["best"]["mean"]:
+                    state["best"] = {"mean": mean, **found}
+                    _save_encoder(out_dir / ENCODER, learner, state["best"])
+                state["epochs"] = epoch + 1
+                checkpoint.save(out_dir / _LAST, learner, optimizer, state)
+        report = PretrainReport(
+            out_dir / ENCODER, state["epochs"], len(sets["train"]), len(sets["val"]),
+            {name: state["best"][name] for name in TARGETS}, _chance(sets["val"]),
+            time.monotonic() - began,
+        )  # fmt: skip
+        write_json(
+            out_dir / "pretrain_report.json", report.to_json() | {"history": state["history"]}
+        )
+        return report
+    finally:
+        folder.release()
+
+
+def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[NDArray[np.int64]]:
+    """What the transcript says of each clip of each subject's reel.
+
+    Args:
+        root: the dataset.
+        samples: subjects.
+        draw: of the reels.
+
+    Returns:
+        ``(clips, len(TARGETS))`` of each subject: number of the answer, :data:`MISSING` where it has none.
+
+    Raises:
+        NotFoundError: no table ``reels``, or ``events``.
+    """
+    workspace = Workspace(root)
+    for name in ("reels", "events", "games"):
+        workspace.require(name)
+    reels = workspace.read("reels").filter(pl.col("draw") == draw)
+    reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
+    plays = [
+        _plays(
+            workspace.read("events", league, season).filter(
+                pl.col("game_id").is_in(reels["game_id"].unique().implode())
+            ),
+            workspace.read("games", league, season),
+        )
+        for league, season in workspace.seasons("events")
+    ]
+    told = reels.join(pl.concat(plays), on=["game_id", "event_id"], how="left").sort(
+        "subject_id", "position"
+    )
+    columns = [pl.col(name).fill_null(MISSING).cast(pl.Int64) for name in TARGETS]
+    by_subject = told.select("subject_id", *columns).partition_by("subject_id", as_dict=True)
+    missing = sorted(s.subject_id for s in samples if (s.subject_id,) not in by_subject)
+    if missing:
+        raise NotFoundError(f"table 'reels' tells of no reel of '{missing[0]}' in draw {draw}")
+    return [by_subject[s.subject_id,].drop("subject_id").to_numpy() for s in samples]
+
+
+def _plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
+    """``game_id, event_id`` and the answer to each target, for each event of a player."""
+    kind, made = pl.col("kind"), pl.col("made").fill_null(False)
+    shot = kind == "field_goal"
+    whole = events.group_by("game_id", "play_id").agg(
+        kinds=kind.unique(),
+        shot_value=pl.col("value").filter(shot).first(),
+        shot_made=made.filter(shot).first(),
+        free_made=made.filter(kind == "free_throw").first(),
+        shot_contested=pl.col("contested").filter(shot).first(),
+        x=pl.col("x_m").filter(shot).first(),
+        y=pl.col("y_m").filter(shot).first(),
+    )
+    has = {name: pl.col("kinds").list.contains(name) for name in FILMED_KINDS}
+    three = pl.col("shot_value").fill_null(2) == 3
+    play = (
+        pl.when(has["field_goal"]).then(three * 2 + (~pl.col("shot_made")).cast(pl.Int64))
+        .when(has["free_throw"]).then(4 + (~pl.col("free_made")).cast(pl.Int64))
+        .when(has["offensive_rebound"]).then(6)
+        .when(has["defensive_rebound"]).then(7)
+        .when(has["turnover"] & ~has["steal"]).then(8)
+        .when(has["steal"]).then(9)
+        .when(has["foul"] | has["foul_drawn"]).then(10)
+        .otherwise(11)
+    )  # fmt: skip
+    distance = (pl.col("x") ** 2 + pl.col("y") ** 2).sqrt()
+    far = sum((distance > edge).cast(pl.Int64) for edge in _EDGES_M)
+    sides = (pl.col("x") > -_SIDE_M).cast(pl.Int64) + (pl.col("x") > _SIDE_M).cast(pl.Int64)
+    parts = {name: number for number, name in enumerate(FILMED_KINDS)}
+    return (
+        events.filter(kind.is_in(list(FILMED_KINDS)))
+        .join(whole, on=["game_id", "play_id"])
+        .join(games.select("game_id", "home_team_id"), on="game_id")
+        .select(
+            "game_id",
+            "event_id",
+            play=play.cast(pl.Int64),
+            part=kind.replace_strict(parts, return_dtype=pl.Int64),
+            assisted=pl.when(pl.col("shot_made")).then(has["assist"].cast(pl.Int64)),
+            blocked=pl.when(~pl.col("shot_made")).then(
+                (has["block"] | has["blocked"]).cast(pl.Int64)
+            ),
+            contested=pl.col("shot_contested").cast(pl.Int64),
+            distance=far,
+            side=sides,
+            team=(pl.col("team_id") != pl.col("home_team_id")).cast(pl.Int64),
+        )
+    )
+
+
+def _for_clips(recipe: Recipe, epochs: int, batch_size: int, peak: float) -> Recipe:
+    train = recipe.train.model_copy(
+        update={
+            "epochs": epochs, "batch_size": batch_size, "learning_rate": peak, "warmup_epochs": 0.5,
+            "schedule": "cosine", "step_epochs": (), "optimizer": "adamw", "layer_decay": 1.0,
+        }
+    )  # fmt: skip
+    model = recipe.model.model_copy(update={"frozen": False, "weights": None})
+    return recipe.model_copy(update={"train": train, "model": model})
+
+
+def _samples(root: Path, split: str, recipe: Recipe) -> list[Sample]:
+    samples = read_split(root, split, levels=recipe.data.levels, draw=recipe.data.draw)
+    if not samples:
+        raise NotFoundError(f"the split '{split}' of '{root}' has no subjects")
+    return samples
+
+
+def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any]) -> None:
+    """Keep others out of the folder, and refuse one of other settings."""
+    folder.claim(recipe, settings["data"], resume=False)
+    path = folder.path / "pretrain.json"
+    there = path.exists() and (folder.path / _LAST).exists()
+    if there and json.loads(path.read_text()) != json.loads(json.dumps(settings)):
+        raise ConfigError(
+            f"'{folder.path}' holds a clip encoder of other settings or other data; give another --out"
+        )
+    write_json(path, settings)
+
+
+def _batches(
+    clips: _Clips, epoch: int, order: NDArray[np.int64], batch: int, recipe: Recipe
+) -> Any:
+    keys = [
+        [(epoch, int(i)) for i in order[begin : begin + batch]]
+        for begin in range(0, len(order), batch)
+    ]
+    loader = DataLoader(clips, batch_sampler=keys, num_workers=recipe.train.loader_workers)
+    return handed(loader)
+
+
+def _loss(answers: Sequence[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+    """Mean over the targets that any clip of the batch can answer."""
+    losses = [
+        F.cross_entropy(
+            answer.float(), targets[:, place], ignore_index=MISSING, label_smoothing=0.05
+        )
+        for place, answer in enumerate(answers)
+        if (targets[:, place] != MISSING).any()
+    ]
+    return torch.stack(losses).sum()
+
+
+def _measured(learner: _Learner, clips: _Clips, batch: int, recipe: Recipe) -> dict[str, float]:
+    """Accuracy of each target."""
+    device = next(learner.parameters()).device
+    right, asked = np.zeros(len(TARGETS)), np.zeros(len(TARGETS))
+    learner.eval()
+    with torch.inference_mode():
+        for pictures, targets in _batches(clips, 0, np.arange(len(clips)), batch, recipe):
+            answers = [answer.argmax(1).cpu() for answer in learner(pictures.to(device))]
+            told = torch.stack(answers, 1)
+            right += (told == targets).sum(0).numpy()
+            asked += (targets != MISSING).sum(0).numpy()
+    return {
+        name: float(r / a) if a else 0.0 for name, r, a in zip(TARGETS, right, asked, strict=True)
+    }
+
+
+def _chance(clips: _Clips) -> dict[str, float]:
+    """Share of the most frequent answer."""
+    whole = np.concatenate(clips._targets)
+    found = {}
+    for place, name in enumerate(TARGETS):
+        known = whole[whole[:, place] != MISSING, place]
+        found[name] = float(np.bincount(known).max() / len(known)) if len(known) else 0.0
+    return found
+
+
+def _save_encoder(path: Path, learner: _Learner, best: dict[str, Any]) -> None:
+    whole = nn.Module()
+    whole.encoder = learner.encoder
+    checkpoint.save_weights(path, whole, best)

@@ -1,0 +1,288 @@
+"""The set model over clips, and its clip encoder's lessons from transcripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch.nn import functional as F
+from typer.testing import CliRunner
+
+from openbasket.cli import app
+from openbasket.dataset.reader import read_split
+from openbasket.dataset.rendered import load_benchmark, make
+from openbasket.errors import ConfigError, NotFoundError
+from openbasket.models import create_model
+from openbasket.models.skillquery import OrdinalHeads, SetHeads
+from openbasket.reels.sample import FILMED_KINDS
+from openbasket.training import transcripts
+from openbasket.training.config import load_recipe
+from openbasket.training.data import MISSING
+from openbasket.training.loop import train
+from openbasket.training.predict import predict
+from openbasket.training.transcripts import ENCODER, TARGETS, clip_targets, pretrain
+from openbasket.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("rendered")
+    make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
+    return root
+
+
+@pytest.fixture
+def reels() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randn(2, 3, 24, 64, 64)
+
+
+def tiny(**options):
+    torch.manual_seed(1)
+    return create_model("skillquery-tiny", **options).eval()
+
+
+def swapped(reels: torch.Tensor, order: list[int]) -> torch.Tensor:
+    return reels.unflatten(2, (6, 4))[:, :, order].flatten(2, 3)
+
+
+# -- the set model
+
+
+@pytest.mark.parametrize("pooling", ["queries", "mean"])
+def test_the_order_of_clips_is_nothing(reels: torch.Tensor, pooling: str) -> None:
+    model = tiny(pooling=pooling)
+    torch.testing.assert_close(model(swapped(reels, [5, 2, 0, 1, 4, 3])), model(reels))
+
+
+def test_clips_that_are_not_there_change_nothing(reels: torch.Tensor) -> None:
+    model = tiny()
+    reels[0, :, 8:] = torch.nan
+    first = model(reels)[0]
+    assert first.isfinite().all()
+    other = swapped(reels, [2, 3, 0, 4, 1, 5])
+    torch.testing.assert_close(model(other)[0], first)
+
+
+def test_one_clip_is_enough(reels: torch.Tensor) -> None:
+    reels[:, :, 4:] = torch.nan
+    assert tiny()(reels).isfinite().all()
+
+
+def test_attention_is_a_share_of_the_clips_that_are_there(reels: torch.Tensor) -> None:
+    reels[1, :, 12:] = torch.nan
+    weights = tiny().attention(reels)
+    assert weights.shape == (2, 20, 6)
+    torch.testing.assert_close(weights.sum(2), torch.ones(2, 20))
+    assert (weights[1, :, 3:] == 0).all()
+
+
+def test_frames_inside_a_clip_have_an_order(reels: torch.Tensor) -> None:
+    model = tiny()
+    clip = reels[:, :, :4]
+    assert not torch.allclose(model.of_clips(clip.flip(2)), model.of_clips(clip), rtol=1e-3)
+
+
+def test_a_registered_model_can_be_the_clip_encoder(reels: torch.Tensor) -> None:
+    model = tiny(backbone="tiny_conv")
+    assert model(reels).shape == (2, 20, 5)
+    assert model.clip_features == create_model("tiny_conv").heads.linear.in_features
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"clips": 5}, "multiple of clips"),
+        ({"heads": 3}, "multiple of heads"),
+        ({"ordinal": "corns"}, "ordinal: got 'corns'"),
+        ({"pooling": "max"}, "pooling: got 'max'"),
+        ({"clip_dropout": 1.0}, "clip_dropout"),
+        ({"size": 60}, "multiple of 16"),
+        ({"backbone": "skillquery-tiny"}, "a model of single clips"),
+    ],
+)
+def test_options_that_cannot_be(options, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        tiny(**options)
+
+
+def test_clip_dropout_leaves_a_clip_and_acts_in_training_alone() -> None:
+    torch.manual_seed(0)
+    heads = SetHeads(
+        6, 8, 5, width=16, depth=1, heads=2, dropout=0.0, clip_dropout=0.9, ordinal="softmax",
+        pooling="queries",
+    )  # fmt: skip
+    given = torch.randn(200, 48)
+    _, absent = heads.train()._tokens(given)
+    assert 0.2 < absent.float().mean() < 0.7
+    assert not absent.all(1).any()
+    _, absent = heads.eval()._tokens(given)
+    assert not absent.any()
+
+
+# -- ordinal heads
+
+
+@pytest.mark.parametrize("kind", ["softmax", "cumulative", "corn"])
+@pytest.mark.parametrize("levels", [3, 5])
+def test_ordinal_heads_give_probabilities(kind, levels: int) -> None:
+    torch.manual_seed(0)
+    logits = OrdinalHeads(7, levels, kind)(3 * torch.randn(4, 20, 7))
+    assert logits.shape == (4, 20, levels)
+    total = logits.exp().sum(2)
+    if kind != "softmax":  # logits are logarithms of probabilities
+        torch.testing.assert_close(total, torch.ones(4, 20), atol=1e-4, rtol=0)
+
+
+def test_cumulative_heads_rise_with_the_score() -> None:
+    heads = OrdinalHeads(1, 5, "cumulative")
+    with torch.no_grad():
+        heads.weight.fill_(1.0)
+    scores = torch.linspace(-6, 6, 9).view(9, 1, 1).expand(9, 20, 1)
+    mean = (heads(scores).exp() * torch.arange(5)).sum(2)
+    assert (mean.diff(dim=0) > 0).all()
+
+
+def test_corn_is_the_chain_of_conditional_answers() -> None:
+    heads = OrdinalHeads(2, 4, "corn")
+    found = torch.randn(3, 20, 2)
+    scores = torch.einsum("bsf,sfo->bso", found, heads.weight) + heads.bias
+    p = torch.sigmoid(scores)
+    wanted = torch.stack(
+        [
+            1 - p[..., 0], p[..., 0] * (1 - p[..., 1]),
+            p[..., 0] * p[..., 1] * (1 - p[..., 2]), p.prod(-1),
+        ],
+        -1,
+    )  # fmt: skip
+    torch.testing.assert_close(heads(found).exp(), wanted)
+
+
+@pytest.mark.parametrize("kind", ["cumulative", "corn"])
+def test_ordinal_heads_learn_an_order(kind) -> None:
+    torch.manual_seed(0)
+    heads = OrdinalHeads(1, 5, kind)
+    x = torch.randn(400, 1, 1).expand(400, 20, 1)
+    y = torch.bucketize(x[..., 0].contiguous(), torch.tensor([-0.84, -0.25, 0.25, 0.84]))
+    optimizer = torch.optim.Adam(heads.parameters(), 0.1)
+    for _ in range(150):
+        loss = F.cross_entropy(heads(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert (heads(x).argmax(2) == y).float().mean() > 0.9
+
+
+# -- lessons from transcripts
+
+
+def test_targets_are_what_the_events_say(root: Path) -> None:
+    samples = read_split(root, "train")
+    found = np.concatenate(clip_targets(root, samples))
+    workspace = Workspace(root)
+    events = pl.concat([workspace.read("events", *place) for place in workspace.seasons("events")])
+    names = [s.subject_id for s in samples]
+    reels = workspace.read("reels").filter(pl.col("subject_id").is_in(names))
+    order = pl.DataFrame({"subject_id": names, "n": range(len(names))})
+    told = (
+        reels.join(order, on="subject_id").join(events, on=["game_id", "event_id"], how="left")
+        .sort("n", "position")
+    )  # fmt: skip
+    assert len(found) == told.height
+    keys = list(TARGETS)
+    assert [FILMED_KINDS[i] for i in found[:, keys.index("part")]] == told["kind"].to_list()
+    plays = [TARGETS["play"][i] for i in found[:, keys.index("play")]]
+    asked = 0
+    for play, row, distance in zip(
+        plays, told.iter_rows(named=True), found[:, keys.index("distance")], strict=True
+    ):
+        if row["kind"] == "field_goal":
+            value = {2: "two", 3: "three"}[row["value"]]
+            assert play == f"{value} {'made' if row['made'] else 'missed'}"
+            metres = np.hypot(row["x_m"], row["y_m"])
+            assert distance == np.searchsorted([1.5, 4.0, 6.6], metres)
+            asked += 1
+        elif row["kind"] == "free_throw":
+            assert play == f"free throw {'made' if row['made'] else 'missed'}"
+            assert distance == MISSING
+    assert asked > 20
+    assert ((found >= MISSING) & (found < 12)).all()
+
+
+def test_the_encoder_goes_from_lessons_to_a_frozen_run(root: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("skillquery-tiny", ["train.epochs=1"])
+    first = pretrain(recipe, root, tmp_path / "pre", epochs=1, batch_size=16, workers=1, quiet=True)
+    assert first.clips > 50
+    assert set(first.accuracy) == set(TARGETS)
+    weights = f"model.weights={first.encoder}"
+    frozen = load_recipe("skillquery-tiny", ["train.epochs=1", weights, "model.frozen=true"])
+    report = train(frozen, root, tmp_path / "run", workers=1, quiet=True)
+    assert report.features_computed == report.train_samples + report.val_samples
+    done = predict(tmp_path / "run", root, tmp_path / "p.parquet", workers=1, quiet=True)
+    assert not done.failures
+    mean = done.frame.select(pl.sum_horizontal("p0", "p1", "p2", "p3", "p4")).to_series()
+    assert mean.is_close(pl.Series([1.0] * len(mean))).all()
+    with pytest.raises(ConfigError, match="other settings"):
+        pretrain(recipe, root, tmp_path / "pre", epochs=3, batch_size=8, workers=1, quiet=True)
+
+
+def test_lessons_that_were_interrupted_go_on_to_the_same_end(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe("skillquery-tiny")
+
+    def learn(name: str) -> bytes:
+        pretrain(
+            recipe, root, tmp_path / name, epochs=2, batch_size=8, most_clips=24, workers=1,
+            quiet=True,
+        )  # fmt: skip
+        return (tmp_path / name / ENCODER).read_bytes()
+
+    whole = learn("whole")
+    measured, calls = transcripts._measured, []
+
+    def stopped(*given):
+        calls.append(0)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measured(*given)
+
+    monkeypatch.setattr(transcripts, "_measured", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        learn("parts")
+    assert learn("parts") == whole
+    assert len(calls) == 3
+
+
+def test_what_cannot_learn_from_transcripts_is_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="clips are asked for"):
+        pretrain(load_recipe("tiny"), root, tmp_path / "a", quiet=True)
+    settings = [f"data.{x}" for x in ("sampling=clips", "frames=12", "clips=6")]
+    with pytest.raises(ConfigError, match="has no clip encoder"):
+        pretrain(load_recipe("tiny", settings), root, tmp_path / "b", quiet=True)
+    with pytest.raises(ConfigError, match="multiple of clips"):
+        load_recipe("skillquery-tiny", ["data.frames=25"])
+    with pytest.raises(ConfigError, match="temporal_views must be 1"):
+        load_recipe("skillquery-tiny", ["test.temporal_views=2"])
+
+
+def test_a_dataset_that_does_not_tell_where_clips_begin(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "official"
+    make(Workspace(copy, create=True), load_benchmark("mini"), quiet=True)
+    (copy / "openbasket" / "reels.parquet").unlink()
+    with pytest.raises(NotFoundError, match="reels"):
+        train(load_recipe("skillquery-tiny"), copy, tmp_path / "run", workers=1, quiet=True)
+
+
+def test_the_verb_prints_what_the_encoder_tells(root: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        app,
+        ["pretrain", "skillquery-tiny", "--data", str(root), "--out", str(tmp_path / "pre"),
+         "--epochs", "1", "--clips", "16", "--batch-size", "8", "--workers", "1", "--quiet"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "most frequent answer" in done.stdout
+    assert (tmp_path / "pre" / ENCODER).is_file()
