@@ -22,6 +22,8 @@ SMALL = {
     "memvit-24": {"clip_frames": 1, "width": 24, "depth": 3, "stages": (1,)},
     "memvit-tiny": {"clip_frames": 1, "depth": 3, "stages": (1,)},
     "siglip": {"width": 64, "depth": 2, "heads": 2},
+    "skillquery": {"clips": 2, "conv_width": 8, "dim": 48, "width": 32, "heads": 2},
+    "skillquery-tiny": {"clips": 2},
     "timesformer": {"width": 96, "depth": 2, "heads": 3},
     "umt": {"width": 96, "depth": 2, "heads": 3},
     "videomae2": {"width": 88, "depth": 2, "heads": 4, "patch": 16},
@@ -92,7 +94,7 @@ def test_logits_are_what_the_heads_make_of_features(name, clips):
     assert isinstance(model, VideoModel)
     with torch.no_grad():
         features = model.features(clips)
-        assert features.shape == (3, model.heads.linear.in_features)
+        assert features.shape == (3, model.heads.inputs)
         assert torch.equal(model.heads(features), model(clips))
         with pytest.raises(ValueError, match="built for"):
             model(clips[:, :, 1:])

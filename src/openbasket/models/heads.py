@@ -20,6 +20,7 @@ class SkillHeads(nn.Module):
 
     def __init__(self, features: int, levels: int = 5) -> None:
         super().__init__()
+        self.inputs = features
         self.levels = levels
         self.linear = nn.Linear(features, len(SKILLS) * levels)
         nn.init.normal_(self.linear.weight, std=0.02)

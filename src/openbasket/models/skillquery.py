@@ -14,7 +14,7 @@ Raschka, CORN, 2021 (conditional).
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -58,7 +58,7 @@ class ClipConv(nn.Module):
     Args:
         frames: of a clip.
         size: height and width in pixels, a multiple of 16.
-        width: channels after the first convolution.
+        width: channels after the first convolution, a multiple of 8.
         dim: of the features.
         dropout: share of values dropped before the last layer.
     """
@@ -80,8 +80,8 @@ class ClipConv(nn.Module):
         side = -(-(size // 16) // 2)
         self.place = nn.Parameter(torch.empty(frames * side * side, inner))
         self.asks = nn.Parameter(torch.empty(4, inner))
-        nn.init.normal_(self.place, std=0.02)
-        nn.init.normal_(self.asks, std=0.02)
+        nn.init.normal_(self.place, std=0.3)
+        nn.init.normal_(self.asks, std=1.0)
         self.attend = nn.MultiheadAttention(inner, 4, batch_first=True)
         self.out = nn.Sequential(
             nn.LayerNorm(4 * inner), nn.Dropout(dropout), nn.Linear(4 * inner, dim), nn.SiLU()
@@ -120,7 +120,7 @@ class OrdinalHeads(nn.Module):
         outputs = {"softmax": levels, "cumulative": 1, "corn": levels - 1}[kind]
         self.weight = nn.Parameter(torch.empty(len(SKILLS), features, outputs))
         self.bias = nn.Parameter(torch.zeros(len(SKILLS), outputs))
-        nn.init.normal_(self.weight, std=0.02)
+        nn.init.normal_(self.weight, std=0.5 * features**-0.5)
         if kind == "cumulative":
             even = torch.linspace(-1.4, 1.4, levels - 1)
             self.first = nn.Parameter(even[:1].repeat(len(SKILLS), 1))
@@ -175,6 +175,7 @@ class SetHeads(nn.Module):
         pooling: Pooling,
     ) -> None:
         super().__init__()
+        self.inputs = clips * features
         self.clips = clips
         self.clip_dropout = clip_dropout
         self.pooling = pooling
@@ -187,7 +188,7 @@ class SetHeads(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.queries = nn.Parameter(torch.empty(len(SKILLS), width))
-        nn.init.normal_(self.queries, std=0.02)
+        nn.init.normal_(self.queries, std=1.0)
         self.attend = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.leave = nn.Sequential(nn.LayerNorm(2 * width), nn.Dropout(dropout))
         self.levels = OrdinalHeads(2 * width, levels, ordinal)
@@ -305,10 +306,14 @@ class SkillQuery(VideoModel):
         single = clips.view(batch, 3, self.clips, frames // self.clips, height, width)
         single = single.transpose(1, 2).flatten(0, 1)
         there = ~single[:, 0, 0, 0, 0].isnan()
-        made = self.of_clips(single[there])
-        found = made.new_full((len(single), made.shape[1]), torch.nan)
-        found[there] = made
-        return found.view(batch, -1)
+        made = self.of_clips(single.nan_to_num())
+        return made.masked_fill(~there[:, None], torch.nan).view(batch, -1)
+
+    def layer_of(self, name: str) -> int:
+        """How deep a weight lies, for layer decay: frames, clips, the set of clips."""
+        if name.startswith("heads."):
+            return 2
+        return 0 if ".frame" in name or ".model." in name else 1
 
     def attention(self, clips: torch.Tensor) -> torch.Tensor:
         """What each skill looks at in a reel: ``(B, 20, clips)``, 1 in all."""
@@ -317,11 +322,25 @@ class SkillQuery(VideoModel):
 
 
 def skillquery_tiny(
-    *, num_frames: int = TINY.frames, size: int = TINY.size, levels: int = 5, **options: Any
+    *,
+    num_frames: int = TINY.frames,
+    size: int = TINY.size,
+    levels: int = 5,
+    clips: int = 6,
+    backbone: str = "conv",
+    conv_width: int = 8,
+    dim: int = 48,
+    width: int = 32,
+    depth: int = 1,
+    heads: int = 2,
+    dropout: float = 0.2,
+    clip_dropout: float = 0.5,
+    ordinal: str = "cumulative",
+    pooling: str = "queries",
+    gradient_checkpointing: bool = False,
 ) -> SkillQuery:
     """SkillQuery of six clips, narrow."""
-    small = {"clips": 6, "conv_width": 8, "dim": 48, "width": 32, "heads": 2}
-    return SkillQuery(num_frames=num_frames, size=size, levels=levels, **{**small, **options})
+    return SkillQuery(**locals())
 
 
 def _encoder(
@@ -329,15 +348,17 @@ def _encoder(
 ) -> tuple[nn.Module, int]:
     """What makes features of a clip, and how many."""
     if backbone == "conv":
-        if size % 16:
-            raise ValueError(f"size must be a multiple of 16; got {size}")
+        if size % 16 or conv_width % 8:
+            raise ValueError(
+                f"size must be a multiple of 16, conv_width of 8; got {size}, {conv_width}"
+            )
         return ClipConv(frames, size, conv_width, dim, dropout), dim
     from openbasket.models import create_model  # which knows this module
 
     model = None if backbone in SPECS else create_model(backbone, num_frames=frames, size=size)
     if not isinstance(model, VideoModel):
         raise ValueError(f"backbone: got '{backbone}'; allowed: 'conv', or a model of single clips")
-    features = int(model.heads.linear.in_features)
+    features = model.heads.inputs
     model.heads = nn.Identity()  # type: ignore[assignment]
     return _Backbone(model), features
 
@@ -363,7 +384,7 @@ def _separable_3d(inputs: int, outputs: int, stride: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv3d(inputs, inputs, 3, (1, stride, stride), 1, groups=inputs, bias=False),
         nn.Conv3d(inputs, outputs, 1, bias=False),
-        nn.BatchNorm3d(outputs),
+        nn.GroupNorm(8, outputs),
         nn.SiLU(),
     )
 
