@@ -11,12 +11,13 @@ import numpy as np
 
 from openbasket.dataset.reader import dataset_levels, read_split
 from openbasket.evaluation import Comparison, Evaluation, Score
+from openbasket.evaluation.ceiling_shares import Ceilings
 from openbasket.evaluation.comparisons import holm
 from openbasket.evaluation.formats import Cell, Table, latex_text, p_text, shown, text
 from openbasket.evaluation.games import Sharing, game_shares
 from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
-from openbasket.evaluation.observable import Ceilings, read_observer
+from openbasket.evaluation.observable import read_observer
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.evaluation.scoring import label_array
 from openbasket.wording import counted
@@ -205,13 +206,13 @@ def over_draws(
         None if np.isnan(value) else value, ends[0], ends[1], labelled, labels.size, unanswered
     )
     variance = float(np.var(accuracies, ddof=1)) if len(accuracies) > 1 else None
-    observer = read_observer(Workspace(root), {split: samples}, levels)
+    observer = read_observer(workspace, {split: samples}, levels)
     observable = None
     if split in observer.right:
-        persons = [s.player_id for s in samples]
         ceilings = Ceilings(
-            observer.right[split], labels, persons, chance=1 / levels, resamples=resamples
-        )
+            observer.right[split], labels, persons,
+            games=shares, chance=1 / levels, resamples=resamples,
+        )  # fmt: skip
         observable = ceilings.shares(together).get("mean")
     return Draws(len(files), mean, variance, observable)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openbasket.evaluation.ceiling_shares import LEAST_PERSONS
 from openbasket.evaluation.formats import Cell, Table, markdown, p_text, shown
 from openbasket.evaluation.metrics import METRICS
-from openbasket.evaluation.observable import LEAST_PERSONS
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
 from openbasket.wording import counted
