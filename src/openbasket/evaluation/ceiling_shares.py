@@ -140,7 +140,7 @@ class Ceilings:
             if name not in self.scores or not self._is_clear(name):
                 continue
             value = float(tops[0, number] / bottoms[0, number])
-            ends: tuple[float, float] | None = None
+            ends: tuple[float | None, float | None] = (None, None)
             if guess[number]:
                 ends = (value, value)
             elif self._persons[number] < FEW_PERSONS:
@@ -148,10 +148,12 @@ class Ceilings:
             elif _spread(tops[1:, number] - value * bottoms[1:, number]) < _EQUAL:
                 without[name] = "the same whoever is drawn"
             else:
-                ends = fieller(tops[:, number], bottoms[:, number], factors[:, number])
-                if ends is None or ends[1] - ends[0] > WIDEST:
-                    without[name], ends = f"wider than {WIDEST:.0f} times the ceiling", None
-            found[name] = Score(value, *(ends or (None, None)), *self.counts[name])
+                made = fieller(tops[:, number], bottoms[:, number], factors[:, number])
+                if made is None or made[1] - made[0] > WIDEST:
+                    without[name] = f"wider than {WIDEST:.0f} times the ceiling"
+                else:
+                    ends = made
+            found[name] = Score(value, *ends, *self.counts[name])
         return found
 
     def _factors(self, cells: np.ndarray) -> np.ndarray:
