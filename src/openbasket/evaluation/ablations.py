@@ -58,7 +58,7 @@ class Difference:
         reference: run of the reference, which is chosen before any result: the recipe itself, else the
             line of the paper's setting, else the first of the study.
         value: in shares of one.
-        low, high: 95 % interval by the bootstrap over persons; ``None`` with one person.
+        low, high: 95 % interval over persons (and games, where they are known); ``None`` with few persons.
         p: of a paired sign-flip test over persons.
         p_holm: the same, corrected for all lines of the table (Holm).
     """

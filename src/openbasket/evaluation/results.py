@@ -161,6 +161,12 @@ class Evaluation:
         """The results on a split, without its parts, in the order of the runs."""
         return [r for r in self.results if r.split == split and not r.part]
 
+    @property
+    def intervals(self) -> str:
+        """What intervals are, in words."""
+        wider = ", widened by what their clips share of games" * (self.clusters != "persons")
+        return f"95 % intervals by a bootstrap over persons ({self.resamples:,} resamples){wider}"
+
     def splits(self) -> list[str]:
         """The splits, in the order of the results."""
         return list(dict.fromkeys(r.split for r in self.results))

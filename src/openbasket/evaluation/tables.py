@@ -337,7 +337,7 @@ def _footer(evaluation: Evaluation, splits: Sequence[str], parts: Sequence[str] 
     told = [
         f"Of observable: (accuracy - chance) / (ceiling - chance), chance {100 / evaluation.levels:.1f}; "
         f"the ceiling is the accuracy of an observer who perceives all {evaluation.clips} plays of a reel. "
-        "Intervals by Fieller's theorem over persons"
+        f"95 % intervals by Fieller's theorem over {evaluation.clusters}"
     ]
     borrowed = [p for split in known for p in evaluation.borrowed.get(split, []) if p in parts]
     if parts:
