@@ -207,6 +207,17 @@ def test_limits_are_what_evaluate_says(finished):
     score = whole.scores["accuracy"]["mean"]
     assert (found[0].accuracy, found[0].low) == (score.value, score.low)
     assert found[0].subjects == whole.subjects
+    every = [r for r in evaluate([path], root, resamples=200).results if r.run == "run"]
+    groups = [r for r in every if r.split == whole.split and r.part.startswith("league=")]
+    assert groups
+    for group in groups:
+        name = group.part.removeprefix("league=")
+        mine = limits(path, root, "run", {"league": name}, resamples=200)[1]
+        score = group.scores["accuracy"]["mean"]
+        assert (mine.group, mine.subjects) == (f"league {name}", group.subjects)
+        assert (mine.accuracy, mine.low, mine.high) == pytest.approx(
+            (score.value, score.low, score.high)
+        )
     assert limits(path, root, "another", {}, resamples=200) == ()
 
 

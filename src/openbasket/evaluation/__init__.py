@@ -20,7 +20,7 @@ from openbasket.dataset.reader import (
 from openbasket.errors import NotFoundError, UnknownNameError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.ceiling_shares import Ceilings
-from openbasket.evaluation.games import game_shares
+from openbasket.evaluation.games import read_game_shares
 from openbasket.evaluation.groups import groups_of
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.observable import read_observer
@@ -91,7 +91,6 @@ def evaluate(
     runs = read_runs(prediction_files, samples, levels)
     silent: dict[str, list[str]] = {}
     workspace = Workspace(root)
-    reels = workspace.read("reels") if workspace.has("reels") else None
     train = label_array(samples.get("train", []))
     observer = read_observer(workspace, {s: samples[s] for s in wanted if samples.get(s)}, levels)
     notes += observer.notes
@@ -123,7 +122,7 @@ def evaluate(
                     f"'{run.name}' of {run.path.name} is not what the labels of train give on "
                     f"{split}; the table has what they give"
                 )
-        shares = None if reels is None else game_shares(reels, subjects)
+        shares = read_game_shares(workspace, subjects)
         games = games or shares is not None
         parts = _parts(root, part, breakdowns)
         if breakdowns and split == wanted[0]:

@@ -14,11 +14,12 @@ from openbasket.evaluation import Comparison, Evaluation, Score
 from openbasket.evaluation.ceiling_shares import Ceilings
 from openbasket.evaluation.comparisons import holm
 from openbasket.evaluation.formats import Cell, Table, latex_text, p_text, shown, text
-from openbasket.evaluation.games import Sharing, game_shares
+from openbasket.evaluation.games import Sharing, read_game_shares
 from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.observable import read_observer
 from openbasket.evaluation.predictions import read_predictions, to_array
+from openbasket.evaluation.results import Corrected
 from openbasket.evaluation.scoring import label_array
 from openbasket.wording import counted
 from openbasket.workspace import Workspace
@@ -51,7 +52,7 @@ MEAN = [name for name, _ in GROUPS].index("mean")
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Corrected):
     """Mean accuracy of a line less that of its study's reference, on the same subjects.
 
     Args:
@@ -69,11 +70,6 @@ class Difference:
     high: float | None
     p: float
     p_holm: float
-
-    @property
-    def is_noise(self) -> bool:
-        """Whether the difference may well be chance (5 % over all lines of the table)."""
-        return self.p_holm >= 0.05
 
 
 @dataclass(frozen=True)
@@ -197,8 +193,7 @@ def over_draws(
     together = np.mean(cells, axis=0)
     persons = [s.player_id for s in samples]
     workspace = Workspace(root)
-    reels = workspace.read("reels") if workspace.has("reels") else None
-    shares = None if reels is None else game_shares(reels, subjects, draws=None)
+    shares = read_game_shares(workspace, subjects, draws=None)
     low, high = interval_of_means(
         together,
         persons,

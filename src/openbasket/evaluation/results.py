@@ -8,7 +8,7 @@ from typing import Any
 
 from openbasket.errors import UnknownNameError
 
-__all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score"]
+__all__ = ["Comparison", "Corrected", "Evaluation", "Facts", "Result", "Score"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,19 @@ class Result:
     confusion: dict[str, list[list[float]]] = field(default_factory=dict)
 
 
+class Corrected:
+    """A test with a p value that is corrected for all tests of its family."""
+
+    p_holm: float
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the difference may well be chance (5 % over the family)."""
+        return self.p_holm >= 0.05
+
+
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Corrected):
     """Mean accuracy of one run less that of another, on the same subjects.
 
     Args:
@@ -85,11 +96,6 @@ class Comparison:
     high: float | None
     p: float
     p_holm: float
-
-    @property
-    def is_noise(self) -> bool:
-        """Whether the difference may well be chance (5 % over all comparisons)."""
-        return self.p_holm >= 0.05
 
 
 @dataclass(frozen=True)
