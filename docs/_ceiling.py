@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from openbasket import tables
-from openbasket.evaluation.observable import LEAST_PERSONS
+from openbasket.evaluation.ceiling_shares import LEAST_PERSONS
 from openbasket.skills import BY_KEY, SKILLS
 
 REPO = Path(__file__).resolve().parents[1]

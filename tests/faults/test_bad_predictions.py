@@ -51,6 +51,25 @@ def test_a_person_of_the_training_split_in_a_test_split_is_refused(root, good):
     assert "note: 2 persons" in done.output
 
 
+@pytest.mark.parametrize("spelled", ["P1", "p1 ", " P1", "p\N{FULLWIDTH DIGIT ONE}"])
+def test_a_person_spelled_otherwise_is_that_person(tmp_path, spelled):
+    write_split(tmp_path, "train", {"t": [3] * 20, spelled: [1] * 20}, season="20-21")
+    write_split(tmp_path, "test", {"p1": [0] * 20, "p 1": [2] * 20})
+    with pytest.raises(BadInputError) as caught:
+        evaluate([], tmp_path)
+    told = "' or '".join(sorted([spelled, "p1"]))
+    assert [p.given for p in caught.value.problems] == [f"'{told}' in train, test"]
+
+
+def test_a_person_who_is_spelled_twice_in_a_split_counts_once(tmp_path):
+    """Intervals draw persons; who is drawn in two parts makes them too narrow."""
+    write_split(tmp_path, "test", {"p1": [0] * 20, "P1 ": [2] * 20, "q": [1] * 20})
+    samples = read_split(tmp_path, "test", require_videos=False)
+    assert [s.player_id for s in samples] == ["p1", "p1", "q"]
+    assert samples[1].subject_id == "P1 _L_21_22"  # as the path says
+    assert evaluate([], tmp_path).find("random").persons == 2
+
+
 # -- another dataset ----------------------------------------------------------------------------
 
 

@@ -280,7 +280,7 @@ def _evaluated(accuracies, comparisons):
     return Evaluation(5, 100, results, comparisons)
 
 
-def test_lines_are_compared_with_the_recipe_itself_or_the_best_and_corrected_together():
+def test_lines_are_compared_with_the_recipe_itself_or_the_first_and_corrected_together():
     planned = [
         Line("frames", ("16",), "frames-16"), Line("frames", ("64",), "base"),
         Line("interval", ("32", "8"), "interval-32"), Line("interval", ("64", "4"), "interval-64"),
@@ -304,18 +304,37 @@ def test_lines_are_compared_with_the_recipe_itself_or_the_best_and_corrected_tog
     found = {line.run: line.difference for line in lines}
     # of the paired tests these two are in the table, so Holm doubles the smaller p
     assert found["frames-16"] == Difference("base", 0.05, -0.01, 0.11, 0.03, 0.03)
-    assert found["interval-32"] == Difference("interval-64", -0.2, -0.3, -0.1, 0.001, 0.002)
+    assert found["interval-64"] == Difference("interval-32", 0.2, 0.1, 0.3, 0.001, 0.002)
     assert [run for run, d in found.items() if d is None] == [
-        "base", "interval-64", "interval-128", "data-25",
+        "base", "interval-32", "interval-128", "data-25",
     ]  # fmt: skip
     tables = {table.name: table for table in table4(lines)}
     assert tables["table4-frames"].rows[0][2:] == ["5.0 [-1.0, 11.0]", "0.0300", "differs"]
     assert tables["table4-frames"].rows[1][-1] == "reference"
-    assert tables["table4-interval"].rows[0][-3:] == ["-20.0 [-30.0, -10.0]", "0.0020", "differs"]
+    assert tables["table4-interval"].rows[0][-3:] == ["", "", "reference"]
+    assert tables["table4-interval"].rows[1][-3:] == ["20.0 [10.0, 30.0]", "0.0020", "differs"]
     assert tables["table4-interval"].rows[2][-3:] == ["", "", ""]
     assert "corrected for 2 comparisons" in tables["table4-frames"].footer
     assert tables["table4-data"].footer == ""
     assert from_json(json.loads(json.dumps(to_json(lines, None)))) == (lines, None)
+
+
+def test_the_papers_setting_is_the_reference_whatever_the_results():
+    planned = [Line("frames", (n,), f"frames-{n}") for n in ("16", "64", "128")]
+    comparisons = [
+        Comparison("test", "frames-128", f"frames-{n}", 0.02, 0.001, 0.04, 0.03, 0.03)
+        for n in ("16", "64")
+    ]
+    for accuracies in ({"frames-16": 0.3, "frames-64": 0.2, "frames-128": 0.22},
+                       {"frames-16": 0.1, "frames-64": 0.2, "frames-128": 0.22}):  # fmt: skip
+        lines = lines_of(planned, _evaluated(accuracies, comparisons))
+        assert lines[2].difference.reference == "frames-64"
+        assert lines[1].difference is None
+    gone = lines_of(planned, _evaluated({"frames-16": 0.3, "frames-128": 0.22}, comparisons[:1]))
+    assert not any(line.difference for line in gone)  # not with another one instead
+    [table] = table4(gone)
+    assert table.footer == "Not compared: the reference, Num. Frames 64, has no result."
+    assert [row[-1] for row in table.rows] == ["", "", ""]
 
 
 def test_a_difference_that_may_be_chance_is_shown_as_noise():

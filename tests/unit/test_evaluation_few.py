@@ -9,7 +9,12 @@ import pytest
 from scipy.stats import binomtest
 
 from openbasket.dataset.reader import Sample
-from openbasket.evaluation.intervals import FEW_PERSONS, cluster_weights, interval_of_means
+from openbasket.evaluation.intervals import (
+    FEW_PERSONS,
+    cluster_weights,
+    few_persons,
+    interval_of_means,
+)
 from openbasket.evaluation.metrics import METRICS
 from openbasket.evaluation.scoring import score_split
 
@@ -88,3 +93,13 @@ def test_no_score_has_an_interval_of_no_width(people):
             assert score.low is None or score.high - score.low > 0.05, name
     accuracy = found.results[0].scores["accuracy"]["mean"]
     assert accuracy.low == pytest.approx(0.025 ** (1 / people))
+
+
+def test_what_is_said_of_few_people_is_what_their_intervals_are():
+    cells = one_skill([0.0, 1.0, 1.0, 1.0, 0.0])
+    low, high = interval(cells)
+    assert (low[0], high[0]) == pytest.approx(tuple(binomtest(3, 5).proportion_ci()))
+    assert "intervals of as many yes-or-no answers" in few_persons(5)
+    assert "too narrow" in few_persons(6)
+    assert "too narrow" in few_persons(19)
+    assert few_persons(20) == ""

@@ -10,9 +10,10 @@ from test_evaluation import predictions, save, subject, write_split
 from openbasket import tables
 from openbasket.errors import BadInputError
 from openbasket.evaluation import ablations, evaluate
+from openbasket.evaluation.ceiling_shares import Ceilings, fieller
 from openbasket.evaluation.formats import latex, markdown
 from openbasket.evaluation.leaderboard import write_leaderboard
-from openbasket.evaluation.observable import Ceilings, own_clips, read_ceiling, share
+from openbasket.evaluation.observable import own_clips, read_ceiling
 from openbasket.evaluation.tables import breakdown_tables, main_table, skill_table, split_table
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import Workspace, write_json
@@ -75,8 +76,7 @@ def test_the_interval_is_that_of_fieller():
     shared = rng.normal(size=100_000)
     tops = 0.1 + 0.02 * (0.8 * shared + 0.6 * rng.normal(size=100_000))
     bottoms = 0.2 + 0.02 * shared
-    ratio, low, high = share(np.r_[0.1, tops], np.r_[0.2, bottoms])
-    assert ratio == 0.5
+    low, high = fieller(np.r_[0.1, tops], np.r_[0.2, bottoms])
     # Its ends are the ratios that the data do not refuse: (top - r bottom)^2 = z^2 var(top - r bottom).
     for end in (low, high):
         off = 0.1 - end * 0.2
@@ -91,17 +91,86 @@ def test_the_interval_grows_with_what_is_not_sure_about_the_ceiling():
     sure, unsure = (0.2 + s * rng.normal(size=2000) for s in (0.0, 0.03))
     widths = [
         high - low
-        for _, low, high in (share(np.r_[0.1, tops], np.r_[0.2, x]) for x in (sure, unsure))
+        for low, high in (fieller(np.r_[0.1, tops], np.r_[0.2, x]) for x in (sure, unsure))
     ]
     assert widths[0] == pytest.approx(2 * 1.96 * 0.05, rel=0.05)
     assert widths[1] > 1.5 * widths[0]
 
 
-def test_one_run_that_is_right_where_the_observer_is_has_all_of_it_without_doubt(root):
-    """Paired: on the same people, nothing is left to chance."""
+def test_one_run_that_is_right_where_the_observer_is_has_all_of_it(root):
+    """Paired: on the same people every draw is the same, which is no interval of other people."""
     write_ceiling(root, lambda person, *_: float(int(person[1:]) % 5 < 2) or 0.0)
-    one = scored(root).find("some").observable["mean"]
-    assert (one.value, one.low, one.high) == pytest.approx((1, 1, 1))
+    evaluation = scored(root)
+    one = evaluation.find("some").observable["mean"]
+    assert (one.value, one.low, one.high) == (pytest.approx(1), None, None)
+    [note] = [n for n in evaluation.notes if "no interval of the share of 'some'" in n]
+    assert note.endswith("the mean of the skills: the same whoever is drawn")
+    assert note in main_table(evaluation).footer
+    guess = evaluation.find("random").observable["mean"]
+    assert (guess.value, guess.low, guess.high) == pytest.approx((0, 0, 0))
+
+
+def _ceilings(rng, people, right=0.5, games=None):
+    """A ceiling of ``people``, a run that is right now and then, and labels of all."""
+    seen = (rng.random((people, 20)) < right).astype(float)
+    cells = (rng.random((people, 20)) < 0.4).astype(float)
+    labels = np.zeros((people, 20))
+    names = [str(i) for i in range(people)]
+    made = Ceilings(seen, labels, names, games=games, chance=0.2, resamples=400)
+    return made, cells
+
+
+def test_few_people_give_no_interval():
+    rng = np.random.default_rng(0)
+    few, cells = _ceilings(rng, 5, right=0.95)
+    why = {}
+    found = few.shares(cells, why)["mean"]
+    assert (found.low, found.high) == (None, None)
+    assert why["mean"] == "fewer than 6 persons"
+    assert few.scores["mean"].low < 0.7  # as of five yes-or-no answers
+    more, cells = _ceilings(rng, 12, right=0.95)
+    found = more.shares(cells)["mean"]
+    assert found.low < found.value < found.high
+
+
+def test_an_interval_that_says_nothing_is_not_shown(root):
+    """A third of 60 persons: clearly above chance, but hardly."""
+    spread = np.random.default_rng(0).normal(size=2000)
+    tops, near = np.r_[0.1, 0.1 + 0.01 * spread], np.r_[0.02, 0.02 + 0.02 * spread]
+    assert fieller(tops, near) is None
+    write_ceiling(root, lambda person, *_: float(int(person[1:]) % 3 == 0))
+    evaluation = scored(root)
+    good = evaluation.find("good").observable["mean"]
+    assert (good.value, good.low, good.high) == (pytest.approx(0.8 / (1 / 3 - 0.2)), None, None)
+    told = [n for n in evaluation.notes if "no interval of the share of 'good' on 'test'" in n]
+    assert [note.rsplit(": ")[-1] for note in told] == ["wider than 10 times the ceiling"]
+
+
+def test_games_that_people_share_widen_ceiling_and_share():
+    """Ten people of a team are seen in the same games, where they are all seen well or badly."""
+    from scipy import sparse
+
+    rng = np.random.default_rng(2)
+    team = np.arange(120) // 10
+    good = rng.random(12)
+    seen = (rng.random((120, 20)) < 0.3 + 0.7 * good[team][:, None]).astype(float)
+    cells = (rng.random((120, 20)) < 0.2 + 0.4 * rng.random(12)[team][:, None]).astype(float)
+    names, labels = [str(i) for i in range(120)], np.zeros((120, 20))
+    shares = sparse.csr_array((np.ones(120), (np.arange(120), team)), (120, 12))
+    apart = sparse.csr_array(sparse.eye(120, format="csr"))
+    widths = {}
+    for name, games in (("none", None), ("apart", apart), ("shared", shares)):
+        made = Ceilings(seen, labels, names, games=games, chance=0.2, resamples=400)
+        both = made.scores["mean"], made.shares(cells)["mean"]
+        widths[name] = [one.high - one.low for one in both]
+        # Right where the observer is, but for one person: games do the same to both.
+        paired = seen.copy()
+        paired[0] = 1.0
+        one = made.shares(paired)["mean"]
+        assert one.high - one.low < 0.06
+    assert widths["none"] == pytest.approx(widths["apart"])
+    assert widths["shared"][0] > 1.5 * widths["none"][0]
+    assert widths["shared"][1] > 1.3 * widths["none"][1]
 
 
 def test_a_share_is_told_with_the_ceilings_interval(root):
@@ -132,8 +201,8 @@ def test_a_ceiling_that_is_not_clearly_above_chance_gives_no_share(root):
     rows = {row[0]: row for row in skill_table(evaluation).texts()}
     assert rows["Steals"][-3:] == ["-"] * 3
     assert rows["Steals"][-4].startswith("25.0 [")
-    write_ceiling(root, right)  # 26 % of everybody: surely above
-    assert "steals" in scored(root).find("good").observable
+    write_ceiling(root, right)  # 26 % of everybody, whoever is drawn: [16, 39] as of 60 answers
+    assert "steals" not in scored(root).find("good").observable
 
 
 def test_the_mean_is_a_ratio_of_means_over_the_skills_of_both(root):

@@ -59,7 +59,7 @@ def test_all_sections_and_a_reel_that_plays_are_there(page, finished):
     ws = Workspace(finished / "ws")
     assert f"<dd>{ws.read('games').height}</dd>" in page
     assert f"<dd>{ws.read('subjects').height}</dd>" in page
-    assert "So few say little" in page
+    assert "So few say next to nothing" in page
 
 
 def test_markdown_and_latex_have_the_same_tables_and_pictures(finished, tmp_path):

@@ -210,6 +210,33 @@ def test_limits_are_what_evaluate_says(finished):
     assert limits(path, root, "another", {}, resamples=200) == ()
 
 
+def test_limits_of_groups_are_those_of_evaluate(tmp_path):
+    from test_evaluation import predictions, save, subject, write_split
+
+    from openbasket.evaluation import evaluate
+
+    people = [f"p{i:02}" for i in range(24)]
+    write_split(tmp_path, "test", {p: [i % 5] * 20 for i, p in enumerate(people)})
+    place = ["north" if i < 15 else "south" for i in range(24)]
+    table = {
+        "subject_id": [subject(p) for p in people], "player_id": people, "league": "L", "season": "21-22",
+        "gender": "men", "region": place, "games": 9, "minutes": 99.0, "events": 99,
+    }  # fmt: skip
+    Workspace(tmp_path).write("subjects", pl.DataFrame(table))
+    path = save(predictions({subject(p): [2] * 20 for p in people}), tmp_path / "p.parquet")
+    groups = {"region": "south", "gender": "men", "season": "20-21"}
+    found = limits(path, tmp_path, "mine", groups, resamples=200)
+    said = evaluate([path], tmp_path, resamples=200)
+    whole, south = (said.find("mine", part=part) for part in ("", "region=south"))
+    assert [row.group for row in found] == ["all players of split 'test'", "region south"]
+    for row, result in zip(found, (whole, south), strict=True):
+        score = result.scores["accuracy"]["mean"]
+        assert row.subjects == result.subjects
+        assert (row.accuracy, row.low, row.high) == pytest.approx(
+            (score.value, score.low, score.high)
+        )
+
+
 def test_a_card_with_a_cohort_shows_others_limits_and_shots(finished, tmp_path):
     ws, video = reel_of(finished)
     made = make_card(

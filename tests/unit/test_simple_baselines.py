@@ -10,10 +10,11 @@ from test_evaluation import write_split
 from typer.testing import CliRunner
 
 from openbasket import cli
-from openbasket.dataset.reader import read_split
+from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.evaluation import evaluate, simple
-from openbasket.evaluation.baselines import PRIOR, text_only
+from openbasket.evaluation.baselines import PRIOR, majority, text_only
+from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.scoring import label_array
 from openbasket.evaluation.simple import mean_colour
 from openbasket.video.write import VideoWriter
@@ -21,8 +22,6 @@ from openbasket.workspace import safe_join
 
 
 def sample(player, league, season, level):
-    from openbasket.dataset.reader import Sample
-
     return Sample(f"{player}_{league}", player, league, season, "", None, (level,) * 20)
 
 
@@ -44,6 +43,60 @@ def test_text_only_says_the_shares_of_league_and_season_and_falls_back():
     assert told[3, 0] == pytest.approx([0.25, 0, 0.5, 0, 0.25])
     shuffled = text_only(train[::-1], asked[::-1], 5)
     assert (shuffled[::-1] == told).all()
+    assert text_only(train, asked[3:], 5)[0] == pytest.approx(told[3])  # whoever else is asked
+    assert (text_only([], asked, 5) == 0.2).all()
+
+
+def _leagues(rng, strong):
+    """Two leagues of 60 with equal shares of each level, split 7:3; ``strong`` of A are of level 4."""
+    train, test = [], []
+    for league in "AB":
+        levels = np.stack([rng.permutation(60) * 5 // 60 for _ in range(20)], axis=1)
+        if league == "A":
+            levels[rng.random(levels.shape) < strong] = 4
+        for place, row in zip(rng.permutation(60), levels.tolist(), strict=True):
+            one = Sample(
+                f"{league}{place}", f"{league}{place}", league, "21-22", "", None, tuple(row)
+            )
+            (train if place < 42 else test).append(one)
+    return train, test
+
+
+def _accuracies(strong, seeds):
+    """Mean accuracy of text-only in leagues A and B, and that of majority, for each seed: ``(seeds, 3)``."""
+    found = []
+    for seed in range(seeds):
+        train, test = _leagues(np.random.default_rng(seed), strong)
+        labels = label_array(test)
+        cells = accuracy_cells(text_only(train, test, 5), labels)
+        in_a = np.array([one.league == "A" for one in test])
+        most = accuracy_cells(majority(label_array(train), len(test), 5), labels)
+        found.append((cells[in_a].mean(), cells[~in_a].mean(), most.mean()))
+    return np.array(found)
+
+
+def test_equal_shares_are_chance_and_not_below_it():
+    found = _accuracies(strong=0.0, seeds=40)
+    error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
+    assert (np.abs(found.mean(axis=0) - 0.2) <= 3 * error + 1e-4).all()
+    # What each place had most often is what its held-out part has too rarely.
+    train, test = _leagues(np.random.default_rng(0), 0.0)
+    of_a = label_array([one for one in train if one.league == "A"])
+    rest = label_array([one for one in test if one.league == "A"])
+    most = [np.bincount(column.astype(int)).argmax() for column in of_a.T]
+    assert (rest == most).mean() < 0.15
+
+
+def test_a_league_with_other_shares_is_found():
+    found = _accuracies(strong=0.4, seeds=10).mean(axis=0)
+    assert found[0] > 0.45  # 52 % of A are of level 4
+    assert found[1] < 0.25
+
+
+def test_few_labels_are_not_believed():
+    labels = np.full((24, 20), 3.0)
+    assert (majority(labels, 1, 5) == 0.2).all()  # fewer than 5 of each level to be expected
+    assert (majority(np.full((25, 20), 3.0), 1, 5)[..., 3] == 1).all()
 
 
 def _colours(rng, count, planted):

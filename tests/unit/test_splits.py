@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -142,6 +144,16 @@ def test_a_clean_split_has_no_finding():
     report = audit(evidence())
     assert report.findings == []
     assert report.checked["subjects"] == fixed().height
+
+
+def test_one_person_under_two_spellings_in_two_splits_is_found():
+    clean = evidence()
+    other = clean.splits.filter(split="test").head(1)
+    person = clean.splits.filter(split="train")["player_id"][0]
+    twice = other.with_columns(player_id=pl.lit(f"{person.upper()} "))
+    leaky = replace(clean, splits=pl.concat([clean.splits, twice]))
+    found = [f for f in audit(leaky).findings if f"'{person}" in str(f) or f"{person}'" in str(f)]
+    assert any("is in test, train" in str(f) for f in found)
 
 
 def test_every_kind_of_leak_is_planted_and_found():

@@ -180,7 +180,7 @@ def show(
     found = Ablation(folder.name, lines, draws, tables, notes)
     caption = (
         f"Ablations of {folder.name} on {split}: top-1 accuracy, mean of 20 skills, in percent, "
-        "with 95 % intervals over persons."
+        f"with 95 % intervals over {'persons' if evaluation is None else evaluation.clusters}."
     )
     told = "".join(f"Note: {markdown_text(note)}.\n\n" for note in notes)
     write_text(folder / "table4.md", f"{caption}\n\n{markdown(tables)}\n{told}".rstrip() + "\n")

@@ -43,6 +43,7 @@ def baselines(
     import numpy as np
     import polars as pl
 
+    from openbasket.dataset.prediction_rows import prediction_rows
     from openbasket.dataset.reader import (
         Sample,
         dataset_levels,
@@ -53,6 +54,7 @@ def baselines(
     from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, VideoError
     from openbasket.evaluation import simple
     from openbasket.evaluation.baselines import text_only
+    from openbasket.evaluation.runs import BASELINE
     from openbasket.evaluation.scoring import label_array
     from openbasket.workspace import Workspace, run_facts_path, write_json
 
@@ -81,7 +83,7 @@ def baselines(
     neighbours: int | None = None
     if "text-only" in wanted:
         told = text_only(train, subjects, levels)
-        frames.append(simple.table(told, subjects, "text-only"))
+        frames.append(prediction_rows(told, subjects, BASELINE, "text-only"))
     if "mean-colour" in wanted:
         val = read("val")
         videos = list(dict.fromkeys(s.video for s in (*train, *val, *subjects)))
@@ -102,7 +104,7 @@ def baselines(
         nothing = np.full(fitted[0][0].shape[1], np.nan)
         asked = np.array([colours.get(s.video, nothing) for s in subjects])
         told, neighbours = simple.mean_colour(fitted[0], fitted[1], asked, levels)
-        frames.append(simple.table(told, subjects, "mean-colour"))
+        frames.append(prediction_rows(told, subjects, BASELINE, "mean-colour"))
     Workspace.write_file("predictions", pl.concat(frames), out)
     labels = {name: labels_hash(part, levels) for name, part in parts_of.items()}
     write_json(run_facts_path(out), {name: {"labels": labels} for name in wanted})

@@ -180,6 +180,7 @@ def _score(
 ) -> tuple[list[Row], list[str]]:
     """The baselines, and the rows with their accuracies; and what a reader must know."""
     from openbasket.evaluation import evaluate
+    from openbasket.evaluation.runs import BASELINE, BASELINES
 
     scored = [name for name, row in found.items() if row.error is None]
     if not scored:
@@ -195,10 +196,7 @@ def _score(
             if r.run == run and not r.part
         }
 
-    baselines = [
-        Row(run, "baseline", None, None, accuracy(run), None)
-        for run in ("random", "majority", "text-only")
-    ]
+    baselines = [Row(run, BASELINE, None, None, accuracy(run), None) for run in BASELINES]
     rows = [
         Row(r.name, r.model, r.parameters, r.frames, accuracy(r.name), r.seconds, r.error)
         for r in found.values()
@@ -223,7 +221,7 @@ def _write(
         weights = "" if row.parameters is None else f"{row.parameters / 1e6:.2f} M"
         seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
         cells.append([row.name, weights, str(row.frames or ""), *accuracies, seconds])
-    title = f"Suite {Path(suite).stem}: mean accuracy of 20 skills in percent, 95 % intervals over persons"
+    title = f"Suite {Path(suite).stem}: mean accuracy of 20 skills in percent, 95 % intervals"
     told = "".join(f"\nNote: {markdown_text(note)}.\n" for note in notes)
     write_text(out / "benchmark.md", markdown([(title, columns, cells)]) + told)
     write_json(out / "benchmark.json", [row.to_json() for row in rows])

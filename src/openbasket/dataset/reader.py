@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openbasket.errors import (
@@ -16,6 +16,7 @@ from openbasket.errors import (
     WorkspaceError,
 )
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, Skill, official_level
+from openbasket.splits.persons import person_key
 from openbasket.workspace import Workspace, reel_folder, safe_join
 
 __all__ = [
@@ -49,7 +50,8 @@ class Sample:
 
     Args:
         subject_id: ``<player>_<league>_<yy>_<yy>``, from the path.
-        player_id: file name without the season.
+        player_id: file name without the season; of spellings that differ by case or blanks alone, the first
+            in the split.
         league: folder of the reel.
         season: folder above, such as ``21-22``.
         path: as the CSV gives it.
@@ -168,6 +170,7 @@ def read_split(
     order = _columns(file, rows[0])
     problems: list[Problem] = []
     seen: dict[str, int] = {}
+    spelled: dict[str, str] = {}
     samples = []
     for number, row in enumerate(rows[1:]):
         if not row:
@@ -204,7 +207,9 @@ def read_split(
                 allowed = f"a whole number from 0 to {levels - 1}, or nothing"
                 problems.append(Problem(str(file), number, skill.name, repr(cell), allowed))
         if len(found) == len(order):
-            samples.append(_sample(path, video, tuple(found[s.key] for s in SKILLS)))
+            sample = _sample(path, video, tuple(found[s.key] for s in SKILLS))
+            one = spelled.setdefault(person_key(sample.player_id), sample.player_id)
+            samples.append(replace(sample, player_id=one))
     if problems:
         raise BadInputError(problems, "Rows count from 0, the header line not included.")
     return samples

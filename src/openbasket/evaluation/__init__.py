@@ -19,12 +19,19 @@ from openbasket.dataset.reader import (
 )
 from openbasket.errors import NotFoundError, UnknownNameError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
-from openbasket.evaluation.games import game_shares
+from openbasket.evaluation.ceiling_shares import Ceilings
+from openbasket.evaluation.games import read_game_shares
 from openbasket.evaluation.groups import groups_of
 from openbasket.evaluation.metrics import accuracy_cells
-from openbasket.evaluation.observable import Ceilings, read_observer
+from openbasket.evaluation.observable import read_observer
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
-from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing, unscored
+from openbasket.evaluation.runs import (
+    BASELINE,
+    predictions_of,
+    read_runs,
+    refuse_crossing,
+    unscored,
+)
 from openbasket.evaluation.scoring import Scored, corrected, label_array, score_split
 from openbasket.skills import BY_KEY, SKILL_KEYS
 from openbasket.wording import counted
@@ -84,11 +91,11 @@ def evaluate(
     runs = read_runs(prediction_files, samples, levels)
     silent: dict[str, list[str]] = {}
     workspace = Workspace(root)
-    reels = workspace.read("reels") if workspace.has("reels") else None
     train = label_array(samples.get("train", []))
     observer = read_observer(workspace, {s: samples[s] for s in wanted if samples.get(s)}, levels)
     notes += observer.notes
     ceilings: dict[str, dict[str, Ceilings]] = {}
+    vague: dict[str, list[str]] = {}
     scored: list[Scored] = []
     found: set[str] = set()
     games = False
@@ -115,7 +122,7 @@ def evaluate(
                     f"'{run.name}' of {run.path.name} is not what the labels of train give on "
                     f"{split}; the table has what they give"
                 )
-        shares = None if reels is None else game_shares(reels, subjects)
+        shares = read_game_shares(workspace, subjects)
         games = games or shares is not None
         parts = _parts(root, part, breakdowns)
         if breakdowns and split == wanted[0]:
@@ -126,11 +133,11 @@ def evaluate(
             ceilings[split] = {
                 name: Ceilings(
                     observer.right[split], labels, persons, rows if name else None,
-                    chance=1 / levels, resamples=resamples, seed=seed,
+                    games=shares, chance=1 / levels, resamples=resamples, seed=seed,
                 )
                 for name, rows in parts.items()
             }  # fmt: skip
-            one = _with_shares(one, ceilings[split], tables, labels, parts)
+            one, vague[split] = _with_shares(one, ceilings[split], tables, labels, parts)
         scored.append(one)
     unscored(runs, found, wanted)
     notes += [
@@ -138,7 +145,7 @@ def evaluate(
         for run, of in silent.items()
     ]
     results, comparisons = corrected(scored)
-    left_out = _ceiling_notes(ceilings)
+    left_out = _ceiling_notes(ceilings, vague)
     return Evaluation(
         levels,
         resamples,
@@ -167,30 +174,54 @@ def _with_shares(
     runs: Mapping[tuple[str, str], Any],
     labels: Any,
     parts: Mapping[str, Sequence[int]],
-) -> Scored:
-    """The results of a split with the shares of what could be seen."""
+) -> tuple[Scored, list[str]]:
+    """The results of a split with the shares of what could be seen, and which have no interval and why."""
     cells = {run: accuracy_cells(array, labels) for run, array in runs.items()}
-    results = [
-        replace(r, observable=ceilings[r.part].shares(cells[r.run, r.model][parts[r.part]]))
-        for r in scored.results
-    ]
-    return replace(scored, results=results)
+    results, notes = [], []
+    for r in scored.results:
+        without: dict[str, str] = {}
+        found = ceilings[r.part].shares(cells[r.run, r.model][parts[r.part]], without)
+        results.append(replace(r, observable=found))
+        if not r.part and r.model != BASELINE:
+            notes += [
+                f"no interval of the share of '{r.run}' on '{r.split}' for {_named(groups)}: {why}"
+                for why, groups in _by_reason(without).items()
+            ]
+    return replace(scored, results=results), notes
 
 
-def _ceiling_notes(ceilings: Mapping[str, Mapping[str, Ceilings]]) -> dict[str, list[str]]:
-    """Skills of each split whose share is not told, and why."""
+def _by_reason(why: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for group, reason in why.items():
+        found.setdefault(reason, []).append(group)
+    return found
+
+
+def _named(groups: Sequence[str]) -> str:
+    """Names of skills, categories and the mean of all."""
+    means = {"mean": "the mean of the skills"}
+    return ", ".join(
+        BY_KEY[key].name if key in BY_KEY else means.get(key, f"the mean of {key}")
+        for key in groups
+    )
+
+
+def _ceiling_notes(
+    ceilings: Mapping[str, Mapping[str, Ceilings]], vague: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """Skills of each split whose share is not told, or without its interval, and why."""
     found: dict[str, list[str]] = {}
     for split, by in ceilings.items():
         whole, notes = by[""], found.setdefault(split, [])
-        unclear = [BY_KEY[key].name for key in whole.unclear if key in BY_KEY]
-        unclear += ["the mean of the skills"] * ("mean" in whole.unclear)
+        unclear = _named(whole.unclear)
         if unclear:
             notes.append(
-                f"no share on '{split}' for {', '.join(unclear)}: the interval of the ceiling reaches chance"
+                f"no share on '{split}' for {unclear}: the interval of the ceiling reaches chance"
             )
         if whole.lacking:
-            names = ", ".join(BY_KEY[key].name for key in whole.lacking)
+            names = _named(whole.lacking)
             notes.append(f"shares on '{split}' are without {names}: not measured by the ceiling")
+        notes += vague.get(split, ())
     return found
 
 

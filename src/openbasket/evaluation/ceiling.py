@@ -27,9 +27,10 @@ from threadpoolctl import threadpool_limits
 from openbasket import tables
 from openbasket.errors import BadInputError, Problem, SplitError
 from openbasket.evaluation.ceiling_report import CeilingReport, CeilingSettings, LeftOut
-from openbasket.evaluation.intervals import bootstrap, cluster_weights
+from openbasket.evaluation.ceiling_shares import LEAST_PERSONS
+from openbasket.evaluation.intervals import cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, group_means
-from openbasket.evaluation.observable import LEAST_PERSONS, own_clips
+from openbasket.evaluation.observable import own_clips
 from openbasket.evaluation.observer import draw_order, features, see, tally
 from openbasket.evaluation.truth import ALLOWED, best, find_unmeasured, read_truth, split_hashes
 from openbasket.labels.statistics import with_contests
@@ -90,11 +91,10 @@ def ceiling(
     by_league: list[pl.DataFrame] = []
     every: list[pl.DataFrame] = []
     groups, few = _groups(splits)
+    persons = {key: splits["player_id"].gather(rows).to_list() for key, rows in groups.items()}
     weights = {
-        key: cluster_weights(
-            splits["player_id"].gather(rows).to_list(), settings.resamples, settings.seed
-        )
-        for key, rows in groups.items()
+        key: cluster_weights(some, settings.resamples, settings.seed)
+        for key, some in persons.items()
     }
     measured = [skill for skill in SKILL_KEYS if skill not in unmeasured]
     total = len(tallies) * len(measured)
@@ -118,7 +118,9 @@ def ceiling(
                 every.append(_cells(cells[n], truth.labels[n], splits, head))
                 for (split, league), rows in groups.items():
                     last = {"split": split, "labels_hash": hashes[split]}
-                    part = _rows(cells[n][rows], weights[split, league], chosen[n], head, last)
+                    key = split, league
+                    ends = interval_of_means(cells[n][rows], persons[key], weights[key])
+                    part = _rows(cells[n][rows], ends, chosen[n], head, last)
                     if league is None:
                         found.append(part)
                     else:
@@ -265,14 +267,13 @@ def _cells(
 
 def _rows(
     cells: np.ndarray,
-    weights: np.ndarray | None,
+    ends: tuple[np.ndarray, np.ndarray],
     chosen: Mapping[str, str],
     head: Mapping[str, Any],
     last: Mapping[str, Any],
 ) -> pl.DataFrame:
-    """Rows of table ``ceiling`` for cells ``(subjects, 20)``."""
-    means = group_means(cells)[0]
-    low, high = bootstrap(cells, weights)
+    """Rows of table ``ceiling`` for cells ``(subjects, 20)`` and the ends of their intervals."""
+    means, (low, high) = group_means(cells)[0], ends
     rows = []
     for place, (name, members) in enumerate(GROUPS):
         if len(members) > 1 and place != _MEAN:  # a category

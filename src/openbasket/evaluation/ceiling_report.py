@@ -98,7 +98,7 @@ class CeilingReport:
         cells: table ``ceiling_cells``.
         leagues: the same as ``table`` for the subjects of test of each league, with ``league``; the observer
             learns from all. Leagues of fewer persons than
-            :data:`openbasket.evaluation.observable.LEAST_PERSONS` are left out.
+            :data:`openbasket.evaluation.ceiling_shares.LEAST_PERSONS` are left out.
         settings: how it was measured.
         splits: subjects of each split.
         enough: number of plays -> share of the subjects of test who have so many; others show all they have.

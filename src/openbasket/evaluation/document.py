@@ -68,19 +68,16 @@ class Document:
         if self.results is None:
             return ["There is nothing to score: the dataset has no test split yet."]
         found = self.results
-        wider = (
-            "" if found["clusters"] == "persons" else ", widened by what their clips share of games"
-        )
         said = [
-            "Top-1 accuracy, the mean of the skills (paper, section 5). Brackets are 95 % intervals by a "
-            f"bootstrap over persons ({found['resamples']} resamples){wider}; a fraction behind them is the "
-            f"share of cells that have a label. Guessing scores {found['chance']}.",
+            "Top-1 accuracy, the mean of the skills (paper, section 5). Brackets are "
+            f"{found['intervals']}; a fraction behind them is the share of cells that "
+            f"have a label. Guessing scores {found['chance']}.",
             *found["verdicts"],
         ]
         if found["few"]:
             said.append(
                 f"The split {found['split']} has {found['subjects']} player-seasons of {found['persons']} "
-                "persons. So few say little: intervals from fewer than 20 persons are too narrow."
+                f"persons. {found['few']}"
             )
         return [*said, *(f"Note: {note}." for note in found["notes"])]
 

@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 
 from openbasket.evaluation.influence import influence_of_means
+from openbasket.workspace import Workspace
 
-__all__ = ["Sharing", "game_shares", "widening"]
+__all__ = ["Sharing", "game_shares", "read_game_shares", "widening"]
 
 
 def game_shares(
@@ -50,6 +51,13 @@ def game_shares(
     game = found["game_id"].rank("dense").to_numpy().astype(int) - 1
     place = (found["row"].to_numpy().astype(int), game)
     return sparse.csr_array((found["share"].to_numpy(), place), (len(subjects), game.max() + 1))
+
+
+def read_game_shares(
+    workspace: Workspace, subjects: Sequence[str], draws: Sequence[int] | None = (0,)
+) -> Any:
+    """What :func:`game_shares` says for a workspace; ``None``, too, where it has no table ``reels``."""
+    return game_shares(workspace.read("reels"), subjects, draws) if workspace.has("reels") else None
 
 
 class Sharing:

@@ -13,12 +13,14 @@ from openbasket.evaluation.metrics import GROUPS, group_means
 
 __all__ = [
     "FEW_PERSONS",
+    "NARROW_PERSONS",
     "Basis",
     "PersonDraws",
     "all_tied",
     "bootstrap",
     "cluster_weights",
     "ends",
+    "few_persons",
     "interval_of_means",
     "persons_of",
     "settled",
@@ -26,6 +28,8 @@ __all__ = [
 
 #: Resamples of fewer persons tell too little: there are less than 500 of five.
 FEW_PERSONS = 6
+#: Intervals of resamples of fewer persons are too narrow.
+NARROW_PERSONS = 20
 #: Resamples that are no farther apart are equal: single precision tells no less.
 _EQUAL = 2e-6
 
@@ -216,6 +220,20 @@ def interval_of_means(
     sure = None if levels is None else all_tied(cells, levels)
     basis = Basis(persons_of(known, clusters), factors, bottom, top, bounds is not None, sure)
     return settled(group_means(cells)[0], *bootstrap(cells, weights), basis)
+
+
+def few_persons(persons: int) -> str:
+    """What to know of intervals from so few persons, in words; empty if they are enough."""
+    if persons >= NARROW_PERSONS:
+        return ""
+    if persons >= FEW_PERSONS:
+        return (
+            f"So few say little: intervals from fewer than {NARROW_PERSONS} persons are too narrow."
+        )
+    return (
+        f"So few say next to nothing: from fewer than {FEW_PERSONS} persons, accuracies have the "
+        "intervals of as many yes-or-no answers, and other numbers none."
+    )
 
 
 def persons_of(known: np.ndarray, clusters: Sequence[str]) -> np.ndarray:

@@ -1,17 +1,15 @@
-"""The share of what could be seen: (accuracy - chance) / (ceiling - chance), on the same people and skills.
+"""What a perfect observer of as many plays as reels have clips is right in, read from its tables.
 
-The ceiling is what a perfect observer of as many plays as the dataset's reels have clips is right in
-(:mod:`openbasket.evaluation.ceiling`). His answers are kept for each subject, so that both terms can be of
-exactly the same labels, and an interval of their ratio knows how they vary together.
+His answers (:mod:`openbasket.evaluation.ceiling`) are kept for each subject, so that a share of the ceiling
+(:mod:`openbasket.evaluation.ceiling_shares`) is of exactly the same labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log, sqrt
+from math import log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,30 +17,15 @@ import polars as pl
 from openbasket import tables
 from openbasket.dataset.reader import Sample
 from openbasket.errors import BadInputError, Problem
-from openbasket.evaluation.intervals import cluster_weights, ends
-from openbasket.evaluation.metrics import GROUPS, group_means
-from openbasket.evaluation.results import Score
 from openbasket.evaluation.truth import split_hashes
 from openbasket.skills import SKILL_KEYS
 from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
-__all__ = [
-    "CLIPS",
-    "LEAST_PERSONS",
-    "Ceilings",
-    "Observer",
-    "own_clips",
-    "read_ceiling",
-    "read_observer",
-    "share",
-]
+__all__ = ["CLIPS", "Observer", "own_clips", "read_ceiling", "read_observer"]
 
 #: Clips of a reel (paper, section 3.1).
 CLIPS = 50
-#: A group of fewer persons has no ceiling of its own.
-LEAST_PERSONS = 30
-_Z = 1.959964  # of a 95 % interval
 _AGAIN = "Measure it again with 'openbasket ceiling'"
 
 
@@ -182,140 +165,6 @@ def _matrix(cells: pl.DataFrame, people: Sequence[Sample]) -> np.ndarray:
         if subject in rows:
             found[rows[subject], columns[skill]] = right
     return found
-
-
-# -- shares --------------------------------------------------------------------------------------
-
-
-class Ceilings:
-    """The ceiling of a part of a split, and shares of it.
-
-    Where the part has :data:`LEAST_PERSONS` persons or more, it is that of its own people; else that of the
-    whole split. Both terms of a share are drawn together, person by person.
-
-    Args:
-        right: of the split, ``(subjects, 20)``.
-        labels: of the split, NaN where there is none.
-        persons: of the split.
-        rows: of the part; all by default.
-        chance: accuracy of guessing.
-        resamples, seed: of the bootstrap over persons.
-    """
-
-    def __init__(
-        self,
-        right: np.ndarray,
-        labels: np.ndarray,
-        persons: Sequence[str],
-        rows: Sequence[int] | None = None,
-        *,
-        chance: float,
-        resamples: int = 2000,
-        seed: int = 0,
-    ) -> None:
-        mine = np.arange(len(labels)) if rows is None else np.asarray(rows, dtype=int)
-        both = ~np.isnan(right) & ~np.isnan(labels)
-        self.chance = chance
-        self.own = rows is None or len({persons[row] for row in mine}) >= LEAST_PERSONS
-        drawn = mine if self.own else np.arange(len(labels))
-        weights = cluster_weights([persons[row] for row in drawn], resamples, seed)
-        once = np.ones((1, len(drawn)), dtype=np.float32)
-        self._weights = once if weights is None else np.concatenate([once, weights])
-        inside = np.isin(drawn, mine)
-        self._of_run = inside[:, None] & both[drawn]
-        # Over exactly the skills that both have.
-        in_both = self._of_run.any(axis=0)
-        self._place = np.flatnonzero(inside)
-        self._mean = group_means(
-            np.where(both[drawn] & in_both, right[drawn], np.nan), self._weights
-        )
-        labelled = ~np.isnan(labels[mine])
-        self.counts = {
-            name: (int(both[mine][:, members].sum()), int(labelled[:, members].sum()))
-            for name, members in GROUPS
-        }
-        #: Group -> the ceiling's accuracy, over the skills that are measured.
-        self.scores: dict[str, Score] = {}
-        low, high = (
-            ends(self._mean[1:]) if weights is not None else np.full((2, len(GROUPS)), np.nan)
-        )
-        for number, (name, members) in enumerate(GROUPS):
-            if np.isnan(self._mean[0, number]):
-                continue
-            count = int((both[drawn] & in_both)[:, members].sum())
-            self.scores[name] = Score(
-                float(self._mean[0, number]),
-                _known(low[number]),
-                _known(high[number]),
-                count,
-                count,
-            )
-        #: Skills that have labels, and no ceiling.
-        self.lacking = [
-            key for key in SKILL_KEYS if self.counts[key][1] and not self.counts[key][0]
-        ]
-
-    @property
-    def unclear(self) -> list[str]:
-        """Groups whose ceiling is not clearly above chance: its interval reaches it, or there is none."""
-        return [name for name in self.scores if not self._is_clear(name)]
-
-    def _is_clear(self, name: str) -> bool:
-        low = self.scores[name].low
-        return low is not None and low > self.chance
-
-    def shares(self, cells: np.ndarray) -> dict[str, Score]:
-        """Share of each group whose ceiling is clearly above chance, with Fieller's interval.
-
-        Args:
-            cells: how right a run is in the part, ``(subjects of it, 20)``.
-        """
-        wide = np.full(self._of_run.shape, np.nan)
-        wide[self._place] = cells
-        accuracy = group_means(np.where(self._of_run, wide, np.nan), self._weights)
-        found = {}
-        for number, (name, _) in enumerate(GROUPS):
-            if name not in self.scores or not self._is_clear(name):
-                continue
-            ratio = share(accuracy[:, number] - self.chance, self._mean[:, number] - self.chance)
-            if ratio is not None:
-                found[name] = Score(*ratio, *self.counts[name])
-        return found
-
-
-def share(tops: np.ndarray, bottoms: np.ndarray) -> tuple[float, float, float] | None:
-    """A ratio of means and its 95 % interval by Fieller's theorem (1954, section 4).
-
-    The variances and the covariance are those of the draws, so that the interval carries what is not sure
-    about either term, and that both are of the same people.
-
-    Args:
-        tops: ``(1 + resamples,)``, the value first, then its draws.
-        bottoms: the same, of the same people in each draw.
-
-    Returns:
-        Ratio, lower and upper end; ``None`` where the bottom may as well be zero, since the interval has
-        no end then.
-    """
-    top, bottom = float(tops[0]), float(bottoms[0])
-    known = ~np.isnan(tops[1:]) & ~np.isnan(bottoms[1:])
-    if bottom <= 0 or known.sum() < 2:
-        return None
-    (of_top, of_both), (_, of_bottom) = np.cov(tops[1:][known], bottoms[1:][known])
-    loose = _Z**2 * of_bottom / bottom**2
-    if loose >= 1:
-        return None
-    ratio = top / bottom
-    middle = (ratio - _Z**2 * of_both / bottom**2) / (1 - loose)
-    spread = of_top - 2 * ratio * of_both + ratio**2 * of_bottom
-    if of_bottom > 0:
-        spread -= loose * (of_top - of_both**2 / of_bottom)
-    half = _Z / (bottom * (1 - loose)) * sqrt(max(0.0, spread))
-    return ratio, float(middle - half), float(middle + half)
-
-
-def _known(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 # -- of a workspace ------------------------------------------------------------------------------

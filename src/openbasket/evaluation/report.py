@@ -33,6 +33,7 @@ from openbasket.evaluation import tables as results
 from openbasket.evaluation.fairness import Fairness, fairness, fairness_table, warnings_table
 from openbasket.evaluation.figures import confusion_map, interval_plot
 from openbasket.evaluation.formats import Table
+from openbasket.evaluation.intervals import few_persons
 from openbasket.evaluation.report_player import data_uri, player_card, snapshots
 from openbasket.evaluation.runs import runs_about
 from openbasket.evaluation.study_rows import StudyResults, read_study_results
@@ -46,8 +47,6 @@ from openbasket.workspace import REEL_FPS, Workspace, write_text
 __all__ = ["page", "write_report"]
 
 FPS = int(REEL_FPS)
-#: With fewer persons than this an interval is a rough guide at best.
-FEW_PERSONS = 20
 #: So many runs, the best first, have a sentence; the tables have all.
 VERDICTS = 4
 
@@ -219,9 +218,8 @@ def _results(evaluation: Evaluation) -> dict[str, Any]:
         "chance_share": chance,
         "subjects": best.subjects,
         "persons": best.persons,
-        "few": best.persons < FEW_PERSONS,
-        "resamples": f"{evaluation.resamples:,}",
-        "clusters": evaluation.clusters,
+        "few": few_persons(best.persons),
+        "intervals": evaluation.intervals,
         "notes": evaluation.notes,
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from openbasket.errors import UnknownNameError
 
-__all__ = ["Comparison", "Evaluation", "Facts", "Result", "Score"]
+__all__ = ["Comparison", "Corrected", "Evaluation", "Facts", "Result", "Score"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,19 @@ class Result:
     confusion: dict[str, list[list[float]]] = field(default_factory=dict)
 
 
+class Corrected:
+    """A test with a p value that is corrected for all tests of its family."""
+
+    p_holm: float
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the difference may well be chance (5 % over the family)."""
+        return self.p_holm >= 0.05
+
+
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Corrected):
     """Mean accuracy of one run less that of another, on the same subjects.
 
     Args:
@@ -85,11 +96,6 @@ class Comparison:
     high: float | None
     p: float
     p_holm: float
-
-    @property
-    def is_noise(self) -> bool:
-        """Whether the difference may well be chance (5 % over all comparisons)."""
-        return self.p_holm >= 0.05
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,12 @@ class Evaluation:
     def whole(self, split: str) -> list[Result]:
         """The results on a split, without its parts, in the order of the runs."""
         return [r for r in self.results if r.split == split and not r.part]
+
+    @property
+    def intervals(self) -> str:
+        """What intervals are, in words."""
+        wider = ", widened by what their clips share of games" * (self.clusters != "persons")
+        return f"95 % intervals by a bootstrap over persons ({self.resamples:,} resamples){wider}"
 
     def splits(self) -> list[str]:
         """The splits, in the order of the results."""

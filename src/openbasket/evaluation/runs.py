@@ -20,6 +20,7 @@ from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.evaluation.facts import read_facts
 from openbasket.evaluation.predictions import levels_of, read_predictions, to_array
 from openbasket.evaluation.results import Facts
+from openbasket.splits.persons import person_key
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, run_facts_path
 
@@ -180,14 +181,20 @@ def runs_about(path: Path, root: Path, split: str) -> list[str]:
 
 
 def crossing_persons(samples: Mapping[str, Sequence[Sample]]) -> list[tuple[str, list[str]]]:
-    """Persons of train or val who are in another split, too: (person, splits), sorted."""
+    """Persons of train or val who are in another split, too: (person, splits), sorted.
+
+    Spellings that differ by case or blanks alone are one person; all of them are told.
+    """
     where: dict[str, set[str]] = {}
+    spelled: dict[str, set[str]] = {}
     for split, part in samples.items():
         for sample in part:
-            where.setdefault(sample.player_id, set()).add(split)
+            key = person_key(sample.player_id)
+            where.setdefault(key, set()).add(split)
+            spelled.setdefault(key, set()).add(sample.player_id)
     return [
-        (person, [split for split in samples if split in splits])
-        for person, splits in sorted(where.items())
+        ("' or '".join(sorted(spelled[key])), [split for split in samples if split in splits])
+        for key, splits in sorted(where.items())
         if len(splits) > 1 and splits & {"train", "val"}
     ]
 

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
-from openbasket.dataset.reader import Sample
 from openbasket.evaluation.baselines import majority
 from openbasket.skills import SKILL_KEYS
 
-__all__ = ["colour_features", "mean_colour", "table"]
+__all__ = ["colour_features", "mean_colour"]
 
 #: Thumbnails of a reel, and the shorter side of one in pixels.
 THUMBNAILS, THUMBNAIL_SIZE = 8, 32
@@ -110,26 +108,3 @@ def mean_colour(
         if likelihood > best + 1e-12:
             best, chosen = likelihood, count
     return predict(features, chosen), chosen
-
-
-def table(probabilities: np.ndarray, samples: Sequence[Sample], run: str) -> pl.DataFrame:
-    """Probabilities as rows of table ``predictions``, model ``baseline``; NaN becomes null."""
-    rows = len(samples) * len(SKILL_KEYS)
-    levels = probabilities.shape[-1]
-    columns = {
-        f"p{level}": pl.Series(
-            probabilities[..., level].ravel() if level < levels else [None] * rows,
-            dtype=pl.Float64,
-            nan_to_null=True,
-        )
-        for level in range(5)
-    }
-    return pl.DataFrame(
-        {
-            "subject_id": [s.subject_id for s in samples for _ in SKILL_KEYS],
-            "skill": list(SKILL_KEYS) * len(samples),
-            **columns,
-            "model": ["baseline"] * rows,
-            "run": [run] * rows,
-        }
-    )

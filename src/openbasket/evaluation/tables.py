@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openbasket.evaluation.ceiling_shares import LEAST_PERSONS
 from openbasket.evaluation.formats import Cell, Table, markdown, p_text, shown
 from openbasket.evaluation.metrics import METRICS
-from openbasket.evaluation.observable import LEAST_PERSONS
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
 from openbasket.wording import counted
@@ -337,7 +337,7 @@ def _footer(evaluation: Evaluation, splits: Sequence[str], parts: Sequence[str] 
     told = [
         f"Of observable: (accuracy - chance) / (ceiling - chance), chance {100 / evaluation.levels:.1f}; "
         f"the ceiling is the accuracy of an observer who perceives all {evaluation.clips} plays of a reel. "
-        "Intervals by Fieller's theorem over persons"
+        f"95 % intervals by Fieller's theorem over {evaluation.clusters}"
     ]
     borrowed = [p for split in known for p in evaluation.borrowed.get(split, []) if p in parts]
     if parts:

@@ -9,8 +9,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
-from openbasket.evaluation import evaluate
+from openbasket.dataset.reader import (
+    SPLIT_FILES,
+    TEST_SPLITS,
+    dataset_levels,
+    has_split,
+    read_split,
+)
+from openbasket.errors import BadInputError, ConfigError, Problem
+from openbasket.evaluation.games import Sharing, read_game_shares
+from openbasket.evaluation.groups import groups_of
+from openbasket.evaluation.intervals import cluster_weights, interval_of_means
+from openbasket.evaluation.metrics import accuracy_cells, group_means
+from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing
+from openbasket.evaluation.scoring import label_array
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.calibration import scaled
 from openbasket.training.rating import Rater
@@ -220,22 +232,45 @@ def limits(
     Raises:
         BadInputError: predictions that cannot be scored.
     """
-    try:
-        found = evaluate([path], root, resamples=resamples)
-    except NotFoundError:  # none of the test splits is predicted
-        return ()
-    mine = [result for result in found.results if result.run == run]
-    if not mine:
-        return ()
-    split = mine[0].split
-    wanted = {"": f"all players of split '{split}'"} | {
-        f"{kind}={value}": f"{kind} {value}" for kind, value in groups.items()
+    levels = dataset_levels(root)
+    samples = {
+        split: read_split(root, split, levels=levels, require_videos=False)
+        for split in SPLIT_FILES
+        if has_split(root, split)
     }
-    rows = []
-    for result in mine:
-        score = result.scores["accuracy"].get("mean") if result.split == split else None
-        if score is not None and result.part in wanted and score.value is not None:
-            rows.append(
-                Limit(wanted[result.part], score.value, score.low, score.high, result.subjects)
-            )
-    return tuple(rows)
+    refuse_crossing(samples, allowed=False)
+    runs = {one.name: one for one in read_runs([path], samples, levels)}
+    if run not in runs:
+        return ()
+    for split in (one for one in TEST_SPLITS if samples.get(one)):
+        part = samples[split]
+        subjects = [sample.subject_id for sample in part]
+        probabilities = predictions_of(runs[run], split, subjects, levels)
+        if probabilities is not None:
+            break
+    else:
+        return ()
+    cells = accuracy_cells(probabilities, label_array(part))
+    persons = np.array([sample.player_id for sample in part])
+    shares = read_game_shares(Workspace(root), subjects)
+    values = groups_of(root, part) | {"season": [sample.season for sample in part]}
+    parts = {f"all players of split '{split}'": np.arange(len(part))} | {
+        f"{kind} {value}": rows
+        for kind, value in groups.items()
+        if kind in values
+        and 0 < len(rows := np.flatnonzero(np.array(values[kind], object) == value)) < len(part)
+    }
+    found = []
+    for who, rows in parts.items():
+        value = group_means(cells[rows])[0, -1]
+        weights = cluster_weights(persons[rows].tolist(), resamples)
+        sharing = None
+        if shares is not None and weights is not None:
+            sharing = Sharing(shares[rows], persons[rows].tolist())
+        ends = interval_of_means(
+            cells[rows], persons[rows].tolist(), weights, sharing, levels=levels
+        )
+        low, high = (None if np.isnan(end[-1]) else float(end[-1]) for end in ends)
+        if not np.isnan(value):
+            found.append(Limit(who, float(value), low, high, len(rows)))
+    return tuple(found)

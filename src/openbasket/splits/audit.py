@@ -13,6 +13,7 @@ import polars as pl
 
 from openbasket.errors import SplitError
 from openbasket.splits.assign import IN_DOMAIN, cell
+from openbasket.splits.persons import person_key
 from openbasket.tables import SPLITS
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, sha256
@@ -89,14 +90,18 @@ def audit(evidence: Evidence) -> AuditReport:
 
 
 def _crossing_persons(e: Evidence) -> list[str]:
+    keys = {player: person_key(player) for player in e.splits["player_id"].unique()}
     crossing = (
         e.splits.filter(pl.col("split").is_not_null())
-        .group_by("player_id")
-        .agg(pl.col("split").unique().sort())
+        .group_by(pl.col("player_id").replace_strict(keys, return_dtype=pl.String).alias("person"))
+        .agg(pl.col("player_id", "split").unique().sort())
         .filter(pl.col("split").list.len() > 1)
-        .sort("player_id")
+        .sort("person")
     )
-    return [f"person '{player}' is in {', '.join(splits)}" for player, splits in crossing.rows()]
+    return [
+        "person '" + "' or '".join(spelled) + f"' is in {', '.join(splits)}"
+        for _, spelled, splits in crossing.rows()
+    ]
 
 
 def _twins(e: Evidence) -> list[str]:

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import nn
 
+from openbasket.dataset.prediction_rows import prediction_rows
 from openbasket.dataset.reader import Sample, labels_hash, read_split
 from openbasket.errors import ConfigError, NotFoundError, VideoError
 from openbasket.skills import SKILL_KEYS
@@ -154,7 +155,7 @@ def predict(
             probabilities = rate(accelerator, recipe, model, dataset, names, out_path, quiet=quiet)
         else:
             probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
-    frame = _table(probabilities, samples, recipe, run_dir.resolve().name)
+    frame = prediction_rows(probabilities, samples, recipe.model.name, run_dir.resolve().name)
     if accelerator.is_main_process:
         if not isinstance(model, TextLearner):
             answers_path(out_path).unlink(missing_ok=True)  # of another run, before
@@ -236,26 +237,3 @@ def _facts(
         "reader": reader,
         "weights": sha256(run_dir / BEST),
     }
-
-
-def _table(
-    probabilities: NDArray[np.float64], samples: Sequence[Sample], recipe: Recipe, run: str
-) -> pl.DataFrame:
-    rows = len(samples) * len(SKILL_KEYS)
-    columns = {
-        f"p{level}": pl.Series(
-            probabilities[:, :, level].ravel() if level < recipe.data.levels else [None] * rows,
-            dtype=pl.Float64,
-            nan_to_null=True,
-        )
-        for level in range(5)
-    }
-    return pl.DataFrame(
-        {
-            "subject_id": [s.subject_id for s in samples for _ in SKILL_KEYS],
-            "skill": list(SKILL_KEYS) * len(samples),
-            **columns,
-            "model": [recipe.model.name] * rows,
-            "run": [run] * rows,
-        }
-    )
