@@ -9,7 +9,7 @@ import numpy as np
 
 from openbasket.evaluation.games import Sharing
 from openbasket.evaluation.influence import influence_of_means
-from openbasket.evaluation.metrics import GROUPS, group_means
+from openbasket.evaluation.metrics import GROUPS, group_means, ratio
 
 __all__ = [
     "FEW_PERSONS",
@@ -22,6 +22,7 @@ __all__ = [
     "interval_of_means",
     "persons_of",
     "settled",
+    "without_bias",
 ]
 
 #: Resamples of fewer persons tell too little: there are less than 500 of five.
@@ -124,6 +125,22 @@ def ends(drawn: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndar
     partly = ~np.isnan(ordered[:, 0]) & ~whole
     found[:, partly] = np.nanquantile(drawn[:, partly], [tail, 1 - tail], axis=0)
     return found[0], found[1]
+
+
+def without_bias(drawn: np.ndarray, value: np.ndarray, times: float = 2) -> np.ndarray:
+    """Resamples moved by the bias that noise gives to what is no mean of cells.
+
+    A number is about as far from the truth as the mean of its resamples is from the number (Efron and
+    Tibshirani 1993, section 10.2), so that the resamples are twice as far from the truth.
+
+    Args:
+        drawn: ``(resamples, n)``; NaN is no draw.
+        value: ``(n,)``, of the data themselves.
+        times: how often the bias is taken away.
+    """
+    defined = ~np.isnan(drawn)
+    mean = ratio(np.where(defined, drawn, 0.0).sum(axis=0), defined.sum(axis=0))
+    return np.asarray(drawn - times * (mean - value))
 
 
 @dataclass(frozen=True)
