@@ -131,7 +131,7 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 #: A page holds so many columns that can be read; a wider table becomes several of fewer.
-_WIDEST, _SHARE = 8, 5
+_WIDEST, _SHARE = 9, 5
 
 
 def _narrow(table: Table) -> list[Table]:

@@ -27,6 +27,7 @@ from openbasket.evaluation.metrics import (
     CELLS,
     GROUPS,
     METRICS,
+    REFERENCES,
     confusion,
     measure,
     over_groups,
@@ -108,6 +109,8 @@ def score_split(
             influence: dict[str, np.ndarray] = {}
             if sharing is not None:
                 influence = influences(probabilities, labels, cells, tuple(measured))
+            if not part:
+                measured |= measure(probabilities, labels, names=tuple(REFERENCES))
             scores = _scores(probabilities, labels, measured, cells, people, sharing, influence)
             matrices = {} if part else _matrices(probabilities, labels)
             results.append(
@@ -179,7 +182,8 @@ def _scores(
     groups = labelled_groups(known)
     scores: dict[str, dict[str, Score]] = {}
     for metric, rows in measured.items():
-        value, nothing = rows[0], METRICS[metric].nothing is not None
+        value = rows[0]
+        nothing = metric in METRICS and METRICS[metric].nothing is not None
 
         def counts_in(skill: int, value: np.ndarray = value, nothing: bool = nothing) -> bool:
             return not isnan(value[skill]) or (nothing and vary[skill])
