@@ -38,7 +38,7 @@ def fairness(
 ) -> None:
     """Compare accuracy and bias between groups of players; warn where one is worse off beyond chance."""
     from openbasket.evaluation.fairness import fairness as compare
-    from openbasket.evaluation.fairness import fairness_table
+    from openbasket.evaluation.fairness_tables import fairness_table
 
     found = compare(
         predictions,
@@ -57,7 +57,13 @@ def fairness(
     print_table(table.title, table.columns, table.texts())
     for warning in found.warnings:
         say(f"warning: {warning}")
+    told: dict[str, list[str]] = {}
+    for group in found.groups:
+        for why in group.untested:
+            told.setdefault(why, []).append(f"{group.kind} {group.value}")
+    for why, groups in told.items():
+        say(f"not tested, {why}: {', '.join(groups)}")
     if not found.tests:
-        say("no group was tested: each has, or leaves, fewer than 10 persons")
+        say("no group was tested")
     elif not found.warnings:
         say(f"no group is worse off than the whole beyond chance ({found.tests} tests)")

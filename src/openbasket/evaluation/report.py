@@ -30,7 +30,8 @@ from openbasket.evaluation import (
     no_split,
 )
 from openbasket.evaluation import tables as results
-from openbasket.evaluation.fairness import Fairness, fairness, fairness_table, warnings_table
+from openbasket.evaluation.fairness import Fairness, fairness
+from openbasket.evaluation.fairness_tables import fairness_table, warnings_table
 from openbasket.evaluation.figures import confusion_map, interval_plot
 from openbasket.evaluation.formats import Table
 from openbasket.evaluation.report_player import data_uri, player_card, snapshots
