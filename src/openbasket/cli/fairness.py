@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openbasket.cli.evaluation import Crossing, Hashed
+from openbasket.cli.evaluation import Crossing, Hashed, Resamples, file_of
 from openbasket.cli.options import Json, Quiet, print_json, print_table, say
 
 __all__ = ["register"]
@@ -20,7 +20,10 @@ def register(app: typer.Typer) -> None:
 
 def fairness(
     predictions: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Parquet file of predictions.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Parquet file of predictions, or folder of a run that has one."
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Dataset in the official layout.")],
     run: Annotated[
@@ -30,7 +33,7 @@ def fairness(
     alpha: Annotated[
         float, typer.Option(min=0.0001, max=0.5, help="Chance of any false warning at all.")
     ] = 0.05,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    resamples: Resamples = 2000,
     allow_crossing: Crossing = False,
     require_hash: Hashed = False,
     as_json: Json = False,
@@ -41,7 +44,7 @@ def fairness(
     from openbasket.evaluation.fairness_tables import fairness_table
 
     found = compare(
-        predictions,
+        file_of(predictions, data),
         data,
         run=run,
         split=split,

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
-from openbasket.errors import BadInputError, Problem, UnknownNameError
+from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError
 from openbasket.evaluation import Score
 from openbasket.evaluation.comparisons import holm
 from openbasket.evaluation.contrasts import FEW_PERSONS, Comparison, can_tell, compare, uncommon
 from openbasket.evaluation.games import Sharing, game_shares
 from openbasket.evaluation.groups import groups_of
-from openbasket.evaluation.intervals import cluster_weights, interval_of_means
+from openbasket.evaluation.intervals import checked_draws, cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing
 from openbasket.evaluation.scoring import label_array
@@ -146,15 +146,20 @@ def fairness(
         root: the dataset.
         run: which run of the file; may be left out where it holds one.
         split: whose subjects are scored.
-        alpha: chance of any false warning at all.
-        resamples: of the bootstrap for the intervals.
+        alpha: chance of any false warning at all, above 0 and below 1.
+        resamples: of the bootstrap for the intervals, 100 to 100,000; 0 leaves the intervals out.
         allow_crossing: see :func:`openbasket.evaluation.evaluate`.
         require_hash: see there, too.
 
     Raises:
+        ConfigError: too few or too many resamples, or another alpha.
         UnknownNameError: the file has no such run.
         BadInputError: predictions that cannot be scored, or several runs and none is named.
     """
+    if resamples:
+        checked_draws(resamples)
+    if not 0 < alpha < 1:
+        raise ConfigError(f"alpha: got {alpha}; allowed: above 0 and below 1 (0.05 is usual)")
     levels = dataset_levels(root)
     every = {
         name: read_split(root, name, levels=levels, require_videos=False)

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from openbasket.errors import ConfigError
 from openbasket.evaluation.games import Sharing
 from openbasket.evaluation.influence import influence_of_means
 from openbasket.evaluation.metrics import GROUPS, group_means, ratio
 
 __all__ = [
     "FEW_PERSONS",
+    "LEAST_RESAMPLES",
+    "MOST_RESAMPLES",
     "Basis",
     "PersonDraws",
     "all_tied",
     "bootstrap",
+    "checked_draws",
     "cluster_weights",
     "ends",
     "interval_of_means",
@@ -25,10 +29,26 @@ __all__ = [
     "without_bias",
 ]
 
+#: Fewer resamples have no percentiles of 2.5 and 97.5; more take the memory and tell no more.
+LEAST_RESAMPLES, MOST_RESAMPLES = 100, 100_000
 #: Resamples of fewer persons tell too little: there are less than 500 of five.
 FEW_PERSONS = 6
 #: Resamples that are no farther apart are equal: single precision tells no less.
 _EQUAL = 2e-6
+
+
+def checked_draws(resamples: int, seed: int = 0) -> None:
+    """Refuse a bootstrap that cannot be made.
+
+    Raises:
+        ConfigError: resamples outside :data:`LEAST_RESAMPLES` to :data:`MOST_RESAMPLES`, or a negative seed.
+    """
+    if not LEAST_RESAMPLES <= resamples <= MOST_RESAMPLES:
+        raise ConfigError(
+            f"resamples: got {resamples}; allowed: {LEAST_RESAMPLES} to {MOST_RESAMPLES:,} (2,000 are usual)"
+        )
+    if seed < 0:
+        raise ConfigError(f"seed: got {seed}; allowed: 0 or more")
 
 
 def cluster_weights(

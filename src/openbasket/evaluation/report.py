@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from openbasket.dataset.reader import (
     read_split,
 )
 from openbasket.dataset.statistics import statistics
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
+from openbasket.errors import ConfigError, NotFoundError
 from openbasket.evaluation import (
     Evaluation,
     Result,
@@ -266,16 +265,9 @@ def _ablations(workspace: Workspace) -> tuple[list[Table], list[str]]:
     found: list[Table] = []
     notes: list[str] = []
     for path in sorted((workspace.root / "openbasket" / "ablations").glob("*/table4.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            made = ablations.table4(*ablations.from_json(content))
-            notes += [
-                f"ablations of {path.parent.name}: {told}" for told in content.get("notes", [])
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            problem = Problem(str(path), None, None, f"a damaged file ({error})", "a Table 4")
-            again = f"Make it again with 'openbasket ablate {workspace.root}'."
-            raise BadInputError([problem], again) from None
+        lines, draws, noted = ablations.read_table4(path)
+        made = ablations.table4(lines, draws)
+        notes += [f"ablations of {path.parent.name}: {told}" for told in noted]
         name = path.parent.name
         found += [
             t._replace(title=f"Table 4{t.title}: {name}", name=f"{t.name}-{name}") for t in made
