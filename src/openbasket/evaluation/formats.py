@@ -219,7 +219,9 @@ def defused(given: str) -> str:
 
 
 def csv_tables(tables: Sequence[Table]) -> str:
-    """Tables as CSV, each after a line with its title."""
+    """Tables as CSV: one alone as any program reads it, several each after a line with its title."""
+    if len(tables) == 1:
+        return csv_table(tables[0])
     return "\n".join(f"# {plain(table.title)}\n{csv_table(table)}" for table in tables)
 
 

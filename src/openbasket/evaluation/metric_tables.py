@@ -19,10 +19,10 @@ _BY_CHANCE = (
 
 
 def metric_table(evaluation: Evaluation, split: str = "test") -> Table:
-    """All metrics, each averaged over the skills."""
+    """All metrics, each averaged over the skills; the most accurate run first."""
     rows: list[list[Cell]] = [
         [r.run, *(_metric(r.scores, name, "mean") for name in _SHOWN)]
-        for r in evaluation.whole(split)
+        for r in evaluation.ranked(split)
     ]
     title = f"All metrics on {split}, means of the skills"
     return Table(title, ["Run", *_metric_columns()], rows, "metrics", _BY_CHANCE)

@@ -197,11 +197,9 @@ def _missing(
 
 def _results(evaluation: Evaluation) -> dict[str, Any]:
     main = evaluation.splits()[0]
-    whole = evaluation.whole(main)
     chance = 1 / evaluation.levels
-    models = [r for r in whole if r.model != "baseline"]
-    best_first = sorted(models, key=lambda r: -(r.scores["accuracy"]["mean"].value or 0.0))
-    best = (best_first or whole)[0]
+    best_first = [r for r in evaluation.ranked(main) if r.model != "baseline"]
+    best = (best_first or evaluation.whole(main))[0]
     return {
         "tables": results.paper_tables(evaluation),
         "skill_tables": [
