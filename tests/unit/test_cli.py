@@ -214,7 +214,7 @@ def test_a_wide_table_is_continued_below_and_no_cell_is_cut(width, monkeypatch, 
         "Console",
         lambda **_: console(width=width, force_terminal=True, no_color=True),
     )
-    columns = ["Run", *(f"metric {i} (%)" for i in range(9)), "note"]
+    columns = ["Run", *(f"a metric of many words {i} (%)" for i in range(9)), "note"]
     rows = [
         [run, *(f"{n}{i}.5 [{n}{i}.0, {n}{i}.9] (637/720)" for i in range(9)), f"{run}{'x' * 90}"]
         for n, run in enumerate(("\u674e\u674e run", "other"), 1)
@@ -225,9 +225,8 @@ def test_a_wide_table_is_continued_below_and_no_cell_is_cut(width, monkeypatch, 
     assert all(cell_len(line) <= width for line in lines)
     assert "\u2026" not in shown
     joined = re.sub(r"[\s\u2500-\u257f]", "", shown)
-    for i in range(9):
-        assert f"metric{i}(%)" in joined
     words = re.sub(r"[\u2500-\u257f]", " ", shown).split()
+    assert words.count("metric") == words.count("(%)") == 9
     for word in ("10.5", "18.9]", "28.5", "run", "other"):
         assert word in words
     assert words.count("other") == shown.count("continued") + 1  # the first column in each part

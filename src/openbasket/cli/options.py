@@ -81,10 +81,14 @@ def print_table(
             title_justify="left",
             caption_justify="left",
         )
+        spare = console.width - 1 - sum(wide[place] + _FRAME for place in block)
         for place in block:
+            whole = max(line.cell_len for line in (heads[place], *(row[place] for row in cells)))
+            more = max(min(whole - wide[place], spare), 0)
+            spare -= more
             table.add_column(
                 heads[place], justify="right" if place else "left", overflow="fold",
-                min_width=wide[place],
+                width=wide[place] + more,
             )  # fmt: skip
         for row in cells:
             table.add_row(*(row[place] for place in block))
