@@ -59,7 +59,12 @@ def warnings_table(found: Sequence[Fairness]) -> Table:
                 told.append("" if p is None else f"{p:.2g}")
             rows.append([one.run, f"! {group.kind} {group.value}", str(group.persons), *told])
         if not warned:
-            told_none = f"none in {counted(one.tests, 'test')}" if one.tests else "none was tested"
+            told_none = f"none in {counted(one.tests, 'test')}"
+            if not one.tests:
+                why = {
+                    reason.split(": ", 1)[1] for group in one.groups for reason in group.untested
+                }
+                told_none = ": ".join(["none was tested", *filter(None, [", ".join(sorted(why))])])
             rows.append([one.run, told_none, *[""] * 5])
     columns = [
         "Run", "Group", "Persons", "Accuracy, difference (points)", "p corrected",
