@@ -35,6 +35,7 @@ from sklearn.metrics import (
 from openbasket.dataset.reader import SPLIT_FILES, read_split
 from openbasket.evaluation import evaluate
 from openbasket.evaluation.formats import render
+from openbasket.evaluation.metrics import METRICS
 from openbasket.evaluation.predictions import read_predictions, to_array
 from openbasket.evaluation.scoring import label_array
 from openbasket.evaluation.tables import paper_tables
@@ -187,7 +188,7 @@ def main() -> None:
             drawn = np.concatenate([groups[i] for i in rng.integers(0, len(groups), len(groups))])
             peer(p[drawn], labels[drawn])
         loop_cpu = (time.process_time() - cpu) * RESAMPLES / LOOPED * (RUNS + 3)
-    mine = [s["mean"].value for s in evaluation.find("run0").scores.values()]
+    mine = [evaluation.find("run0").scores[name]["mean"].value for name in METRICS]
     largest = max(abs(a - b) for a, b in zip(mine, value, strict=True))
     result = {
         "subjects": SIZES, "runs": RUNS, "resamples": RESAMPLES, "looped_resamples": LOOPED,

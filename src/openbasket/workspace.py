@@ -275,6 +275,9 @@ class Workspace:
 
         from openbasket import tables
 
+        if path.exists() and not path.is_file():  # a folder has others; a pipe may not end
+            given = "a folder" if path.is_dir() else "no regular file, such as a pipe"
+            raise BadInputError([Problem(str(path), None, None, given, "a whole parquet file")])
         try:
             frame = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:

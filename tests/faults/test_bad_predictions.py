@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -13,14 +14,15 @@ from typer.testing import CliRunner
 
 from openbasket.cli import app
 from openbasket.dataset.reader import SPLIT_FILES, labels_hash, read_split
-from openbasket.errors import BadInputError, NotFoundError, UnknownNameError
+from openbasket.errors import BadInputError, ConfigError, NotFoundError, UnknownNameError
 from openbasket.evaluation import evaluate, tables
 from openbasket.evaluation.facts import read_facts
+from openbasket.evaluation.fairness import fairness
 from openbasket.evaluation.formats import latex, markdown
 from openbasket.evaluation.official import convert_official, read_official
 from openbasket.evaluation.study_rows import read_study_rows
 from openbasket.skills import OFFICIAL_ORDER, SKILLS, official_level
-from openbasket.workspace import run_facts_path, write_json, write_text
+from openbasket.workspace import Workspace, run_facts_path, write_json, write_text
 
 
 @pytest.fixture
@@ -276,6 +278,12 @@ def test_official_files_that_lack_something_are_refused(root, tmp_path):
     assert "got 'half a line'" in problems(*texts.values(), "half a line\n")
     nan = texts["a"].replace("[[", "[[NaN, ", 1)
     assert "line 2" in problems(nan, texts["b"], texts["c"])
+    for odd in ("9" * 400, "9" * 5000, "[" * 5000, "1e999"):
+        huge = texts["a"].replace("[[", f"[[{odd}, ", 1)
+        assert "line 2" in problems(huge, texts["b"], texts["c"])
+    view = texts["a"].replace(" 0 0\n", f" {'9' * 5000} 0\n")
+    assert "line 2" in problems(view, texts["b"], texts["c"])
+    assert "line 2" in problems(" [[" * 40_000 + "\n", *texts.values())  # no search of all brackets
     short = texts["a"].split("]")[0] + "]] " + texts["a"].split("]] ")[1]
     assert "logits of shape (1, 20)" in problems(short, texts["b"], texts["c"])
     twice = official_line(root, "a", rng, scale=5.0)[0]
@@ -321,6 +329,58 @@ def test_names_that_are_no_names_are_refused(root, good, name):
     save(pl.read_parquet(good).with_columns(run=pl.lit(name)), good)
     with pytest.raises(BadInputError, match="names of runs and models from 1 to 200 bytes"):
         evaluate([good], root)
+
+
+@pytest.mark.parametrize("name", [" mine", "mine ", "mine\t"])
+def test_names_with_blanks_at_their_ends_are_refused(root, good, name):
+    save(pl.read_parquet(good).with_columns(run=pl.lit(name)), good)
+    with pytest.raises(BadInputError, match="without blanks at their ends"):
+        evaluate([good], root)
+
+
+@pytest.mark.parametrize("name", ["Random", "MAJORITY", "Text-Only", "Mine", "\uff4dine"])
+def test_names_that_a_reader_cannot_tell_apart_are_refused(root, good, name):
+    other = save(pl.read_parquet(good).with_columns(run=pl.lit(name)), root / "other.parquet")
+    with pytest.raises(BadInputError, match="a name that no other run has, not even in other case"):
+        evaluate([good, other], root)
+
+
+@pytest.mark.parametrize("given", [0, -1, 99, 100_001])
+def test_resamples_that_give_no_interval_are_refused(root, good, given):
+    with pytest.raises(ConfigError, match=f"got {given}; allowed: 100 to 100,000"):
+        evaluate([good], root, resamples=given)
+    if given:  # fairness without intervals is told apart
+        with pytest.raises(ConfigError, match=f"got {given}; allowed: 100 to 100,000"):
+            fairness(good, root, resamples=given)
+    assert fairness(good, root, resamples=0).whole.accuracy.low is None
+    with pytest.raises(ConfigError, match="seed: got -1"):
+        evaluate([good], root, seed=-1)
+    with pytest.raises(ConfigError, match=r"alpha: got 1\.5"):
+        fairness(good, root, alpha=1.5)
+
+
+def test_a_pipe_is_told_at_once_and_a_folder_is_no_file(root, good):
+    pipe = root / "pipe"
+    os.mkfifo(pipe)
+    for read in (evaluate, lambda files, where: fairness(files[0], where)):
+        with pytest.raises(BadInputError, match="no regular file, such as a pipe"):
+            read([pipe], root)
+        with pytest.raises(BadInputError, match="got a folder"):
+            read([root], root)  # it has a parquet file of predictions, and might have others
+    with pytest.raises(BadInputError, match="pipe"):
+        Workspace.read_file("predictions", pipe)
+
+
+def test_fairness_takes_a_folder_of_a_run_and_no_other(root, good):
+    command = ["fairness", str(root), "--data", str(root), "--resamples", "100"]
+    told = CliRunner().invoke(app, command)
+    assert isinstance(told.exception, NotFoundError)
+    assert "without predictions.parquet" in str(told.exception)
+    good.rename(root / "predictions.parquet")
+    pl.DataFrame({"another": [1]}).write_parquet(root / "another.parquet")
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.output
+    assert "fairness of mine" in told.output
 
 
 def test_a_model_may_not_call_itself_a_baseline(root, good):

@@ -19,10 +19,10 @@ from openbasket.evaluation import Comparison, Evaluation, Result, Score, evaluat
 from openbasket.evaluation.ablations import (
     Difference,
     Line,
-    from_json,
     latex,
     lines_of,
     over_draws,
+    read_table4,
     table4,
     to_json,
 )
@@ -31,7 +31,7 @@ from openbasket.training.config import load_recipe
 from openbasket.training.data import of_persons
 from openbasket.training.loop import train
 from openbasket.training.run import read_facts, read_recipe
-from openbasket.workspace import Workspace
+from openbasket.workspace import Workspace, write_json
 
 QUICK = [
     "--recipe", "umt-tiny", "--workers", "1", "-q",
@@ -280,7 +280,7 @@ def _evaluated(accuracies, comparisons):
     return Evaluation(5, 100, results, comparisons)
 
 
-def test_lines_are_compared_with_the_recipe_itself_or_the_first_and_corrected_together():
+def test_lines_are_compared_with_the_recipe_itself_or_the_first_and_corrected_together(tmp_path):
     planned = [
         Line("frames", ("16",), "frames-16"), Line("frames", ("64",), "base"),
         Line("interval", ("32", "8"), "interval-32"), Line("interval", ("64", "4"), "interval-64"),
@@ -316,7 +316,31 @@ def test_lines_are_compared_with_the_recipe_itself_or_the_first_and_corrected_to
     assert tables["table4-interval"].rows[2][-3:] == ["", "", ""]
     assert "corrected for 2 comparisons" in tables["table4-frames"].footer
     assert tables["table4-data"].footer == ""
-    assert from_json(json.loads(json.dumps(to_json(lines, None)))) == (lines, None)
+    write_json(tmp_path / "table4.json", {**to_json(lines, None), "notes": ["a namesake"]})
+    assert read_table4(tmp_path / "table4.json") == (lines, None, ["a namesake"])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"lines": 3, "draws": null}', "lines: "),
+        ('{"lines": [', "Invalid JSON"),
+        ("[" * 100_000, "Invalid JSON"),
+        ('{"lines": [], "draws": null, "notes": "a"}', "notes: "),
+        ('{"lines": [{"study": "frames", "cells": [1], "run": "a"}], "draws": null}', "cells"),
+        ('{"lines": [{"study": "colour", "cells": [], "run": "a"}], "draws": null}', "'colour'"),
+        (
+            '{"lines": [{"study": "frames", "cells": ["8"], "run": "a", "score": {"value": "much", '
+            '"low": null, "high": null, "labels": 1, "cells": 1}}], "draws": null}',
+            "score.value",
+        ),
+    ],
+)
+def test_a_damaged_table_is_told_with_what_is_wrong(tmp_path, content, told):
+    (tmp_path / "table4.json").write_text(content)
+    with pytest.raises(BadInputError, match="openbasket ablate") as caught:
+        read_table4(tmp_path / "table4.json")
+    assert told in caught.value.problems[0].given
 
 
 def test_the_papers_setting_is_the_reference_whatever_the_results():

@@ -330,7 +330,9 @@ def test_numbers_come_from_the_roster_and_fall_back_to_stable_ones() -> None:
     numbers = {p.player_id: p.number for p in people}
     assert numbers["h1"] == "4"
     assert numbers["h2"] not in ("", "4", "10", "13", "23")
-    again = broadcast.people_of(game(), seats.sample(fraction=1, shuffle=True, seed=3), events(PLAYS))
+    again = broadcast.people_of(
+        game(), seats.sample(fraction=1, shuffle=True, seed=3), events(PLAYS)
+    )
     assert {p.player_id: p.number for p in again} == numbers
 
 

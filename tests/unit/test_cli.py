@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import rich.console
+from rich.cells import cell_len
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -201,3 +204,31 @@ def test_a_note_of_several_seasons_is_printed_once(tmp_path, monkeypatch):
     assert "note: 2 seasons (cup 20-21, cup 21-22): no dates" in printed
     told = json.loads(CliRunner().invoke(cli.app, [*words, "--json"]).stdout)
     assert told["notes"] == ["cup 20-21: no dates", "cup 21-22: no dates"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_wide_table_is_continued_below_and_no_cell_is_cut(width, monkeypatch, capsys):
+    console = rich.console.Console
+    monkeypatch.setattr(
+        rich.console,
+        "Console",
+        lambda **_: console(width=width, force_terminal=True, no_color=True),
+    )
+    columns = ["Run", *(f"a metric of many words {i} (%)" for i in range(9)), "note"]
+    rows = [
+        [run, *(f"{n}{i}.5 [{n}{i}.0, {n}{i}.9] (637/720)" for i in range(9)), f"{run}{'x' * 90}"]
+        for n, run in enumerate(("\u674e\u674e run", "other"), 1)
+    ]
+    print_table("All", columns, rows, "what it says")
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    lines = shown.splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    assert "\u2026" not in shown
+    joined = re.sub(r"[\s\u2500-\u257f]", "", shown)
+    words = re.sub(r"[\u2500-\u257f]", " ", shown).split()
+    assert words.count("metric") == words.count("(%)") == 9
+    for word in ("10.5", "18.9]", "28.5", "run", "other"):
+        assert word in words
+    assert words.count("other") == shown.count("continued") + 1  # the first column in each part
+    assert joined.count("x") == 180
+    assert shown.count("what it says") == 1

@@ -64,7 +64,14 @@ def test_table_2_tells_what_is_stated_and_who_cannot_be_told_apart(evaluation):
     assert rows["random (baseline)"][:4] == ["-", "-", "-", "20.0 [20.0, 20.0]"]
     assert rows["m (good)"][-1] == "a"
     assert rows["m (bad)"][-1] == rows["m (same)"][-1] != "a"
-    assert [row[0] for row in table.rows][-1] == "m (good)"  # the best last, as in the paper
+    order = [row[0] for row in table.rows]
+    assert order[0] == "m (good)"
+    assert order.index("m (bad)") < order.index("m (same)")  # equals by their names
+    assert "'ab' shares one with 'a' and with 'b'" in table.footer
+    names = [row[0] for row in metric_table(evaluation).rows]
+    assert [name.split("(")[-1].split(")")[0] for name in order if "baseline" not in name] == [
+        name for name in names if name in ("good", "bad", "same")
+    ]
 
 
 def test_equal_runs_are_noise_and_others_are_not(evaluation):
@@ -76,9 +83,9 @@ def test_equal_runs_are_noise_and_others_are_not(evaluation):
 
 def test_all_metrics_have_a_column(evaluation):
     table = metric_table(evaluation)
-    good = dict(
-        zip(table.columns, table.texts()[3 + ["bad", "good", "same"].index("good")], strict=True)
-    )
+    [good] = [
+        dict(zip(table.columns, row, strict=True)) for row in table.texts() if row[0] == "good"
+    ]
     assert good["mean absolute error (levels) ↓"] == "0.00 [0.00, 0.57]"
     assert good["quadratic kappa ↑"] == "1.00"
     assert good["calibration error (%) ↓"] == "20.0"  # right, and 80 % sure
@@ -118,6 +125,17 @@ def test_csv_has_the_numbers_for_machines():
     ]
     assert rows[1][1:] == ["25.0000", "20.0000", "31.0000", "10", "12", "0"]
     assert rows[2][:2] == ["'=1+1", "-"]
+
+
+def test_a_csv_alone_is_read_by_any_program(evaluation, tmp_path):
+    table = main_table(evaluation)
+    (tmp_path / "t.csv").write_text(render([table], "csv"))
+    frame = pl.read_csv(tmp_path / "t.csv")
+    assert frame.columns[0] == "Model"
+    assert frame.height == len(table.rows)
+    assert frame["Acc. (%)"].dtype == pl.Float64
+    several = render([table, table], "csv")  # a spreadsheet's reader sees where each begins
+    assert several.count("# Table 2") == 2
 
 
 def test_an_unknown_format_is_named():

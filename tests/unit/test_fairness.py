@@ -17,8 +17,10 @@ from openbasket import cli
 from openbasket.dataset.reader import read_split
 from openbasket.errors import BadInputError, UnknownNameError
 from openbasket.evaluation.comparisons import holm
-from openbasket.evaluation.contrasts import compare
+from openbasket.evaluation.contrasts import LEAST_APART, can_tell, compare, uncommon
 from openbasket.evaluation.fairness import (
+    FEW,
+    TOO_FEW,
     bias_cells,
     fairness,
     groups_of,
@@ -124,6 +126,59 @@ def test_unequal_treatment_is_found_though_base_rates_hide_it():
         assert women.bias_difference > 0.1  # raw, they seem to be rated too high
         assert women.bias_within.high < 0 < men.bias_within.low
         assert "levels lower than the whole at the same true levels" in women.warning
+
+
+def rarely_wrong(rng, small=12, others=300, right=0.95):
+    """Sure answers to one skill, mostly right, and equally often so for a small group and all others."""
+    persons = small + others
+    labels = np.full((persons, 20), np.nan)
+    labels[:, 0] = rng.integers(0, 5, persons)
+    wrong = rng.random(persons) > right
+    answers = np.where(wrong, (labels[:, 0] + rng.integers(1, 5, persons)) % 5, labels[:, 0])
+    probabilities = np.repeat(np.eye(5)[answers.astype(int)][:, None], 20, axis=1)
+    groups = {"size": ["small" if i < small else "large" for i in range(persons)]}
+    return probabilities, labels, np.arange(persons), groups
+
+
+def test_rare_errors_that_a_small_group_lacks_by_chance_are_no_harm_to_the_others():
+    alone = 0
+    for seed in range(40):
+        made = rarely_wrong(np.random.default_rng(seed))
+        _, groups, tests = judge(*made, resamples=0)
+        assert tests == 0
+        for group in groups:
+            assert group.warning is None
+            assert group.accuracy_within is None
+            assert group.untested == [f"accuracy: {TOO_FEW}", f"bias: {TOO_FEW}"]
+        right = np.where(np.isnan(made[1]), np.nan, made[0].argmax(axis=-1) == made[1])
+        alone += compare(right, made[2] >= 12, made[2], made[1]).p_less < 0.05
+    assert alone / 40 > 0.3  # what the same test says without asking how many errors there are
+
+
+def test_errors_that_are_not_rare_are_tested_and_so_is_a_group_that_lacks_those_of_others():
+    _, groups, tests = judge(*rarely_wrong(np.random.default_rng(0), 100, 200, 0.8), resamples=0)
+    assert tests == 4
+    assert [group.untested for group in groups] == [[], []]
+    probabilities, labels, of, made = rarely_wrong(np.random.default_rng(0), 60, 60, 0.5)
+    probabilities[:60, 0] = np.eye(5)[labels[:60, 0].astype(int)]  # the small group is always right
+    _, [large, small], _ = judge(probabilities, labels, of, made, resamples=0)
+    assert "points below the whole's" in large.warning
+    assert small.warning is None
+    few = judge(*rarely_wrong(np.random.default_rng(0), 9), resamples=0)[1]
+    assert few[0].untested == [f"accuracy: {FEW}", f"bias: {FEW}"]
+
+
+@pytest.mark.parametrize("seasons", [1, 3])
+@pytest.mark.parametrize(("wrong", "told"), [(2 * LEAST_APART, True), (2 * LEAST_APART - 1, False)])
+def test_each_side_needs_its_share_of_people_with_an_uncommon_cell(wrong, told, seasons):
+    cells = np.full((100, 20), np.nan)
+    cells[:, 0] = 1.0
+    cells[:wrong, 0] = 0.0  # all of one side: its half of them counts
+    apart = uncommon(cells, np.zeros(cells.shape))
+    assert apart.sum() == wrong
+    inside, persons = np.arange(100) < 50, np.arange(100)
+    given = (apart, ~np.isnan(cells), inside, persons)
+    assert can_tell(*(np.repeat(each, seasons, axis=0) for each in given)) == told
 
 
 def test_bias_within_level_is_weighted_by_the_groups_levels():

@@ -132,20 +132,25 @@ def test_every_run_has_its_warnings_and_the_metrics_of_its_skills(tmp_path):
     path.write_text(text + "\n")
     league = {player: "nba" if i % 2 == 0 else "wnba" for i, player in enumerate(test)}
     files = []
-    for run, harmed in (("even", 0), ("harming", 2)):
+    wrong = dict(zip(test, rng.random((60, 20)) < 0.3, strict=True))
+    for run, harmed in (("even", 0), ("harming", 2), ("alike", 0)):
         chosen = {
             subject(player, league=league[player]): [
-                max(0, level - harmed * (league[player] == "wnba")) for level in row
+                max(0, level - harmed * (league[player] == "wnba"))
+                if run != "alike" or not wrong[player][i]
+                else (level + 1) % 5
+                for i, level in enumerate(row)
             ]
             for player, row in test.items()
         }
         files.append(save(predictions(chosen, run=run), tmp_path / f"{run}.parquet"))
     given = {"predictions": files, "quiet": True}
     told = write_report(ws, tmp_path / "r.md", **given).read_text(encoding="utf-8")
-    assert "| even | none in 8 tests |" in told
+    assert "| even | none was tested: too few errors or hits to tell |" in told  # it makes no error
+    assert "| alike | none in " in told
     assert re.search(r"\| harming \| ! gender women \| 30 \| -[\d.]+ \| [\d.e-]+ \| -", told)
     assert told.count("**fairness of ") == 1  # details are of the best
-    assert told.count("**Metrics of each skill of ") == 2
+    assert told.count("**Metrics of each skill of ") == 3
     assert "Confusion of even on test, shooting" in told
     label_0 = next(line for line in told.splitlines() if line.startswith("| label 0 "))
     assert label_0.split("|")[2:7] == [" 100 ", " 0 ", " 0 ", " 0 ", " 0 "]

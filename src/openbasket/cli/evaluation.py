@@ -10,7 +10,7 @@ import typer
 
 from openbasket.cli.options import Json, Quiet, Root, print_json, print_table, say
 
-__all__ = ["register"]
+__all__ = ["Crossing", "Hashed", "Resamples", "file_of", "register"]
 
 Files = Annotated[
     list[Path],
@@ -24,7 +24,7 @@ Splits = Annotated[
     list[str] | None,
     typer.Option(help="Split to score; may be repeated. By default all but train and val."),
 ]
-Resamples = Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")]
+Resamples = Annotated[int, typer.Option(min=100, max=100_000, help="Resamples of the bootstrap.")]
 Crossing = Annotated[
     bool,
     typer.Option(
@@ -85,7 +85,7 @@ def evaluate(
         formats.render([], form)  # an unknown name is told before the work
     people = read_study_rows(beside) if beside else None
     evaluation = score(
-        [_predictions(path, data) for path in predictions],
+        [file_of(path, data) for path in predictions],
         data,
         splits=split or None,
         resamples=resamples,
@@ -144,7 +144,7 @@ def leaderboard(
     if out.suffix.lower() != ".html":
         raise ConfigError(f"--out '{out}': the leaderboard is a page, .html")
     evaluation = score(
-        [_predictions(path, data) for path in predictions],
+        [file_of(path, data) for path in predictions],
         data,
         splits=split or None,
         resamples=resamples,
@@ -155,7 +155,7 @@ def leaderboard(
     _written(write_leaderboard(evaluation, out), as_json)
 
 
-def _predictions(path: Path, data: Path) -> Path:
+def file_of(path: Path, data: Path) -> Path:
     """A file of predictions; of a run's folder, the one in it."""
     from openbasket.errors import NotFoundError
 
@@ -197,7 +197,7 @@ def report(
     path = write_report(
         Workspace(root),
         out,
-        predictions=[_predictions(path, Path(root)) for path in predictions or ()],
+        predictions=[file_of(path, Path(root)) for path in predictions or ()],
         allow_crossing=allow_crossing,
         require_hash=require_hash,
         study=study,

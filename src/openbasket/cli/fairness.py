@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openbasket.cli.evaluation import Crossing, Hashed
+from openbasket.cli.evaluation import Crossing, Hashed, Resamples, file_of
 from openbasket.cli.options import Json, Quiet, print_json, print_table, say
 
 __all__ = ["register"]
@@ -20,7 +20,10 @@ def register(app: typer.Typer) -> None:
 
 def fairness(
     predictions: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Parquet file of predictions.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Parquet file of predictions, or folder of a run that has one."
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Dataset in the official layout.")],
     run: Annotated[
@@ -30,7 +33,7 @@ def fairness(
     alpha: Annotated[
         float, typer.Option(min=0.0001, max=0.5, help="Chance of any false warning at all.")
     ] = 0.05,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    resamples: Resamples = 2000,
     allow_crossing: Crossing = False,
     require_hash: Hashed = False,
     as_json: Json = False,
@@ -38,10 +41,10 @@ def fairness(
 ) -> None:
     """Compare accuracy and bias between groups of players; warn where one is worse off beyond chance."""
     from openbasket.evaluation.fairness import fairness as compare
-    from openbasket.evaluation.fairness import fairness_table
+    from openbasket.evaluation.fairness_tables import fairness_table
 
     found = compare(
-        predictions,
+        file_of(predictions, data),
         data,
         run=run,
         split=split,
@@ -57,7 +60,13 @@ def fairness(
     print_table(table.title, table.columns, table.texts())
     for warning in found.warnings:
         say(f"warning: {warning}")
+    told: dict[str, list[str]] = {}
+    for group in found.groups:
+        for why in group.untested:
+            told.setdefault(why, []).append(f"{group.kind} {group.value}")
+    for why, groups in told.items():
+        say(f"not tested, {why}: {', '.join(groups)}")
     if not found.tests:
-        say("no group was tested: each has, or leaves, fewer than 10 persons")
+        say("no group was tested")
     elif not found.warnings:
         say(f"no group is worse off than the whole beyond chance ({found.tests} tests)")

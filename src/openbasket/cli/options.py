@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from openbasket.errors import plain
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 __all__ = [
     "IncludeFlagged",
@@ -40,10 +43,20 @@ def print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=1, default=str))
 
 
+#: Cells up to this width stay on one line; longer ones are folded.
+_ONE_LINE = 28
+#: A blank on each side of a cell, and a line.
+_FRAME = 3
+
+
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = ""
 ) -> None:
-    """Print a table for people: first column left, the others right."""
+    """Print a table for people: first column left, the others right.
+
+    What is wider than the terminal is continued below with the first column again, and long cells are folded;
+    nothing is cut.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -51,19 +64,57 @@ def print_table(
     def text(cell: object, style: str = "") -> Text:  # brackets in names are no markup
         return Text(plain(str(cell)), style)
 
-    table = Table(
-        title=text(title, "table.title"),
-        caption=text(caption, "table.caption") if caption else None,
-        title_justify="left",
-    )
-    for number, column in enumerate(columns):
-        table.add_column(text(column), justify="left" if number == 0 else "right")
-    for row in rows:
-        table.add_row(*map(text, row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
-    console.print(table)
+    cells = [[text(cell) for cell in row] for row in rows]
+    heads = [text(column) for column in columns]
+    wide = [
+        _width(head, [row[place] for row in cells], (console.width - 1) // 2 - _FRAME)
+        for place, head in enumerate(heads)
+    ]
+    blocks = _blocks(wide, console.width)
+    for number, block in enumerate(blocks):
+        table = Table(
+            title=text(f"{title}{', continued' if number else ''}", "table.title"),
+            caption=text(caption, "table.caption") if caption and block is blocks[-1] else None,
+            title_justify="left",
+            caption_justify="left",
+        )
+        spare = console.width - 1 - sum(wide[place] + _FRAME for place in block)
+        for place in block:
+            whole = max(line.cell_len for line in (heads[place], *(row[place] for row in cells)))
+            more = max(min(whole - wide[place], spare), 0)
+            spare -= more
+            table.add_column(
+                heads[place], justify="right" if place else "left", overflow="fold",
+                width=wide[place] + more,
+            )  # fmt: skip
+        for row in cells:
+            table.add_row(*(row[place] for place in block))
+        console.print(table)
+
+
+def _width(head: Text, cells: Sequence[Text], most: int) -> int:
+    """Characters that a column needs: its longest word, and its cells up to :data:`_ONE_LINE` of them."""
+    from rich.cells import cell_len
+
+    words = [cell_len(word) for text in (head, *cells) for word in text.plain.split()]
+    whole = [min(cell.cell_len, _ONE_LINE) for cell in cells]
+    return min(max([1, *words, *whole]), most)
+
+
+def _blocks(wide: Sequence[int], width: int) -> list[list[int]]:
+    """Columns that stand side by side within a width, the first one in each block."""
+    blocks = [[0]]
+    left = width - 1 - wide[0] - _FRAME
+    for place in range(1, len(wide)):
+        if left < wide[place] + _FRAME and len(blocks[-1]) > 1:
+            blocks.append([0])
+            left = width - 1 - wide[0] - _FRAME
+        blocks[-1].append(place)
+        left -= wide[place] + _FRAME
+    return blocks
 
 
 def say(text: str) -> None:

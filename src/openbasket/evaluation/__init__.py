@@ -22,6 +22,7 @@ from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.ceiling_shares import Ceilings
 from openbasket.evaluation.games import read_game_shares
 from openbasket.evaluation.groups import groups_of
+from openbasket.evaluation.intervals import checked_draws
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.observable import read_observer
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
@@ -63,16 +64,18 @@ def evaluate(
         prediction_files: parquet files of table ``predictions``; several runs may share one.
         root: a dataset in the official layout.
         splits: which to score; by default all that the dataset has but train and val.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap, 100 to 100,000.
         seed: of the bootstrap and the tests.
         breakdowns: score the parts by season, league, gender and region, too (Table 3).
         allow_crossing: note persons who are in the training split and in a test split, and go on.
         require_hash: refuse a run that does not state which labels it was predicted for.
 
     Raises:
+        ConfigError: too few or too many resamples, or a negative seed.
         NotFoundError: the dataset has none of the splits, or no run predicts any of them.
         BadInputError: predictions that cannot be scored, or a person who crosses splits.
     """
+    checked_draws(resamples, seed)
     root = Path(root)
     levels = dataset_levels(root)
     wanted = list(dict.fromkeys(splits or TEST_SPLITS))

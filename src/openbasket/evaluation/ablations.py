@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from openbasket.dataset.reader import dataset_levels, read_split
+from openbasket.errors import BadInputError, Problem
 from openbasket.evaluation import Comparison, Evaluation, Score
 from openbasket.evaluation.ceiling_shares import Ceilings
 from openbasket.evaluation.comparisons import holm
@@ -29,10 +31,10 @@ __all__ = [
     "Difference",
     "Draws",
     "Line",
-    "from_json",
     "latex",
     "lines_of",
     "over_draws",
+    "read_table4",
     "table4",
     "to_json",
 ]
@@ -275,31 +277,32 @@ def to_json(lines: Sequence[Line], draws: Draws | None) -> dict[str, Any]:
     }
 
 
-def from_json(content: Mapping[str, Any]) -> tuple[list[Line], Draws | None]:
-    """Table 4 from what :func:`to_json` made of it.
+class _Table4(BaseModel):
+    lines: list[Line]
+    draws: Draws | None
+    notes: list[str] = []
+
+
+def read_table4(path: Path) -> tuple[list[Line], Draws | None, list[str]]:
+    """Lines, draws and notes of the ``table4.json`` that 'openbasket ablate' wrote.
 
     Raises:
-        ValueError, KeyError, TypeError: it is something else.
+        BadInputError: a file that cannot be read, or is something else.
     """
-
-    def score(given: Mapping[str, Any] | None) -> Score | None:
-        return None if given is None else Score(**given)
-
-    def scores(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-        return {**given, **{name: score(given.get(name)) for name in names}}
-
-    lines = [
-        Line(
-            **{
-                **scores(line, "score", "observable"),
-                "cells": tuple(line["cells"]),
-                "difference": None if (d := line.get("difference")) is None else Difference(**d),
-            }
-        )
-        for line in content["lines"]
-    ]
-    draws = content["draws"]
-    return lines, None if draws is None else Draws(**scores(draws, "mean", "observable"))
+    try:
+        found = _Table4.model_validate_json(path.read_bytes())
+        unknown = sorted({line.study for line in found.lines} - set(STUDIES))
+        given = f"study {unknown[0][:40]!r}" if unknown else ""
+    except OSError as error:
+        given = str(error.strerror)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"]))
+        given = f"a damaged file ({f'{place}: ' if place else ''}{fault['msg'][:120]})"
+    if given:
+        hint = "Make it again with 'openbasket ablate', or move it away."
+        raise BadInputError([Problem(str(path), None, None, given, "a Table 4")], hint) from None
+    return found.lines, found.draws, found.notes
 
 
 def latex(tables: Sequence[Table], caption: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from openbasket.evaluation.games import Sharing
 from openbasket.evaluation.influence import influence_of_means
-from openbasket.evaluation.intervals import cluster_weights, interval_of_means
+from openbasket.evaluation.intervals import checked_draws, cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, group_means
 
 __all__ = ["FLIPS", "Paired", "holm", "letters", "paired", "person_points", "sign_flip"]
@@ -105,9 +105,13 @@ def paired(
         other: likewise.
         clusters: the person of each subject.
         sharing: who shares games with whom; ``None`` where games are not known.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap, 100 to 100,000.
         seed: of the bootstrap and of the signs.
+
+    Raises:
+        ConfigError: too few or too many resamples, or a negative seed.
     """
+    checked_draws(resamples, seed)
     cells = one - other
     weights = cluster_weights(clusters, resamples, seed)
     low, high = interval_of_means(cells, clusters, weights, sharing, bounds=None)

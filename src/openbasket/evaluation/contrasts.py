@@ -8,10 +8,13 @@ import numpy as np
 
 from openbasket.evaluation.games import Sharing
 
-__all__ = ["FEW_PERSONS", "Comparison", "compare"]
+__all__ = ["FEW_PERSONS", "LEAST_APART", "Comparison", "can_tell", "compare", "uncommon"]
 
 #: Groups, and what is beside them, with fewer persons are shown but not tested.
 FEW_PERSONS = 10
+#: Persons with an uncommon cell that each side must have if both are alike. With fewer a side often has none
+#: by chance, shows no variance, and a t-test takes the difference for certain.
+LEAST_APART = 8
 
 
 @dataclass(frozen=True)
@@ -113,3 +116,44 @@ def compare(
         float(2 * student.sf(abs(t), freedom)),
         float(student.cdf(t, freedom)),
     )
+
+
+def uncommon(cells: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Cells other than the commonest of their skill and true level: errors, where most are right.
+
+    Args:
+        cells: ``(subjects, 20)``, NaN where there is nothing to count, which is not uncommon.
+        levels: ``(subjects, 20)``, the true levels.
+
+    Returns:
+        ``(subjects, 20)`` bool.
+    """
+    found = np.zeros(cells.shape, bool)
+    known, levels = ~np.isnan(cells), np.nan_to_num(levels)
+    for skill, column in enumerate(np.round(cells, 9).T):
+        for level in np.unique(levels[known[:, skill], skill]):
+            rows = np.flatnonzero(known[:, skill] & (levels[:, skill] == level))
+            values, count = np.unique(column[rows], return_counts=True)
+            found[rows, skill] = column[rows] != values[count.argmax()]
+    return found
+
+
+def can_tell(apart: np.ndarray, known: np.ndarray, inside: np.ndarray, persons: np.ndarray) -> bool:
+    """Whether a group and the others would each have :data:`LEAST_APART` persons with an uncommon cell.
+
+    Counted is what either would have if it had its share of these persons, as in Cochran's rule for tables
+    (1954): a side without any, of whom there should be many, tells something.
+
+    Args:
+        apart: ``(subjects, 20)`` bool, of :func:`uncommon`.
+        known: ``(subjects, 20)`` bool, cells that count.
+        inside: ``(subjects,)`` bool: who is in the group.
+        persons: ``(subjects,)`` whole numbers from 0: which person each subject is.
+    """
+    both = known[inside].any(axis=0) & known[~inside].any(axis=0)
+    labelled, other = known[:, both].any(axis=1), apart[:, both].any(axis=1)
+    if not other.any():
+        return False
+    share = len(np.unique(persons[other])) / len(np.unique(persons[labelled]))
+    sides = [len(np.unique(persons[labelled & side])) for side in (inside, ~inside)]
+    return share * min(sides) >= LEAST_APART

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
-from openbasket.errors import BadInputError, Problem, UnknownNameError
+from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError
 from openbasket.evaluation import Score
 from openbasket.evaluation.comparisons import holm
-from openbasket.evaluation.contrasts import Comparison, compare
-from openbasket.evaluation.formats import Cell, Table, shown
+from openbasket.evaluation.contrasts import FEW_PERSONS, Comparison, can_tell, compare, uncommon
 from openbasket.evaluation.games import Sharing, game_shares
 from openbasket.evaluation.groups import groups_of
-from openbasket.evaluation.intervals import cluster_weights, interval_of_means
+from openbasket.evaluation.intervals import checked_draws, cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, accuracy_cells, group_means
 from openbasket.evaluation.runs import predictions_of, read_runs, refuse_crossing
 from openbasket.evaluation.scoring import label_array
-from openbasket.wording import counted
 from openbasket.workspace import Workspace
 
 __all__ = [
-    "Fairness", "Group", "bias_cells", "fairness", "fairness_table", "groups_of", "judge",
-    "top_bias_cells", "warnings_table",
+    "FEW", "TOO_FEW", "Fairness", "Group", "bias_cells", "fairness", "groups_of", "judge", "top_bias_cells",
 ]  # fmt: skip
 
+#: Why a group was not tested.
+FEW = f"fewer than {FEW_PERSONS} persons in the group or beside it"
+TOO_FEW = "too few errors or hits to tell"
 MEAN = [name for name, _ in GROUPS].index("mean")
 
 
@@ -51,6 +51,7 @@ class Group:
         accuracy_p: that ``accuracy_within`` is below 0 by chance, Holm-corrected over all tests.
         bias_p: that ``bias_within`` is not 0 by chance, likewise.
         warning: in words, where one of them is below the limit.
+        untested: what was not tested, and why.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Group:
     accuracy_p: float | None = None
     bias_p: float | None = None
     warning: str | None = None
+    untested: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,20 @@ def fairness(
         root: the dataset.
         run: which run of the file; may be left out where it holds one.
         split: whose subjects are scored.
-        alpha: chance of any false warning at all.
-        resamples: of the bootstrap for the intervals.
+        alpha: chance of any false warning at all, above 0 and below 1.
+        resamples: of the bootstrap for the intervals, 100 to 100,000; 0 leaves the intervals out.
         allow_crossing: see :func:`openbasket.evaluation.evaluate`.
         require_hash: see there, too.
 
     Raises:
+        ConfigError: too few or too many resamples, or another alpha.
         UnknownNameError: the file has no such run.
         BadInputError: predictions that cannot be scored, or several runs and none is named.
     """
+    if resamples:
+        checked_draws(resamples)
+    if not 0 < alpha < 1:
+        raise ConfigError(f"alpha: got {alpha}; allowed: above 0 and below 1 (0.05 is usual)")
     levels = dataset_levels(root)
     every = {
         name: read_split(root, name, levels=levels, require_videos=False)
@@ -248,6 +255,7 @@ def judge(
     whole = scored("", "all", np.ones(len(labels), bool))
     found: list[Group] = []
     within: list[tuple[Comparison | None, Comparison | None]] = []
+    apart = [uncommon(part, labels) for part in cells[:2]]
     for kind, values in groups.items():
         known = np.array([v is not None for v in values])
         sharing = sharing_of(known)
@@ -255,13 +263,17 @@ def judge(
             inside = np.array([v == value for v in values])
             if inside.sum() == known.sum():  # there is nothing beside it
                 continue
-            right, off = (
-                compare(part[known], inside[known], persons[known], labels[known], sharing)
-                for part in cells[:2]
+            (right, told_right), (off, told_off) = (
+                _tested(
+                    part[known], rare[known], inside[known], persons[known], labels[known], sharing
+                )
+                for part, rare in zip(cells[:2], apart, strict=True)
             )
+            reasons = {"accuracy": told_right, "bias": told_off}
             found.append(
                 replace(
                     scored(kind, value, inside),
+                    untested=[f"{what}: {why}" for what, why in reasons.items() if why],
                     accuracy_difference=_difference(cells[0][known], inside[known], right),
                     bias_difference=_difference(cells[1][known], inside[known], off),
                     accuracy_within=_apart(right, cells[0][inside]),
@@ -300,75 +312,21 @@ def judge(
     return whole, judged, len(tests)
 
 
-def fairness_table(found: Fairness) -> Table:
-    """Groups as a table; ``!`` stands before those with a warning."""
-    columns = [
-        "group", "subjects", "persons", "accuracy (%)", "bias", "bias within level", "p",
-    ]  # fmt: skip
-    rows: list[list[Cell]] = []
-    for group in (found.whole, *found.groups):
-        tested = [p for p in (group.accuracy_p, group.bias_p) if p is not None]
-        p = f"{min(tested):.2g}" if tested else ("" if group is found.whole else "few persons")
-        name = f"{group.kind} {group.value}".strip()
-        rows.append(
-            [
-                f"! {name}" if group.warning else name,
-                str(group.subjects),
-                str(group.persons),
-                shown(group.accuracy),
-                _levels(group.bias),
-                _levels(group.bias_within),
-                p,
-            ]
-        )
-    title = (
-        f"fairness of {found.run} on {found.split}: bias in levels, 95 % intervals over {found.clusters}; "
-        "within level: difference from the whole at the same true levels; "
-        f"p: least of the group, Holm-corrected over {counted(found.tests, 'test')}"
-    )
-    return Table(title, columns, rows, "fairness")
-
-
-def warnings_table(found: Sequence[Fairness]) -> Table:
-    """Groups with a warning, a line for each; and a line for each run without any."""
-    rows: list[list[Cell]] = []
-    for one in found:
-        warned = [group for group in one.groups if group.warning]
-        for group in warned:
-            told: list[Cell] = []
-            for within, p, scale, digits in (
-                (group.accuracy_within, group.accuracy_p, 100, 1),
-                (group.bias_within, group.bias_p, 1, 2),
-            ):
-                value = None if within is None else within.value
-                told.append("" if value is None else f"{scale * value:+.{digits}f}")
-                told.append("" if p is None else f"{p:.2g}")
-            rows.append([one.run, f"! {group.kind} {group.value}", str(group.persons), *told])
-        if not warned:
-            told_none = f"none in {counted(one.tests, 'test')}" if one.tests else "none was tested"
-            rows.append([one.run, told_none, *[""] * 5])
-    columns = [
-        "Run", "Group", "Persons", "Accuracy, difference (points)", "p corrected",
-        "Bias, difference (levels)", "p corrected",
-    ]  # fmt: skip
-    split = found[0].split if found else "test"
-    title = f"Fairness of every run on {split}: groups with a warning"
-    footer = (
-        "Differences are from all players of the same true levels; p is corrected for all tests of a run "
-        "(Holm)."
-    )
-    return Table(title, columns, rows, "fairness_warnings", footer)
-
-
-def _levels(score: Score | None) -> str:
-    if score is None:
-        return ""
-    if score.value is None:
-        return "no labels"
-    text = f"{score.value:+.2f}"
-    if score.low is not None and score.high is not None:
-        text += f" [{score.low:+.2f}, {score.high:+.2f}]"
-    return text
+def _tested(
+    cells: np.ndarray,
+    apart: np.ndarray,
+    inside: np.ndarray,
+    persons: np.ndarray,
+    labels: np.ndarray,
+    sharing: Sharing | None,
+) -> tuple[Comparison | None, str | None]:
+    """A group against the whole at the same true levels; or why that would tell nothing."""
+    found = compare(cells, inside, persons, labels, sharing)
+    if found is None:
+        return None, FEW
+    if can_tell(apart, ~np.isnan(cells), inside, persons):
+        return found, None
+    return None, TOO_FEW
 
 
 def _score(cells: np.ndarray, interval: tuple[np.ndarray, np.ndarray], unanswered: int) -> Score:

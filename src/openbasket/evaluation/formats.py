@@ -131,7 +131,7 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 #: A page holds so many columns that can be read; a wider table becomes several of fewer.
-_WIDEST, _SHARE = 8, 5
+_WIDEST, _SHARE = 9, 5
 
 
 def _narrow(table: Table) -> list[Table]:
@@ -219,7 +219,9 @@ def defused(given: str) -> str:
 
 
 def csv_tables(tables: Sequence[Table]) -> str:
-    """Tables as CSV, each after a line with its title."""
+    """Tables as CSV: one alone as any program reads it, several each after a line with its title."""
+    if len(tables) == 1:
+        return csv_table(tables[0])
     return "\n".join(f"# {plain(table.title)}\n{csv_table(table)}" for table in tables)
 
 

@@ -7,31 +7,52 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from openbasket.errors import ConfigError
 from openbasket.evaluation.games import Sharing
 from openbasket.evaluation.influence import influence_of_means
-from openbasket.evaluation.metrics import GROUPS, group_means
+from openbasket.evaluation.metrics import GROUPS, group_means, ratio
 
 __all__ = [
     "FEW_PERSONS",
+    "LEAST_RESAMPLES",
+    "MOST_RESAMPLES",
     "NARROW_PERSONS",
     "Basis",
     "PersonDraws",
     "all_tied",
     "bootstrap",
+    "checked_draws",
     "cluster_weights",
     "ends",
     "few_persons",
     "interval_of_means",
     "persons_of",
     "settled",
+    "without_bias",
 ]
 
+#: Fewer resamples have no percentiles of 2.5 and 97.5; more take the memory and tell no more.
+LEAST_RESAMPLES, MOST_RESAMPLES = 100, 100_000
 #: Resamples of fewer persons tell too little: there are less than 500 of five.
 FEW_PERSONS = 6
 #: Intervals of resamples of fewer persons are too narrow.
 NARROW_PERSONS = 20
 #: Resamples that are no farther apart are equal: single precision tells no less.
 _EQUAL = 2e-6
+
+
+def checked_draws(resamples: int, seed: int = 0) -> None:
+    """Refuse a bootstrap that cannot be made.
+
+    Raises:
+        ConfigError: resamples outside :data:`LEAST_RESAMPLES` to :data:`MOST_RESAMPLES`, or a negative seed.
+    """
+    if not LEAST_RESAMPLES <= resamples <= MOST_RESAMPLES:
+        raise ConfigError(
+            f"resamples: got {resamples}; allowed: {LEAST_RESAMPLES} to {MOST_RESAMPLES:,} (2,000 are usual)"
+        )
+    if seed < 0:
+        raise ConfigError(f"seed: got {seed}; allowed: 0 or more")
 
 
 def cluster_weights(
@@ -128,6 +149,22 @@ def ends(drawn: np.ndarray, *, level: float = 0.95) -> tuple[np.ndarray, np.ndar
     partly = ~np.isnan(ordered[:, 0]) & ~whole
     found[:, partly] = np.nanquantile(drawn[:, partly], [tail, 1 - tail], axis=0)
     return found[0], found[1]
+
+
+def without_bias(drawn: np.ndarray, value: np.ndarray, times: float = 2) -> np.ndarray:
+    """Resamples moved by the bias that noise gives to what is no mean of cells.
+
+    A number is about as far from the truth as the mean of its resamples is from the number (Efron and
+    Tibshirani 1993, section 10.2), so that the resamples are twice as far from the truth.
+
+    Args:
+        drawn: ``(resamples, n)``; NaN is no draw.
+        value: ``(n,)``, of the data themselves.
+        times: how often the bias is taken away.
+    """
+    defined = ~np.isnan(drawn)
+    mean = ratio(np.where(defined, drawn, 0.0).sum(axis=0), defined.sum(axis=0))
+    return np.asarray(drawn - times * (mean - value))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from openbasket import __version__
 from openbasket.evaluation.figures import interval_bar
 from openbasket.evaluation.report import page
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
-from openbasket.evaluation.tables import PLACES, comparison_table, metric_table
+from openbasket.evaluation.tables import LETTERS, PLACES, comparison_table, metric_table
 from openbasket.workspace import write_text
 
 __all__ = ["write_leaderboard"]
@@ -35,14 +35,14 @@ def write_leaderboard(evaluation: Evaluation, out: Path) -> Path:
         "comparisons": comparison_table(evaluation),
         "metrics": metric_table(evaluation, evaluation.splits()[0]),
         "observable": bool(evaluation.ceiling),
+        "letters": LETTERS,
         "notes": evaluation.notes,
     }
     return write_text(out, page("leaderboard.html.j2", context))
 
 
 def _board(evaluation: Evaluation, split: str) -> dict[str, Any]:
-    results = evaluation.whole(split)
-    ranked = sorted(results, key=lambda r: (-_accuracy(r), r.run))
+    ranked = evaluation.ranked(split)
     highs = [r.scores["accuracy"]["mean"].high or _accuracy(r) for r in ranked]
     top = min(1.0, 1.15 * max([*highs, 1.5 / evaluation.levels]))
     rows, place = [], 0
@@ -50,14 +50,14 @@ def _board(evaluation: Evaluation, split: str) -> dict[str, Any]:
         if result.model != "baseline":
             place += 1
         rows.append(_row(evaluation, result, place, top))
-    score = results[0].scores["accuracy"]["mean"]
+    score = ranked[0].scores["accuracy"]["mean"]
     season, league = PLACES.get(split, ("", ""))
     return {
         "split": split,
         "place": f"{season} seasons, {league.lower()} leagues" if season else split,
         "coverage": "" if score.labels == score.cells else f"{score.labels / score.cells:.1%}",
-        "subjects": f"{results[0].subjects:,}",
-        "persons": f"{results[0].persons:,}",
+        "subjects": f"{ranked[0].subjects:,}",
+        "persons": f"{ranked[0].persons:,}",
         "rows": rows,
         "top": f"{top:.0%}",
     }

@@ -21,6 +21,7 @@ __all__ = [
     "CELLS",
     "GROUPS",
     "METRICS",
+    "REFERENCES",
     "Metric",
     "accuracy_cells",
     "confusion",
@@ -215,18 +216,39 @@ def _labels_vary(sums: np.ndarray) -> np.ndarray:
 
 def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Confidence less accuracy in its bin ``(lower, upper]``, and 1; without an answer, sure and wrong."""
-    known = ~np.isnan(labels)
     confidence = np.nan_to_num(probabilities.max(axis=-1), nan=1.0)
-    gap = np.where(known, confidence - np.nan_to_num(accuracy_cells(probabilities, labels)), 0.0)
+    return _in_bins(confidence, confidence - accuracy_cells(probabilities, labels), labels)
+
+
+def _in_bins(confidence: np.ndarray, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Values in the bin of their confidence, and 1; zero where there is no label."""
+    known = ~np.isnan(labels)
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     columns = np.zeros((*labels.shape, BINS + 1))
-    np.put_along_axis(columns, bins[..., None], gap[..., None], axis=-1)
+    np.put_along_axis(columns, bins[..., None], np.where(known, values, 0.0)[..., None], axis=-1)
     columns[..., BINS] = known
     return columns
 
 
 def _calibration_error(sums: np.ndarray) -> np.ndarray:
     return ratio(np.abs(sums[..., :-1]).sum(axis=-1), sums[..., -1])
+
+
+def _calibration_variance(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Variance of a cell of accuracy that is right as often as its confidence says, in its bin, and 1.
+
+    With ``k`` equally likely levels of probability ``c`` the cell is ``1 / k`` with probability ``k c``.
+    """
+    confidence = np.nan_to_num(probabilities.max(axis=-1), nan=1.0)
+    ties = (probabilities == probabilities.max(axis=-1, keepdims=True)).sum(axis=-1)
+    variance = confidence * np.maximum(1 / np.maximum(ties, 1) - confidence, 0.0)
+    return _in_bins(confidence, variance, labels)
+
+
+def _calibration_by_chance(sums: np.ndarray) -> np.ndarray:
+    """Mean of the calibration error if every bin's gap is normal about zero: sqrt(2 variance / pi)."""
+    gaps = np.sqrt(2 / np.pi * np.maximum(sums[..., :-1], 0.0))
+    return ratio(gaps.sum(axis=-1), sums[..., -1])
 
 
 #: Metrics that are means of cells: what parts of a split are scored by.
@@ -245,6 +267,10 @@ METRICS: dict[str, Metric] = {
     "spearman": Metric(confusion, _spearman, "coefficient", nothing=_labels_vary),
     "calibration_error": Metric(_calibration, _calibration_error, "percent", False),
 }
+#: What stands beside a metric to compare it with; no quality of a run, and without an interval.
+REFERENCES: dict[str, Metric] = {
+    "calibration_error_by_chance": Metric(_calibration_variance, _calibration_by_chance),
+}
 
 
 def measure(
@@ -260,7 +286,7 @@ def measure(
         labels: ``(subjects, 20)``, NaN where there is none.
         weights: ``(resamples, subjects)``, how often each subject counts; once by default. Or what makes
             ``(resamples, k)`` sums of columns ``(subjects, k)``.
-        names: of the metrics.
+        names: of the metrics and references.
 
     Returns:
         Name -> ``(resamples, len(GROUPS))``; NaN where nothing is labelled or the metric is not defined.
@@ -268,7 +294,7 @@ def measure(
     sums: dict[Columns, np.ndarray] = {}
     found: dict[str, np.ndarray] = {}
     for name in names:
-        metric = METRICS[name]
+        metric = METRICS[name] if name in METRICS else REFERENCES[name]
         if metric.columns not in sums:
             columns = metric.columns(probabilities, labels)
             flat = columns.reshape(len(labels), -1)

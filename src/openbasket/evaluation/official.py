@@ -26,7 +26,9 @@ from openbasket.workspace import Workspace, run_facts_path, write_json
 
 __all__ = ["Official", "convert_official", "read_official"]
 
-_LINE = re.compile(r"^(.+?) (\[\[.*\]\]) \[([\d\s-]+)\] (\d+) (\d+)$")
+_LINE = re.compile(r"^(.+?) (\[\[.*\]\]) \[([\d\s-]+)\] (\d{1,6}) (\d{1,6})$")
+#: A line has 100 logits of at most 25 characters; what is far longer is something else.
+_LONGEST = 20_000
 #: Logits of a view that two processes tested may differ by this much of rounding.
 _ROUNDING = 0.1
 
@@ -205,13 +207,17 @@ def _read_line(
         allowed = f"name, {levels} x 20 logits, 20 labels, view, crop"
         return Problem(str(path), None, None, given, allowed, line=number)
 
-    found = _LINE.match(line.strip())
+    found = _LINE.match(line.strip()) if len(line) <= _LONGEST else None
     if not found:
         return problem(repr(line[:60]))
     try:
         logits = np.array(json.loads(found[2]), dtype=float)
         labels = tuple(int(value) for value in found[3].split())
-    except ValueError:  # NaN is none of JSON's numbers, and rows may differ in length
+    except (
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ):  # NaN, rows that differ in length, huge numbers
         return problem(f"logits that are no table of numbers: {found[2][:40]!r}")
     if logits.shape == (levels, len(SKILL_KEYS)):
         logits = logits.T

@@ -35,9 +35,13 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
         BadInputError: every row with a probability that is no number or outside 0 to 1, a wrong sum, a
             repeated or missing skill, or an unknown subject.
     """
-    if not path.exists():
+    if not path.is_file():
+        given = "no such file"
+        if path.exists():
+            given = "a folder" if path.is_dir() else "no regular file, such as a pipe"
         raise BadInputError(
-            [Problem(str(path), None, None, "no such file", "a parquet file of predictions")]
+            [Problem(str(path), None, None, given, "a parquet file of predictions")],
+            "Write the predictions to a file first." if path.exists() and not path.is_dir() else "",
         )
     _refuse_many(path, subjects)
     frame = Workspace.read_file("predictions", path)
@@ -47,6 +51,10 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
         given = f"a name of {len(long[0].encode()):,} bytes: {long[0][:40]!r}"
         allowed = f"names of runs and models from 1 to {LONGEST_NAME} bytes"
         raise BadInputError([Problem(str(path), None, "run, model", given, allowed)])
+    odd = sorted(name for name in names if name != name.strip())
+    if odd:
+        allowed = "names of runs and models without blanks at their ends"
+        raise BadInputError([Problem(str(path), None, "run, model", repr(odd[0][:40]), allowed)])
     if frame.is_empty():
         raise BadInputError([Problem(str(path), None, None, "no rows", "20 rows for each subject")])
     problems: list[Problem] = []

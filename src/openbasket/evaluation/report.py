@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from openbasket.dataset.reader import (
     read_split,
 )
 from openbasket.dataset.statistics import statistics
-from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem
+from openbasket.errors import ConfigError, NotFoundError
 from openbasket.evaluation import (
     Evaluation,
     Result,
@@ -30,7 +29,8 @@ from openbasket.evaluation import (
     no_split,
 )
 from openbasket.evaluation import tables as results
-from openbasket.evaluation.fairness import Fairness, fairness, fairness_table, warnings_table
+from openbasket.evaluation.fairness import Fairness, fairness
+from openbasket.evaluation.fairness_tables import fairness_table, warnings_table
 from openbasket.evaluation.figures import confusion_map, interval_plot
 from openbasket.evaluation.formats import Table
 from openbasket.evaluation.intervals import few_persons
@@ -196,11 +196,9 @@ def _missing(
 
 def _results(evaluation: Evaluation) -> dict[str, Any]:
     main = evaluation.splits()[0]
-    whole = evaluation.whole(main)
     chance = 1 / evaluation.levels
-    models = [r for r in whole if r.model != "baseline"]
-    best_first = sorted(models, key=lambda r: -(r.scores["accuracy"]["mean"].value or 0.0))
-    best = (best_first or whole)[0]
+    best_first = [r for r in evaluation.ranked(main) if r.model != "baseline"]
+    best = (best_first or evaluation.whole(main))[0]
     return {
         "tables": results.paper_tables(evaluation),
         "skill_tables": [
@@ -263,16 +261,9 @@ def _ablations(workspace: Workspace) -> tuple[list[Table], list[str]]:
     found: list[Table] = []
     notes: list[str] = []
     for path in sorted((workspace.root / "openbasket" / "ablations").glob("*/table4.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            made = ablations.table4(*ablations.from_json(content))
-            notes += [
-                f"ablations of {path.parent.name}: {told}" for told in content.get("notes", [])
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            problem = Problem(str(path), None, None, f"a damaged file ({error})", "a Table 4")
-            again = f"Make it again with 'openbasket ablate {workspace.root}'."
-            raise BadInputError([problem], again) from None
+        lines, draws, noted = ablations.read_table4(path)
+        made = ablations.table4(lines, draws)
+        notes += [f"ablations of {path.parent.name}: {told}" for told in noted]
         name = path.parent.name
         found += [
             t._replace(title=f"Table 4{t.title}: {name}", name=f"{t.name}-{name}") for t in made

@@ -173,6 +173,15 @@ class Evaluation:
         wider = ", widened by what their clips share of games" * (self.clusters != "persons")
         return f"95 % intervals by a bootstrap over persons ({self.resamples:,} resamples){wider}"
 
+    def ranked(self, split: str) -> list[Result]:
+        """The results on a split, without its parts, the most accurate first; equals by their names."""
+
+        def place(result: Result) -> tuple[bool, float, str]:
+            value = result.scores["accuracy"]["mean"].value
+            return value is None, -(value or 0.0), result.run
+
+        return sorted(self.whole(split), key=place)
+
     def splits(self) -> list[str]:
         """The splits, in the order of the results."""
         return list(dict.fromkeys(r.split for r in self.results))

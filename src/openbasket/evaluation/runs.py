@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -94,21 +95,26 @@ def read_runs(
     return sorted(runs, key=lambda run: run.name)
 
 
+def _key(name: str) -> str:
+    """What of a name a reader tells apart: no case, no kind or number of blanks."""
+    return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()
+
+
 def _check(run: Run, levels: int, taken: set[str], hashes: Mapping[str, str]) -> None:
     given = levels_of(run.frame)
     if given != levels and run.frame["p0"].is_not_null().any():
         found, allowed = f"{given} levels in run '{run.name}'", f"{levels}, as the dataset has"
         raise BadInputError([Problem(str(run.path), None, "p0 ... p4", found, allowed)])
-    if run.model == BASELINE and run.name not in FROM_FILES:
+    if _key(run.model) == BASELINE and (run.model != BASELINE or run.name not in FROM_FILES):
         problem = Problem(
-            str(run.path), None, "model", f"'{BASELINE}' of run {run.name!r}",
+            str(run.path), None, "model", f"'{run.model}' of run {run.name!r}",
             f"that mark for {' and '.join(FROM_FILES)} alone; give the model's name",
         )  # fmt: skip
         raise BadInputError([problem])
     known = {*BASELINES, *FROM_FILES} - set(FROM_FILES if run.model == BASELINE else ())
-    if run.name in taken | known:
-        allowed = "a name that no other run has"
-        if run.name in known:
+    if _key(run.name) in {_key(name) for name in taken | known}:
+        allowed = "a name that no other run has, not even in other case or with other blanks"
+        if _key(run.name) in known:
             allowed += f"; {', '.join(sorted(known))} are baselines"
         raise BadInputError(
             [Problem(str(run.path), None, "run", repr(run.name), allowed)],

@@ -21,11 +21,13 @@ from openbasket.evaluation.intervals import (
     ends,
     persons_of,
     settled,
+    without_bias,
 )
 from openbasket.evaluation.metrics import (
     CELLS,
     GROUPS,
     METRICS,
+    REFERENCES,
     confusion,
     measure,
     over_groups,
@@ -107,6 +109,8 @@ def score_split(
             influence: dict[str, np.ndarray] = {}
             if sharing is not None:
                 influence = influences(probabilities, labels, cells, tuple(measured))
+            if not part:
+                measured |= measure(probabilities, labels, names=tuple(REFERENCES))
             scores = _scores(probabilities, labels, measured, cells, people, sharing, influence)
             matrices = {} if part else _matrices(probabilities, labels)
             results.append(
@@ -178,7 +182,8 @@ def _scores(
     groups = labelled_groups(known)
     scores: dict[str, dict[str, Score]] = {}
     for metric, rows in measured.items():
-        value, nothing = rows[0], METRICS[metric].nothing is not None
+        value = rows[0]
+        nothing = metric in METRICS and METRICS[metric].nothing is not None
 
         def counts_in(skill: int, value: np.ndarray = value, nothing: bool = nothing) -> bool:
             return not isnan(value[skill]) or (nothing and vary[skill])
@@ -204,7 +209,7 @@ def _scores(
                 metric in cells,
                 all_tied(cells[metric], probabilities.shape[-1]) if metric == "accuracy" else None,
             )
-            low, high = settled(value, *ends(_centred(metric, rows[1:], value)), basis)
+            low, high = settled(value, *_ends(metric, rows[1:], value), basis)
         numbers = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
         scores[metric] = {
             name: Score(_number(middle), _number(lower), _number(upper), count, size, silent)
@@ -215,15 +220,18 @@ def _scores(
     return scores
 
 
-def _centred(name: str, drawn: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Resamples of the calibration error, moved to where they were drawn from.
+def _ends(name: str, drawn: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the intervals of a metric of all groups, which hold its values.
 
-    A sum of absolute values grows with noise, and a resample has more of it than the data.
+    The calibration error is a sum of absolute values. Its bias shrinks where its size grows, so that it is
+    not known from resamples: they are moved to the number alone.
     """
-    if name != "calibration_error":
-        return drawn
-    moved: np.ndarray = np.maximum(drawn - drawn.mean(axis=0) + value, 0.0)
-    return moved
+    if name == "calibration_error":
+        drawn = np.maximum(without_bias(drawn, value, 1), 0.0)
+    elif name not in CELLS:
+        drawn = without_bias(drawn, value)
+    low, high = ends(drawn)
+    return np.minimum(low, value), np.maximum(high, value)
 
 
 def _matrices(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list[list[float]]]:

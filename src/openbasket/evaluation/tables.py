@@ -7,12 +7,18 @@ from typing import Any
 
 from openbasket.evaluation.ceiling_shares import LEAST_PERSONS
 from openbasket.evaluation.formats import Cell, Table, markdown, p_text, shown
-from openbasket.evaluation.metrics import METRICS
+from openbasket.evaluation.metric_tables import (
+    confusion_tables,
+    metric_table,
+    skill_metric_table,
+    words,
+)
 from openbasket.evaluation.results import Evaluation, Facts, Result, Score
 from openbasket.skills import BY_KEY, CATEGORIES, SKILLS
 from openbasket.wording import counted
 
 __all__ = [
+    "LETTERS",
     "breakdown_tables",
     "comparison_table",
     "confusion_tables",
@@ -37,6 +43,11 @@ PLACES = {
 #: Kind of part -> the paper's name of it, in the order of its Table 3.
 PARTS = {"season": "Season", "gender": "Gender", "region": "Location", "league": "League"}
 NOT_STATED = "not stated"
+#: What letters of groups say.
+LETTERS = (
+    "runs that share a letter cannot be told apart in mean accuracy (paired tests, 5 %, corrected by Holm); "
+    "'ab' shares one with 'a' and with 'b', which differ from each other"
+)
 CEILING = "Ceiling (%)"
 #: In place of a share where there is none.
 NO_SHARE = "-"
@@ -60,11 +71,12 @@ def paper_tables(evaluation: Evaluation) -> list[Table]:
 
 
 def main_table(evaluation: Evaluation, split: str = "test") -> Table:
-    """Table 2: model, pretraining, frames, parameters and mean accuracy, the best last as in the paper.
+    """Table 2: model, pretraining, frames, parameters and mean accuracy.
 
-    Runs that share a letter cannot be told apart.
+    The best is first, as on the leaderboard; the paper has it last. Runs that share a letter cannot be told
+    apart.
     """
-    results = sorted(evaluation.whole(split), key=_mean)
+    results = evaluation.ranked(split)
     columns = ["Model", "Pretraining", "Frames", "Params (M)", "Acc. (%)", "Group"]
     ceiling = _ceiling(evaluation, split)
     if ceiling:
@@ -77,7 +89,7 @@ def main_table(evaluation: Evaluation, split: str = "test") -> Table:
             row += [r.observable.get("mean", NO_SHARE), ceiling.get("mean", NO_SHARE)]
         rows.append(row)
     title = f"Table 2: mean accuracy of the skills on {split}{_basis(evaluation, results)}"
-    told = ["Runs that share a letter of Group cannot be told apart (paired tests, Holm)."]
+    told = [f"Group: {LETTERS}."]
     told += [
         f"The baseline {name} is not in the table: {why}."
         for name, why in evaluation.missing.items()
@@ -114,7 +126,7 @@ def breakdown_tables(
             )
             rows.append([CEILING, *tops])
         footer = _footer(evaluation, [split], list(parts.values())) if observable else ""
-        title = f"Table 3{letter}: mean {_words(metric)} on {split} by {name.lower()}"
+        title = f"Table 3{letter}: mean {words(metric)} on {split} by {name.lower()}"
         columns = [name, *(f"{part} (n = {n:,})" for part, n in subjects.items())]
         found.append(Table(title, columns, rows, f"table3{letter}", footer))
     return found
@@ -135,7 +147,7 @@ def split_table(evaluation: Evaluation, metric: str = "accuracy") -> Table:
         for r in evaluation.whole(split)
     }
     counts = [f"{evaluation.whole(split)[0].subjects:,}" for split in splits]
-    title = f"Table 5: mean {_words(metric)} on seen and unseen seasons and leagues"
+    title = f"Table 5: mean {words(metric)} on seen and unseen seasons and leagues"
     observable = metric == "accuracy" and bool(evaluation.ceiling)
     models = _models(evaluation.results) if observable else []
     shares: dict[tuple[str, str], Cell] = {
@@ -194,63 +206,9 @@ def skill_table(evaluation: Evaluation, split: str = "test", metric: str = "accu
         rows += [row(s.name, s.key) for s in SKILLS if s.category == category]
         rows.append(row("Average", category))
     rows.append(row("All 20 skills", "mean"))
-    title = f"Table 8: {_words(metric)} of each skill on {split}{_basis(evaluation, results)}"
+    title = f"Table 8: {words(metric)} of each skill on {split}{_basis(evaluation, results)}"
     footer = _footer(evaluation, [split]) if ceiling else ""
     return Table(title, columns, rows, "table8", footer)
-
-
-def metric_table(evaluation: Evaluation, split: str = "test") -> Table:
-    """All metrics, each averaged over the skills."""
-    rows: list[list[Cell]] = [
-        [r.run, *(_metric(r.scores, name, "mean") for name in METRICS)]
-        for r in evaluation.whole(split)
-    ]
-    title = f"All metrics on {split}, means of the skills"
-    return Table(title, ["Run", *_metric_columns()], rows, "metrics")
-
-
-def _metric_columns() -> list[str]:
-    columns = []
-    for name, metric in METRICS.items():
-        unit = {"percent": " (%)", "levels": " (levels)"}.get(metric.unit, "")
-        columns.append(f"{_words(name)}{unit} {'↑' if metric.higher_is_better else '↓'}")
-    return columns
-
-
-def _metric(scores: Mapping[str, Mapping[str, Score]], name: str, group: str) -> Cell:
-    score = scores[name][group]
-    return score if METRICS[name].unit == "percent" else shown(score, 1, 2)
-
-
-def skill_metric_table(evaluation: Evaluation, run: str, split: str = "test") -> Table:
-    """All metrics of each skill, of one run."""
-    scores = evaluation.find(run, split).scores
-    rows: list[list[Cell]] = []
-    for category in CATEGORIES:
-        rows.append([category.capitalize(), *[""] * len(METRICS)])
-        for skill in (s for s in SKILLS if s.category == category):
-            rows.append([skill.name, *(_metric(scores, name, skill.key) for name in METRICS)])
-    rows.append(["All 20 skills", *(_metric(scores, name, "mean") for name in METRICS)])
-    title = f"Metrics of each skill of {run} on {split}"
-    return Table(title, ["Skill", *_metric_columns()], rows, "skill_metrics")
-
-
-def confusion_tables(evaluation: Evaluation, run: str, split: str = "test") -> list[Table]:
-    """Which levels a run answers for each label, in percent of the label; a table for each category."""
-    matrices = evaluation.find(run, split).confusion
-    found = []
-    for category in CATEGORIES:
-        rows: list[list[Cell]] = []
-        for skill in (s for s in SKILLS if s.category == category and s.key in matrices):
-            rows.append([skill.name, *[""] * (evaluation.levels + 1)])
-            for level, counts in enumerate(matrices[skill.key]):
-                count = sum(counts)
-                shares = [f"{100 * n / count:.0f}" if count else "" for n in counts]
-                rows.append([f"label {level}", *shares, f"{count:g}"])
-        columns = ["Skill", *(f"{level} (%)" for level in range(evaluation.levels)), "labels"]
-        title = f"Confusion of {run} on {split}, {category}: answers to each label"
-        found.append(Table(title, columns, rows, f"confusion_{category}"))
-    return found
 
 
 def study_table(
@@ -355,11 +313,6 @@ def _footer(evaluation: Evaluation, splits: Sequence[str], parts: Sequence[str] 
     return "; ".join([*told, *left_out]) + "."
 
 
-def _mean(result: Result) -> tuple[float, str]:
-    value = result.scores["accuracy"]["mean"].value
-    return (-1.0 if value is None else value, result.run)
-
-
 def _name(result: Result) -> str:
     """The run, and its model where the run's name does not tell it."""
     if result.model in ("baseline", result.run):
@@ -381,10 +334,6 @@ def _facts(result: Result, evaluation: Evaluation) -> list[str]:
 
 def _millions(count: int) -> str:
     return f"{count / 1e6:,.0f}" if count >= 1e7 else f"{count / 1e6:.2f}"
-
-
-def _words(metric: str) -> str:
-    return metric.replace("_", " ").replace("macro f1", "macro F1")
 
 
 def _basis(evaluation: Evaluation, results: Sequence[Result]) -> str:
