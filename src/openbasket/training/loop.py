@@ -26,7 +26,14 @@ from openbasket.training.building import build_model, load_start, own_code
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, Items, of_persons, seed_of
 from openbasket.training.faults import explained
-from openbasket.training.features import FeatureDataset, FrozenSession, features_of, freeze
+from openbasket.training.features import (
+    FeatureDataset,
+    FrozenSession,
+    features_of,
+    freeze,
+    load_backbone,
+    weights_hash,
+)
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.reading import read_frames
@@ -164,13 +171,20 @@ def _train(
     going_on = resume and folder.has_epochs
     start = None if going_on else load_start(recipe, model)
     model.to(accelerator.device)
-    learning = freeze(model) if recipe.model.frozen else model
+    frozen = recipe.model.frozen
+    if going_on and frozen:  # the last checkpoint has the heads alone
+        load_backbone(out_dir / BEST, model, checkpoint.scalars_of(out_dir / LAST))
+    learning = freeze(model) if frozen else model
     optimizer = make_optimizer(model, recipe.train)
     average = Average(model, recipe.train.ema) if recipe.train.ema else None
-    averaged = None if average is None else average.model
+    averaged = None
+    if average is not None:
+        averaged = average.model.get_submodule("heads") if frozen else average.model
     state: dict[str, Any] = {"epochs": 0, "best_epoch": -1, "best_val_loss": None, "history": []}
+    if frozen:
+        state["backbone"] = weights_hash(model)
     if going_on:
-        state = checkpoint.load(out_dir / LAST, model, optimizer, averaged)
+        state = checkpoint.load(out_dir / LAST, learning, optimizer, averaged)
     resumed_from = state["epochs"]
     computed: int | None = None
     settings = recipe.model_dump(mode="json")
@@ -203,7 +217,7 @@ def _train(
         samples, count = [*train_samples, *val_samples], len(train_samples)
         train_set: Items
         val_set: Items
-        if recipe.model.frozen:
+        if frozen:
             features = features_of(
                 accelerator,
                 recipe,
@@ -250,7 +264,7 @@ def _train(
                     folder.write_steps(epoch, rows)
                     if best:
                         checkpoint.save_weights(out_dir / BEST, session.kept, line)
-                    checkpoint.save(out_dir / LAST, model, optimizer, state, averaged)
+                    checkpoint.save(out_dir / LAST, learning, optimizer, state, averaged)
                     folder.write_metrics(state["history"])
                     folder.write_card(parameters, state)
                     seconds = time.monotonic() - begun
