@@ -226,6 +226,11 @@ def test_a_dataset_of_three_levels_is_read_as_such(tmp_path):
     assert done.exit_code == 0, done.output
     kept = [json.loads(part.files["json"]) for part in read_shards(sorted(shards.iterdir()))]
     assert {level for one in kept for level in one["levels"].values()} == {None, 2}
+    told = CliRunner().invoke(app, [*words, "--recipe", "tiny"]).exception
+    assert isinstance(told, ConfigError)
+    assert "--set data.levels=3" in str(told)
+    done = CliRunner().invoke(app, [*words, "--recipe", "tiny", "--set", "data.levels=3"])
+    assert done.exit_code == 0, done.output
     words = ["instructions", str(tmp_path), "--out", str(tmp_path / "i.json")]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output

@@ -21,7 +21,9 @@ from training_data import (
     write_dataset,
     write_splits,
 )
+from typer.testing import CliRunner
 
+from openbasket import cli
 from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
 from openbasket.errors import (
@@ -534,7 +536,7 @@ def test_an_interrupt_tells_what_is_kept_at_any_moment(samples, tmp_path, monkey
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
 
 
-def test_frames_in_another_form_are_told_when_a_run_goes_on(samples, tmp_path):
+def test_a_run_does_not_go_on_with_frames_in_another_form(samples, tmp_path):
     def stop(_):
         raise KeyboardInterrupt
 
@@ -546,9 +548,17 @@ def test_frames_in_another_form_are_told_when_a_run_goes_on(samples, tmp_path):
         [s.video for s in samples], tmp_path / "openbasket" / "frame_cache", frames=3,
         short_side=32, format="raw", workers=1, quiet=True,
     )  # fmt: skip
-    run(recipe, tmp_path, "run")
-    log = (tmp_path / "run" / "train.log").read_text()
-    assert "format jpeg, now raw; not bit for bit the same" in log
+    before = (tmp_path / "run" / "recipe.json").read_bytes()
+    with pytest.raises(ConfigError, match="format jpeg, now raw") as refused:
+        run(recipe, tmp_path, "run")
+    command = f"openbasket cache {tmp_path} --frames 3 --size 32 --sampling exact"
+    assert f"({command})" in str(refused.value)
+    assert (tmp_path / "run" / "recipe.json").read_bytes() == before
+    done = CliRunner().invoke(cli.app, [*command.split()[1:], "--workers", "1", "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert run(recipe, tmp_path, "run").resumed_from == 1
+    facts = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert facts["reading"]["format"] == "jpeg"
 
 
 def test_the_hint_to_cache_asks_for_the_frames_that_are_wanted(samples, tmp_path, capsys):
