@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -40,9 +41,10 @@ from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.training.reading import read_frames
-from openbasket.training.run import Folder, read_recipe
+from openbasket.training.run import ENDS, Folder, fingerprint, read_recipe
 from openbasket.training.sampling import record_effect
-from openbasket.workspace import Workspace, write_text
+from openbasket.video.seal import seal
+from openbasket.workspace import Workspace, write_json, write_text
 
 
 @pytest.fixture
@@ -583,3 +585,22 @@ def test_weights_of_ours_that_were_damaged_are_not_begun_with(samples, tmp_path)
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", f"model.weights={path}"])
     with pytest.raises(OpenBasketError, match="checksum"):
         run(recipe, tmp_path, "next")
+
+
+def test_data_are_told_apart_by_the_manifest_the_seal_or_their_ends(samples, tmp_path):
+    one, other = samples[:1], tmp_path / "sealed.mp4"
+    video = one[0].video
+    write_text(tmp_path / "openbasket" / "manifest.json", '{"levels": 5, "reels": {}}')
+    bare = fingerprint(one, tmp_path)
+    assert fingerprint(one, tmp_path / "elsewhere") == bare
+    reels = {str(video.relative_to(tmp_path)): {"sha256": "1" * 64}}
+    write_json(tmp_path / "openbasket" / "manifest.json", {"levels": 5, "reels": reels})
+    assert fingerprint(one, tmp_path) != bare
+    content = video.read_bytes()
+    prints = set()
+    for middle in (b"a", b"b"):  # of one size, alike at both ends but for the seal
+        other.write_bytes(content[:ENDS] + bytes(ENDS) + middle + bytes(ENDS))
+        prints.add(fingerprint([replace(one[0], video=other)], tmp_path))
+        seal(other)
+        prints.add(fingerprint([replace(one[0], video=other)], tmp_path))
+    assert len(prints) == 3

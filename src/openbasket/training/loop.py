@@ -164,7 +164,7 @@ def _train(
     val_samples = _split(data_root, "val", recipe)
     check_levels(data_root, recipe)
     check_tracker(recipe)
-    data = fingerprint([*train_samples, *val_samples])
+    data = fingerprint([*train_samples, *val_samples], data_root)
     on_main(accelerator, lambda: folder.claim(recipe, data, resume=resume))
 
     set_seed(seed_of("weights", recipe.train.seed))
