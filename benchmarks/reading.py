@@ -5,10 +5,10 @@
 
 The reel is 704x400 at 30 FPS, H.264 (crf 23), in three lengths of its groups of pictures, made of the scenes
 of the given videos, repeated and mirrored; without any, of a game that openbasket renders. A fourth one has
-the packets of the second, shown at a variable rate; readers that take a constant one for granted are left out.
-Each reader takes 64 uniform frames, short side 224, and their centre. It does so in a process of its own, so
-that its peak memory is its own; readers and groups take turns, and medians of the rounds count. CPU time is
-that of all threads, without the import of libraries.
+the packets of the second, shown at a variable rate; readers that count on a constant one are left out. Each
+reader takes 64 uniform frames, short side 224, and their centre. It does so in a process of its own, so that
+its peak memory is its own; readers and groups take turns, and medians of the rounds count. CPU time is that
+of all threads, without the import of libraries.
 
 ``identical``: the frames, uncropped, are byte by byte those of a full sequential decode through the same
 scaler. Readers with scalers of their own cannot be that: they are told ``right`` where every frame is nearer
