@@ -4,10 +4,11 @@
     python benchmarks/reading.py --peers peers --video a.mp4 b.mp4 --out benchmarks/results/reading.json
 
 The reel is 704x400 at 30 FPS, H.264 (crf 23), in three lengths of its groups of pictures, made of the scenes
-of the given videos, repeated and mirrored; without any, of a game that openbasket renders. Each reader takes
-64 uniform frames, short side 224, and their centre. It does so in a process of its own, so that its peak
-memory is its own; readers and groups take turns, and medians of the rounds count. CPU time is that of all
-threads, without the import of libraries.
+of the given videos, repeated and mirrored; without any, of a game that openbasket renders. A fourth one has
+the packets of the second, shown at a variable rate; readers that count on a constant one are left out. Each
+reader takes 64 uniform frames, short side 224, and their centre. It does so in a process of its own, so that
+its peak memory is its own; readers and groups take turns, and medians of the rounds count. CPU time is that
+of all threads, without the import of libraries.
 
 ``identical``: the frames, uncropped, are byte by byte those of a full sequential decode through the same
 scaler. Readers with scalers of their own cannot be that: they are told ``right`` where every frame is nearer
@@ -35,6 +36,8 @@ import numpy as np
 
 SECONDS, FPS, COUNT, SIDE = 500, 30, 64, 224
 GROUPS = (250, 30, 15)
+#: The packets of the second reel again, every second picture shown for half as long as the next.
+VARIABLE = "30, variable rate"
 WIDE = round(SIDE * 704 / 400)  # 394
 Read = Callable[[], np.ndarray]
 
@@ -148,6 +151,7 @@ READERS: dict[str, Callable[[str], Read]] = {
     "full decode": sequential,
 }
 TRUTH, OURS, THEIRS = "full decode", "openbasket", "official (decord)"
+CONSTANT = ("opencv", "PyAV, seek")
 
 
 def peak_mb() -> float:
@@ -241,6 +245,21 @@ def reel(path: Path, videos: list[Path], group: int) -> None:
             video.write(next(pictures))
 
 
+def variable(path: Path, source: Path) -> None:
+    """Show each odd picture half a step later."""
+    import av
+
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = given.streams.video[0]
+        copied = made.add_stream_from_template(stream)
+        step = round(1 / FPS / stream.time_base)
+        for packet in given.demux(stream):
+            if packet.size:
+                packet.pts += step // 2 * ((packet.pts - stream.start_time) // step % 2)
+                packet.stream = copied
+                made.mux(packet)
+
+
 def main() -> None:
     if sys.argv[1:2] == ["--one"]:
         one(*sys.argv[2:])
@@ -255,17 +274,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     keep = nullcontext(str(given.keep)) if given.keep else tempfile.TemporaryDirectory()
-    runs: dict[int, dict[str, list[dict[str, float]]]] = {group: {} for group in GROUPS}
-    compared: dict[int, dict[str, str]] = {group: {} for group in GROUPS}
+    names = (*map(str, GROUPS), VARIABLE)
+    runs: dict[str, dict[str, list[dict[str, float]]]] = {group: {} for group in names}
+    compared: dict[str, dict[str, str]] = {group: {} for group in names}
     with keep as name:
         folder = Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        reels = {group: folder / f"reel{group}.mp4" for group in GROUPS}
-        missing = [group for group, path in reels.items() if not path.exists()]
+        reels = {str(group): folder / f"reel{group}.mp4" for group in GROUPS}
+        missing = [group for group in GROUPS if not reels[str(group)].exists()]
         videos = (given.video or rendered(folder)) if missing else []
         for group in missing:
             print(f"making the reel with {group} frames a group ...", flush=True)
-            reel(reels[group], videos, group)
+            reel(reels[str(group)], videos, group)
+        reels[VARIABLE] = folder / "variable.mp4"
+        if not reels[VARIABLE].exists():
+            variable(reels[VARIABLE], reels["30"])
         sizes = {group: path.stat().st_size / 1e6 for group, path in reels.items()}
         for group, path in reels.items():
             truth = measured(TRUTH, path, given.peers)
@@ -275,11 +298,13 @@ def main() -> None:
                 for reader in READERS:
                     if reader == TRUTH or (number and reader not in runs[group]):
                         continue
+                    if group == VARIABLE and reader in CONSTANT:
+                        continue
                     if found := measured(reader, path, given.peers):
                         runs[group].setdefault(reader, []).append(found[0])
                         compared[group][reader] = kept(found[1], truth[1])
     table: dict[str, Any] = {}
-    for group in GROUPS:
+    for group in names:
         rows = {
             reader: {key: median(run[key] for run in found) for key in found[0]}
             for reader, found in runs[group].items()
@@ -294,7 +319,7 @@ def main() -> None:
                 f"{reader:24}{row['cpu_s']:8.2f}{row.get('cpu_ratio', np.nan):7.2f}{row['wall_s']:8.2f}"
                 f"{row.get('wall_ratio', np.nan):7.2f}{row['peak_mb']:9.0f}  {compared[group][reader]}"
             )
-        table[str(group)] = {
+        table[group] = {
             "reel_mb": sizes[group], "medians": rows, "frames": compared[group],
             "runs": runs[group],
         }  # fmt: skip

@@ -17,7 +17,6 @@ beside it, flushed to disk and renamed.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import platform
@@ -478,6 +477,8 @@ def remove_leftovers(folder: Path, *, deep: bool = True) -> int:
 
 def _temporary_of(process: int | None = None) -> str:
     """What the names of a process's temporary files begin with; of this one by default."""
+    import hashlib  # brings OpenSSL, 3.5 MB that a process which only reads frames does without
+
     machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     return f"{_TEMPORARY}{machine}-{process or os.getpid()}-"
 
@@ -528,6 +529,8 @@ def held_lock(path: Path, taken: str) -> BaseFileLock:
 
 def sha256(path: Path) -> str:
     """Hash a file's bytes."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

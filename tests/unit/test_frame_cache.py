@@ -242,6 +242,12 @@ def test_a_reel_of_other_bytes_than_its_manifest_states_is_not_cached(tmp_path):
     assert len(take(tmp_path / "two")) == 1, "the codec sees it, so the test shows nothing"
     with pytest.raises(VideoError, match=r"a\.mp4' is not as it was made: its SHA-256 is \w+, not"):
         take(tmp_path / "three", root=tmp_path)
+    with pytest.raises(VideoError, match="cached frames are of a video with SHA-256") as stale:
+        take(tmp_path / "two", root=tmp_path)
+    assert "openbasket build" in str(stale.value)
+    failures = {}
+    assert take(tmp_path / "two", root=tmp_path, failures=failures) == []
+    assert list(failures) == [reel]
     write_text(tmp_path / "openbasket" / "manifest.json", '{"reels": [1]}')
     with pytest.raises(BadInputError, match="openbasket build"):
         take(tmp_path / "three", root=tmp_path)

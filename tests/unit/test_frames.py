@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -386,3 +388,16 @@ def test_nal_units():
     assert not is_disposable(sample(spare, kept), 4)
     assert not is_disposable(sample(bytes([0x67, 1]), spare), 4)
     assert not is_disposable(sample(sei), 4)
+
+
+def test_reading_imports_nothing_large_that_it_does_not_need(tmp_path):
+    video = numbered(tmp_path / "a.mp4", 12, gop=6)
+    code = (
+        "import sys; from pathlib import Path; from openbasket.video.frames import Uniform, frames_at; "
+        "frames_at(Path(sys.argv[1]), Uniform(4), 32); "
+        "print(*({'numpy.ma', 'hashlib', 'concurrent.futures', 'polars'} & sys.modules.keys()))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(video)], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == []

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from openbasket import cli
 from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
-from openbasket.errors import ConfigError
+from openbasket.errors import ConfigError, NotFoundError, OpenBasketError
 from openbasket.training import features, loop, predict
 from openbasket.training.building import build_model
-from openbasket.training.checkpoint import load_weights
+from openbasket.training.checkpoint import load_weights, save_weights
 from openbasket.training.config import load_recipe
 from openbasket.training.data import ClipDataset
 
@@ -60,6 +60,9 @@ def test_heads_learn_and_nothing_else(root, tmp_path):
     assert losses[-1] < losses[0]
     last = load_file(tmp_path / "run" / "last.safetensors")
     assert sum(name.endswith("exp_avg") for name in last) == 2
+    assert {name for name in last if name.startswith("model/")} == {
+        "model/linear.weight", "model/linear.bias"
+    }  # fmt: skip
     card = (tmp_path / "run" / "MODEL_CARD.md").read_text()
     assert "the heads alone have learned" in card
 
@@ -163,6 +166,30 @@ def test_a_frozen_run_goes_on_bit_for_bit_with_an_average(root, tmp_path):
         whole = (tmp_path / "straight" / name).read_bytes()
         assert (tmp_path / "stopped" / name).read_bytes() == whole, name
     assert run(recipe, root, tmp_path / "stopped").features_computed is None
+
+
+def test_a_frozen_run_goes_on_only_with_the_weights_that_it_began_with(root, tmp_path):
+    recipe, out = load_recipe("tiny", settings(root)), tmp_path / "run"
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, root, out, on_epoch=stop)
+    best = out / "best.safetensors"
+    own = best.read_bytes()
+    best.unlink()
+    with pytest.raises(NotFoundError, match="frozen weights the run needs"):
+        run(recipe, root, out)
+    model = build_model(recipe)
+    load_weights(root / "begun" / "best.safetensors", model)
+    with torch.no_grad():
+        next(model.parameters()).mul_(2)
+    save_weights(best, model, {})
+    with pytest.raises(OpenBasketError, match="not those that the run began with"):
+        run(recipe, root, out)
+    best.write_bytes(own)
+    assert run(recipe, root, out).resumed_from == 1
 
 
 def test_the_verb_tells_where_features_come_from(root, tmp_path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -139,6 +141,51 @@ def test_ctrl_c_ends_with_130_and_the_way_to_go_on(root, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+#: The loader of the second epoch computes without end, and says that it does.
+BUSY = """
+import sys
+from pathlib import Path
+from openbasket.training import data
+from openbasket.cli import main
+get, busy = data.ClipDataset.__getitem__, Path(sys.argv.pop())
+def endless(self, key):
+    while key[0] == 1:
+        get(self, key)
+        busy.touch()
+    return get(self, key)
+data.ClipDataset.__getitem__ = endless
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whom", ["all", "main"])
+def test_ctrl_c_while_a_loader_works_leaves_no_process_and_the_run_goes_on(root, tmp_path, whom):
+    words = ["train", "tiny", "--data", str(root), "--out", str(tmp_path / "run"), "--workers", "1"]
+    for item in (*SMALL, "train.epochs=2", "train.loader_workers=2"):
+        words += ["--set", item]
+    busy = tmp_path / "busy"
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY, *words, str(busy)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    while not busy.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    (os.killpg if whom == "all" else os.kill)(process.pid, signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGINT, told
+    assert told.strip().endswith("To go on after them: the same command")
+    assert "1 of 2 epochs are kept" in told
+    assert "Traceback" not in told
+    with pytest.raises(ProcessLookupError):  # nobody of its group is left
+        os.killpg(process.pid, 0)
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    facts = (tmp_path / "run" / "train.log").read_text()
+    assert "goes on after 1 of 2 epochs done" in facts
+
+
 @pytest.mark.parametrize(
     "setting",
     ["model.name=no_such_module:Model", "model.weights=none.safetensors", "model.options.none=1"],
@@ -226,6 +273,11 @@ def test_a_dataset_of_three_levels_is_read_as_such(tmp_path):
     assert done.exit_code == 0, done.output
     kept = [json.loads(part.files["json"]) for part in read_shards(sorted(shards.iterdir()))]
     assert {level for one in kept for level in one["levels"].values()} == {None, 2}
+    told = CliRunner().invoke(app, [*words, "--recipe", "tiny"]).exception
+    assert isinstance(told, ConfigError)
+    assert "--set data.levels=3" in str(told)
+    done = CliRunner().invoke(app, [*words, "--recipe", "tiny", "--set", "data.levels=3"])
+    assert done.exit_code == 0, done.output
     words = ["instructions", str(tmp_path), "--out", str(tmp_path / "i.json")]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output

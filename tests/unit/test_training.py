@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -21,7 +22,9 @@ from training_data import (
     write_dataset,
     write_splits,
 )
+from typer.testing import CliRunner
 
+from openbasket import cli
 from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
 from openbasket.errors import (
@@ -38,9 +41,10 @@ from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, ClipDataset, EpochPlan, shares
 from openbasket.training.losses import head_sums, skill_loss
 from openbasket.training.reading import read_frames
-from openbasket.training.run import Folder, read_recipe
+from openbasket.training.run import ENDS, Folder, fingerprint, read_recipe
 from openbasket.training.sampling import record_effect
-from openbasket.workspace import Workspace, write_text
+from openbasket.video.seal import seal
+from openbasket.workspace import Workspace, write_json, write_text
 
 
 @pytest.fixture
@@ -534,7 +538,7 @@ def test_an_interrupt_tells_what_is_kept_at_any_moment(samples, tmp_path, monkey
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
 
 
-def test_frames_in_another_form_are_told_when_a_run_goes_on(samples, tmp_path):
+def test_a_run_does_not_go_on_with_frames_in_another_form(samples, tmp_path):
     def stop(_):
         raise KeyboardInterrupt
 
@@ -546,9 +550,17 @@ def test_frames_in_another_form_are_told_when_a_run_goes_on(samples, tmp_path):
         [s.video for s in samples], tmp_path / "openbasket" / "frame_cache", frames=3,
         short_side=32, format="raw", workers=1, quiet=True,
     )  # fmt: skip
-    run(recipe, tmp_path, "run")
-    log = (tmp_path / "run" / "train.log").read_text()
-    assert "format jpeg, now raw; not bit for bit the same" in log
+    before = (tmp_path / "run" / "recipe.json").read_bytes()
+    with pytest.raises(ConfigError, match="format jpeg, now raw") as refused:
+        run(recipe, tmp_path, "run")
+    command = f"openbasket cache {tmp_path} --frames 3 --size 32 --sampling exact"
+    assert f"({command})" in str(refused.value)
+    assert (tmp_path / "run" / "recipe.json").read_bytes() == before
+    done = CliRunner().invoke(cli.app, [*command.split()[1:], "--workers", "1", "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert run(recipe, tmp_path, "run").resumed_from == 1
+    facts = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert facts["reading"]["format"] == "jpeg"
 
 
 def test_the_hint_to_cache_asks_for_the_frames_that_are_wanted(samples, tmp_path, capsys):
@@ -572,3 +584,22 @@ def test_weights_of_ours_that_were_damaged_are_not_begun_with(samples, tmp_path)
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1", f"model.weights={path}"])
     with pytest.raises(OpenBasketError, match="checksum"):
         run(recipe, tmp_path, "next")
+
+
+def test_data_are_told_apart_by_the_manifest_the_seal_or_their_ends(samples, tmp_path):
+    one, other = samples[:1], tmp_path / "sealed.mp4"
+    video = one[0].video
+    write_text(tmp_path / "openbasket" / "manifest.json", '{"levels": 5, "reels": {}}')
+    bare = fingerprint(one, tmp_path)
+    assert fingerprint(one, tmp_path / "elsewhere") == bare
+    reels = {str(video.relative_to(tmp_path)): {"sha256": "1" * 64}}
+    write_json(tmp_path / "openbasket" / "manifest.json", {"levels": 5, "reels": reels})
+    assert fingerprint(one, tmp_path) != bare
+    content = video.read_bytes()
+    prints = set()
+    for middle in (b"a", b"b"):  # of one size, alike at both ends but for the seal
+        other.write_bytes(content[:ENDS] + bytes(ENDS) + middle + bytes(ENDS))
+        prints.add(fingerprint([replace(one[0], video=other)], tmp_path))
+        seal(other)
+        prints.add(fingerprint([replace(one[0], video=other)], tmp_path))
+    assert len(prints) == 3

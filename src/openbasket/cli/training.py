@@ -103,9 +103,11 @@ def cache(
     levels = dataset_levels(root)
     if recipe is not None:
         from openbasket.training.config import load_recipe
-        from openbasket.training.reading import taking_of
+        from openbasket.training.reading import check_levels, taking_of
 
-        data = load_recipe(recipe, override or ()).data
+        wanted = load_recipe(recipe, override or ())
+        check_levels(root, wanted)
+        data = wanted.data
         taking = replace(taking_of(data), format=taking.format)
         levels, draw, by_clip = data.levels, data.draw, data.sampling == "clips"
     elif override:

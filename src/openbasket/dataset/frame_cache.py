@@ -20,7 +20,7 @@ from openbasket.video.frames import Sampling, spare_threads
 from openbasket.video.recording import FORMATS, Format, Taking
 from openbasket.wording import counted
 
-__all__ = ["cache_folder", "cache_frames", "sampling_facts", "verified"]
+__all__ = ["cache_folder", "cache_frames", "sampling_facts", "stated_hashes", "verified"]
 
 MAX_FAULTS_SHOWN = 20
 #: Entries of a cache that are opened to tell what it holds.
@@ -57,7 +57,7 @@ def cache_frames(
         videos: the files.
         folder: where the cache lies.
         root: the dataset that they are of: where its manifest states what a video's bytes are, they are
-            compared before its frames are taken.
+            compared before its frames are taken, and with those that held frames were taken from.
         frames: frames taken from each video, spread evenly.
         short_side: short side of a frame, pixels.
         sampling: ``exact``, or ``keyframe``: the nearest frame that decodes by itself.
@@ -97,23 +97,26 @@ def cache_frames(
         for look in run(find, sought, describe="Looking for frames", workers=workers, quiet=quiet):
             if look.result is not None:
                 held[look.item[0]] = look.result
-    missing = [video for video in wanted if video not in held]
+    stated = {} if root is None else stated_hashes(root)
+    unusable = {
+        video: fault for video, entry in held.items() if (fault := _stale(video, entry, stated))
+    }
+    held = {video: entry for video, entry in held.items() if video not in unusable}
+    missing = [video for video in wanted if video not in held and video not in unusable]
     if tell is not None:
         tell(_told(cache, taking, len(held), len(wanted)))
-    stated = {} if root is None else _stated(root)
-    unread: dict[Path, str] = {}
     drawn = [video for video in missing if video.suffix == SUFFIX]
     if drawn:
         held |= draw_reels(
             root or Path(), [(reel, takings[reel]) for reel in drawn], cache,
-            workers=workers, quiet=quiet, failures=unread,
+            workers=workers, quiet=quiet, failures=unusable,
         )  # fmt: skip
         missing = [video for video in missing if video.suffix != SUFFIX]
     job = partial(_add, folder=folder, threads=spare_threads(len(missing), workers))
     given = [(video, takings[video], stated.get(video.resolve())) for video in missing]
     outcomes = run(job, given, describe="Reading frames", workers=workers, quiet=quiet)
     held |= {o.item[0]: o.result for o in outcomes if o.result is not None}
-    found = [*unread.items(), *((o.item[0], o.error) for o in outcomes if o.error is not None)]
+    found = [*unusable.items(), *((o.item[0], o.error) for o in outcomes if o.error is not None)]
     if failures is not None:
         failures.update(found)
     elif found:
@@ -166,8 +169,12 @@ def sampling_facts(entries: Sequence[CachedFrames]) -> dict[str, Any]:
     }
 
 
-def _stated(root: Path) -> dict[Path, str]:
-    """SHA-256 of the videos of a dataset, as its manifest states them."""
+def stated_hashes(root: Path) -> dict[Path, str]:
+    """SHA-256 of the videos of a dataset, as its manifest states them; none where it has no manifest.
+
+    Raises:
+        BadInputError: a damaged manifest.
+    """
     path = root / "openbasket" / "manifest.json"
     if not path.exists():
         return {}
@@ -191,6 +198,23 @@ def _find(
     takings = (taking, *(replace(taking, format=form) for form in others))
     found = (FrameCache(folder).find(video, form) for form in takings)
     return next((entry for entry in found if entry is not None), None)
+
+
+def _stale(video: Path, entry: CachedFrames, stated: Mapping[Path, str]) -> str | None:
+    """What is wrong with held frames that are not of the video that the manifest states."""
+    wanted = stated.get(video.resolve())
+    if wanted is None:
+        return None
+    try:
+        source = entry.recording.source
+    except VideoError as error:
+        return str(error)
+    if source == wanted:
+        return None
+    return (
+        f"its cached frames are of a video with SHA-256 {source}; the dataset's manifest states {wanted}. "
+        "Fetch or make the video again; if it was changed on purpose: 'openbasket build'"
+    )
 
 
 def _told(cache: FrameCache, taking: Taking, held: int, wanted: int) -> str:

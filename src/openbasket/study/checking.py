@@ -5,7 +5,6 @@ Pictures are not looked at: a scoreboard may still name a team.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from openbasket.study.database import Database
 from openbasket.study.design import StudyDesign, labelled
 from openbasket.study.models import Meta, PoolPlayer
 from openbasket.video.probe import open_video, probe
+from openbasket.video.seal import ends_hash
 from openbasket.workspace import Workspace, safe_join
 
 __all__ = ["check", "refuse_names", "refuse_tags"]
@@ -99,7 +99,7 @@ def _same_video(player: PoolPlayer, root: Path) -> tuple[int, str]:
     path = safe_join(root, player.video)
     if not path.is_file():
         raise VideoError("there is no such video")
-    size, found = _fingerprint(path)
+    size, found = ends_hash(path, _PART)
     if player.fingerprint is None:
         duration = float(probe(path).duration_s)
         if abs(duration - player.duration_s) > 0.1:
@@ -110,17 +110,6 @@ def _same_video(player: PoolPlayer, root: Path) -> tuple[int, str]:
     elif found != player.fingerprint:
         raise VideoError("its content is another")
     return size, found
-
-
-def _fingerprint(path: Path) -> tuple[int, str]:
-    """Size in bytes, and SHA-256 of size, first and last MiB: a whole league is read in seconds."""
-    size = path.stat().st_size
-    told = hashlib.sha256(str(size).encode())
-    with path.open("rb") as content:
-        told.update(content.read(_PART))
-        content.seek(max(0, size - _PART))
-        told.update(content.read(_PART))
-    return size, told.hexdigest()
 
 
 def refuse_tags(path: Path) -> None:

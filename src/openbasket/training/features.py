@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from torch import nn
 
 from openbasket import __version__
 from openbasket.dataset.reader import Sample
-from openbasket.errors import ConfigError
+from openbasket.errors import ConfigError, NotFoundError, OpenBasketError
 from openbasket.models.weights import is_head
 from openbasket.training.building import own_code
+from openbasket.training.checkpoint import load_weights
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, Item, Items, labels_of
 from openbasket.training.processes import on_main, over_shares
@@ -34,6 +36,7 @@ __all__ = [
     "FrozenSession",
     "features_of",
     "freeze",
+    "load_backbone",
     "weights_hash",
 ]
 
@@ -147,6 +150,31 @@ def freeze(model: nn.Module) -> nn.Module:
         )
     model.requires_grad_(False)
     return heads.requires_grad_(True)
+
+
+def load_backbone(path: Path, model: nn.Module, scalars: Mapping[str, Any]) -> None:
+    """Give a model the frozen weights that a run began with.
+
+    Args:
+        path: the run's best checkpoint, which holds the whole model.
+        model: is filled.
+        scalars: of the run's last checkpoint, which holds the heads and the hash of all else.
+
+    Raises:
+        NotFoundError: there is no such file.
+        OpenBasketError: it is damaged, or its frozen weights are others.
+    """
+    if not path.is_file():
+        raise NotFoundError(
+            f"there is no '{path}', whose frozen weights the run needs to go on. Put it back, or start anew "
+            "(--no-resume)"
+        )
+    load_weights(path, model)
+    if weights_hash(model) != scalars.get("backbone"):
+        raise OpenBasketError(
+            f"the frozen weights in '{path}' are not those that the run began with. Put its own file back, "
+            "or start anew (--no-resume)"
+        )
 
 
 def features_of(

@@ -10,26 +10,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from accelerate.utils import set_seed
 
 from openbasket.dataset.frame_cache import cache_folder, sampling_facts
-from openbasket.dataset.reader import Sample, dataset_levels, read_split
+from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, DependencyError, NotFoundError, Problem
 from openbasket.models import TEXT_MODELS
-from openbasket.progress import bar, note
+from openbasket.progress import bar
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model, load_start, own_code
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, Items, of_persons, seed_of
 from openbasket.training.faults import explained
-from openbasket.training.features import FeatureDataset, FrozenSession, features_of, freeze
+from openbasket.training.features import (
+    FeatureDataset,
+    FrozenSession,
+    features_of,
+    freeze,
+    load_backbone,
+    weights_hash,
+)
 from openbasket.training.optim import Average, make_optimizer
 from openbasket.training.processes import make_accelerator, on_main
-from openbasket.training.reading import read_frames
+from openbasket.training.reading import cache_command, check_levels, read_frames, taking_of
 from openbasket.training.run import (
     BEST,
     CACHE,
@@ -44,6 +51,7 @@ from openbasket.training.session import Session
 from openbasket.training.text import TextSession
 from openbasket.training.trackers import check_tracker, tracker
 from openbasket.video.cache import CachedFrames
+from openbasket.video.recording import Format
 from openbasket.wording import counted
 
 __all__ = ["TrainReport", "train"]
@@ -115,9 +123,9 @@ def train(
         on_epoch: called with the new line of metrics after each epoch.
 
     Raises:
-        ConfigError: ``out_dir`` holds a run of another recipe or other data, the dataset has another
-            number of levels than the recipe, or the model cannot be built, gives no logits, or is to be
-            frozen and does not tell features from heads.
+        ConfigError: ``out_dir`` holds a run of another recipe, other data or other frames, the dataset
+            has another number of levels than the recipe, or the model cannot be built, gives no logits, or
+            is to be frozen and does not tell features from heads.
         NotFoundError: a split has no subjects, or there are no such weights to begin with.
         WorkspaceError: another process trains in ``out_dir``, or it cannot be written.
         BadInputError: missing videos, labels outside the recipe's levels, or no labels at all.
@@ -154,9 +162,9 @@ def _train(
         _split(data_root, "train", recipe), recipe.train.fraction, recipe.train.seed
     )
     val_samples = _split(data_root, "val", recipe)
-    _check_levels(data_root, recipe)
+    check_levels(data_root, recipe)
     check_tracker(recipe)
-    data = fingerprint([*train_samples, *val_samples])
+    data = fingerprint([*train_samples, *val_samples], data_root)
     on_main(accelerator, lambda: folder.claim(recipe, data, resume=resume))
 
     set_seed(seed_of("weights", recipe.train.seed))
@@ -164,13 +172,20 @@ def _train(
     going_on = resume and folder.has_epochs
     start = None if going_on else load_start(recipe, model)
     model.to(accelerator.device)
-    learning = freeze(model) if recipe.model.frozen else model
+    frozen = recipe.model.frozen
+    if going_on and frozen:  # the last checkpoint has the heads alone
+        load_backbone(out_dir / BEST, model, checkpoint.scalars_of(out_dir / LAST))
+    learning = freeze(model) if frozen else model
     optimizer = make_optimizer(model, recipe.train)
     average = Average(model, recipe.train.ema) if recipe.train.ema else None
-    averaged = None if average is None else average.model
+    averaged = None
+    if average is not None:
+        averaged = average.model.get_submodule("heads") if frozen else average.model
     state: dict[str, Any] = {"epochs": 0, "best_epoch": -1, "best_val_loss": None, "history": []}
+    if frozen:
+        state["backbone"] = weights_hash(model)
     if going_on:
-        state = checkpoint.load(out_dir / LAST, model, optimizer, averaged)
+        state = checkpoint.load(out_dir / LAST, learning, optimizer, averaged)
     resumed_from = state["epochs"]
     computed: int | None = None
     settings = recipe.model_dump(mode="json")
@@ -183,14 +198,18 @@ def _train(
         def read() -> list[CachedFrames]:
             """Read the frames of all videos, and write down what the run is made of."""
             samples = [*train_samples, *val_samples]
-            cached = read_frames(samples, data_root, out_dir, recipe, workers=workers, quiet=quiet)
+            before = read_facts(out_dir).get("reading", {}) if going_on else {}
+            form: Format = "raw" if before.get("format") == "raw" else "jpeg"
+            cached = read_frames(
+                samples, data_root, out_dir, recipe, form=form, workers=workers, quiet=quiet
+            )
             facts: dict[str, Any] = {
                 "reading": sampling_facts(cached),
                 "train_samples": len(train_samples),
                 "val_samples": len(val_samples),
             }
             if going_on:
-                _compare_reading(folder, facts["reading"], quiet)
+                _refuse_other_frames(data_root, out_dir, recipe, before, facts["reading"], form)
                 folder.record(recipe=settings, **facts)
             else:
                 facts |= own_code(recipe) | ({"weights": asdict(start)} if start else {})
@@ -201,7 +220,7 @@ def _train(
         samples, count = [*train_samples, *val_samples], len(train_samples)
         train_set: Items
         val_set: Items
-        if recipe.model.frozen:
+        if frozen:
             features = features_of(
                 accelerator,
                 recipe,
@@ -248,7 +267,7 @@ def _train(
                     folder.write_steps(epoch, rows)
                     if best:
                         checkpoint.save_weights(out_dir / BEST, session.kept, line)
-                    checkpoint.save(out_dir / LAST, model, optimizer, state, averaged)
+                    checkpoint.save(out_dir / LAST, learning, optimizer, state, averaged)
                     folder.write_metrics(state["history"])
                     folder.write_card(parameters, state)
                     seconds = time.monotonic() - begun
@@ -287,18 +306,28 @@ def _train(
     )
 
 
-def _compare_reading(folder: Folder, now: dict[str, Any], quiet: bool) -> None:
-    """Tell if a run that goes on gets its frames in another form than before."""
-    before = read_facts(folder.path).get("reading", {})
+def _refuse_other_frames(
+    root: Path,
+    out_dir: Path,
+    recipe: Recipe,
+    before: dict[str, Any],
+    now: dict[str, Any],
+    form: Format,
+) -> None:
+    """Refuse to go on with frames in another form than before."""
     other = [
         f"{name} {before[name]}, now {now.get(name)}"
         for name in ("sampling", "frames", "every", "short_side", "format")
         if name in before and before[name] != now.get(name)
     ]
     if other:
-        text = f"goes on with frames in another form: {'; '.join(other)}; not bit for bit the same"
-        folder.tell(text)
-        note(text, quiet=quiet)
+        taking = replace(taking_of(recipe.data), format=form)
+        command = cache_command(root, recipe, taking)
+        raise ConfigError(
+            f"'{out_dir}' holds a run whose frames had another form: {'; '.join(other)}. "
+            + (f"Make such frames again ({command}), or start" if command else "Start")
+            + " anew over this run (--no-resume)"
+        )
 
 
 def _session_of(recipe: Recipe) -> type[Session]:
@@ -340,18 +369,3 @@ def _split(root: Path, split: str, recipe: Recipe) -> list[Sample]:
             [Problem(f"split '{split}' of {root}", None, None, "no label at all", "some labels")]
         )
     return samples
-
-
-def _check_levels(root: Path, recipe: Recipe) -> None:
-    """Compare the levels of recipe and dataset, where its manifest tells them.
-
-    Three-level labels would pass as five-level ones, and a reversed column be turned round wrongly.
-    """
-    if not (root / "openbasket" / "manifest.json").exists():
-        return
-    levels = dataset_levels(root)
-    if levels != recipe.data.levels:
-        raise ConfigError(
-            f"recipe '{recipe.name}' has data.levels = {recipe.data.levels}; the dataset at '{root}' has "
-            f"{levels}. Set it with --set data.levels={levels}"
-        )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from openbasket.dataset.clips import clips_of
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
-from openbasket.dataset.reader import Sample
+from openbasket.dataset.reader import Sample, dataset_levels
+from openbasket.errors import ConfigError
 from openbasket.progress import note
 from openbasket.training.config import DataConfig, Recipe, TestConfig, load_recipe, recipe_names
 from openbasket.training.run import CACHE
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
-from openbasket.video.recording import Taking
+from openbasket.video.recording import Format, Taking
 
-__all__ = ["read_frames", "taking_of"]
+__all__ = ["cache_command", "check_levels", "read_frames", "taking_of"]
 
 
 def taking_of(
@@ -48,6 +50,7 @@ def read_frames(
     *,
     views: TestConfig | None = None,
     reader: Sampling | None = None,
+    form: Format = "jpeg",
     workers: int | None = None,
     quiet: bool = False,
     failures: dict[Path, str] | None = None,
@@ -61,6 +64,7 @@ def read_frames(
         recipe: of the run.
         views: of the test; one by default.
         reader: ``exact`` or ``keyframe``; the recipe's by default.
+        form: how they are stored: those in the other form are taken only where there are none in this one.
         workers: processes that decode videos; all cores by default.
         quiet: tell nothing, and show no progress.
         failures: filled with what is wrong with videos, which are then left out; else they are an error.
@@ -69,13 +73,13 @@ def read_frames(
         VideoError: videos that are missing or do not decode; all of them in one message.
     """
     folder = cache_folder(data_root, run_dir / CACHE)
-    taking = taking_of(recipe.data, views=views, reader=reader)
+    taking = replace(taking_of(recipe.data, views=views, reader=reader), format=form)
 
     def tell(text: str) -> None:
         own = folder != cache_folder(data_root)
-        form = _form(recipe, taking)
-        if own and form:
-            text += f". For all runs: openbasket cache {shlex.quote(str(data_root))} {form}"
+        command = cache_command(data_root, recipe, taking) if own else ""
+        if command:
+            text += f". For all runs: {command}"
         note(text, quiet=quiet)
 
     data = recipe.data
@@ -83,16 +87,38 @@ def read_frames(
     return cache_frames(
         [sample.video for sample in samples], folder, clips=clips, within=taking.within,
         root=data_root, frames=taking.frames, short_side=taking.size,
-        sampling=taking.sampling, every=taking.every, any_format=True, workers=workers,
+        sampling=taking.sampling, format=taking.format, every=taking.every, any_format=True,
+        workers=workers,
         quiet=quiet, failures=failures, tell=tell,
     )  # fmt: skip
 
 
-def _form(recipe: Recipe, taking: Taking) -> str:
-    """The options of ``openbasket cache`` that ask for such frames; empty where none do."""
-    name = recipe.name
-    if name in recipe_names() and taking_of(load_recipe(name).data) == taking:
-        return f"--recipe {name}"
-    if taking.every or recipe.data.sampling == "clips":
+def cache_command(root: Path, recipe: Recipe, taking: Taking) -> str:
+    """The command that keeps such frames of a recipe; empty where none does."""
+    name, form = recipe.name, taking.format
+    if name in recipe_names() and replace(taking_of(load_recipe(name).data), format=form) == taking:
+        options = f"--recipe {name}"
+    elif taking.every or recipe.data.sampling == "clips":
         return ""
-    return f"--frames {taking.frames} --size {taking.size} --sampling {taking.sampling}"
+    else:
+        options = f"--frames {taking.frames} --size {taking.size} --sampling {taking.sampling}"
+    stored = f" --format {form}" if form != "jpeg" else ""
+    return f"openbasket cache {shlex.quote(str(root))} {options}{stored}"
+
+
+def check_levels(root: Path, recipe: Recipe) -> None:
+    """Compare the levels of recipe and dataset, where its manifest tells them.
+
+    Three-level labels would pass as five-level ones, and a reversed column be turned round wrongly.
+
+    Raises:
+        ConfigError: they are others.
+    """
+    if not (root / "openbasket" / "manifest.json").exists():
+        return
+    levels = dataset_levels(root)
+    if levels != recipe.data.levels:
+        raise ConfigError(
+            f"recipe '{recipe.name}' has data.levels = {recipe.data.levels}; the dataset at '{root}' has "
+            f"{levels}. Set it with --set data.levels={levels}"
+        )

@@ -17,10 +17,12 @@ from filelock import BaseFileLock
 from pydantic import ValidationError
 
 from openbasket import __version__
+from openbasket.dataset.frame_cache import stated_hashes
 from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError, NotFoundError, plain
 from openbasket.training.config import Recipe
 from openbasket.training.trackers import TRACKER_ID
+from openbasket.video.seal import ends_hash
 from openbasket.workspace import held_lock, unwritable, write_json, write_text
 
 __all__ = [
@@ -45,6 +47,8 @@ METRICS, STEPS, CARD, LOG = "metrics.csv", "steps.csv", "MODEL_CARD.md", "train.
 CACHE, FEATURES = "frame_cache", "feature_cache"
 #: Settings that may change between the sessions of a run: they change nothing of what is learned.
 FREE = ("name", "summary", "log", "test", "train.loader_workers")
+#: Bytes of a video's beginning and end that tell it from others.
+ENDS = 1 << 14
 PACKAGES = ("torch", "accelerate", "transformers", "kornia", "av", "numpy")
 
 
@@ -203,13 +207,26 @@ def read_recipe(run_dir: Path) -> Recipe:
     return Recipe.model_validate(read_facts(run_dir)["recipe"])
 
 
-def fingerprint(samples: Sequence[Sample]) -> str:
-    """A hash of who is trained on, with which labels, from videos of which size."""
-    rows = [
-        (s.subject_id, s.levels, s.video.stat().st_size if s.video.is_file() else None)
-        for s in samples
-    ]
+def fingerprint(samples: Sequence[Sample], root: Path) -> str:
+    """A hash of who is trained on, with which labels, from which videos.
+
+    Of a video its size and, as the dataset's manifest states it, its SHA-256; where that says nothing, a hash
+    of its first and last bytes, which hold its seal.
+
+    Raises:
+        BadInputError: a damaged manifest.
+    """
+    stated = stated_hashes(root)
+    rows = [(s.subject_id, s.levels, *_told(s.video, stated)) for s in samples]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _told(video: Path, stated: Mapping[Path, str]) -> tuple[int, str] | tuple[()]:
+    """What tells a video from others."""
+    if not video.is_file():
+        return ()
+    known = stated.get(video.resolve())
+    return (video.stat().st_size, known) if known else ends_hash(video, ENDS)
 
 
 def read_facts(run_dir: Path) -> dict[str, Any]:
@@ -307,7 +324,7 @@ def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> 
 ## Data
 
 {run.get("train_samples", "?")} subjects to learn from, {run.get("val_samples", "?")} to validate.
-SHA-256 of subjects, labels and sizes of videos: `{run["data"]}`.
+SHA-256 of subjects, labels and videos: `{run["data"]}`.
 
 ## Results on the validation split
 

@@ -198,7 +198,7 @@ def pretrain(
     parts = {split: _samples(data_root, split, recipe) for split in ("train", "val")}
     folder = Folder(out_dir)
     try:
-        data = fingerprint([s for part in parts.values() for s in part])
+        data = fingerprint([s for part in parts.values() for s in part], data_root)
         settings = {"recipe": recipe.model_dump(mode="json"), "data": data, "clips": most_clips}
         _claim(folder, recipe, settings)
         sets = {}

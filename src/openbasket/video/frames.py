@@ -9,11 +9,10 @@ each takes, beside other readers, is measured by ``benchmarks/reading.py``.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from threading import Lock
 from typing import Literal, TypeAlias, get_args
 
@@ -210,15 +209,15 @@ def _pixels(
     path: Place, groups: Groups, places: NDArray[np.int64], size: Size, threads: int
 ) -> NDArray[np.uint8]:
     """Decode and scale frames, group by group."""
-    work = _groups(groups.keys, places)
+    work = deque(_groups(groups.keys, places))
     made: list[NDArray[np.uint8]] = []
     lacking = set(places.tolist())
     lock = Lock()
 
-    def read(part: Sequence[Group]) -> None:
+    def read() -> None:
         scaler = Scaler(size)
         with groups.reader() as frames:
-            for group in part:
+            for group in _taken(work):
                 for place, frame in frames(group):
                     picture = scaler.scale(frame)
                     with lock:
@@ -231,22 +230,33 @@ def _pixels(
                     made[0][places == place] = picture
                     lacking.discard(place)
 
-    if threads == 1 or len(work) == 1:
-        read(work)
+    threads = min(threads, len(work))
+    if threads == 1:
+        read()
     else:
-        edges = np.linspace(0, len(work), min(threads, len(work)) + 1).astype(int)
-        with ThreadPoolExecutor(len(edges) - 1) as pool:
-            list(pool.map(read, [work[a:b] for a, b in pairwise(edges)]))
+        from concurrent.futures import ThreadPoolExecutor  # with what it imports, a megabyte
+
+        with ThreadPoolExecutor(threads) as pool:
+            for done in [pool.submit(read) for _ in range(threads)]:
+                done.result()
     if lacking:
         raise VideoError(f"'{path}': frame {min(lacking)} does not decode")
     return made[0]
 
 
+def _taken(work: deque[Group]) -> Iterator[Group]:
+    """The groups that no thread has taken yet, in order."""
+    try:
+        while work:
+            yield work.popleft()
+    except IndexError:  # another thread took the last one
+        return
+
+
 def _groups(keys: NDArray[np.int64], places: NDArray[np.int64]) -> list[Group]:
     """Split the wanted frames by the one from which each is decoded."""
-    wanted = np.unique(places)
-    edges = np.searchsorted(keys, wanted, side="right") - 1
-    return [
-        Group(int(keys[edge]) if edge >= 0 else 0, frozenset(wanted[edges == edge].tolist()))
-        for edge in np.unique(edges)
-    ]
+    found: dict[int, list[int]] = {}
+    for place in sorted(set(places.tolist())):
+        edge = int(np.searchsorted(keys, place, side="right")) - 1
+        found.setdefault(int(keys[edge]) if edge >= 0 else 0, []).append(place)
+    return [Group(start, frozenset(wanted)) for start, wanted in found.items()]

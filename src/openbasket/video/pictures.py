@@ -44,6 +44,7 @@ class Scaler:
         self._size = size
         self._reformatter = VideoReformatter()
         self._turns: dict[int, _Turn] = {}
+        self._scaled: dict[tuple[int, int], tuple[int, int]] = {}
 
     def scale(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """Pixels uint8 ``(height, width, 3)``; contiguous.
@@ -55,9 +56,10 @@ class Scaler:
         if angle not in self._turns:  # once: a frame that was asked for its matrix is freed late
             self._turns[angle] = _turn(frame)
         turn = self._turns[angle]
-        width, height = turn.across(
-            *scaled_size(*turn.across(frame.width, frame.height), self._size)
-        )
+        shown = turn.across(frame.width, frame.height)
+        if shown not in self._scaled:
+            self._scaled[shown] = scaled_size(*shown, self._size)
+        width, height = turn.across(*self._scaled[shown])
         made = self._reformatter.reformat(
             frame, width, height, "rgb24", interpolation="BICUBIC", threads=1
         )

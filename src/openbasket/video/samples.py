@@ -84,15 +84,17 @@ class Samples:
         """
         found, bring = [], []
         with self._opened() as read:
-            for key in self.keys:
-                size, offset = int(self.sizes[key]), int(self.offsets[key])
+            where = zip(
+                self.sizes[self.keys].tolist(), self.offsets[self.keys].tolist(), strict=True
+            )
+            for key, (size, offset) in zip(self.keys.tolist(), where, strict=True):
                 head = read(min(size, _HEAD), offset)
                 kind = begins(head, self.prefix)
                 if kind is None and size > _HEAD:
                     head = read(size, offset)
                     kind = begins(head, self.prefix)
                 if kind:
-                    found.append(int(key))
+                    found.append(key)
                     bring.append(brings_sets(head, self.prefix))
         if any(bring):
             found = [key for key, brings in zip(found, bring, strict=True) if brings or not key]
@@ -210,7 +212,7 @@ def _samples(path: Path, content: bytes, found: dict[bytes, Box], movie: int) ->
         not count
         or (sizes <= 0).any()
         or (np.diff(times) <= 0).any()
-        or len(np.unique(np.diff(times))) > 1
+        or (np.diff(times) != np.diff(times[:2])).any()
         or (np.diff(ends) <= 0).any()
         or not _all_shown(content, found, times, scale, movie)
     ):
