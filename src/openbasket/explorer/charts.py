@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from markupsafe import Markup, escape
@@ -62,7 +62,9 @@ def radar(
         for turn, share in told:
             x, y = at(turn, share).split(",")
             parts.append(f'<circle class="s{number}" cx="{x}" cy="{y}" r="3"/>')
-    return _svg("0 0 320 320" if len(axes) <= 6 else "-70 -10 460 340", label, parts, "radar")
+    beside = max(0, 8 * (max(map(len, axes)) - 5))  # what longer names need
+    low = middle + 18 - 1.13 * radius * min(math.cos(turn) for turn in turns)
+    return _svg(f"{-beside} 28 {320 + 2 * beside} {low - 28:.0f}", label, parts, "radar")
 
 
 def profile(categories: Mapping[str, float | None], top: int, name: str) -> Markup:
@@ -72,9 +74,8 @@ def profile(categories: Mapping[str, float | None], top: int, name: str) -> Mark
         for c in CATEGORIES
     )
     values = [categories[c] for c in CATEGORIES]
-    short = [c.capitalize()[: 4 if c == "defense" else 5] for c in CATEGORIES]
     label = f"{name}, mean levels from 0 to {top}: {told}"
-    return radar(short, [(name, values)], top, label)
+    return radar([c.capitalize() for c in CATEGORIES], [(name, values)], top, label)
 
 
 def level_bar(level: int | None, top: int) -> Markup:
@@ -89,20 +90,20 @@ def level_bar(level: int | None, top: int) -> Markup:
     )
 
 
-def bars(counts: Mapping[str, int], label: str) -> Markup:
-    """Bars from left to right, each with its name and number."""
+def bars(counts: Mapping[str, int], label: str, named: Callable[[str], str] = str) -> Markup:
+    """Bars from left to right, each with its name (``named`` of its key) and number."""
     most = max(counts.values(), default=0) or 1
     parts = []
-    for place, (name, count) in enumerate(counts.items()):
-        y = 26 * place
-        shown = name if len(name) <= 22 else f"{name[:21]}…"
-        width = 230 * count / most
-        parts.append(f'<text x="170" y="{y + 17}" text-anchor="end">{escape(shown)}</text>')
+    for place, (key, count) in enumerate(counts.items()):
+        y, name = 26 * place, named(key)
+        shown = name if len(name) <= 18 else f"{name[:17]}…"
+        width = 150 * count / most
+        parts.append(f'<text x="140" y="{y + 17}" text-anchor="end">{escape(shown)}</text>')
         parts.append(
-            f'<rect class="bar" x="180" y="{y + 3}" width="{width:.1f}" height="19" rx="2"/>'
+            f'<rect class="bar" x="148" y="{y + 3}" width="{width:.1f}" height="19" rx="2"/>'
         )
-        parts.append(f'<text x="{187 + width:.1f}" y="{y + 17}">{count:,}</text>')
-    return _svg(f"0 0 480 {max(26, 26 * len(counts))}", label, parts, "bars")
+        parts.append(f'<text x="{155 + width:.1f}" y="{y + 17}">{count:,}</text>')
+    return _svg(f"0 0 360 {max(26, 26 * len(counts))}", label, parts, "bars")
 
 
 def confusion(counts: Sequence[Sequence[int]], names: Sequence[str], label: str) -> Markup:
