@@ -23,7 +23,7 @@ from openbasket.explorer.door import Door
 from openbasket.explorer.errors import errors_of
 from openbasket.explorer.query import QueryFault, parse, search
 from openbasket.leagues import LEAGUES
-from openbasket.skills import BY_KEY, CATEGORIES, SKILLS, Category, category_means, level_names
+from openbasket.skills import BY_KEY, SKILLS, Category, category_means, level_names
 from openbasket.web.guard import Guard
 from openbasket.web.media import video
 from openbasket.web.pages import Pages
@@ -191,13 +191,12 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Pages) -> None:
             one: "/compare?" + urlencode([("id", other) for other in ids if other != one])
             for one in ids
         }
-        series = [(row["name"], [*means(row).values()]) for row in rows]
+        series = [[*means(row).values()] for row in rows]
         return page(
             "compare.html",
             rows=rows,
             without=without,
             series=series,
-            categories=[c.capitalize() for c in CATEGORIES],
             most=MAX_COMPARED,
         )
 

@@ -1,4 +1,11 @@
-"""Charts as SVG without scripts or styles of their own: the style sheet colours them, dark and light."""
+"""Charts as SVG without scripts or styles of their own: the style sheet colours them, dark and light.
+
+The radar is that of reports and cards. Two charts have relatives in ``evaluation.figures`` and stay apart:
+:func:`confusion` shows numbers of labels and names of levels where a report's small multiples have percents
+and figures, and its shades are steps whose text keeps its contrast in the dark; :func:`level_bar` stands
+beside the level's word and is silent, where a report's boxes speak for themselves. Those of
+``scouting.charts`` are matplotlib, for PNG and PDF, which SVG does not make.
+"""
 
 from __future__ import annotations
 
@@ -9,62 +16,16 @@ from functools import cache
 from markupsafe import Markup, escape
 
 from openbasket.dataset.figures import NUMERIC, countries
+from openbasket.evaluation.figures import radar
 from openbasket.leagues import LEAGUES
 from openbasket.skills import CATEGORIES
 
-__all__ = ["bars", "confusion", "level_bar", "profile", "radar", "world"]
+__all__ = ["bars", "confusion", "level_bar", "profile", "side_by_side", "world"]
 
 #: Degrees of longitude and latitude that the map shows.
 WEST, EAST, SOUTH, NORTH = -170.0, 180.0, -56.0, 80.0
 #: Width of the map, and its stretch in latitude.
 MAP_WIDTH, STRETCH = 1000.0, 1.25
-
-
-def radar(
-    axes: Sequence[str], series: Sequence[tuple[str, Sequence[float | None]]], top: int, label: str
-) -> Markup:
-    """A radar; an axis without a value is left out of the line.
-
-    Args:
-        axes: their names.
-        series: (name, values from 0 to ``top``).
-        top: the highest level.
-        label: what the picture shows, for those who do not see it.
-    """
-    radius, middle = 100.0, 160.0
-    turns = [2 * math.pi * n / len(axes) for n in range(len(axes))]
-
-    def at(turn: float, share: float) -> str:
-        x, y = radius * share * math.sin(turn), -radius * share * math.cos(turn)
-        return f"{middle + x:.1f},{middle + y:.1f}"
-
-    parts = []
-    for level in range(1, top + 1):
-        ring = " ".join(at(turn, level / top) for turn in turns)
-        parts.append(f'<polygon class="grid" points="{ring}"/>')
-    for turn, name in zip(turns, axes, strict=True):
-        x, y = at(turn, 1.13).split(",")
-        side = math.sin(turn)
-        anchor = "middle" if abs(side) < 0.2 else "start" if side > 0 else "end"
-        parts.append(f'<polyline class="grid" points="{middle},{middle} {at(turn, 1)}"/>')
-        parts.append(
-            f'<text x="{x}" y="{float(y) + 4:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
-        )
-    for number, (_, values) in enumerate(series):
-        told = [
-            (turn, value / top)
-            for turn, value in zip(turns, values, strict=True)
-            if value is not None
-        ]
-        points = " ".join(at(turn, share) for turn, share in told)
-        if points:
-            parts.append(f'<polygon class="area s{number}" points="{points}"/>')
-        for turn, share in told:
-            x, y = at(turn, share).split(",")
-            parts.append(f'<circle class="s{number}" cx="{x}" cy="{y}" r="3"/>')
-    beside = max(0, 8 * (max(map(len, axes)) - 5))  # what longer names need
-    low = middle + 18 - 1.13 * radius * min(math.cos(turn) for turn in turns)
-    return _svg(f"{-beside} 28 {320 + 2 * beside} {low - 28:.0f}", label, parts, "radar")
 
 
 def profile(categories: Mapping[str, float | None], top: int, name: str) -> Markup:
@@ -75,7 +36,14 @@ def profile(categories: Mapping[str, float | None], top: int, name: str) -> Mark
     )
     values = [categories[c] for c in CATEGORIES]
     label = f"{name}, mean levels from 0 to {top}: {told}"
-    return radar([c.capitalize() for c in CATEGORIES], [(name, values)], top, label)
+    return radar([c.capitalize() for c in CATEGORIES], [("s0", values)], top, label)
+
+
+def side_by_side(series: Sequence[Sequence[float | None]], top: int) -> Markup:
+    """The radars of several players on one another."""
+    named = [(f"s{place}", values) for place, values in enumerate(series)]
+    axes = [c.capitalize() for c in CATEGORIES]
+    return radar(axes, named, top, f"Mean level in each category, from 0 to {top}")
 
 
 def level_bar(level: int | None, top: int) -> Markup:
