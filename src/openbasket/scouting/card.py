@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from openbasket.errors import VideoError
 from openbasket.evaluation.observable import CLIPS, own_clips, read_ceiling
 from openbasket.progress import bar, status
 from openbasket.scouting.cohort import FEW, Cohort, Limit, Similar, limits, read_cohort
-from openbasket.scouting.evidence import Segment, between, influence, pool_size, segments
+from openbasket.scouting.evidence import Segment, influence, pool_size
 from openbasket.scouting.known import Known, Shot, check_names, known
+from openbasket.scouting.parts import each_tenth, parts_of
 from openbasket.skills import SKILLS, level_names
 from openbasket.training.rating import Device, Rater
-from openbasket.video.cuts import find_cuts
 from openbasket.video.frames import Every, Uniform, frames_at, spare_threads
 from openbasket.video.probe import probe
 from openbasket.wording import counted
@@ -30,8 +30,6 @@ __all__ = ["Card", "EvidenceClip", "SkillRating", "make_card"]
 SHORTEST_S = 10.0
 #: Clips that are named for each skill.
 CLIPS_A_SKILL = 3
-#: Seconds of a clip where nobody knows, as in the paper.
-LENGTH_S = 10.0
 #: A likeliest level with less than so many times the probability of chance is a guess.
 GUESS = 1.35
 #: A skill is not observable where a perfect observer hits less than so many times what chance does.
@@ -194,7 +192,7 @@ def make_card(
         check_names(data_root, league, season)
     looks = evidence and data.sampling == "uniform"
     parts, how = (
-        (there.clips, "") if there.clips else _parts(video, duration_s, clip_s, looks, quiet)
+        (there.clips, "") if there.clips else parts_of(video, duration_s, clip_s, looks, quiet)
     )
     notes = _notes(rater, info.width, info.height, duration_s, parts)
     if data_root is not None and not there.clips:
@@ -207,7 +205,7 @@ def make_card(
     with status("reading the video", quiet=quiet) as tell:
         frames = frames_at(
             video, wanted, data.short_side, sampling=data.reader, threads=spare_threads(1),
-            on_frames=_each(tell, "reading the video"),
+            on_frames=each_tenth(tell, "reading the video"),
         ).pixels  # fmt: skip
     told = rater.rate([frames])[0]
     found: list[tuple[EvidenceClip, ...]] = [()] * len(SKILLS)
@@ -249,41 +247,6 @@ def make_card(
         video, player or there.player, league, season, duration_s, parts, names, ratings, _model(rater),
         others.who if others else None, similar, reached, there.shots, tuple(notes),
     )  # fmt: skip
-
-
-def _parts(
-    video: Path, duration_s: float, clip_s: float | None, looks: bool, quiet: bool
-) -> tuple[tuple[Segment, ...], str]:
-    """The parts of a video that no dataset knows, and a note on how they were found."""
-    length_s = LENGTH_S if clip_s is None else clip_s
-    if clip_s is None and looks:
-        with status("looking for cuts", quiet=quiet) as tell:
-
-            def told(number: int) -> None:
-                if number % 500 == 499:
-                    tell(f"looking for cuts: {number + 1:,} frames")
-
-            cuts = find_cuts(video, on_frame=told).seconds
-        if cuts:
-            note = (
-                f"Its parts were told by {counted(len(cuts), 'cut')} in the pictures; a clip with several "
-                "views is several parts."
-            )
-            return tuple(between(cuts, duration_s, length_s)), note
-    note = (
-        f"The video was divided into parts of {length_s:g} s; these may hold pieces of two plays."
-    )
-    return tuple(segments(duration_s, length_s)), note
-
-
-def _each(tell: Callable[[str], None], text: str) -> Callable[[int, int], None]:
-    """Tell of every tenth of the frames that are read."""
-
-    def told(done: int, count: int) -> None:
-        if 10 * done // count > 10 * (done - 1) // count:
-            tell(f"{text}: {done}/{count} frames")
-
-    return told
 
 
 def _among(
@@ -333,7 +296,7 @@ def _evidence(
     with status("reading its clips", quiet=quiet) as tell:
         frames = frames_at(
             video, moments, data.short_side, sampling=data.reader, threads=spare_threads(1),
-            on_frames=_each(tell, "reading its clips"),
+            on_frames=each_tenth(tell, "reading its clips"),
         ).pixels  # fmt: skip
     pool = [frames[i * held : (i + 1) * held] for i in range(len(parts))]
     done = 0
