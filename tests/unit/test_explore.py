@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import logging
 import re
 import shutil
 import subprocess
 import sys
-import time
 
 import httpx
 import polars as pl
@@ -182,11 +183,11 @@ def test_errors_of_a_run(catalogue, client):
 def test_two_to_four_are_compared(client):
     ids = [ANN, "ann_nba_22_23", "bo_wnba_22_23", "cy_village_22_23"]
     page = client.get("/compare", params=[("id", one) for one in ids]).text
-    assert page.count('class="area') == 4
+    assert all(f'class="s{place}"' in page for place in range(4))
     assert all(f'href="/players/{one}"' in page for one in ids)
-    assert (
-        client.get("/compare", params=[("id", ANN), ("add", ids[2])]).text.count('class="area') == 2
-    )
+    fewer = client.get("/compare", params=[("id", ANN), ("add", ids[2])]).text
+    assert 'class="s1"' in fewer
+    assert 'class="s2"' not in fewer
     assert client.get("/compare").status_code == 200
     assert client.get("/compare", params=[("id", str(n)) for n in range(5)]).status_code == 422
     assert client.get("/compare?id=nobody").status_code == 404
@@ -211,16 +212,91 @@ def test_a_dataset_without_ages_runs_and_games(tmp_path):
     assert "--predictions" in client.get("/errors").text
 
 
-def test_the_official_layout_alone_is_enough(finished, tmp_path):
-    shutil.copytree(finished / "ws" / "BASKET_Labels", tmp_path / "d" / "BASKET_Labels")
-    catalogue = load(tmp_path / "d")
-    whole = load(finished / "ws")
+@pytest.fixture(scope="module")
+def official(finished, tmp_path_factory):
+    """An official download: labels and reels, no tables."""
+    root = tmp_path_factory.mktemp("official") / "d"
+    shutil.copytree(finished / "ws" / "BASKET_Labels", root / "BASKET_Labels")
+    shutil.copytree(finished / "ws" / "BASKET", root / "BASKET")
+    return root
+
+
+def test_the_official_layout_alone_is_enough(finished, official):
+    catalogue, whole = load(official), load(finished / "ws")
     person = catalogue.people["subject_id"][0]
     for key in SKILL_KEYS:
         assert catalogue.person(person)[key] == whole.person(person)[key]
-    client = visit(tmp_path / "d")
-    for url in ("/", f"/players/{person}", "/statistics", "/map"):
+    client = visit(official, finished / "predictions.parquet")
+    for url in ("/", "/statistics", "/map", "/errors", f"/compare?id={person}"):
         assert client.get(url).status_code == 200
+    card = client.get(f"/players/{person}").text
+    row = catalogue.person(person)
+    assert row["season"] in card
+    assert client.get(f"/media/{person}", headers={"range": "bytes=0-9"}).status_code == 206
+    assert "lists no clips" in card
+
+
+def test_what_an_official_download_does_not_tell_is_said_once(official):
+    client = visit(official)
+    text = client.get("/").text
+    assert (
+        "does not tell: names, ages, nationality, position, height, clubs, games and minutes"
+        in text
+    )
+    assert "listed by their ids" in text
+    for name in ("age_min", "sort=age", "sort=minutes", ">minutes<"):
+        assert name not in text
+    person = load(official).people["subject_id"][0]
+    assert "not told" not in client.get(f"/players/{person}").text
+
+
+def test_reels_of_absolute_paths_are_shown_below_the_root_alone(official, tmp_path):
+    root = tmp_path / "d"
+    shutil.copytree(official, root)
+    outside = tmp_path / "21-22" / "nba" / "someone_21_22.mp4"
+    outside.parent.mkdir(parents=True)
+    outside.write_bytes(b"secret")
+    for file in root.rglob("*.csv"):
+        lines = file.read_text().splitlines(keepends=True)
+        lines[1:] = [f"{root}/{line}" for line in lines[1:]]
+        if file.name == "train.csv":
+            lines.append(f"{outside},{lines[1].split(',', 1)[1]}")
+        file.write_text("".join(lines))
+    client = visit(root)
+    person = load(official).people["subject_id"][0]
+    assert client.get(f"/media/{person}").status_code == 200
+    assert client.get("/players/someone_nba_21_22").status_code == 200
+    assert client.get("/media/someone_nba_21_22").status_code == 404
+
+
+def test_the_club_stands_on_the_card(root, finished, client):
+    assert "Club" not in client.get(f"/players/{ANN}").text
+    whole = load(finished / "ws")
+    clubs = {one: whole.club(one) for one in whole.people["subject_id"]}
+    assert None not in clubs.values()
+    appearances = Workspace(finished / "ws").read("appearances")
+    person, club = next(iter(clubs.items()))
+    row = whole.person(person)
+    games = Workspace(finished / "ws").read("games", row["league"], row["season"])
+    mine = appearances.filter(pl.col("player_id") == row["player_id"])["team_id"].unique().to_list()
+    names = {
+        names[f"{side}_team"] or names[f"{side}_team_id"]
+        for names in games.to_dicts()
+        for side in ("home", "away")
+        if names[f"{side}_team_id"] in mine
+    }
+    assert club in names
+    assert club in visit(finished / "ws").get(f"/players/{person}").text
+
+
+def test_the_log_tells_routes_but_no_names(client, caplog):
+    logger = logging.getLogger("openbasket.explorer")
+    logger.propagate = True
+    caplog.set_level("INFO", "openbasket.explorer")
+    for url in (f"/players/{ANN}", "/static/ball.svg", "/nothing/ann", "/"):
+        client.get(url)
+    routes = [record.facts["route"] for record in caplog.records if record.msg == "request"]
+    assert routes == ["/players/{subject_id}", "/static", "-", "/"]
 
 
 def test_a_reel_comes_in_byte_ranges(finished):
@@ -257,26 +333,28 @@ def test_tokens():
     for bad in ("short", "with blank 1", "x" * 201, "großartig"):
         with pytest.raises(ConfigError):
             token_for("127.0.0.1", bad)
-    assert address("::1", 80, "t") == "http://[::1]:80/?token=t"
+    assert address("http://[::1]:80", "t") == "http://[::1]:80/?token=t"
+    assert address("http://127.0.0.1:80", None) == "http://127.0.0.1:80/"
 
 
-def test_the_verb_serves_until_it_is_told_to_stop(root):
-    from benchmarks.study_load import free_port
-
-    port = free_port()
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_verb_prints_an_address_that_works_until_it_is_told_to_stop(root, host):
     server = subprocess.Popen(
-        [sys.executable, "-m", "openbasket", "explore", root, "--port", str(port), "--json"],
+        [sys.executable, "-m", "openbasket", "explore", root, "--host", host, "--port", "0", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                assert httpx.get(f"http://127.0.0.1:{port}/healthz").json()["players"] == 4
+        text = ""
+        for line in server.stdout:
+            text += line
+            with contextlib.suppress(ValueError):
+                told = json.loads(text)
                 break
-            except httpx.TransportError:
-                time.sleep(0.1)
+        assert told["player_seasons"] == 4
+        assert (host == "0.0.0.0") == ("token=" in told["address"])
+        answer = httpx.get(told["address"], follow_redirects=True)
+        assert "Bo Berg" in answer.text
     finally:
         server.terminate()
-        out, _ = server.communicate(timeout=30)
-    assert json.loads(out)["player_seasons"] == 4
+        server.communicate(timeout=30)
+    assert server.returncode in (0, -15)

@@ -156,7 +156,7 @@ def film(path, seconds, width=96, height=64):
 
 
 def test_a_card_has_twenty_ratings_with_probabilities(trained, video):
-    card = make_card(video, trained / "run", player="A & B", halves=16, quiet=True)
+    card = make_card(video, trained / "run", player="A & B", halves=16, clip_s=10.0, quiet=True)
     assert [s.key for s in card.skills] == [s.key for s in SKILLS]
     assert len(card.clips) == 4
     for s in card.skills:
@@ -166,6 +166,28 @@ def test_a_card_has_twenty_ratings_with_probabilities(trained, video):
         assert all(clip.influence > 0 and clip.clip in range(4) for clip in s.evidence)
     assert "calibrated" in " ".join(card.notes)
     json.dumps(card.to_json())
+
+
+def test_clips_are_told_by_cuts_where_nobody_knows_them(trained, video, capsys):
+    card = make_card(video, trained / "run", halves=4)
+    wraps = [n for n in range(1, 38 * 30) if (3 * n) % 256 < (3 * n - 3) % 256]
+    assert [c.start_s for c in card.clips] == pytest.approx([0.0, *(n / 30 for n in wraps)])
+    assert "cuts in the pictures" in " ".join(card.notes)
+    told = capsys.readouterr().err
+    for step in ("looking for cuts: 1,000 frames", "reading the video: ", "reading its clips: "):
+        assert step in told
+    plain = make_card(video, trained / "run", evidence=False, quiet=True)
+    assert len(plain.clips) == 4, "the whole video is decoded for evidence alone"
+    assert "parts of 10 s" in " ".join(plain.notes)
+
+
+def test_a_device_that_is_not_there_is_refused(trained, video, monkeypatch):
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    with pytest.raises(ConfigError, match="auto, cpu"):
+        Rater(trained / "run", device="gpu")
+    with pytest.raises(ConfigError, match="auto, cpu, gpu"):
+        Rater(trained / "run", device="tpu")
+    assert Rater(trained / "run", device="cpu").device.type == "cpu"
 
 
 def test_a_calibrated_run_says_so_and_keeps_its_levels(trained, video, tmp_path):

@@ -43,13 +43,17 @@ def explore(
     Nothing is written. It runs until it is interrupted.
     """
     from openbasket.explorer.catalogue import load
-    from openbasket.explorer.serving import address, catalogue_facts, serve, token_for
+    from openbasket.explorer.serving import catalogue_facts, serve, token_for
 
     needed = token_for(host, token)
     catalogue = load(data, predictions or ())
-    where = address(host, port, needed)
-    if as_json:
-        print_json(catalogue_facts(catalogue, where, data))
-    else:
+
+    def ready(where: str) -> None:
+        if as_json:
+            print_json(catalogue_facts(catalogue, where, data))
+            return
         say(f"{counted(catalogue.people.height, 'player-season')}; open {where}")
-    serve(catalogue, host, port, needed)
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - not bound here
+            say("From elsewhere, put this machine's name there; the token stays the same")
+
+    serve(catalogue, host, port, needed, ready)

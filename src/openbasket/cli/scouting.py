@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from openbasket.cli.options import Json, Quiet, Workers, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from openbasket.training.rating import Device
 
 __all__ = ["register"]
 
@@ -52,9 +55,14 @@ def scout(
         float, typer.Option(min=0, help="Least minutes of a season of who is in the cohort.")
     ] = 0.0,
     clip: Annotated[
-        float,
-        typer.Option(min=1, max=120, help="Seconds of a clip, where no dataset knows the clips."),
-    ] = 10.0,
+        float | None,
+        typer.Option(
+            min=1,
+            max=120,
+            show_default=False,
+            help="Seconds of a clip, where no dataset knows the clips; by default cuts are looked for.",
+        ),
+    ] = None,
     halves: Annotated[
         int,
         typer.Option(
@@ -65,6 +73,9 @@ def scout(
         bool,
         typer.Option("--evidence/--no-evidence", help="Find the clips that speak for each rating."),
     ] = True,
+    device: Annotated[
+        str, typer.Option(help="auto (a GPU where there is one), cpu or gpu.")
+    ] = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -79,7 +90,8 @@ def scout(
             raise ConfigError(f"--out '{file}': the ending is none of {', '.join(ENDINGS)}")
     card = make_card(
         video, checkpoint, player=player, league=league, season=season, data_root=data, cohort=cohort,
-        min_minutes=min_minutes, clip_s=clip, halves=halves, evidence=evidence, quiet=quiet,
+        min_minutes=min_minutes, clip_s=clip, halves=halves, evidence=evidence,
+        device=cast("Device", device), quiet=quiet,
     )  # fmt: skip
     for file in files:
         if file.suffix.lower() == ".json":

@@ -11,7 +11,10 @@ __all__ = ["confusion_map", "interval_bar", "interval_plot", "level_bars", "rada
 
 
 def radar(
-    axes: Sequence[str], series: Sequence[tuple[str, Sequence[float | None]]], top: float
+    axes: Sequence[str],
+    series: Sequence[tuple[str, Sequence[float | None]]],
+    top: float,
+    label: str = "Radar",
 ) -> Markup:
     """A radar of values from 0 to ``top``, as in the paper's Figure 4.
 
@@ -19,6 +22,7 @@ def radar(
         axes: names around the circle.
         series: (CSS class, values) of each outline; one with a missing value has dots, and no line to it.
         top: value of the outer ring.
+        label: what it shows, for those who do not see it.
     """
     radius = 120.0
     # Many names stand close together; they are set smaller, and long ones need room at the sides.
@@ -38,7 +42,8 @@ def radar(
 
     css_class = "radar many" if many else "radar"
     parts = [
-        f'<svg class="{css_class}" viewBox="0 0 {width} {height}" role="img" aria-label="Radar">'
+        f'<svg class="{css_class}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(label)}">'
     ]
     for ring in range(1, round(top) + 1):
         parts.append(f'<polygon class="ring" points="{outline([ring / top] * len(axes))}"/>')

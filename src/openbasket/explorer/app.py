@@ -18,12 +18,12 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from openbasket.dataset.statistics import Table, statistics
 from openbasket.errors import OpenBasketError
 from openbasket.explorer import charts, exports
-from openbasket.explorer.catalogue import Catalogue, Clip
+from openbasket.explorer.catalogue import FACETS, Catalogue, Clip
 from openbasket.explorer.door import Door
 from openbasket.explorer.errors import errors_of
-from openbasket.explorer.query import FACETS, QueryFault, parse, search
+from openbasket.explorer.query import QueryFault, parse, search
 from openbasket.leagues import LEAGUES
-from openbasket.skills import BY_KEY, CATEGORIES, SKILLS, Category, category_means, level_names
+from openbasket.skills import BY_KEY, SKILLS, Category, category_means, level_names
 from openbasket.web.guard import Guard
 from openbasket.web.media import video
 from openbasket.web.pages import Pages
@@ -35,6 +35,17 @@ logger = logging.getLogger("openbasket.explorer")
 HERE = Path(__file__).parent
 #: The longest query string (characters), and how many players one page compares.
 MAX_QUERY, MAX_COMPARED = 2_000, 4
+#: What a dataset may lack, in words, and what tells it.
+WORDS: dict[str, tuple[str, ...]] = {
+    "names": ("name",),
+    "ages": ("age",),
+    "nationality": ("nationality",),
+    "position": ("position",),
+    "height": ("height_cm",),
+    "clubs": ("club",),
+    "games and minutes": ("games", "minutes"),
+    "clips of reels": ("clips",),
+}
 TITLES = {404: "Not found", 405: "Not possible", 414: "Too long", 422: "This cannot be read"}
 
 
@@ -70,6 +81,11 @@ def _pages(catalogue: Catalogue) -> Pages:
         "options": options,
         "runs": catalogue.runs,
         "skills": SKILLS,
+        "told": catalogue.told,
+        "facts": [name for name, known in catalogue.told.items() if known],
+        "missing": [
+            word for word, names in WORDS.items() if not any(map(catalogue.told.get, names))
+        ],
         "title": catalogue.root.resolve().name,
         "top": catalogue.levels - 1,
         "total": catalogue.people.height,
@@ -127,6 +143,7 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Pages) -> None:
             "player.html",
             row=row,
             seasons=catalogue.seasons(row["player_id"]),
+            club=catalogue.club(row["subject_id"]),
             categories=means(row),
             guesses=catalogue.guesses(subject_id),
             kinds=dict(sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))),
@@ -174,13 +191,12 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Pages) -> None:
             one: "/compare?" + urlencode([("id", other) for other in ids if other != one])
             for one in ids
         }
-        series = [(row["name"], [*means(row).values()]) for row in rows]
+        series = [[*means(row).values()] for row in rows]
         return page(
             "compare.html",
             rows=rows,
             without=without,
             series=series,
-            categories=[c.capitalize() for c in CATEGORIES],
             most=MAX_COMPARED,
         )
 

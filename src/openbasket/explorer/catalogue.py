@@ -15,12 +15,15 @@ from openbasket import tables
 from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.evaluation.predictions import levels_of, read_predictions
+from openbasket.labels.players import clubs
 from openbasket.leagues import LEAGUES
 from openbasket.skills import SKILL_KEYS
 from openbasket.workspace import REEL_FPS, Workspace
 
-__all__ = ["Catalogue", "Clip", "folded", "load"]
+__all__ = ["FACETS", "Catalogue", "Clip", "folded", "load"]
 
+FACETS = ("league", "season", "gender", "region", "split")
+FACTS = ("age", "nationality", "height_cm", "position", "games", "minutes", "events")
 PLAYER = ("name", "birth_date", "nationality", "height_cm", "position")
 
 
@@ -81,6 +84,13 @@ class Catalogue:
             reels = workspace.read("reels").filter(pl.col("draw") == 0).sort("position")
             self._reels = reels.partition_by("subject_id", as_dict=True)
         self._events = lru_cache(maxsize=8)(self._read_events)
+        self._clubs = lru_cache(maxsize=32)(self._read_clubs)
+        told = {name: people[name].null_count() < people.height for name in (*FACTS, *FACETS)}
+        told["name"] = bool((people["name"] != people["player_id"]).any())
+        told["clips"] = bool(self._reels)
+        told["club"] = workspace is not None and workspace.has("appearances")
+        #: Whether the dataset says it of anybody.
+        self.told: dict[str, bool] = told
 
     def person(self, subject_id: str) -> dict[str, Any] | None:
         """The row of a subject, ``None`` if there is no such subject."""
@@ -91,6 +101,11 @@ class Catalogue:
         """All subjects of a person, the latest season first."""
         mine = self.people.filter(pl.col("player_id") == player_id)
         return mine.sort("season", "league", descending=[True, False]).to_dicts()
+
+    def club(self, subject_id: str) -> str | None:
+        """The club of most games of a subject, ``None`` where the dataset does not say."""
+        row = self.person(subject_id)
+        return None if row is None else self._clubs(row["league"], row["season"]).get(subject_id)
 
     def guesses(self, subject_id: str) -> dict[str, dict[str, tuple[int, float]]]:
         """Run -> skill -> (likeliest level, its probability)."""
@@ -122,6 +137,16 @@ class Catalogue:
             )
             for row in rows.iter_rows(named=True)
         ]
+
+    def _read_clubs(self, league: str, season: str) -> dict[str, str]:
+        there = self.workspace
+        if there is None or not all(
+            there.has_season(name, league, season) for name in ("games", "appearances")
+        ):
+            return {}
+        mine = self.people.filter(pl.col("league") == league, pl.col("season") == season)
+        named = clubs(there, mine).select("subject_id", pl.coalesce("club", "team_id"))
+        return dict(named.rows())
 
     def _read_events(self, league: str, season: str) -> pl.DataFrame:
         columns = ["game_id", "event_id", "kind", "period", "clock_s"]
@@ -198,7 +223,7 @@ def _official(root: Path) -> tuple[pl.DataFrame, int, dict[str, str]]:
         for sample in read_split(root, split, require_videos=False):
             if sample.subject_id in videos:
                 continue
-            videos[sample.subject_id] = sample.path
+            videos[sample.subject_id] = _below(root, sample.path)
             league = LEAGUES.get(sample.league)
             rows.append(
                 {
@@ -220,6 +245,14 @@ def _official(root: Path) -> tuple[pl.DataFrame, int, dict[str, str]]:
     whole = dict.fromkeys(SKILL_KEYS, pl.Int8)
     people = pl.DataFrame(rows, schema_overrides=whole, infer_schema_length=None)
     return _with_levels(_completed(people)), levels, videos
+
+
+def _below(root: Path, path: str) -> str:
+    """A reel's path relative to the root, where it lies below it; official CSVs may have absolute ones."""
+    video = Path(path)
+    if not video.is_absolute() or not video.resolve().is_relative_to(root.resolve()):
+        return path
+    return video.resolve().relative_to(root.resolve()).as_posix()
 
 
 def _completed(people: pl.DataFrame) -> pl.DataFrame:

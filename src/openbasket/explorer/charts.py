@@ -1,68 +1,31 @@
-"""Charts as SVG without scripts or styles of their own: the style sheet colours them, dark and light."""
+"""Charts as SVG without scripts or styles of their own: the style sheet colours them, dark and light.
+
+The radar is that of reports and cards. Two charts have relatives in ``evaluation.figures`` and stay apart:
+:func:`confusion` shows numbers of labels and names of levels where a report's small multiples have percents
+and figures, and its shades are steps whose text keeps its contrast in the dark; :func:`level_bar` stands
+beside the level's word and is silent, where a report's boxes speak for themselves. Those of
+``scouting.charts`` are matplotlib, for PNG and PDF, which SVG does not make.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from markupsafe import Markup, escape
 
 from openbasket.dataset.figures import NUMERIC, countries
+from openbasket.evaluation.figures import radar
 from openbasket.leagues import LEAGUES
 from openbasket.skills import CATEGORIES
 
-__all__ = ["bars", "confusion", "level_bar", "profile", "radar", "world"]
+__all__ = ["bars", "confusion", "level_bar", "profile", "side_by_side", "world"]
 
 #: Degrees of longitude and latitude that the map shows.
 WEST, EAST, SOUTH, NORTH = -170.0, 180.0, -56.0, 80.0
 #: Width of the map, and its stretch in latitude.
 MAP_WIDTH, STRETCH = 1000.0, 1.25
-
-
-def radar(
-    axes: Sequence[str], series: Sequence[tuple[str, Sequence[float | None]]], top: int, label: str
-) -> Markup:
-    """A radar; an axis without a value is left out of the line.
-
-    Args:
-        axes: their names.
-        series: (name, values from 0 to ``top``).
-        top: the highest level.
-        label: what the picture shows, for those who do not see it.
-    """
-    radius, middle = 100.0, 160.0
-    turns = [2 * math.pi * n / len(axes) for n in range(len(axes))]
-
-    def at(turn: float, share: float) -> str:
-        x, y = radius * share * math.sin(turn), -radius * share * math.cos(turn)
-        return f"{middle + x:.1f},{middle + y:.1f}"
-
-    parts = []
-    for level in range(1, top + 1):
-        ring = " ".join(at(turn, level / top) for turn in turns)
-        parts.append(f'<polygon class="grid" points="{ring}"/>')
-    for turn, name in zip(turns, axes, strict=True):
-        x, y = at(turn, 1.13).split(",")
-        side = math.sin(turn)
-        anchor = "middle" if abs(side) < 0.2 else "start" if side > 0 else "end"
-        parts.append(f'<polyline class="grid" points="{middle},{middle} {at(turn, 1)}"/>')
-        parts.append(
-            f'<text x="{x}" y="{float(y) + 4:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
-        )
-    for number, (_, values) in enumerate(series):
-        told = [
-            (turn, value / top)
-            for turn, value in zip(turns, values, strict=True)
-            if value is not None
-        ]
-        points = " ".join(at(turn, share) for turn, share in told)
-        if points:
-            parts.append(f'<polygon class="area s{number}" points="{points}"/>')
-        for turn, share in told:
-            x, y = at(turn, share).split(",")
-            parts.append(f'<circle class="s{number}" cx="{x}" cy="{y}" r="3"/>')
-    return _svg("0 0 320 320" if len(axes) <= 6 else "-70 -10 460 340", label, parts, "radar")
 
 
 def profile(categories: Mapping[str, float | None], top: int, name: str) -> Markup:
@@ -72,9 +35,15 @@ def profile(categories: Mapping[str, float | None], top: int, name: str) -> Mark
         for c in CATEGORIES
     )
     values = [categories[c] for c in CATEGORIES]
-    short = [c.capitalize()[: 4 if c == "defense" else 5] for c in CATEGORIES]
     label = f"{name}, mean levels from 0 to {top}: {told}"
-    return radar(short, [(name, values)], top, label)
+    return radar([c.capitalize() for c in CATEGORIES], [("s0", values)], top, label)
+
+
+def side_by_side(series: Sequence[Sequence[float | None]], top: int) -> Markup:
+    """The radars of several players on one another."""
+    named = [(f"s{place}", values) for place, values in enumerate(series)]
+    axes = [c.capitalize() for c in CATEGORIES]
+    return radar(axes, named, top, f"Mean level in each category, from 0 to {top}")
 
 
 def level_bar(level: int | None, top: int) -> Markup:
@@ -89,20 +58,20 @@ def level_bar(level: int | None, top: int) -> Markup:
     )
 
 
-def bars(counts: Mapping[str, int], label: str) -> Markup:
-    """Bars from left to right, each with its name and number."""
+def bars(counts: Mapping[str, int], label: str, named: Callable[[str], str] = str) -> Markup:
+    """Bars from left to right, each with its name (``named`` of its key) and number."""
     most = max(counts.values(), default=0) or 1
     parts = []
-    for place, (name, count) in enumerate(counts.items()):
-        y = 26 * place
-        shown = name if len(name) <= 22 else f"{name[:21]}…"
-        width = 230 * count / most
-        parts.append(f'<text x="170" y="{y + 17}" text-anchor="end">{escape(shown)}</text>')
+    for place, (key, count) in enumerate(counts.items()):
+        y, name = 26 * place, named(key)
+        shown = name if len(name) <= 18 else f"{name[:17]}…"
+        width = 150 * count / most
+        parts.append(f'<text x="140" y="{y + 17}" text-anchor="end">{escape(shown)}</text>')
         parts.append(
-            f'<rect class="bar" x="180" y="{y + 3}" width="{width:.1f}" height="19" rx="2"/>'
+            f'<rect class="bar" x="148" y="{y + 3}" width="{width:.1f}" height="19" rx="2"/>'
         )
-        parts.append(f'<text x="{187 + width:.1f}" y="{y + 17}">{count:,}</text>')
-    return _svg(f"0 0 480 {max(26, 26 * len(counts))}", label, parts, "bars")
+        parts.append(f'<text x="{155 + width:.1f}" y="{y + 17}">{count:,}</text>')
+    return _svg(f"0 0 360 {max(26, 26 * len(counts))}", label, parts, "bars")
 
 
 def confusion(counts: Sequence[Sequence[int]], names: Sequence[str], label: str) -> Markup:

@@ -9,14 +9,13 @@ from urllib.parse import urlencode
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from openbasket.explorer.catalogue import Catalogue, folded
+from openbasket.explorer.catalogue import FACETS, Catalogue, folded
 from openbasket.skills import BY_KEY
 
 __all__ = ["PAGE", "Found", "Query", "QueryFault", "parse", "search"]
 
 #: Players on a page.
 PAGE = 40
-FACETS = ("league", "season", "gender", "region", "split")
 Sort = Literal["name", "league", "season", "age", "games", "minutes", "events", "level"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from openbasket.errors import ConfigError
@@ -34,13 +35,18 @@ def token_for(host: str, given: str | None) -> str | None:
     return given
 
 
-def address(host: str, port: int, token: str | None) -> str:
-    """What to open in a browser."""
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+def address(local: str, token: str | None) -> str:
+    """What to open in a browser, where the server is reached at ``local``."""
+    return f"{local}/" + (f"?token={token}" if token else "")
 
 
-def serve(catalogue: Catalogue, host: str, port: int, token: str | None) -> None:
+def serve(
+    catalogue: Catalogue,
+    host: str,
+    port: int,
+    token: str | None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
@@ -48,11 +54,17 @@ def serve(catalogue: Catalogue, host: str, port: int, token: str | None) -> None
         host: address to listen on.
         port: port to listen on; 0 for any that is free.
         token: from :func:`token_for`.
+        ready: called with what to open in a browser, once it is listened on.
 
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    run(create_app(catalogue, token), host, port, log="openbasket.explorer")
+
+    def told(local: str) -> None:
+        if ready is not None:
+            ready(address(local, token))
+
+    run(create_app(catalogue, token), host, port, log="openbasket.explorer", ready=told)
 
 
 def catalogue_facts(catalogue: Catalogue, where: str, root: Path) -> dict[str, object]:

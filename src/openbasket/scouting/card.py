@@ -14,10 +14,11 @@ from openbasket.errors import VideoError
 from openbasket.evaluation.observable import CLIPS, own_clips, read_ceiling
 from openbasket.progress import bar, status
 from openbasket.scouting.cohort import FEW, Cohort, Limit, Similar, limits, read_cohort
-from openbasket.scouting.evidence import Segment, influence, pool_size, segments
+from openbasket.scouting.evidence import Segment, influence, pool_size
 from openbasket.scouting.known import Known, Shot, check_names, known
+from openbasket.scouting.parts import each_tenth, parts_of
 from openbasket.skills import SKILLS, level_names
-from openbasket.training.rating import Rater
+from openbasket.training.rating import Device, Rater
 from openbasket.video.frames import Every, Uniform, frames_at, spare_threads
 from openbasket.video.probe import probe
 from openbasket.wording import counted
@@ -144,9 +145,10 @@ def make_card(
     data_root: Path | None = None,
     cohort: Path | None = None,
     min_minutes: float = 0.0,
-    clip_s: float = 10.0,
+    clip_s: float | None = None,
     halves: int = 256,
     evidence: bool = True,
+    device: Device = "auto",
     quiet: bool = False,
 ) -> Card:
     """Rate a highlight video, and find the clips that speak for each rating.
@@ -162,9 +164,11 @@ def make_card(
             of this league and season, as far as these are given. With a dataset, the run's accuracy by group
             is on the card, too.
         min_minutes: least minutes of a season of the cohort's subjects; needs a dataset.
-        clip_s: seconds of a clip, where the dataset does not know the clips.
+        clip_s: seconds of a clip, where the dataset does not know the clips; by default they are told by the
+            cuts in the pictures, if evidence is wanted.
         halves: how often half of the clips are shown to find evidence.
         evidence: find it.
+        device: ``auto`` takes a GPU where there is one.
         quiet: show no progress.
 
     Raises:
@@ -182,25 +186,27 @@ def make_card(
             "(the models learned from 50 clips of about 10 s)"
         )
     with status("loading the model", quiet=quiet):
-        rater = Rater(run_dir, quiet=quiet)
+        rater = Rater(run_dir, quiet=quiet, device=device)
     data = rater.recipe.data
     if data_root is not None:
         check_names(data_root, league, season)
-    parts = there.clips or tuple(segments(duration_s, clip_s))
+    looks = evidence and data.sampling == "uniform"
+    parts, how = (
+        (there.clips, "") if there.clips else parts_of(video, duration_s, clip_s, looks, quiet)
+    )
     notes = _notes(rater, info.width, info.height, duration_s, parts)
     if data_root is not None and not there.clips:
         notes.append(
             f"This video is no reel of the dataset at '{data_root}': its clips are not known."
         )
-    if not there.clips:
-        notes.append(
-            f"The video was divided into parts of {clip_s:g} s; these may hold pieces of two plays."
-        )
+    if how:
+        notes.append(how)
     wanted = Uniform(data.frames) if data.sampling == "uniform" else Every(data.interval)
-    with status("reading the video", quiet=quiet):
+    with status("reading the video", quiet=quiet) as tell:
         frames = frames_at(
-            video, wanted, data.short_side, sampling=data.reader, threads=spare_threads(1)
-        ).pixels
+            video, wanted, data.short_side, sampling=data.reader, threads=spare_threads(1),
+            on_frames=each_tenth(tell, "reading the video"),
+        ).pixels  # fmt: skip
     told = rater.rate([frames])[0]
     found: list[tuple[EvidenceClip, ...]] = [()] * len(SKILLS)
     if evidence and data.sampling != "uniform":
@@ -287,10 +293,11 @@ def _evidence(
     moments = [
         s.start_s + (s.end_s - s.start_s) * (i + 0.5) / held for s in parts for i in range(held)
     ]
-    with status("reading its clips", quiet=quiet):
+    with status("reading its clips", quiet=quiet) as tell:
         frames = frames_at(
-            video, moments, data.short_side, sampling=data.reader, threads=spare_threads(1)
-        ).pixels
+            video, moments, data.short_side, sampling=data.reader, threads=spare_threads(1),
+            on_frames=each_tenth(tell, "reading its clips"),
+        ).pixels  # fmt: skip
     pool = [frames[i * held : (i + 1) * held] for i in range(len(parts))]
     done = 0
     with bar("Evidence", halves, quiet=quiet) as advance:

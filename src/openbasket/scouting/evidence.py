@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from openbasket.errors import ConfigError, VideoError
 from openbasket.wording import counted
 
-__all__ = ["Influence", "Segment", "influence", "left_out", "pool_size", "segments"]
+__all__ = ["Influence", "Segment", "between", "influence", "left_out", "pool_size", "segments"]
 
 #: uint8 ``(frames, height, width, 3)``.
 Pixels = NDArray[np.uint8]
@@ -82,6 +82,30 @@ def segments(duration_s: float, length_s: float = 10.0) -> list[Segment]:
         count += 1
     ends = [min(length_s * (i + 1), duration_s) for i in range(count - 1)] + [duration_s]
     return [Segment(start, end) for start, end in zip([0.0, *ends[:-1]], ends, strict=True)]
+
+
+def between(cuts_s: Sequence[float], duration_s: float, length_s: float = 10.0) -> list[Segment]:
+    """The parts of a video between its cuts.
+
+    A part that is shorter than 2 s belongs to the one before it; one of more than twice ``length_s`` is
+    divided, as a stretch without cuts may hold many plays.
+
+    Example:
+        >>> [(s.start_s, s.end_s) for s in between([1.0, 9.0, 10.0, 19.0], 20.0)]
+        [(0.0, 10.0), (10.0, 20.0)]
+    """
+    edges = [0.0]
+    for cut in cuts_s:
+        if edges[-1] + _SHORTEST_S <= cut <= duration_s - _SHORTEST_S:
+            edges.append(cut)
+    parts: list[Segment] = []
+    for start, end in zip(edges, [*edges[1:], duration_s], strict=True):
+        if end - start <= 2 * length_s:
+            parts.append(Segment(start, end))
+        else:
+            inside = segments(end - start, length_s)
+            parts += [Segment(start + s.start_s, start + s.end_s) for s in inside]
+    return parts
 
 
 def pool_size(frames: int, clips: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -20,10 +20,13 @@ from openbasket.training.calibration import read_calibration, scaled
 from openbasket.training.data import ClipDataset
 from openbasket.training.processes import make_accelerator
 from openbasket.training.run import BEST, read_facts, read_recipe
-from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 
-__all__ = ["Rater"]
+__all__ = ["DEVICES", "Device", "Rater"]
+
+#: Where a model runs; ``auto`` takes a GPU where there is one.
+Device = Literal["auto", "cpu", "gpu"]
+DEVICES: tuple[str, ...] = get_args(Device)
 
 
 class Rater:
@@ -32,13 +35,18 @@ class Rater:
     Args:
         run_dir: folder of :func:`openbasket.training.loop.train`.
         quiet: do not tell if code of the user's own has changed since.
+        device: where it runs.
 
     Raises:
         NotFoundError: there is no such run, or it has no weights yet.
-        ConfigError: its record is damaged, or its model answers in text.
+        ConfigError: its record is damaged, its model answers in text, or there is no such device.
     """
 
-    def __init__(self, run_dir: Path, *, quiet: bool = False) -> None:
+    def __init__(self, run_dir: Path, *, quiet: bool = False, device: Device = "auto") -> None:
+        if device not in DEVICES:
+            raise ConfigError(f"device: got '{device}'; allowed: {', '.join(DEVICES)}")
+        if device == "gpu" and not torch.accelerator.is_available():
+            raise ConfigError("device: got 'gpu', and PyTorch sees none here; allowed: auto, cpu")
         self.run_dir = run_dir
         self.facts = read_facts(run_dir)
         self.recipe = read_recipe(run_dir)
@@ -51,8 +59,9 @@ class Rater:
         self.validation = checkpoint.load_weights(run_dir / BEST, model)
         self.calibration = read_calibration(run_dir)
         self.parameters = sum(weight.numel() for weight in model.parameters())
-        self._accelerator = make_accelerator(self.recipe)
-        self._model = model.to(self._accelerator.device).eval()
+        found = make_accelerator(self.recipe).device
+        self.device = torch.device("cpu") if device == "cpu" else found
+        self._model = model.to(self.device).eval()
 
     @property
     def temperature(self) -> float:
@@ -72,11 +81,12 @@ class Rater:
         held = cast("list[CachedFrames]", [_Held(clip) for clip in clips])
         data = ClipDataset([nobody] * len(clips), held, self.recipe.data)
         found = []
-        with torch.inference_mode(), arithmetic(self._accelerator, self.recipe):
+        bf16 = self.recipe.train.precision == "bf16"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             for begin in range(0, len(clips), batch):
                 part = torch.stack(
                     [data[0, i][0] for i in range(begin, min(begin + batch, len(clips)))]
-                ).to(self._accelerator.device)
+                ).to(self.device)
                 logits = check_logits(self._model(part), part, self.recipe)
                 found.append(logits.double().softmax(dim=2).cpu().numpy())
         return scaled(np.concatenate(found), self.temperature)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock
@@ -129,6 +129,7 @@ def frames_at(
     sampling: Sampling = "exact",
     threads: int = 1,
     limits: Limits | None = None,
+    on_frames: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Frames:
     """Read frames of a video: equal to those of a full sequential decode, through the same scaler.
 
@@ -143,6 +144,7 @@ def frames_at(
             of two): another picture, many times faster where such frames are rare.
         threads: threads that decode; two pay where a video is long and cores are idle.
         limits: what to refuse before decoding.
+        on_frames: called with the number of different frames that are read, and of all of them.
 
     Returns:
         The frames, in the order of ``wanted``.
@@ -160,7 +162,7 @@ def frames_at(
     places, moments = _chosen(path, wanted, times)
     if sampling == "keyframe":
         places = _nearest(groups.keys, times, moments)
-    pixels = _pixels(path, groups, places, size, threads)
+    pixels = _pixels(path, groups, places, size, threads, on_frames)
     shown = times[places]
     return Frames(pixels, places, shown, shown - moments, sampling)
 
@@ -206,12 +208,18 @@ def _nearest(
 
 
 def _pixels(
-    path: Place, groups: Groups, places: NDArray[np.int64], size: Size, threads: int
+    path: Place,
+    groups: Groups,
+    places: NDArray[np.int64],
+    size: Size,
+    threads: int,
+    on_frames: Callable[[int, int], None],
 ) -> NDArray[np.uint8]:
     """Decode and scale frames, group by group."""
     work = deque(_groups(groups.keys, places))
     made: list[NDArray[np.uint8]] = []
     lacking = set(places.tolist())
+    count = len(lacking)
     lock = Lock()
 
     def read() -> None:
@@ -228,7 +236,9 @@ def _pixels(
                             f"'{path}' changes the size of its picture; give a size (width, height)"
                         )
                     made[0][places == place] = picture
-                    lacking.discard(place)
+                    with lock:
+                        lacking.discard(place)
+                        on_frames(count - len(lacking), count)
 
     threads = min(threads, len(work))
     if threads == 1:

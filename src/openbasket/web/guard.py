@@ -89,18 +89,23 @@ class Guard:
             if not begun:
                 await self.fault()(scope, receive, answer)
         finally:
-            route = getattr(scope.get("route"), "path", "-")
             self.logger.info(
                 "request",
                 extra={
                     "facts": {
                         "method": scope["method"],
-                        "route": route,  # a path may hold a secret
+                        "route": _route(scope),
                         "status": status,
                         "ms": round(1000 * (time.perf_counter() - started), 1),
                     }
                 },
             )
+
+
+def _route(scope: Scope) -> str:
+    """Template of the path, as a path may hold a secret; ``-`` where nothing answers to it."""
+    mounted = str(scope.get("root_path", "")) if "app_root_path" in scope else ""
+    return getattr(scope.get("route"), "path", None) or mounted or "-"
 
 
 def _refusal(scope: Scope) -> tuple[int, str] | None:
