@@ -12,8 +12,8 @@ of all threads, without the import of libraries.
 
 ``identical``: the frames, uncropped, are byte by byte those of a full sequential decode through the same
 scaler. Readers with scalers of their own cannot be that: they are told ``right`` where every frame is nearer
-to the wanted one than 28 dB. ``openbasket keyframe`` gives other frames by design. ``decoding alone`` decodes the packets that
-the wanted frames need, and gives none: no exact reader can take less.
+to the wanted one than 28 dB. ``openbasket keyframe`` gives other frames by design. ``decoding alone`` decodes
+the packets that the wanted frames need, and gives none: no exact reader can take less.
 """
 
 from __future__ import annotations
