@@ -78,6 +78,21 @@ def test_a_small_picture_is_the_average_of_the_large_one() -> None:
     assert np.abs(mean - small).max() <= 1
 
 
+def test_one_player_is_marked_in_the_frames_that_ask_for_it() -> None:
+    made = film()
+    plain = made.read([120, 120])
+    players = [p for p in made._people if not p.startswith("?")]
+    marked = [made.read([120, 120], marks=[None, player]) for player in players]
+    assert all(np.array_equal(pair[0], plain[0]) for pair in marked)
+    arrows = [(pair[1] != plain[0]).any(-1) for pair in marked]
+    seen = [arrow for arrow in arrows if arrow.any()]
+    assert 5 <= len(seen) <= 10  # those on court, and in view
+    assert all(arrow.mean() < 0.003 for arrow in seen)
+    middles = {tuple(np.argwhere(arrow).mean(0).round()) for arrow in seen}
+    assert len(middles) == len(seen)
+    assert np.array_equal(made.read([120], marks=["nobody"]), plain[:1])
+
+
 def test_bad_input() -> None:
     with pytest.raises(VideoError, match="the game has"):
         film().read([10**7])

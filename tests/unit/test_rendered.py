@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from openbasket import packaged
 from openbasket.cli import app
 from openbasket.dataset.clips import clips_of
 from openbasket.dataset.film import FilmSettings, film, read_reel
@@ -100,6 +101,24 @@ def test_frames_of_each_clip(root: Path, tmp_path: Path) -> None:
             assert (own >= first + count // 2).all()
             assert (own < first + count).all()
             assert (np.diff(own) > 0).all()
+
+
+def test_reels_may_mark_whose_they_are(root: Path, tmp_path: Path) -> None:
+    text = packaged.text("rendered", "mini").replace("[film]", "[film]\nmark = true")
+    (tmp_path / "marked.toml").write_text(text)
+    copy = tmp_path / "copy"
+    make(Workspace(copy, create=True), load_benchmark(tmp_path / "marked.toml"), quiet=True)
+    samples = read_split(root, "train")[:4]
+    plain = taken(root, tmp_path / "a", [s.video for s in samples], short_side=400)
+    videos = [s.video for s in read_split(copy, "train")[:4]]
+    marked = taken(copy, tmp_path / "b", videos, short_side=400)
+    changed = 0
+    for sample, video, one, other in zip(samples, videos, plain, marked, strict=True):
+        assert read_reel(video).mark == sample.player_id
+        assert read_reel(sample.video).mark is None
+        difference = np.abs(one.read().astype(int) - other.read()).max((1, 2, 3))
+        changed += int((difference > 100).sum())
+    assert changed >= 12  # of 16 frames: whose clip it is, is seen in most
 
 
 def test_a_reel_is_drawn_once(root: Path, tmp_path: Path) -> None:

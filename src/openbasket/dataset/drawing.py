@@ -37,7 +37,7 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True)
 class _Game:
-    """Frames of one game, of one look, that some reels want."""
+    """Frames of one game, of one look, that some reels want; and who is marked in each."""
 
     root: Path
     league: str
@@ -46,7 +46,7 @@ class _Game:
     made_of: str
     render: RenderSettings
     seed: int
-    frames: tuple[int, ...]
+    frames: tuple[tuple[int, str | None], ...]
     size: tuple[int, int]
     quality: int
     out: Path
@@ -105,7 +105,7 @@ def draw_reels(
             failures[path] = fault
             continue
         payloads = {
-            jpeg_name(number): archive(file).read(f"{frame}.jpg")
+            jpeg_name(number): archive(file).read(_name(frame, reels[path, taking].mark))
             for number, (file, frame) in enumerate(places)
         }
         found[path] = cache.put(_recording(path, reels[path, taking], taking), payloads)
@@ -127,7 +127,7 @@ def _jobs(
     root: Path, reels: Mapping[tuple[Path, Taking], DrawnReel], spool: Path
 ) -> tuple[list[_Game], dict[tuple[Path, Taking], list[tuple[Path, int]]]]:
     """What is to be drawn of each game; and of each reel, where its frames will be."""
-    games: dict[Path, tuple[_Game, set[int]]] = {}
+    games: dict[Path, tuple[_Game, set[tuple[int, str | None]]]] = {}
     shown: dict[tuple[Path, Taking], list[tuple[Path, int]]] = {}
     for (path, taking), reel in reels.items():
         width, height = scaled_size(WIDTH, HEIGHT, taking.size)
@@ -146,9 +146,11 @@ def _jobs(
                     taking.quality, out,
                 )  # fmt: skip
                 games[out] = (job, set())
-            games[out][1].add(frame)
+            games[out][1].add((frame, reel.mark))
             places.append((out, frame))
-    return [replace(job, frames=tuple(sorted(frames))) for job, frames in games.values()], shown
+    return [
+        replace(job, frames=tuple(sorted(frames, key=str))) for job, frames in games.values()
+    ], shown
 
 
 def _frames_in(job: _Game) -> float:
@@ -159,12 +161,18 @@ def _draw(job: _Game) -> None:
     film = _film(job)
     with atomic_path(job.out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for begin in range(0, len(job.frames), _AT_ONCE):
-            numbers = job.frames[begin : begin + _AT_ONCE]
-            for number, picture in zip(numbers, film.read(numbers, job.size), strict=True):
+            part = job.frames[begin : begin + _AT_ONCE]
+            numbers, marks = [frame for frame, _ in part], [mark for _, mark in part]
+            drawn = film.read(numbers, job.size, marks=marks)
+            for number, mark, picture in zip(numbers, marks, drawn, strict=True):
                 jpeg = simplejpeg.encode_jpeg(
                     np.ascontiguousarray(picture), job.quality, "RGB", "420", False
                 )
-                archive.writestr(f"{number}.jpg", jpeg)
+                archive.writestr(_name(number, mark), jpeg)
+
+
+def _name(frame: int, mark: str | None) -> str:
+    return f"{frame}{'' if mark is None else '-' + mark}.jpg"
 
 
 def _film(job: _Game) -> GameFilm:

@@ -59,12 +59,15 @@ class FilmSettings:
         render: how games are filmed.
         seed: for whatever the events leave open.
         draws: how many independent draws of reels.
+        mark: put an arrow above the head of the player whose reel it is. No broadcast has it: it tells how
+            much of a model's loss comes from not knowing who is meant.
     """
 
     reels: ReelSettings = field(default_factory=ReelSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
     seed: int = 0
     draws: int = 1
+    mark: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,14 @@ class DrawnReel:
         render: how the games are filmed.
         seed: for whatever the events leave open.
         games: what each game was made of (:func:`openbasket.simulation.broadcast.fingerprint`).
+        mark: the player who is marked.
     """
 
     clips: tuple[DrawnClip, ...]
     render: RenderSettings
     seed: int
     games: Mapping[str, str]
+    mark: str | None = None
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -230,7 +235,14 @@ def read_reel(path: Path) -> DrawnReel:
         games = {str(game): str(made_of) for game, made_of in content["games"].items()}
         if missing := {c.game_id for c in clips} - games.keys():
             raise ValueError(f"nothing is said of game '{min(missing)}'")
-        return DrawnReel(clips, RenderSettings(**given), int(content["seed"]), games)
+        mark = content.get("mark")
+        return DrawnReel(
+            clips,
+            RenderSettings(**given),
+            int(content["seed"]),
+            games,
+            None if mark is None else str(mark),
+        )
     except FileNotFoundError:
         raise VideoError(f"there is no reel at '{path}'") from None
     except (
@@ -349,11 +361,7 @@ def _write_reels(
     }
     by_reel: Sequence[pl.DataFrame] = reels.partition_by("subject_id", "draw", maintain_order=True)
     for rows in track(by_reel, "Writing reels", quiet=quiet):
-        subject, draw, name = (
-            rows.row(0, named=True)["subject_id"],
-            rows["draw"][0],
-            rows["path"][0],
-        )
+        subject, draw, name, player = rows.select("subject_id", "draw", "path", "player_id").row(0)
         clips = [
             (league, season, game, round(start * FPS), frames)
             for league, season, game, start, frames in rows.select(
@@ -362,7 +370,8 @@ def _write_reels(
         ]
         path = workspace.root / name
         games = {game: made_of[game] for _, _, game, _, _ in clips}
-        write_json(path, look | {"clips": clips, "games": games})
+        mark = {"mark": player} if settings.mark else {}
+        write_json(path, look | {"clips": clips, "games": games} | mark)
         write_receipt(
             receipt_path(workspace, subject, draw),
             Receipt(sha256(path), HERE, path.stat().st_size, sha256(path)),

@@ -167,6 +167,7 @@ def _benchmark(name: str, given: dict[str, Any], digest: str) -> Benchmark:
     reels = dict(given.get("reels", {}))
     _refuse_unknown("reels.", reels, ("events", "min_events", "draws", "before_s", "after_s"))
     look = dict(given.get("film", {}))
+    mark = bool(look.pop("mark", False))
     _refuse_unknown("film.", look, _FILM)
     hard = dict(given.get("difficulty", {}))
     _refuse_unknown("difficulty.", hard, [f.name for f in fields(Difficulty)])
@@ -199,6 +200,7 @@ def _benchmark(name: str, given: dict[str, Any], digest: str) -> Benchmark:
             render=RenderSettings(**look, difficulty=Difficulty(**hard)),
             seed=seed,
             draws=int(reels.get("draws", 1)),
+            mark=mark,
         ),
         sha256=digest,
     )

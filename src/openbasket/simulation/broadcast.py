@@ -121,7 +121,7 @@ def people_of(
         used[team].add(number)
         found[player] = Person(player, number, team)
     starters = dict.fromkeys(rows["player_id"].to_list())
-    return [found[p] for p in [*starters, *found] if p in found]
+    return [found[p] for p in dict.fromkeys([*starters, *found]) if p in found]
 
 
 def scenes(

@@ -63,6 +63,7 @@ _HAIR: tuple[Colour, ...] = (
     (90, 150, 190),
     (28, 28, 40),
 )
+_MARK: Colour = (255, 0, 255)
 _REFEREE_KIT: tuple[Colour, Colour] = ((165, 160, 155), (40, 40, 40))
 
 
@@ -558,8 +559,18 @@ class Painter:
         clocks: NDArray[np.float64],
         rows: Rows,
         board: bool = True,
+        marks: Sequence[int] | None = None,
     ) -> Iterator[Image]:
-        """Yield some pictures of a scene: those that :meth:`frames` yields of these rows, in their order."""
+        """Yield some pictures of a scene: those that :meth:`frames` yields of these rows, in their order.
+
+        Args:
+            scene: a period.
+            period: its number, for the scoreboard.
+            clocks: the game clock in each frame of the period, seconds.
+            rows: the frames.
+            board: draw the scoreboard.
+            marks: who is marked in each of them, a place in ``people``; -1: nobody.
+        """
         for start in range(0, len(rows), 300):
             part = rows[start : start + 300]
             cast = self._cast(scene, part)
@@ -572,6 +583,8 @@ class Painter:
                 close = bool(scene.close[frame])
                 view = self._views[close]
                 image = view.draw(prepared[close], i, scene, frame, cast, self._looks, self.kits)
+                if marks is not None and marks[start + i] >= 0:
+                    view.mark(prepared[close], i, cast, marks[start + i])
                 image = self._made_hard(image, scene.first + frame)
                 if board:
                     score = (int(scene.score[frame, 0]), int(scene.score[frame, 1]))
@@ -773,6 +786,16 @@ class _View:
             else:
                 self._ring(-what - 2, left, int(scene.net[frame, -what - 2]))
         return image
+
+    def mark(self, prepared: _Prepared, i: int, cast: _Cast, who: int) -> None:
+        """Put an arrow above somebody's head, if he is on court."""
+        left = int(prepared.left[i]) << SHIFT
+        for slot in np.flatnonzero(cast.who[i, :REFEREE] == who).tolist():
+            x, y = prepared.points[i, slot, HEAD].tolist()
+            unit = int(prepared.scale[i, slot] * (1 << SHIFT))  # a metre
+            x, tip = x - left, y - unit // 4
+            arrow = [(x, tip), (x - unit // 5, tip - unit // 3), (x + unit // 5, tip - unit // 3)]
+            cv2.fillConvexPoly(self.image, np.array(arrow, np.int32), _MARK, AA, SHIFT)
 
     def _shadows(
         self,

@@ -20,7 +20,7 @@ from openbasket.errors import ConfigError, VideoError
 from openbasket.simulation.broadcast import clocks_of, painter_of, people_of, scenes
 from openbasket.simulation.choreography import Scene
 from openbasket.simulation.timeline import RenderSettings, plan
-from openbasket.video.write import FPS
+from openbasket.video.write import FPS, HEIGHT, WIDTH
 
 __all__ = ["GameFilm"]
 
@@ -59,6 +59,7 @@ class GameFilm:
             )
         self._plan = plan(game, events, settings, FPS)
         people = people_of(game, appearances, events)
+        self._people = {person.player_id: place for place, person in enumerate(people)}
         self._painter = painter_of(game, people, settings, seed)
         self._periods = scenes(game, self._plan, events, stints, people, seed)
         self._scene = lru_cache(held)(self._in_motion)
@@ -73,13 +74,18 @@ class GameFilm:
         return self._plan.event_frames
 
     def read(
-        self, frames: Sequence[int] | NDArray[np.int64], size: tuple[int, int] | None = None
+        self,
+        frames: Sequence[int] | NDArray[np.int64],
+        size: tuple[int, int] | None = None,
+        *,
+        marks: Sequence[str | None] | None = None,
     ) -> NDArray[np.uint8]:
         """Draw frames.
 
         Args:
             frames: their numbers, in any order, repeats allowed.
             size: height and width; averaged over areas where it shrinks. The video's own by default.
+            marks: the player who has an arrow above his head in each of them, where he is on court.
 
         Returns:
             uint8 ``(len(frames), height, width, 3)``, RGB.
@@ -92,20 +98,27 @@ class GameFilm:
             raise VideoError(
                 f"frames {int(wanted.min())} to {int(wanted.max())}: the game has {len(self)} frames"
             )
-        height, width = size or (400, 704)
+        marked = np.array(
+            [self._people.get(who or "", -1) for who in marks or [None] * len(wanted)]
+        )
+        height, width = size or (HEIGHT, WIDTH)
         made = np.empty((len(wanted), height, width, 3), np.uint8)
         for number, (period, _) in enumerate(self._periods):
             inside = np.flatnonzero((wanted >= period.first) & (wanted < period.end))
             if not len(inside):
                 continue
-            rows, places = np.unique(wanted[inside] - period.first, return_inverse=True)
-            drawn = self._painter.some(self._scene(number), period.period, clocks_of(period), rows)
+            asked = np.stack([wanted[inside] - period.first, marked[inside]], 1)
+            different, places = np.unique(asked, axis=0, return_inverse=True)
+            drawn = self._painter.some(
+                self._scene(number), period.period, clocks_of(period), different[:, 0],
+                marks=different[:, 1].tolist(),
+            )  # fmt: skip
             for place, picture in enumerate(drawn):
                 if size is not None:
                     picture = np.asarray(
                         cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8
                     )
-                made[inside[places == place]] = picture[..., ::-1]
+                made[inside[places.ravel() == place]] = picture[..., ::-1]
         return made
 
     def _in_motion(self, number: int) -> Scene:
