@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
@@ -212,33 +214,54 @@ def test_targets_are_what_the_events_say(root: Path) -> None:
     assert ((found >= MISSING) & (found < 12)).all()
 
 
-def test_the_encoder_goes_from_lessons_to_a_frozen_run(root: Path, tmp_path: Path) -> None:
-    recipe = load_recipe("skillquery-tiny", ["train.epochs=1"])
-    first = pretrain(recipe, root, tmp_path / "pre", epochs=1, batch_size=16, workers=1, quiet=True)
-    assert first.clips > 50
-    assert set(first.accuracy) == set(TARGETS)
-    weights = f"model.weights={first.encoder}"
-    frozen = load_recipe("skillquery-tiny", ["train.epochs=1", weights, "model.frozen=true"])
-    report = train(frozen, root, tmp_path / "run", workers=1, quiet=True)
+LESSONS = ["transcripts.epochs=1", "train.epochs=1"]
+
+
+def test_one_command_teaches_the_encoder_and_trains_the_set_model(
+    root: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    report = train(load_recipe("skillquery-tiny", LESSONS), root, run, workers=1, quiet=True)
     assert report.features_computed == report.train_samples + report.val_samples
-    done = predict(tmp_path / "run", root, tmp_path / "p.parquet", workers=1, quiet=True)
+    told = json.loads((run / "lessons" / "pretrain_report.json").read_text())
+    assert told["clips"] > 50
+    assert set(told["accuracy"]) == set(TARGETS)
+    encoder = load_file(run / "lessons" / ENCODER)
+    best = load_file(run / "best.safetensors")
+    assert all(torch.equal(best[name], value) for name, value in encoder.items())
+    done = predict(run, root, tmp_path / "p.parquet", workers=1, quiet=True)
     assert not done.failures
-    mean = done.frame.select(pl.sum_horizontal("p0", "p1", "p2", "p3", "p4")).to_series()
-    assert mean.is_close(pl.Series([1.0] * len(mean))).all()
+    total = done.frame.select(pl.sum_horizontal("p0", "p1", "p2", "p3", "p4")).to_series()
+    assert total.is_close(pl.Series([1.0] * len(total))).all()
+    assert not (run / "lessons" / "frame_cache").exists()  # the frames are read once
+
+
+def test_lessons_of_other_settings_are_not_gone_on_with(root: Path, tmp_path: Path) -> None:
+    def learn(*more: str) -> None:
+        recipe = load_recipe("skillquery-tiny", [*LESSONS, *more])
+        pretrain(recipe, root, tmp_path / "pre", workers=1, quiet=True)
+
+    learn()
+    learn()
     with pytest.raises(ConfigError, match="other settings"):
-        pretrain(recipe, root, tmp_path / "pre", epochs=3, batch_size=8, workers=1, quiet=True)
+        learn("transcripts.batch_size=8")
+
+
+def test_it_trains_from_levels_alone(root: Path, tmp_path: Path) -> None:
+    alone = ["transcripts.epochs=0", "model.frozen=false", "train.epochs=1"]
+    report = train(load_recipe("skillquery-tiny", alone), root, tmp_path, workers=1, quiet=True)
+    assert report.features_computed is None
+    assert not (tmp_path / "lessons").exists()
 
 
 def test_lessons_that_were_interrupted_go_on_to_the_same_end(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = load_recipe("skillquery-tiny")
+    settings = ["transcripts.epochs=2", "transcripts.batch_size=8", "transcripts.clips=24"]
+    recipe = load_recipe("skillquery-tiny", settings)
 
     def learn(name: str) -> bytes:
-        pretrain(
-            recipe, root, tmp_path / name, epochs=2, batch_size=8, most_clips=24, workers=1,
-            quiet=True,
-        )  # fmt: skip
+        pretrain(recipe, root, tmp_path / name, workers=1, quiet=True)
         return (tmp_path / name / ENCODER).read_bytes()
 
     whole = learn("whole")
@@ -258,13 +281,18 @@ def test_lessons_that_were_interrupted_go_on_to_the_same_end(
 
 
 def test_what_cannot_learn_from_transcripts_is_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="clips are asked for"):
+    with pytest.raises(ConfigError, match="learns nothing from transcripts"):
         pretrain(load_recipe("tiny"), root, tmp_path / "a", quiet=True)
     settings = [f"data.{x}" for x in ("sampling=clips", "frames=12", "clips=6")]
+    settings.append("transcripts.epochs=1")
     with pytest.raises(ConfigError, match="has no clip encoder"):
         pretrain(load_recipe("tiny", settings), root, tmp_path / "b", quiet=True)
     with pytest.raises(ConfigError, match="multiple of clips"):
         load_recipe("skillquery-tiny", ["data.frames=25"])
+    with pytest.raises(ConfigError, match="two beginnings"):
+        load_recipe("skillquery-tiny", ["model.weights=a.safetensors"])
+    with pytest.raises(ConfigError, match="needs data"):
+        load_recipe("tiny", ["transcripts.epochs=1"])
     with pytest.raises(ConfigError, match="temporal_views must be 1"):
         load_recipe("skillquery-tiny", ["test.temporal_views=2"])
 
@@ -281,7 +309,7 @@ def test_the_verb_prints_what_the_encoder_tells(root: Path, tmp_path: Path) -> N
     done = CliRunner().invoke(
         app,
         ["pretrain", "skillquery-tiny", "--data", str(root), "--out", str(tmp_path / "pre"),
-         "--epochs", "1", "--clips", "16", "--batch-size", "8", "--workers", "1", "--quiet"],
+         "--set", "transcripts.epochs=1", "--set", "transcripts.clips=16", "--workers", "1", "--quiet"],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "most frequent answer" in done.stdout

@@ -173,33 +173,23 @@ def pretrain(
     ],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the clips.")] = 10,
-    clips: Annotated[
-        int | None,
-        typer.Option(min=1, help="Clips of an epoch, drawn anew in each; all by default."),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips in a batch.")] = 32,
-    rate: Annotated[
-        float, typer.Option("--learning-rate", min=0, help="Peak learning rate.")
-    ] = 2e-3,
     override: Override = None,
     workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Teach a clip encoder what is seen in clips, from the transcripts they were cut around.
+    """Teach a clip encoder alone what is seen in clips, from the transcripts they were cut around.
 
-    Interrupted and run again, it goes on. Train from its encoder with
-    --set model.weights=OUT/encoder.safetensors.
+    'openbasket train' does so first where the recipe has transcripts.epochs. Interrupted and run again, it
+    goes on. Train from its encoder with --set transcripts.epochs=0 --set
+    model.weights=OUT/encoder.safetensors.
     """
     from openbasket.training.config import load_recipe
     from openbasket.training.transcripts import TARGETS
     from openbasket.training.transcripts import pretrain as run_pretraining
 
-    report = run_pretraining(
-        load_recipe(recipe, override or ()), data, out, epochs=epochs, batch_size=batch_size,
-        learning_rate_peak=rate, most_clips=clips, workers=workers, quiet=quiet,
-    )  # fmt: skip
+    config = load_recipe(recipe, override or ())
+    report = run_pretraining(config, data, out, workers=workers, quiet=quiet)
     if as_json:
         print_json(report.to_json())
         return

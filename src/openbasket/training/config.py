@@ -24,6 +24,7 @@ __all__ = [
     "Recipe",
     "TestConfig",
     "TrainConfig",
+    "TranscriptsConfig",
     "load_recipe",
     "recipe_names",
     "recipe_text",
@@ -279,6 +280,17 @@ class TrainConfig(_Section):
         return self
 
 
+class TranscriptsConfig(_Section):
+    """How a clip encoder learns from transcripts first (:mod:`openbasket.training.transcripts`)."""
+
+    epochs: int = Field(default=0, ge=0, description="Passes over the clips of train; 0 is off.")
+    clips: int | None = Field(
+        default=None, ge=1, description="Clips of a pass, drawn anew in each; all by default."
+    )
+    batch_size: int = Field(default=32, ge=2, description="Clips in a batch.")
+    learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate of AdamW.")
+
+
 class TestConfig(_Section):
     """Views of a video whose probabilities are averaged when predicting."""
 
@@ -308,8 +320,22 @@ class Recipe(_Section):
     model: ModelConfig
     data: DataConfig
     train: TrainConfig
+    transcripts: TranscriptsConfig = TranscriptsConfig()
     test: TestConfig = TestConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _lessons_fit(self) -> Recipe:
+        if self.transcripts.epochs and self.data.sampling != "clips":
+            raise ValueError(
+                "transcripts.epochs needs data.sampling = 'clips': events are told of single clips"
+            )
+        if self.transcripts.epochs and self.model.weights is not None:
+            raise ValueError(
+                "transcripts.epochs and model.weights are two beginnings: set transcripts.epochs = 0, or "
+                "leave out model.weights"
+            )
+        return self
 
     @model_validator(mode="after")
     def _views_fit(self) -> Recipe:
@@ -325,7 +351,8 @@ class Recipe(_Section):
             return self
         faults = {
             "a model that answers in text: it has no heads": model.name in TEXT_MODELS,
-            "fresh weights: give some to begin with (model.weights)": model.weights is None,
+            "fresh weights: give some to begin with (model.weights)": model.weights is None
+            and not self.transcripts.epochs,
             "model.checkpointing: set it to false": model.checkpointing,
             "model.compile: set it to false": model.compile,
             "data.flip: set it to false": data.flip,

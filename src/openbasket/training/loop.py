@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from openbasket.dataset.frame_cache import cache_folder, sampling_facts
@@ -42,6 +43,7 @@ from openbasket.training.run import (
     CACHE,
     FEATURES,
     LAST,
+    LESSONS,
     Folder,
     fingerprint,
     read_facts,
@@ -170,7 +172,9 @@ def _train(
     set_seed(seed_of("weights", recipe.train.seed))
     model = build_model(recipe)
     going_on = resume and folder.has_epochs
-    start = None if going_on else load_start(recipe, model)
+    start = None
+    if not going_on:
+        start = load_start(_taught(recipe, data_root, out_dir, accelerator, workers, quiet), model)
     model.to(accelerator.device)
     frozen = recipe.model.frozen
     if going_on and frozen:  # the last checkpoint has the heads alone
@@ -328,6 +332,30 @@ def _refuse_other_frames(
             + (f"Make such frames again ({command}), or start" if command else "Start")
             + " anew over this run (--no-resume)"
         )
+
+
+def _taught(
+    recipe: Recipe,
+    root: Path,
+    out_dir: Path,
+    accelerator: Accelerator,
+    workers: int | None,
+    quiet: bool,
+) -> Recipe:
+    """The recipe with the weights of a clip encoder that learned from transcripts first, if it says so."""
+    if not recipe.transcripts.epochs:
+        return recipe
+    from openbasket.training.transcripts import pretrain
+
+    report = on_main(
+        accelerator,
+        lambda: pretrain(
+            recipe, root, out_dir / LESSONS, frames_dir=out_dir, workers=workers, quiet=quiet
+        ),
+    )
+    return recipe.model_copy(
+        update={"model": recipe.model.model_copy(update={"weights": str(report.encoder)})}
+    )
 
 
 def _session_of(recipe: Recipe) -> type[Session]:

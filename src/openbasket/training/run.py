@@ -30,6 +30,7 @@ __all__ = [
     "CACHE",
     "FEATURES",
     "LAST",
+    "LESSONS",
     "METRICS",
     "RECIPE",
     "STEPS",
@@ -45,6 +46,8 @@ RECIPE, LAST, BEST = "recipe.json", "last.safetensors", "best.safetensors"
 METRICS, STEPS, CARD, LOG = "metrics.csv", "steps.csv", "MODEL_CARD.md", "train.log"
 #: Folders of frames, and of what a frozen model makes of them; they lie side by side.
 CACHE, FEATURES = "frame_cache", "feature_cache"
+#: Folder of a clip encoder that learned from transcripts first.
+LESSONS = "lessons"
 #: Settings that may change between the sessions of a run: they change nothing of what is learned.
 FREE = ("name", "summary", "log", "test", "train.loader_workers")
 #: Bytes of a video's beginning and end that tell it from others.

@@ -30,7 +30,7 @@ from openbasket.progress import bar
 from openbasket.reels.sample import FILMED_KINDS
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model
-from openbasket.training.config import Recipe
+from openbasket.training.config import Recipe, TrainConfig
 from openbasket.training.data import MISSING, ClipDataset, seed_of, stable_rng
 from openbasket.training.faults import batches as handed
 from openbasket.training.faults import explained
@@ -158,14 +158,11 @@ def pretrain(
     data_root: Path,
     out_dir: Path,
     *,
-    epochs: int = 10,
-    batch_size: int = 32,
-    learning_rate_peak: float = 2e-3,
-    most_clips: int | None = None,
+    frames_dir: Path | None = None,
     workers: int | None = None,
     quiet: bool = False,
 ) -> PretrainReport:
-    """Teach the clip encoder of a recipe from the transcripts of the ``train`` split.
+    """Teach the clip encoder of a recipe from the transcripts of ``train``, as ``recipe.transcripts`` says.
 
     A run that was stopped goes on after its last whole epoch.
 
@@ -173,23 +170,23 @@ def pretrain(
         recipe: of a :class:`~openbasket.models.skillquery.SkillQuery`, with ``data.sampling = "clips"``.
         data_root: a dataset with tables ``reels`` and ``events``.
         out_dir: folder of the run.
-        epochs: passes over the clips.
-        batch_size: clips in a batch.
-        learning_rate_peak: of AdamW, after a warm-up of half an epoch; a cosine follows.
-        most_clips: clips of an epoch, drawn anew in each; all by default.
+        frames_dir: a run's folder, whose cache of frames is used where the dataset has none; that of
+            ``out_dir`` by default.
         workers: processes that draw or decode frames.
         quiet: show no progress.
 
     Raises:
-        ConfigError: another model, another sampling, or a folder of another run.
+        ConfigError: another model, no epochs, or a folder of another run.
         NotFoundError: splits without subjects, or no table ``reels``.
     """
     began = time.monotonic()
-    if recipe.data.sampling != "clips":
+    lessons = recipe.transcripts
+    if not lessons.epochs:
         raise ConfigError(
-            f"recipe '{recipe.name}': clips are asked for: set data.sampling = 'clips'"
+            f"recipe '{recipe.name}' learns nothing from transcripts: set transcripts.epochs, and "
+            "data.sampling = 'clips'"
         )
-    recipe = _for_clips(recipe, epochs, batch_size, learning_rate_peak)
+    recipe, epochs, batch_size = _for_clips(recipe), lessons.epochs, lessons.batch_size
     accelerator = make_accelerator(recipe)
     set_seed(seed_of("pretrain", recipe.train.seed))
     model = build_model(recipe)
@@ -199,11 +196,13 @@ def pretrain(
     folder = Folder(out_dir)
     try:
         data = fingerprint([s for part in parts.values() for s in part], data_root)
-        settings = {"recipe": recipe.model_dump(mode="json"), "data": data, "clips": most_clips}
+        settings = {"recipe": recipe.model_dump(mode="json"), "data": data}
         _claim(folder, recipe, settings)
         sets = {}
         for split, part in parts.items():
-            entries = read_frames(part, data_root, out_dir, recipe, workers=workers, quiet=quiet)
+            entries = read_frames(
+                part, data_root, frames_dir or out_dir, recipe, workers=workers, quiet=quiet
+            )
             targets = clip_targets(data_root, part, recipe.data.draw)
             sets[split] = _Clips(recipe, entries, targets, augment=split == "train")
         learner = _Learner(model).to(accelerator.device)
@@ -211,7 +210,7 @@ def pretrain(
         state: dict[str, Any] = {"epochs": 0, "best": None, "history": []}
         if (out_dir / _LAST).exists():
             state = checkpoint.load(out_dir / _LAST, learner, optimizer)
-        count = min(most_clips or len(sets["train"]), len(sets["train"]))
+        count = min(lessons.clips or len(sets["train"]), len(sets["train"]))
         updates = max(1, count // batch_size)
         with (
             bar(
@@ -351,14 +350,15 @@ def _plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _for_clips(recipe: Recipe, epochs: int, batch_size: int, peak: float) -> Recipe:
-    train = recipe.train.model_copy(
-        update={
-            "epochs": epochs, "batch_size": batch_size, "learning_rate": peak, "warmup_epochs": 0.5,
-            "schedule": "cosine", "step_epochs": (), "optimizer": "adamw", "layer_decay": 1.0,
-        }
+def _for_clips(recipe: Recipe) -> Recipe:
+    """The recipe of the lessons: what of the reels' is of no matter is always the same."""
+    lessons = recipe.transcripts
+    train = TrainConfig(
+        epochs=lessons.epochs, batch_size=lessons.batch_size, learning_rate=lessons.learning_rate,
+        warmup_epochs=min(0.5, lessons.epochs / 4), schedule="cosine", seed=recipe.train.seed,
+        loader_workers=recipe.train.loader_workers, precision=recipe.train.precision,
     )  # fmt: skip
-    model = recipe.model.model_copy(update={"frozen": False, "weights": None})
+    model = recipe.model.model_copy(update={"frozen": False})
     return recipe.model_copy(update={"train": train, "model": model})
 
 
