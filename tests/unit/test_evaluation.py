@@ -479,3 +479,35 @@ def test_levels_come_from_the_manifest(tmp_path):
     write_text(tmp_path / "openbasket" / "manifest.json", '{"levels": ')
     with pytest.raises(BadInputError, match=r"manifest\.json"):
         dataset_levels(tmp_path)
+
+
+def test_a_split_of_nobody_is_told(tmp_path):
+    write_split(tmp_path, "train", {"t": [1] * 20})
+    write_split(tmp_path, "test", {})
+    with pytest.raises(NotFoundError, match="nobody is in test"):
+        evaluate([], tmp_path)
+
+
+def test_what_table_3_lacks_is_told_of_the_first_split_that_there_is(tmp_path):
+    write_split(tmp_path, "cross_season", {"a": [1] * 20, "b": [2] * 20}, season="23-24")
+    assert any("Table 3" in n and "cross_season" in n for n in evaluate([], tmp_path).notes)
+
+
+def test_runs_are_compared_on_those_who_have_labels(tmp_path):
+    few = {f"a{i}": [i % 5] * 20 if i < 4 else [None] * 20 for i in range(40)}
+    write_split(tmp_path, "test", few)
+    file = save(predictions({subject(who): [0] * 20 for who in few}), tmp_path / "p.parquet")
+    comparison = evaluate([file], tmp_path).comparisons[0]
+    assert {comparison.one, comparison.other} >= {"mine"}
+    assert (comparison.low, comparison.high) == (None, None)  # four persons, not forty
+    write_split(tmp_path, "test", {who: [None] * 20 for who in few})
+    found = evaluate([file], tmp_path)
+    assert found.comparisons == []
+    assert tables.main_table(found).rows[0][4].value is None
+
+
+def test_hundreds_of_runs_have_no_letters_and_a_note(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("openbasket.evaluation.comparisons.ascii_lowercase", "")
+    found = evaluate([], dataset)
+    assert {r.group for r in found.results} == {""}
+    assert any("no letters are shown on test" in note for note in found.notes)

@@ -9,7 +9,14 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from openbasket.evaluation.comparisons import holm, letters, person_points, sign_flip
+from openbasket.evaluation.comparisons import (
+    flipped,
+    holm,
+    letters,
+    p_of_flips,
+    person_points,
+    sign_flip,
+)
 from openbasket.evaluation.games import game_shares, widening
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, group_means
@@ -65,6 +72,30 @@ def test_runs_share_a_letter_exactly_if_they_cannot_be_told_apart():
 def test_letters_of_a_chain():
     different = {frozenset(("x", "z")): True}
     assert letters(["x", "y", "z"], different) == {"x": "a", "y": "ab", "z": "b"}
+
+
+def test_more_groups_than_letters_are_told_by_nothing_and_quickly():
+    runs = [f"r{i}" for i in range(80)]
+    twins = {
+        frozenset(pair): pair[0][1:] != pair[1][1:]
+        and int(pair[0][1:]) // 2 == int(pair[1][1:]) // 2
+        for pair in combinations(runs, 2)
+    }  # 2 ** 40 groups
+    assert letters(runs, twins) == {}
+    apart = {frozenset(pair): True for pair in combinations(runs, 2)}
+    assert letters(runs[:27], apart) == {}
+    assert letters(runs[:26], apart)["r25"] == "z"
+
+
+def test_sums_of_runs_give_the_p_values_of_their_differences():
+    points = np.random.default_rng(3).normal(0.2, 1, (30, 24))
+    one, other = np.array(list(combinations(range(24), 2))).T  # 276: more than a block
+    differences = points[:, one] - points[:, other]
+    sums = flipped(points, seed=5, flips=500)
+    factors = np.linspace(1, 2, len(one))
+    assert p_of_flips(sums[:, one] - sums[:, other], differences, factors) == pytest.approx(
+        sign_flip(differences, 5, 500, factors)
+    )
 
 
 # -- games ----------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def evaluate(
         shares = read_game_shares(workspace, subjects)
         games = games or shares is not None
         parts = _parts(root, part, breakdowns)
-        if breakdowns and split == wanted[0]:
+        if breakdowns and not scored:
             notes += _alike(split, parts)
         one = score_split(split, part, tables, parts, shares, resamples=resamples, seed=seed)
         if split in observer.right:
@@ -143,11 +143,21 @@ def evaluate(
             one, vague[split] = _with_shares(one, ceilings[split], tables, labels, parts)
         scored.append(one)
     unscored(runs, found, wanted)
+    if not scored:
+        raise NotFoundError(
+            f"nobody is in {', '.join(s for s in wanted if s in samples)} of '{root}'"
+        )
     notes += [
         f"run '{run}' does not state which labels it was predicted for ({', '.join(of)})"
         for run, of in silent.items()
     ]
     results, comparisons = corrected(scored)
+    notes += [
+        f"no letters are shown on {split}: more than 26 groups of runs cannot be told apart; the "
+        "paired tests tell every two"
+        for split in {c.split: None for c in comparisons}
+        if not any(r.group for r in results if r.split == split)
+    ]
     left_out = _ceiling_notes(ceilings, vague)
     return Evaluation(
         levels,
