@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -511,3 +512,28 @@ def test_hundreds_of_runs_have_no_letters_and_a_note(dataset, tmp_path, monkeypa
     found = evaluate([], dataset)
     assert {r.group for r in found.results} == {""}
     assert any("no letters are shown on test" in note for note in found.notes)
+
+
+def test_parts_of_few_persons_are_named(tmp_path):
+    rows = {f"a{i}": [i % 5] * 20 for i in range(24)}
+    lines = []
+    for league, some in (("L", slice(0, 3)), ("M", slice(3, None))):
+        write_split(tmp_path, "test", dict(list(rows.items())[some]), league=league)
+        lines += (tmp_path / SPLIT_FILES["test"]).read_text().splitlines()[bool(lines) :]
+    write_text(tmp_path / SPLIT_FILES["test"], "\n".join(lines) + "\n")
+    (note,) = [n for n in evaluate([], tmp_path).notes if n.startswith("few persons")]
+    assert note.startswith("few persons in test: L (3). So few say next to nothing")
+
+
+def test_the_title_of_the_tests_says_over_what_and_for_how_many_they_are_corrected(
+    dataset, tmp_path
+):
+    test = {subject(who): [0] * 20 for who in "abcd"}
+    found = evaluate([save(predictions(test), tmp_path / "p.parquet")], dataset)
+    title = "Paired tests over persons; corrected for "
+    assert tables.comparison_table(found).title == (
+        f"{title}3 comparisons (Holm), and those of baselines with each other for 3"
+    )
+    assert tables.comparison_table(evaluate([], dataset)).title == f"{title}3 comparisons (Holm)"
+    wider = replace(found, clusters="persons and games")
+    assert "over persons and games" in tables.comparison_table(wider).title

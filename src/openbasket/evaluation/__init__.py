@@ -22,7 +22,7 @@ from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.ceiling_shares import Ceilings
 from openbasket.evaluation.games import read_game_shares
 from openbasket.evaluation.groups import groups_of
-from openbasket.evaluation.intervals import checked_draws
+from openbasket.evaluation.intervals import checked_draws, few_persons
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.observable import read_observer
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
@@ -158,6 +158,7 @@ def evaluate(
         for split in {c.split: None for c in comparisons}
         if not any(r.group for r in results if r.split == split)
     ]
+    notes += _narrow(results)
     left_out = _ceiling_notes(ceilings, vague)
     return Evaluation(
         levels,
@@ -272,6 +273,19 @@ def _few_labels(split: str, samples: Sequence[Sample]) -> list[str]:
         return []
     told = ", ".join(f"{BY_KEY[key].name} ({counted(n, 'label')})" for key, n in few)
     return [f"on {split} some skills have hardly any label, and count in means like others: {told}"]
+
+
+def _narrow(results: Sequence[Result]) -> list[str]:
+    """Splits and parts of few persons, and what their intervals are."""
+    few: dict[tuple[str, str], dict[str, int]] = {}
+    for r in results:
+        if told := few_persons(r.persons).rstrip("."):
+            part = r.part.split("=", 1)[-1] or "all of it"
+            few.setdefault((r.split, told), {})[part] = r.persons
+    return [
+        f"few persons in {split}: {', '.join(f'{part} ({n})' for part, n in of.items())}. {told}"
+        for (split, told), of in few.items()
+    ]
 
 
 def _alike(split: str, parts: Mapping[str, Sequence[int]]) -> list[str]:
