@@ -17,7 +17,8 @@ from openbasket.evaluation.comparisons import (
     person_points,
     sign_flip,
 )
-from openbasket.evaluation.games import game_shares, widening
+from openbasket.evaluation.games import Sharing, game_shares
+from openbasket.evaluation.influence import influence_of_means
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, group_means
 
@@ -135,7 +136,7 @@ def test_games_widen_an_interval_to_what_it_says(of_games, persons_alone):
         cells, shares = league(rng, of_games)
         value = group_means(cells)[0, 0]
         low, high = (e[0] for e in bootstrap(cells, weights))
-        factor = widening(cells, persons, shares)[0]
+        factor = Sharing(shares, persons).factors(*influence_of_means(cells))[0]
         assert factor >= 1
         alone += low <= 0 <= high
         widened += value - factor * (value - low) <= 0 <= value + factor * (high - value)
@@ -146,7 +147,8 @@ def test_games_widen_an_interval_to_what_it_says(of_games, persons_alone):
 def test_games_that_nobody_shares_change_nothing():
     cells = np.random.default_rng(0).random((12, 20))
     own = sparse.csr_array(np.eye(12))
-    assert widening(cells, [str(i) for i in range(12)], own) == pytest.approx(np.ones(len(GROUPS)))
+    factors = Sharing(own, [str(i) for i in range(12)]).factors(*influence_of_means(cells))
+    assert factors == pytest.approx(np.ones(len(GROUPS)))
 
 
 def test_a_clear_difference_stays_clear_among_thousands_of_comparisons():

@@ -93,9 +93,8 @@ def ceiling(
         print_table(title, columns, rows, f"chance is {100 / count:.1f}")
         if not report.leagues.is_empty():
             title = f"Mean of the skills, league by league ({chosen}, {count} levels)"
-            left_out = "; ".join(map(str, report.left_out))
             columns, rows = report.league_rows(chosen, count)
-            print_table(title, columns, rows, left_out and f"left out: {left_out}")
+            print_table(title, columns, rows)
     test, train = report.splits["test"], report.splits["train"]
     say(f"{counted(test, 'subject')} of test; learnt from {train:,} of train")
     for note in report.notes:
