@@ -537,3 +537,11 @@ def test_the_title_of_the_tests_says_over_what_and_for_how_many_they_are_correct
     assert tables.comparison_table(evaluate([], dataset)).title == f"{title}3 comparisons (Holm)"
     wider = replace(found, clusters="persons and games")
     assert "over persons and games" in tables.comparison_table(wider).title
+
+
+def test_runs_that_do_not_state_their_labels_are_one_note(dataset, tmp_path):
+    test = {subject(who): [0] * 20 for who in "abcd"}
+    runs = pl.concat([predictions(test, run=name) for name in ("one", "two")])
+    notes = evaluate([save(runs, tmp_path / "p.parquet")], dataset).notes
+    told = "2 runs do not state which labels they were predicted for (test): 'one', 'two'"
+    assert [note for note in notes if "state" in note] == [told]

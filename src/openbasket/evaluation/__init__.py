@@ -147,10 +147,7 @@ def evaluate(
         raise NotFoundError(
             f"nobody is in {', '.join(s for s in wanted if s in samples)} of '{root}'"
         )
-    notes += [
-        f"run '{run}' does not state which labels it was predicted for ({', '.join(of)})"
-        for run, of in silent.items()
-    ]
+    notes += _silent(silent)
     results, comparisons = corrected(scored)
     notes += [
         f"no letters are shown on {split}: more than 26 groups of runs cannot be told apart; the "
@@ -273,6 +270,19 @@ def _few_labels(split: str, samples: Sequence[Sample]) -> list[str]:
         return []
     told = ", ".join(f"{BY_KEY[key].name} ({counted(n, 'label')})" for key, n in few)
     return [f"on {split} some skills have hardly any label, and count in means like others: {told}"]
+
+
+def _silent(splits: Mapping[str, Sequence[str]]) -> list[str]:
+    """Runs that do not state what they were predicted for; those of the same splits in one note."""
+    runs: dict[str, list[str]] = {}
+    for run, of in splits.items():
+        runs.setdefault(", ".join(of), []).append(repr(run))
+    return [
+        f"run {names[0]} does not state which labels it was predicted for ({of})"
+        if len(names) == 1
+        else f"{len(names)} runs do not state which labels they were predicted for ({of}): {', '.join(names)}"
+        for of, names in runs.items()
+    ]
 
 
 def _narrow(results: Sequence[Result]) -> list[str]:
