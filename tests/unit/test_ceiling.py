@@ -139,6 +139,15 @@ def test_order_of_rows_changes_nothing(mine):
     assert ceiling(mine, FEW, quiet=True).table.equals(first.table)
 
 
+def test_spellings_of_an_id_are_one_person_where_intervals_draw(mine):
+    splits, found = mine.read("splits").with_row_index("row"), []
+    for spelled in ("P{}", "p{}"):
+        ids = [(spelled if row % 2 else "P{}").format(row // 2) for row in splits["row"]]
+        mine.write("splits", splits.drop("row").with_columns(player_id=pl.Series(ids)))
+        found.append(ceiling(mine, FEW, quiet=True).table)
+    assert found[0].equals(found[1])
+
+
 def test_another_seed_draws_other_plays(mine):
     other = CeilingSettings(events=(10,), levels=(5,), draws=1, resamples=200, seed=5)
     one, two = ceiling(mine, FEW, quiet=True), ceiling(mine, other, quiet=True)
@@ -459,7 +468,7 @@ def test_too_few_labels_are_refused_with_their_numbers(mine):
     "faulty",
     [
         {"events": (0,)}, {"events": (10, 10)}, {"levels": (1,)}, {"levels": (5, 5)}, {"draws": 0}, {"sampling": ()},
-        {"resamples": 1},
+        {"resamples": 1}, {"resamples": 10**9}, {"seed": -1},
     ],
 )  # fmt: skip
 def test_bad_settings_are_refused(faulty):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -479,3 +480,68 @@ def test_levels_come_from_the_manifest(tmp_path):
     write_text(tmp_path / "openbasket" / "manifest.json", '{"levels": ')
     with pytest.raises(BadInputError, match=r"manifest\.json"):
         dataset_levels(tmp_path)
+
+
+def test_a_split_of_nobody_is_told(tmp_path):
+    write_split(tmp_path, "train", {"t": [1] * 20})
+    write_split(tmp_path, "test", {})
+    with pytest.raises(NotFoundError, match="nobody is in test"):
+        evaluate([], tmp_path)
+
+
+def test_what_table_3_lacks_is_told_of_the_first_split_that_there_is(tmp_path):
+    write_split(tmp_path, "cross_season", {"a": [1] * 20, "b": [2] * 20}, season="23-24")
+    assert any("Table 3" in n and "cross_season" in n for n in evaluate([], tmp_path).notes)
+
+
+def test_runs_are_compared_on_those_who_have_labels(tmp_path):
+    few = {f"a{i}": [i % 5] * 20 if i < 4 else [None] * 20 for i in range(40)}
+    write_split(tmp_path, "test", few)
+    file = save(predictions({subject(who): [0] * 20 for who in few}), tmp_path / "p.parquet")
+    comparison = evaluate([file], tmp_path).comparisons[0]
+    assert {comparison.one, comparison.other} >= {"mine"}
+    assert (comparison.low, comparison.high) == (None, None)  # four persons, not forty
+    write_split(tmp_path, "test", {who: [None] * 20 for who in few})
+    found = evaluate([file], tmp_path)
+    assert found.comparisons == []
+    assert tables.main_table(found).rows[0][4].value is None
+
+
+def test_hundreds_of_runs_have_no_letters_and_a_note(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("openbasket.evaluation.comparisons.ascii_lowercase", "")
+    found = evaluate([], dataset)
+    assert {r.group for r in found.results} == {""}
+    assert any("no letters are shown on test" in note for note in found.notes)
+
+
+def test_parts_of_few_persons_are_named(tmp_path):
+    rows = {f"a{i}": [i % 5] * 20 for i in range(24)}
+    lines = []
+    for league, some in (("L", slice(0, 3)), ("M", slice(3, None))):
+        write_split(tmp_path, "test", dict(list(rows.items())[some]), league=league)
+        lines += (tmp_path / SPLIT_FILES["test"]).read_text().splitlines()[bool(lines) :]
+    write_text(tmp_path / SPLIT_FILES["test"], "\n".join(lines) + "\n")
+    (note,) = [n for n in evaluate([], tmp_path).notes if n.startswith("few persons")]
+    assert note.startswith("few persons in test: L (3). So few say next to nothing")
+
+
+def test_the_title_of_the_tests_says_over_what_and_for_how_many_they_are_corrected(
+    dataset, tmp_path
+):
+    test = {subject(who): [0] * 20 for who in "abcd"}
+    found = evaluate([save(predictions(test), tmp_path / "p.parquet")], dataset)
+    title = "Paired tests over persons; corrected for "
+    assert tables.comparison_table(found).title == (
+        f"{title}3 comparisons (Holm), and those of baselines with each other for 3"
+    )
+    assert tables.comparison_table(evaluate([], dataset)).title == f"{title}3 comparisons (Holm)"
+    wider = replace(found, clusters="persons and games")
+    assert "over persons and games" in tables.comparison_table(wider).title
+
+
+def test_runs_that_do_not_state_their_labels_are_one_note(dataset, tmp_path):
+    test = {subject(who): [0] * 20 for who in "abcd"}
+    runs = pl.concat([predictions(test, run=name) for name in ("one", "two")])
+    notes = evaluate([save(runs, tmp_path / "p.parquet")], dataset).notes
+    told = "2 runs do not state which labels they were predicted for (test): 'one', 'two'"
+    assert [note for note in notes if "state" in note] == [told]

@@ -9,8 +9,16 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from openbasket.evaluation.comparisons import holm, letters, person_points, sign_flip
-from openbasket.evaluation.games import game_shares, widening
+from openbasket.evaluation.comparisons import (
+    flipped,
+    holm,
+    letters,
+    p_of_flips,
+    person_points,
+    sign_flip,
+)
+from openbasket.evaluation.games import Sharing, game_shares
+from openbasket.evaluation.influence import influence_of_means
 from openbasket.evaluation.intervals import bootstrap, cluster_weights
 from openbasket.evaluation.metrics import GROUPS, group_means
 
@@ -67,6 +75,30 @@ def test_letters_of_a_chain():
     assert letters(["x", "y", "z"], different) == {"x": "a", "y": "ab", "z": "b"}
 
 
+def test_more_groups_than_letters_are_told_by_nothing_and_quickly():
+    runs = [f"r{i}" for i in range(80)]
+    twins = {
+        frozenset(pair): pair[0][1:] != pair[1][1:]
+        and int(pair[0][1:]) // 2 == int(pair[1][1:]) // 2
+        for pair in combinations(runs, 2)
+    }  # 2 ** 40 groups
+    assert letters(runs, twins) == {}
+    apart = {frozenset(pair): True for pair in combinations(runs, 2)}
+    assert letters(runs[:27], apart) == {}
+    assert letters(runs[:26], apart)["r25"] == "z"
+
+
+def test_sums_of_runs_give_the_p_values_of_their_differences():
+    points = np.random.default_rng(3).normal(0.2, 1, (30, 24))
+    one, other = np.array(list(combinations(range(24), 2))).T  # 276: more than a block
+    differences = points[:, one] - points[:, other]
+    sums = flipped(points, seed=5, flips=500)
+    factors = np.linspace(1, 2, len(one))
+    assert p_of_flips(sums[:, one] - sums[:, other], differences, factors) == pytest.approx(
+        sign_flip(differences, 5, 500, factors)
+    )
+
+
 # -- games ----------------------------------------------------------------------------------
 
 
@@ -104,7 +136,7 @@ def test_games_widen_an_interval_to_what_it_says(of_games, persons_alone):
         cells, shares = league(rng, of_games)
         value = group_means(cells)[0, 0]
         low, high = (e[0] for e in bootstrap(cells, weights))
-        factor = widening(cells, persons, shares)[0]
+        factor = Sharing(shares, persons).factors(*influence_of_means(cells))[0]
         assert factor >= 1
         alone += low <= 0 <= high
         widened += value - factor * (value - low) <= 0 <= value + factor * (high - value)
@@ -115,7 +147,8 @@ def test_games_widen_an_interval_to_what_it_says(of_games, persons_alone):
 def test_games_that_nobody_shares_change_nothing():
     cells = np.random.default_rng(0).random((12, 20))
     own = sparse.csr_array(np.eye(12))
-    assert widening(cells, [str(i) for i in range(12)], own) == pytest.approx(np.ones(len(GROUPS)))
+    factors = Sharing(own, [str(i) for i in range(12)]).factors(*influence_of_means(cells))
+    assert factors == pytest.approx(np.ones(len(GROUPS)))
 
 
 def test_a_clear_difference_stays_clear_among_thousands_of_comparisons():

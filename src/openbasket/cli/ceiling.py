@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from openbasket.cli.evaluation import Resamples
 from openbasket.cli.options import Json, Quiet, Root, Seed, print_json, print_table, say
 from openbasket.wording import counted
 
@@ -44,7 +45,7 @@ def ceiling(
     draws: Annotated[
         int, typer.Option(min=1, help="Draws of the plays, to learn from and to average over.")
     ] = 3,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 2000,
+    resamples: Resamples = 2000,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the curves to this file (.svg, .png or .pdf).")
     ] = None,
@@ -92,9 +93,8 @@ def ceiling(
         print_table(title, columns, rows, f"chance is {100 / count:.1f}")
         if not report.leagues.is_empty():
             title = f"Mean of the skills, league by league ({chosen}, {count} levels)"
-            left_out = "; ".join(map(str, report.left_out))
             columns, rows = report.league_rows(chosen, count)
-            print_table(title, columns, rows, left_out and f"left out: {left_out}")
+            print_table(title, columns, rows)
     test, train = report.splits["test"], report.splits["train"]
     say(f"{counted(test, 'subject')} of test; learnt from {train:,} of train")
     for note in report.notes:

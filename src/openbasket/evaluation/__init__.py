@@ -22,7 +22,7 @@ from openbasket.evaluation.baselines import majority, random_guess, text_only
 from openbasket.evaluation.ceiling_shares import Ceilings
 from openbasket.evaluation.games import read_game_shares
 from openbasket.evaluation.groups import groups_of
-from openbasket.evaluation.intervals import checked_draws
+from openbasket.evaluation.intervals import checked_draws, few_persons
 from openbasket.evaluation.metrics import accuracy_cells
 from openbasket.evaluation.observable import read_observer
 from openbasket.evaluation.results import Comparison, Evaluation, Facts, Result, Score
@@ -128,7 +128,7 @@ def evaluate(
         shares = read_game_shares(workspace, subjects)
         games = games or shares is not None
         parts = _parts(root, part, breakdowns)
-        if breakdowns and split == wanted[0]:
+        if breakdowns and not scored:
             notes += _alike(split, parts)
         one = score_split(split, part, tables, parts, shares, resamples=resamples, seed=seed)
         if split in observer.right:
@@ -143,11 +143,19 @@ def evaluate(
             one, vague[split] = _with_shares(one, ceilings[split], tables, labels, parts)
         scored.append(one)
     unscored(runs, found, wanted)
-    notes += [
-        f"run '{run}' does not state which labels it was predicted for ({', '.join(of)})"
-        for run, of in silent.items()
-    ]
+    if not scored:
+        raise NotFoundError(
+            f"nobody is in {', '.join(s for s in wanted if s in samples)} of '{root}'"
+        )
+    notes += _silent(silent)
     results, comparisons = corrected(scored)
+    notes += [
+        f"no letters are shown on {split}: more than 26 groups of runs cannot be told apart; the "
+        "paired tests tell every two"
+        for split in {c.split: None for c in comparisons}
+        if not any(r.group for r in results if r.split == split)
+    ]
+    notes += _narrow(results)
     left_out = _ceiling_notes(ceilings, vague)
     return Evaluation(
         levels,
@@ -262,6 +270,32 @@ def _few_labels(split: str, samples: Sequence[Sample]) -> list[str]:
         return []
     told = ", ".join(f"{BY_KEY[key].name} ({counted(n, 'label')})" for key, n in few)
     return [f"on {split} some skills have hardly any label, and count in means like others: {told}"]
+
+
+def _silent(splits: Mapping[str, Sequence[str]]) -> list[str]:
+    """Runs that do not state what they were predicted for; those of the same splits in one note."""
+    runs: dict[str, list[str]] = {}
+    for run, of in splits.items():
+        runs.setdefault(", ".join(of), []).append(repr(run))
+    return [
+        f"run {names[0]} does not state which labels it was predicted for ({of})"
+        if len(names) == 1
+        else f"{len(names)} runs do not state which labels they were predicted for ({of}): {', '.join(names)}"
+        for of, names in runs.items()
+    ]
+
+
+def _narrow(results: Sequence[Result]) -> list[str]:
+    """Splits and parts of few persons, and what their intervals are."""
+    few: dict[tuple[str, str], dict[str, int]] = {}
+    for r in results:
+        if told := few_persons(r.persons).rstrip("."):
+            part = r.part.split("=", 1)[-1] or "all of it"
+            few.setdefault((r.split, told), {})[part] = r.persons
+    return [
+        f"few persons in {split}: {', '.join(f'{part} ({n})' for part, n in of.items())}. {told}"
+        for (split, told), of in few.items()
+    ]
 
 
 def _alike(split: str, parts: Mapping[str, Sequence[int]]) -> list[str]:

@@ -37,6 +37,7 @@ from openbasket.labels.statistics import with_contests
 from openbasket.progress import bar, track
 from openbasket.skills import SKILL_KEYS
 from openbasket.splits.assign import IN_DOMAIN
+from openbasket.splits.persons import person_key
 from openbasket.workspace import Workspace, write_json
 
 __all__ = ["CeilingReport", "CeilingSettings", "LeftOut", "ceiling"]
@@ -76,6 +77,7 @@ def ceiling(
     levels, levels_note = _levels(workspace, settings, own)
     settings = replace(settings, levels=levels)
     splits = workspace.read("splits").filter(pl.col("split").is_not_null()).sort("subject_id")
+    splits = splits.with_columns(pl.col("player_id").map_elements(person_key, pl.String))
     for name in IN_DOMAIN:
         if splits.filter(split=name).is_empty():
             raise SplitError(f"nobody is in '{name}'. Split anew: 'openbasket split'")

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from openbasket.errors import ConfigError, UnknownNameError
+from openbasket.evaluation.intervals import checked_draws
 from openbasket.skills import BY_KEY, SKILL_KEYS
 from openbasket.tables import CEILING_SAMPLINGS
 from openbasket.wording import counted
@@ -38,6 +39,7 @@ class CeilingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        checked_draws(self.resamples, self.seed)
         for name in self.sampling:
             if name not in CEILING_SAMPLINGS:
                 raise UnknownNameError("sampling", name, CEILING_SAMPLINGS)
@@ -45,8 +47,6 @@ class CeilingSettings:
             "events": (self.events, 1),
             "levels": (self.levels, 2),
             "draws": ((self.draws,), 1),
-            "resamples": ((self.resamples,), 100),
-            "seed": ((self.seed,), 0),
         }
         faults = [
             f"{name}: got {value}; allowed: at least {least}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -13,11 +14,18 @@ from openbasket.evaluation.influence import influence_of_means
 from openbasket.evaluation.intervals import checked_draws, cluster_weights, interval_of_means
 from openbasket.evaluation.metrics import GROUPS, group_means
 
-__all__ = ["FLIPS", "Paired", "holm", "letters", "paired", "person_points", "sign_flip"]
+__all__ = [
+    "BLOCK", "FLIPS", "Paired", "flipped", "holm", "letters", "p_of_flips", "paired", "person_points",
+    "sign_flip",
+]  # fmt: skip
 
 #: Random signs of a test.
 FLIPS = 20_000
+#: Tests that are in memory at once.
+BLOCK = 256
 _CHUNK = 2_000
+#: So many groups of runs, some of which may yet fall together, are not made one by one.
+_HOPELESS = 200
 
 
 def person_points(cells: np.ndarray, clusters: Sequence[str]) -> np.ndarray:
@@ -60,17 +68,39 @@ def sign_flip(
     Returns:
         ``(tests,)``.
     """
+    found = np.ones(differences.shape[1])
+    factors = np.broadcast_to(factors, found.shape)
+    for begin in range(0, len(found), BLOCK):
+        some = slice(begin, begin + BLOCK)
+        sums = flipped(differences[:, some], seed, flips)
+        found[some] = p_of_flips(sums, differences[:, some], factors[some])
+    return found
+
+
+def flipped(values: np.ndarray, seed: int = 0, flips: int = FLIPS) -> np.ndarray:
+    """Sums over persons with random signs: ``(persons, n)`` -> ``(flips, n)``.
+
+    The sum of a difference is the difference of sums, so that those of runs are enough for all their pairs.
+    """
     rng = np.random.default_rng(seed)
+    sums = np.empty((flips, values.shape[1]))
+    for begin in range(0, flips, _CHUNK):
+        rows = sums[begin : begin + _CHUNK]
+        signs = rng.integers(0, 2, (len(rows), len(values)), dtype=np.int8).astype(float) * 2 - 1
+        np.matmul(signs, values, out=rows)
+    return sums
+
+
+def p_of_flips(
+    sums: np.ndarray, differences: np.ndarray, factors: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """P values of :func:`sign_flip`, of sums ``(flips, tests)`` of :func:`flipped`."""
     # Equal sums count as at least as large, whatever the order of adding.
     bar = np.abs(differences.sum(axis=0)) / factors - 1e-12
-    above = np.zeros(differences.shape[1])
-    for begin in range(0, flips, _CHUNK):
-        count = min(_CHUNK, flips - begin)
-        signs = rng.integers(0, 2, (count, len(differences)), dtype=np.int8).astype(float) * 2 - 1
-        above += (np.abs(signs @ differences) >= bar).sum(axis=0)
+    above = (np.abs(sums) >= bar).sum(axis=0)
     spread = (differences**2).sum(axis=0)
     bound = 2 * np.exp(-(np.maximum(bar, 0.0) ** 2) / (2 * np.where(spread > 0, spread, 1.0)))
-    return np.asarray(np.minimum((above + 1) / (flips + 1), bound))
+    return np.asarray(np.minimum((above + 1) / (len(sums) + 1), bound))
 
 
 @dataclass(frozen=True)
@@ -141,7 +171,8 @@ def letters(ranked: Sequence[str], different: Mapping[frozenset[str], bool]) -> 
         different: which pairs differ beyond noise.
 
     Returns:
-        run -> letters, such as ``ab``; ``a`` is the group of the best.
+        run -> letters, such as ``ab``; ``a`` is the group of the best. Nothing where there are more groups
+        than letters: of many runs there may be thousands, which take hours and tell nobody anything.
     """
     groups = [frozenset(ranked)]
     for pair in combinations(ranked, 2):
@@ -157,14 +188,15 @@ def letters(ranked: Sequence[str], different: Mapping[frozenset[str], bool]) -> 
             for place, group in enumerate(split)
             if not any(group < other for other in split) and group not in split[:place]
         ]
+        if len(groups) > _HOPELESS:
+            return {}
+    if len(groups) > len(ascii_lowercase):
+        return {}
     place_of = {run: place for place, run in enumerate(ranked)}
     groups.sort(key=lambda group: sorted(place_of[run] for run in group))
-    names = [_letter(number) for number in range(len(groups))]
     return {
-        run: "".join(name for name, group in zip(names, groups, strict=True) if run in group)
+        run: "".join(
+            name for name, group in zip(ascii_lowercase, groups, strict=False) if run in group
+        )
         for run in ranked
     }
-
-
-def _letter(number: int) -> str:
-    return chr(ord("a") + number) if number < 26 else f"[{number + 1}]"

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from openbasket.evaluation.influence import influence_of_means
 from openbasket.workspace import Workspace
 
-__all__ = ["Sharing", "game_shares", "read_game_shares", "widening"]
+__all__ = ["Sharing", "game_shares", "read_game_shares"]
 
 
 def game_shares(
@@ -151,17 +150,6 @@ class Sharing:
             centred = -2 * (ones[a] * ones[b]).sum(axis=0) / count + totals / count**2
             found[:, a, b] = found[:, b, a] = product.sum(axis=0) + centred
         return found
-
-
-def widening(cells: np.ndarray, clusters: Sequence[str], shares: Any) -> np.ndarray:
-    """By which factor games widen the interval of each group's mean: ``(len(GROUPS),)``, at least 1.
-
-    Args:
-        cells: ``(subjects, 20)``, NaN where there is no label; of two runs, their difference.
-        clusters: the person of each subject.
-        shares: of :func:`game_shares`.
-    """
-    return Sharing(shares, clusters).factors(*influence_of_means(cells))
 
 
 def _centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:

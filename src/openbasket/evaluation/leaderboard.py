@@ -32,6 +32,7 @@ def write_leaderboard(evaluation: Evaluation, out: Path) -> Path:
         "runs": len(runs),
         "chance": f"{1 / evaluation.levels:.0%}",
         "intervals": evaluation.intervals,
+        "clusters": evaluation.clusters,
         "comparisons": comparison_table(evaluation),
         "metrics": metric_table(evaluation, evaluation.splits()[0]),
         "observable": bool(evaluation.ceiling),

@@ -12,7 +12,14 @@ import numpy as np
 
 from openbasket.dataset.reader import Sample
 from openbasket.evaluation import games
-from openbasket.evaluation.comparisons import holm, letters, person_points, sign_flip
+from openbasket.evaluation.comparisons import (
+    BLOCK,
+    flipped,
+    holm,
+    letters,
+    p_of_flips,
+    person_points,
+)
 from openbasket.evaluation.influence import influences, labelled_groups
 from openbasket.evaluation.intervals import (
     Basis,
@@ -123,7 +130,7 @@ def score_split(
                     influence["accuracy"][:, _MEAN] if sharing else None,
                 )
         if not part:
-            compared = _compare(split, sides, sharing, known.any(axis=1), seed)
+            compared = _compare(split, sides, sharing, known.any(axis=1), int(people[_MEAN]), seed)
     return Scored(results, compared)
 
 
@@ -257,43 +264,48 @@ def _compare(
     sides: Mapping[str, _Side],
     sharing: games.Sharing | None,
     labelled: np.ndarray,
+    persons: int,
     seed: int,
 ) -> list[Comparison]:
     """Every two runs, the better first; the order of files changes nothing."""
-    total = {run: float(side.points.sum()) for run, side in sides.items()}
-    pairs = list(combinations(sorted(sides, key=lambda run: (-total[run], run)), 2))
-    if not pairs:
+    if not persons:  # nobody has a label
         return []
-    points = np.stack([sides[one].points - sides[other].points for one, other in pairs], axis=1)
-    factors = np.ones(len(pairs))
-    if sharing is not None:
-        apart = [(sides[one].influence, sides[other].influence) for one, other in pairs]
-        influence = np.stack([a - b for a, b in apart if a is not None and b is not None], axis=1)
-        known = np.repeat(labelled[:, None], len(pairs), axis=1)
-        factors = sharing.factors(influence, known)
-    p = sign_flip(points, seed, factors=factors)
-    value = np.array([total[one] - total[other] for one, other in pairs])
-    low = high = np.full(len(pairs), np.nan)
-    drawn = [(sides[one].drawn, sides[other].drawn) for one, other in pairs]
-    resampled = [a - b for a, b in drawn if a is not None and b is not None]
-    if resampled:
-        low, high = ends(np.stack(resampled, axis=1))
-        persons = np.full(len(pairs), len(points))
-        basis = Basis(persons, factors, -1.0, 1.0, sure=np.abs(value) < 1e-12)
-        low, high = settled(value, low, high, basis)
-    return [
-        Comparison(
-            split,
-            one,
-            other,
-            float(value[i]),
-            _number(float(low[i])),
-            _number(float(high[i])),
-            float(p[i]),
-            float(p[i]),
-        )
-        for i, (one, other) in enumerate(pairs)
-    ]
+    total = {run: float(side.points.sum()) for run, side in sides.items()}
+    ranked = sorted(sides, key=lambda run: (-total[run], run))
+    pairs = list(combinations(range(len(ranked)), 2))
+    points = np.stack([sides[run].points for run in ranked], axis=1)
+    drawn = [x for run in ranked if (x := sides[run].drawn) is not None]
+    influence = [x for run in ranked if (x := sides[run].influence) is not None]
+    sums = flipped(points, seed)
+    found = []
+    for begin in range(0, len(pairs), BLOCK):  # all at once is too much of hundreds of runs
+        some = pairs[begin : begin + BLOCK]
+        value = np.array([total[ranked[one]] - total[ranked[other]] for one, other in some])
+        factors = np.ones(len(some))
+        if sharing is not None:
+            known = np.repeat(labelled[:, None], len(some), axis=1)
+            factors = sharing.factors(_apart(np.stack(influence, axis=1), some), known)
+        p = p_of_flips(_apart(sums, some), _apart(points, some), factors)
+        low = high = np.full(len(some), np.nan)
+        if drawn:
+            basis = Basis(
+                np.full(len(some), persons), factors, -1.0, 1.0, sure=np.abs(value) < 1e-12
+            )
+            low, high = settled(value, *ends(_apart(np.stack(drawn, axis=1), some)), basis)
+        found += [
+            Comparison(
+                split, ranked[one], ranked[other], float(value[i]), _number(float(low[i])),
+                _number(float(high[i])), float(p[i]), float(p[i]),
+            )
+            for i, (one, other) in enumerate(some)
+        ]  # fmt: skip
+    return found
+
+
+def _apart(of_runs: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Differences of columns: ``(n, runs)`` -> ``(n, pairs)``."""
+    one, other = np.array(pairs).T
+    return np.asarray(of_runs[:, one] - of_runs[:, other])
 
 
 def _number(value: float) -> float | None:

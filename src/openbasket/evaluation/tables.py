@@ -105,7 +105,7 @@ def breakdown_tables(
     results = [r for r in evaluation.results if r.split == split and r.part]
     found = []
     for letter, (kind, name) in zip("abcd", PARTS.items(), strict=True):
-        mine = [r for r in results if r.part.startswith(f"{kind}=")]
+        mine = _models_first([r for r in results if r.part.startswith(f"{kind}=")])
         if not mine:
             continue
         subjects = {r.part.split("=", 1)[1]: r.subjects for r in mine}
@@ -263,8 +263,12 @@ def comparison_table(evaluation: Evaluation) -> Table:
         score = Score(c.difference, c.low, c.high, 0, 0)
         verdict = "noise" if c.is_noise else "differs"
         rows.append([c.split, c.one, c.other, score, p_text(c.p), p_text(c.p_holm), verdict])
-    count = counted(len(evaluation.comparisons), "comparison")
-    title = f"Paired tests over persons; corrected for {count} (Holm)"
+    baselines = {(r.split, r.run) for r in evaluation.results if r.model == "baseline"}
+    among = sum({(c.split, c.one), (c.split, c.other)} <= baselines for c in evaluation.comparisons)
+    count = counted(len(rows) - among or among, "comparison")
+    title = f"Paired tests over {evaluation.clusters}; corrected for {count} (Holm)"
+    if 0 < among < len(rows):
+        title += f", and those of baselines with each other for {among:,}"
     columns = ["Split", "Run", "Other", "Difference (points)", "p", "p corrected", "Verdict"]
     return Table(title, columns, rows, "comparisons")
 
