@@ -351,6 +351,8 @@ def test_bad_videos_and_runs_are_refused(trained, tmp_path):
     broken.write_bytes(b"nothing")
     with pytest.raises(VideoError):
         make_card(broken, trained / "run", quiet=True)
+    with pytest.raises(VideoError, match=r"is a drawn reel.*openbasket predict"):
+        make_card(tmp_path / "a.reel", trained / "run", quiet=True)
     with pytest.raises(VideoError, match="there is no video"):
         make_card(tmp_path / "none.mp4", trained / "run", quiet=True)
     with pytest.raises(NotFoundError, match="no run"):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openbasket.dataset.film import SUFFIX
 from openbasket.errors import VideoError
 from openbasket.evaluation.observable import CLIPS, own_clips, read_ceiling
 from openbasket.progress import status
@@ -156,6 +157,11 @@ def make_card(
         UnknownNameError: the dataset or the cohort has no such league or season.
         BadInputError: the cohort is of another run or has other levels.
     """
+    if video.suffix == SUFFIX:
+        raise VideoError(
+            f"'{video}' is a drawn reel: no pictures until a model asks for them; allowed: a video "
+            "(its player is rated by 'openbasket predict')"
+        )
     info = probe(video)
     duration_s = float(info.duration_s)
     there = known(data_root, video)
