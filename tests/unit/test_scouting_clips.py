@@ -147,6 +147,17 @@ def test_an_unknown_video_has_a_card_with_evidence(official, tmp_path):
     assert [s.probabilities for s in plain.skills] == [s.probabilities for s in card.skills]
 
 
+@pytest.mark.parametrize("evidence", [True, False])
+def test_a_truncated_video_is_told(official, tmp_path, evidence):
+    whole = film(tmp_path / "v.mkv", (90,) * 5, 3).read_bytes()
+    video = tmp_path / "truncated.mkv"
+    video.write_bytes(whole[: len(whole) * 3 // 5])
+    card = make_card(video, official / "run", halves=16, evidence=evidence, quiet=True)
+    assert card.duration_s == pytest.approx(15.0, abs=0.1)
+    assert card.clips[-1].end_s < 12
+    assert any("of 15.0 s: the file may be truncated" in note for note in card.notes)
+
+
 def test_a_reel_of_a_dataset_has_the_clips_of_its_table(official, finished):
     ws = Workspace(finished / "ws")
     path, clips = (

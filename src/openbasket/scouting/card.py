@@ -21,6 +21,7 @@ from openbasket.scouting.parts import each_tenth, parts_of, seen_of, shower, tol
 from openbasket.skills import SKILLS, level_names
 from openbasket.training.rating import Device, Rater
 from openbasket.training.reading import taking_of
+from openbasket.video.cuts import EARLY_S
 from openbasket.video.frames import frames_at, spare_threads
 from openbasket.video.probe import probe
 from openbasket.wording import counted
@@ -189,6 +190,10 @@ def make_card(
         )
     if how:
         notes.append(how)
+    if duration_s - parts[-1].end_s > EARLY_S:
+        notes.append(
+            f"The pictures end at {parts[-1].end_s:.1f} s of {duration_s:.1f} s: the file may be truncated."
+        )
     shown = seen_of(data, places)
     if len(shown) < len(parts):
         notes.append(f"The model saw {len(shown)} of {counted(len(parts), 'part')}, evenly chosen.")

@@ -27,6 +27,7 @@ from openbasket.video.decoding import decode
 from openbasket.video.probe import Limits, open_video, probe
 
 __all__ = [
+    "EARLY_S",
     "LENGTH_S",
     "Cuts",
     "Part",
@@ -37,6 +38,8 @@ __all__ = [
     "find_parts",
 ]
 
+#: Seconds by which pictures may end before what a container tells, such as its sound.
+EARLY_S = 1.0
 #: Seconds of a clip where nobody knows, as in the paper.
 LENGTH_S = 10.0
 #: A part of a video that is shorter than this belongs to the one before it.
@@ -142,7 +145,8 @@ def find_parts(
 
     Returns:
         The parts in order, at least one, and how many cuts were found. A video that does not decode to its
-        end is divided as one without cuts.
+        end is divided as one without cuts. Where its pictures end before the container says so, by more than
+        :data:`EARLY_S`, as in a truncated file, so do the parts.
 
     Raises:
         VideoError: no video, or over a limit.
@@ -154,6 +158,10 @@ def find_parts(
     if looks:
         with suppress(VideoError):
             cuts = find_cuts(path, on_frame=on_frame)
+    if cuts.count > 1:
+        shown_s = cuts.times_s[-1] + float(np.median(np.diff(cuts.times_s)))
+        if duration_s - shown_s > EARLY_S:
+            duration_s = shown_s
     pairs = (
         between(cuts.seconds, duration_s, length_s)
         if cuts.frames
