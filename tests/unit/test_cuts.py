@@ -8,9 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from openbasket.errors import VideoError
-from openbasket.scouting.evidence import between
-from openbasket.video.cuts import cuts_among, find_cuts
+from openbasket.errors import ConfigError, VideoError
+from openbasket.video.cuts import between, cuts_among, divided, find_cuts, find_parts
 
 WIDTH, HEIGHT = 128, 72
 
@@ -72,8 +71,7 @@ def test_what_is_no_video_is_refused(tmp_path):
 
 
 def test_a_video_is_divided_at_its_cuts():
-    ends = [(s.start_s, s.end_s) for s in between([0.5, 9.0, 10.0, 19.5, 60.0, 69.0], 70.0)]
-    assert ends == [
+    assert between([0.5, 9.0, 10.0, 19.5, 60.0, 69.0], 70.0) == [
         (0, 9),
         (9, 19.5),
         (19.5, 29.5),
@@ -82,4 +80,42 @@ def test_a_video_is_divided_at_its_cuts():
         (49.5, 60),
         (60, 70),
     ]
-    assert [(s.start_s, s.end_s) for s in between([], 15.0)] == [(0.0, 15.0)]
+    assert between([], 15.0) == [(0.0, 15.0)]
+
+
+def test_a_video_without_cuts_is_divided_evenly():
+    assert [end for _, end in divided(31.0)] == [10.0, 20.0, 31.0]
+    assert [end for _, end in divided(33.0)] == [10.0, 20.0, 30.0, 33.0]
+    assert divided(4.0) == [(0.0, 4.0)]
+    with pytest.raises(ConfigError, match="more than 0 s"):
+        divided(30.0, 0.0)
+
+
+def test_parts_are_told_in_frames_and_seconds(tmp_path):
+    pictures = np.concatenate([shot(n, length) for n, length in enumerate((75, 90, 70))])
+    path = film(tmp_path / "v.mp4", pictures)
+    parts, cuts = find_parts(path)
+    assert cuts == 2
+    assert [(p.first, p.frames) for p in parts] == [(0, 75), (75, 90), (165, 70)]
+    assert [p.end_s for p in parts] == pytest.approx([2.5, 5.5, 235 / 30])
+    whole, none = find_parts(path, 4.0, looks=False)
+    assert none == 0
+    assert [(p.first, p.frames) for p in whole] == [(0, 120), (120, 115)]
+
+
+def test_parts_of_uneven_frames_begin_at_the_frames_that_are_shown_then(tmp_path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 30)
+        pictures = [*shot(0, 90), *shot(1, 30), *shot(2, 90)]
+        at = [*range(90), *range(90, 210, 4), *range(210, 300)]  # the second shot at 7.5 a second
+        for picture, pts in zip(pictures, at, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts, frame.time_base = pts, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    parts, _ = find_parts(path)
+    assert [(p.first, p.frames) for p in parts] == [(0, 90), (90, 30), (120, 90)]
+    assert [p.start_s for p in parts] == pytest.approx([0.0, 3.0, 7.0], abs=0.01)

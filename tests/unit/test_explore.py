@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 from explore_visits import made, predictions, visit
 
+from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.explorer.catalogue import folded, load
 from openbasket.explorer.errors import errors_of
@@ -267,6 +268,36 @@ def test_reels_of_absolute_paths_are_shown_below_the_root_alone(official, tmp_pa
     assert client.get(f"/media/{person}").status_code == 200
     assert client.get("/players/someone_nba_21_22").status_code == 200
     assert client.get("/media/someone_nba_21_22").status_code == 404
+
+
+def test_reels_that_are_drawn_are_no_videos(tmp_path):
+    make(Workspace(tmp_path, create=True), load_benchmark("mini"), quiet=True)
+    person = Workspace(tmp_path).read("reels")["subject_id"][0]
+    client = visit(tmp_path)
+    text = client.get(f"/players/{person}").text
+    assert "drawn on demand" in text
+    assert "there is no video to play" in text
+    assert "not on this machine" not in text
+    assert "<video" not in text
+    assert client.get(f"/players/{person}/clips.csv").text.count("\n") > 1
+    assert client.get(f"/media/{person}").status_code == 404
+
+
+def test_what_is_no_video_by_its_name_is_not_given_out(official, tmp_path):
+    root = tmp_path / "d"
+    shutil.copytree(official / "BASKET_Labels", root / "BASKET_Labels")
+    secret = root / "21-22" / "nba" / "a_21_22.sqlite"
+    secret.parent.mkdir(parents=True)
+    secret.write_bytes(b"secret")
+    train = root / "BASKET_Labels" / "BASKET" / "train.csv"
+    lines = train.read_text().splitlines(keepends=True)
+    named = secret.relative_to(root).as_posix()
+    train.write_text(lines[0] + f"{named},{lines[1].split(',', 1)[1]}")
+    catalogue = load(root)
+    (person,) = [one for one, path in catalogue.videos.items() if path == named]
+    answer = visit(root).get(f"/media/{person}")
+    assert answer.status_code == 404
+    assert "secret" not in answer.text
 
 
 def test_the_club_stands_on_the_card(root, finished, client):

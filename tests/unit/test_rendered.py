@@ -150,6 +150,20 @@ def test_games_that_have_changed_are_refused(root: Path, tmp_path: Path) -> None
         ({"games": {}}, "nothing is said of game"),
         ({"render": {"dead_time_s": -1}}, "dead_time_s is -1"),
         ({"render": {"colour": 1}}, "unexpected keyword"),
+        ({"render": {"dead_time_s": float("nan")}}, "dead_time_s is nan"),
+        ({"render": {"difficulty": {"shake_px": float("nan")}}}, "shake_px is nan"),
+        ({"seed": float("inf")}, "seed: allowed"),
+        ({"seed": -1}, "seed: allowed"),
+        ({"seed": 10**400}, "seed: allowed"),
+        ({"clips": [["a", "21-22", "g", 0, 10**12]]}, "1 clips of 1e.12 frames; allowed"),
+        ({"clips": [["a", "21-22", "g", 0, 1]] * 10_001}, "10,001 clips"),
+        ({"clips": [["a", "21-22", "g", 10**300, 1]]}, "frame 1e.300 of a game"),
+        ({"clips": [["a", "21-22", "g", 0, 10**400]]}, "no reel that can be drawn"),
+        ({"clips": [["a", "21-22", "g", 0.5, 1]]}, "whole numbers"),
+        ({"clips": [["a", "21-22", "g", float("nan"), 1]]}, "whole numbers"),
+        ({"clips": [["a", "21-22", 7, 0, 1]]}, "must be texts"),
+        ({"clips": [["a", "21-22", "g", 0]]}, "missing 1 required"),
+        ({"more": "x" * (1 << 22)}, "bytes; allowed"),
     ],
 )
 def test_damaged_reels_are_refused(root: Path, tmp_path: Path, change, told: str) -> None:
@@ -158,6 +172,33 @@ def test_damaged_reels_are_refused(root: Path, tmp_path: Path, change, told: str
     path.write_text(json.dumps(content | change))
     with pytest.raises(VideoError, match=told):
         read_reel(path)
+
+
+def test_reels_that_are_deep_or_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.reel"
+    for content in (b"[" * 100_000, b"\xff\xfe", b"", b"7", b"null"):
+        path.write_bytes(content)
+        with pytest.raises(VideoError, match="no reel that can be drawn"):
+            read_reel(path)
+
+
+@pytest.mark.parametrize("season", ["../../..", "/etc", "21-22/../.."])
+def test_reels_lead_out_of_no_dataset(root: Path, tmp_path: Path, season: str) -> None:
+    content = json.loads(read_split(root, "train")[0].video.read_text())
+    clip = [*content["clips"][0][:1], season, *content["clips"][0][2:]]
+    path = tmp_path / "x.reel"
+    path.write_text(json.dumps(content | {"clips": [clip]}))
+    with pytest.raises(VideoError, match="1 of 1 video cannot be used"):
+        taken(root, tmp_path / "cache", [path])
+
+
+def test_frames_beyond_a_game_are_refused(root: Path, tmp_path: Path) -> None:
+    content = json.loads(read_split(root, "train")[0].video.read_text())
+    clip = [*content["clips"][0][:3], 2_000_000, 60]
+    path = tmp_path / "x.reel"
+    path.write_text(json.dumps(content | {"clips": [clip]}))
+    with pytest.raises(VideoError, match="1 of 1 video cannot be used"):
+        taken(root, tmp_path / "cache", [path])
 
 
 def test_reels_with_too_few_events_are_named(root: Path) -> None:

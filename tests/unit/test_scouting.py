@@ -24,7 +24,7 @@ from openbasket.errors import (
 )
 from openbasket.scouting.card import make_card
 from openbasket.scouting.charts import write_picture
-from openbasket.scouting.evidence import influence, left_out, pool_size, segments
+from openbasket.scouting.evidence import influence, left_out, pool_size, showing
 from openbasket.scouting.page import write_page
 from openbasket.skills import SKILLS
 from openbasket.training import calibration, loop, predict
@@ -50,13 +50,17 @@ def pool_of(lights):
     return [np.full((held, 4, 4, 3), light, np.uint8) for light in lights]
 
 
+def weighed(rate, pool, levels, **options):
+    return influence(showing(rate, pool, FRAMES), len(pool), levels, **options)
+
+
 LIGHTS = [20] * 20
 for number in (2, 7, 13):
     LIGHTS[number] = 250
 
 
 def test_the_clips_that_make_the_rating_are_found():
-    found = influence(bright, pool_of(LIGHTS), [4] * 20, FRAMES, halves=400)
+    found = weighed(bright, pool_of(LIGHTS), [4] * 20, halves=400)
     assert sorted(found.strongest(0)) == [2, 7, 13]
     others = np.delete(found.values[:, 0], [2, 7, 13])
     assert found.values[[2, 7, 13], 0].min() > 2 * np.abs(others).max()
@@ -65,7 +69,7 @@ def test_the_clips_that_make_the_rating_are_found():
 
 def test_removing_the_evidence_changes_the_prediction_more_than_removing_others():
     pool = pool_of(LIGHTS)
-    found = influence(bright, pool, [4] * 20, FRAMES, halves=200)
+    found = weighed(bright, pool, [4] * 20, halves=200)
     whole = bright([left_out(pool, [], FRAMES)])[0, 0, 4]
     without = whole - bright([left_out(pool, found.strongest(0), FRAMES)])[0, 0, 4]
     rng = np.random.default_rng(1)
@@ -85,24 +89,14 @@ def test_errors_tell_how_far_chance_goes():
         out[..., 4] = rng.uniform(0, 1, (len(told), 20))
         return out
 
-    found = influence(noisy, pool_of([9] * 10), [4] * 20, FRAMES, halves=400)
+    found = weighed(noisy, pool_of([9] * 10), [4] * 20, halves=400)
     beyond = np.abs(found.values) > 2 * found.errors
     assert 0.01 < beyond.mean() < 0.1  # 5 % by chance
 
 
 def test_the_same_seed_gives_the_same_evidence():
-    one, other = (
-        influence(bright, pool_of(LIGHTS), [4] * 20, FRAMES, halves=20, seed=3) for _ in range(2)
-    )
+    one, other = (weighed(bright, pool_of(LIGHTS), [4] * 20, halves=20, seed=3) for _ in range(2))
     np.testing.assert_array_equal(one.values, other.values)
-
-
-def test_a_video_is_divided_into_clips():
-    assert [s.end_s for s in segments(31.0)] == [10.0, 20.0, 31.0]
-    assert [s.end_s for s in segments(33.0)] == [10.0, 20.0, 30.0, 33.0]
-    assert [(s.start_s, s.end_s) for s in segments(4.0)] == [(0.0, 4.0)]
-    with pytest.raises(ConfigError, match="more than 0 s"):
-        segments(30.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +104,7 @@ def test_a_video_is_divided_into_clips():
 )
 def test_evidence_needs_clips_and_halves(clips, halves, told):
     with pytest.raises(ConfigError, match=told):
-        influence(bright, pool_of([1] * clips), [0] * 20, FRAMES, halves=halves)
+        weighed(bright, pool_of([1] * clips), [0] * 20, halves=halves)
 
 
 def test_the_temperature_of_a_model_that_is_too_sure_is_found():
@@ -357,6 +351,8 @@ def test_bad_videos_and_runs_are_refused(trained, tmp_path):
     broken.write_bytes(b"nothing")
     with pytest.raises(VideoError):
         make_card(broken, trained / "run", quiet=True)
+    with pytest.raises(VideoError, match=r"is a drawn reel.*openbasket predict"):
+        make_card(tmp_path / "a.reel", trained / "run", quiet=True)
     with pytest.raises(VideoError, match="there is no video"):
         make_card(tmp_path / "none.mp4", trained / "run", quiet=True)
     with pytest.raises(NotFoundError, match="no run"):

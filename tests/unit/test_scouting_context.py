@@ -155,6 +155,51 @@ def test_a_card_with_skills_missing_is_refused(tmp_path):
         read_card(tmp_path / "b.json")
 
 
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"probabilities": [NAN] * 5},
+        {"probabilities": [-1.0, 0.0, 0.0, 0.0, 2.0]},
+        {"probabilities": [0.1] * 5},
+        {"expected": NAN},
+        {"expected": INF},
+        {"expected": 4.5},
+        {"level": 5},
+        {"category": "<b>"},
+    ],
+)
+def test_a_card_with_numbers_that_cannot_be_is_refused(tmp_path, change):
+    content = card("A").to_json()
+    content["skills"] = [dict(content["skills"][0]) | change, *content["skills"][1:]]
+    (tmp_path / "a.json").write_text(json.dumps(content, default=str))
+    with pytest.raises(BadInputError, match="the 20 skills, whole"):
+        read_card(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("levels", [0, 1, 4])
+def test_a_card_with_other_levels_is_refused(tmp_path, levels):
+    content = card("A").to_json()
+    told = [1 / max(levels, 1)] * levels
+    content["skills"] = [
+        dict(s) | {"probabilities": told, "level": 0, "expected": 0.0} for s in content["skills"]
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(content | {"levels": ["x"] * levels}))
+    with pytest.raises(BadInputError, match="the 20 skills, whole"):
+        read_card(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("facts", [{}, {"model": "m"}, {"run": ["a"]}, {"deep": [[[]]]}])
+def test_a_card_of_no_run_is_refused(tmp_path, facts):
+    content = card("A").to_json()
+    whole = content["model"] if "run" in facts or "deep" in facts else {}
+    (tmp_path / "a.json").write_text(json.dumps(content | {"model": whole | facts}))
+    with pytest.raises(BadInputError, match="those of a run"):
+        read_card(tmp_path / "a.json")
+
+
 def test_the_page_of_a_comparison_escapes_names_and_loads_nothing(tmp_path):
     found = compare([card("<script>alert(1)</script>"), card("B & Co", level=4)])
     text = write_comparison(found, tmp_path / "c.html").read_text()

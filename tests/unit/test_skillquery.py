@@ -297,12 +297,15 @@ def test_what_cannot_learn_from_transcripts_is_refused(root: Path, tmp_path: Pat
         load_recipe("skillquery-tiny", ["test.temporal_views=2"])
 
 
-def test_a_dataset_that_does_not_tell_where_clips_begin(root: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "official"
-    make(Workspace(copy, create=True), load_benchmark("mini"), quiet=True)
-    (copy / "openbasket" / "reels.parquet").unlink()
-    with pytest.raises(NotFoundError, match="reels"):
-        train(load_recipe("skillquery-tiny"), copy, tmp_path / "run", workers=1, quiet=True)
+def test_a_table_that_does_not_tell_of_a_reel(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "copy", create=True)
+    make(workspace, load_benchmark("mini"), quiet=True)
+    left_out = read_split(workspace.root, "train")[0].subject_id
+    workspace.write("reels", workspace.read("reels").filter(pl.col("subject_id") != left_out))
+    with pytest.raises(NotFoundError, match=f"no reel of 1 subject .'{left_out}'"):
+        train(
+            load_recipe("skillquery-tiny"), workspace.root, tmp_path / "run", workers=1, quiet=True
+        )
 
 
 def test_the_verb_prints_what_the_encoder_tells(root: Path, tmp_path: Path) -> None:

@@ -130,8 +130,11 @@ def cache(
     imported = import_shards(shards or (), store)
     damaged = verified(store, workers=workers, quiet=quiet) if verify else []
     videos = list(dict.fromkeys(sample.video for sample in samples))
+    clips = None
+    if by_clip:
+        clips = clips_of(root, samples, draw, folder=folder, workers=workers, quiet=quiet)
     entries = cache_frames(
-        videos, folder, root=root, clips=clips_of(root, samples, draw) if by_clip else None,
+        videos, folder, root=root, clips=clips,
         within=taking.within, frames=taking.frames, short_side=taking.size,
         sampling=taking.sampling, format=taking.format, every=taking.every, workers=workers,
         quiet=quiet, tell=lambda text: note(text, quiet=quiet),

@@ -48,6 +48,8 @@ __all__ = [
 #: Of drawn reels, in the place of ``.mp4``.
 SUFFIX = ".reel"
 _VERSION = 1
+#: What a file may ask of who draws it: its bytes, its clips, and frames of a reel (4 h) and of a game (24 h).
+_MOST_BYTES, _MOST_CLIPS, _MOST_FRAMES, _MOST_FIRST = 1 << 22, 10_000, 432_000, 2_592_000
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,8 @@ def read_reel(path: Path) -> DrawnReel:
         VideoError: there is none, or it is damaged.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"of {path.stat().st_size:,} bytes; allowed: {_MOST_BYTES:,}")
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["openbasket_reel"] != _VERSION:
             raise ValueError(f"of version {content['openbasket_reel']}")
@@ -232,20 +236,20 @@ def read_reel(path: Path) -> DrawnReel:
         clips = tuple(DrawnClip(*clip) for clip in content["clips"])
         if not clips or any(c.first < 0 or c.frames < 1 for c in clips):
             raise ValueError("clips without frames")
+        _refuse_bombs(clips)
         games = {str(game): str(made_of) for game, made_of in content["games"].items()}
         if missing := {c.game_id for c in clips} - games.keys():
             raise ValueError(f"nothing is said of game '{min(missing)}'")
-        mark = content.get("mark")
-        return DrawnReel(
-            clips,
-            RenderSettings(**given),
-            int(content["seed"]),
-            games,
-            None if mark is None else str(mark),
-        )
+        seed, mark = content["seed"], content.get("mark")
+        if type(seed) is not int or not 0 <= seed < 1 << 64:
+            raise ValueError("seed: allowed: a whole number from 0, below 2 to the power of 64")
+        if not isinstance(mark, str | None):
+            raise ValueError("mark: allowed: a player, or nothing")
+        return DrawnReel(clips, RenderSettings(**given), seed, games, mark)
     except FileNotFoundError:
         raise VideoError(f"there is no reel at '{path}'") from None
     except (
+        ArithmeticError,
         ConfigError,
         OSError,
         ValueError,
@@ -257,6 +261,26 @@ def read_reel(path: Path) -> DrawnReel:
         raise VideoError(
             f"'{path}' is no reel that can be drawn ({error}). Make it again with 'openbasket rendered'"
         ) from None
+
+
+def _refuse_bombs(clips: Sequence[DrawnClip]) -> None:
+    """Refuse clips that nobody filmed.
+
+    Raises:
+        ValueError: says what is allowed.
+    """
+    for clip in clips:
+        if any(type(n) is not int for n in (clip.first, clip.frames)):
+            raise ValueError(f"frames {clip.first!r}, {clip.frames!r}; allowed: whole numbers")
+        if any(type(text) is not str for text in (clip.league, clip.season, clip.game_id)):
+            raise ValueError("league, season and game of a clip must be texts")
+    frames = sum(clip.frames for clip in clips)
+    if len(clips) > _MOST_CLIPS or frames > _MOST_FRAMES:
+        raise ValueError(
+            f"{len(clips):,} clips of {frames:.3g} frames; allowed: {_MOST_CLIPS:,} of {_MOST_FRAMES:,}"
+        )
+    if (last := max(clip.first for clip in clips)) > _MOST_FIRST:
+        raise ValueError(f"frame {last:.3g} of a game; allowed: up to {_MOST_FIRST:,}")
 
 
 def fingerprints(

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
+from openbasket.dataset.film import SUFFIX
 from openbasket.dataset.statistics import Table, statistics
 from openbasket.errors import OpenBasketError
 from openbasket.explorer import charts, exports
@@ -149,6 +150,7 @@ def _players(app: FastAPI, catalogue: Catalogue, page: Pages) -> None:
             kinds=dict(sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))),
             clips=len(clips),
             filmed=name is not None and video(catalogue.root, name) is not None,
+            drawn=name is not None and name.endswith(SUFFIX),
         )
 
     def listed(subject_id: str, request: Request) -> tuple[dict[str, Any], list[Clip]]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openbasket.dataset.film import SUFFIX
 from openbasket.errors import VideoError
 from openbasket.evaluation.observable import CLIPS, own_clips, read_ceiling
-from openbasket.progress import bar, status
+from openbasket.progress import status
 from openbasket.scouting.cohort import FEW, Cohort, Limit, Similar, limits, read_cohort
-from openbasket.scouting.evidence import Segment, influence, pool_size
+from openbasket.scouting.evidence import EvidenceClip, Segment, influence
 from openbasket.scouting.known import Known, Shot, check_names, known
-from openbasket.scouting.parts import each_tenth, parts_of
+from openbasket.scouting.parts import each_tenth, parts_of, seen_of, shower, told_of_halves
 from openbasket.skills import SKILLS, level_names
 from openbasket.training.rating import Device, Rater
-from openbasket.video.frames import Every, Uniform, frames_at, spare_threads
+from openbasket.training.reading import taking_of
+from openbasket.video.cuts import EARLY_S
+from openbasket.video.frames import frames_at, spare_threads
 from openbasket.video.probe import probe
 from openbasket.wording import counted
 from openbasket.workspace import Workspace
@@ -28,37 +31,15 @@ __all__ = ["Card", "EvidenceClip", "SkillRating", "make_card"]
 
 #: A shorter video is no reel, unless a dataset knows it as one.
 SHORTEST_S = 10.0
-#: Clips that are named for each skill.
-CLIPS_A_SKILL = 3
 #: A likeliest level with less than so many times the probability of chance is a guess.
 GUESS = 1.35
 #: A skill is not observable where a perfect observer hits less than so many times what chance does.
 HARDLY = 1.35
-#: A clip that adds less to the probability of the level is no evidence.
-LEAST = 0.005
-#: A clip counts as weak evidence where its influence is less than so many standard errors.
-CLEAR = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceClip:
-    """A clip that speaks for a rating.
-
-    Args:
-        clip: its number in the video, from 0.
-        start_s: its first moment, seconds.
-        end_s: the moment after its last.
-        shows: what is seen in it, where that is known.
-        influence: what it adds to the probability of the rated level.
-        clear: whether that is more than chance in which clips were shown beside it.
-    """
-
-    clip: int
-    start_s: float
-    end_s: float
-    shows: str
-    influence: float
-    clear: bool
+#: Why a model that takes its frames in such a way has no evidence.
+NO_EVIDENCE = {
+    "interval": "No evidence: this model sees one stretch of the video, not all of its clips.",
+    "clips": "No evidence: this model does not say what it makes of fewer clips.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +158,11 @@ def make_card(
         UnknownNameError: the dataset or the cohort has no such league or season.
         BadInputError: the cohort is of another run or has other levels.
     """
+    if video.suffix == SUFFIX:
+        raise VideoError(
+            f"'{video}' is a drawn reel: no pictures until a model asks for them; allowed: a video "
+            "(its player is rated by 'openbasket predict')"
+        )
     info = probe(video)
     duration_s = float(info.duration_s)
     there = known(data_root, video)
@@ -190,10 +176,13 @@ def make_card(
     data = rater.recipe.data
     if data_root is not None:
         check_names(data_root, league, season)
-    looks = evidence and data.sampling == "uniform"
-    parts, how = (
-        (there.clips, "") if there.clips else parts_of(video, duration_s, clip_s, looks, quiet)
-    )
+    by_clip = data.sampling == "clips"
+    parts, places, how = there.clips, there.frames, ""
+    if not parts:
+        looks = by_clip or (evidence and data.sampling == "uniform")
+        divided, how = parts_of(video, clip_s, looks, quiet)
+        parts = tuple(Segment(part.start_s, part.end_s) for part in divided)
+        places = tuple((part.first, part.frames) for part in divided)
     notes = _notes(rater, info.width, info.height, duration_s, parts)
     if data_root is not None and not there.clips:
         notes.append(
@@ -201,18 +190,32 @@ def make_card(
         )
     if how:
         notes.append(how)
-    wanted = Uniform(data.frames) if data.sampling == "uniform" else Every(data.interval)
+    if duration_s - parts[-1].end_s > EARLY_S:
+        notes.append(
+            f"The pictures end at {parts[-1].end_s:.1f} s of {duration_s:.1f} s: the file may be truncated."
+        )
+    shown = seen_of(data, places)
+    if len(shown) < len(parts):
+        notes.append(f"The model saw {len(shown)} of {counted(len(parts), 'part')}, evenly chosen.")
+    wanted = replace(taking_of(data), clips=tuple(places[i] for i in shown) if by_clip else ())
     with status("reading the video", quiet=quiet) as tell:
         frames = frames_at(
-            video, wanted, data.short_side, sampling=data.reader, threads=spare_threads(1),
+            video, wanted.wanted, data.short_side, sampling=data.reader, threads=spare_threads(1),
             on_frames=each_tenth(tell, "reading the video"),
         ).pixels  # fmt: skip
     told = rater.rate([frames])[0]
     found: list[tuple[EvidenceClip, ...]] = [()] * len(SKILLS)
-    if evidence and data.sampling != "uniform":
-        notes.append("No evidence: this model sees one stretch of the video, not all of its clips.")
-    elif evidence and len(parts) > 1:
-        found = _evidence(rater, video, parts, told.argmax(axis=1), halves, quiet)
+    if evidence and len(shown) > 1:
+        clips_shown = [parts[i] for i in shown]
+        rate = shower(rater, video, clips_shown, frames, quiet)
+        if rate is None:
+            notes.append(NO_EVIDENCE[data.sampling])
+        else:
+            with told_of_halves(halves, quiet) as advance:
+                weighed = influence(
+                    rate, len(shown), told.argmax(axis=1).tolist(), halves=halves, on_batch=advance
+                )
+            found = [weighed.evidence(i, clips_shown, shown) for i in range(len(SKILLS))]
     names = level_names(data.levels)
     ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)
     clips = CLIPS if data_root is None else own_clips(Workspace(data_root)) or CLIPS
@@ -278,50 +281,6 @@ def _among(
         run = rater.run_dir.resolve().name
         reached = limits(cohort, data_root, run, groups)
     return others.similar(expected, names, without=there.subject_id), reached
-
-
-def _evidence(
-    rater: Rater,
-    video: Path,
-    parts: Sequence[Segment],
-    levels: NDArray[np.int64],
-    halves: int,
-    quiet: bool,
-) -> list[tuple[EvidenceClip, ...]]:
-    data = rater.recipe.data
-    held = pool_size(data.frames, len(parts))
-    moments = [
-        s.start_s + (s.end_s - s.start_s) * (i + 0.5) / held for s in parts for i in range(held)
-    ]
-    with status("reading its clips", quiet=quiet) as tell:
-        frames = frames_at(
-            video, moments, data.short_side, sampling=data.reader, threads=spare_threads(1),
-            on_frames=each_tenth(tell, "reading its clips"),
-        ).pixels  # fmt: skip
-    pool = [frames[i * held : (i + 1) * held] for i in range(len(parts))]
-    done = 0
-    with bar("Evidence", halves, quiet=quiet) as advance:
-
-        def told(count: int) -> None:
-            nonlocal done
-            done += count
-            advance(count, f"{done}/{halves} halves")
-
-        found = influence(
-            rater.rate, pool, levels.tolist(), data.frames, halves=halves, on_batch=told
-        )
-    return [
-        tuple(
-            EvidenceClip(
-                clip, parts[clip].start_s, parts[clip].end_s, parts[clip].shows,
-                float(found.values[clip, skill]),
-                bool(found.values[clip, skill] > CLEAR * found.errors[clip, skill]),
-            )
-            for clip in found.strongest(skill, CLIPS_A_SKILL)
-            if found.values[clip, skill] >= LEAST
-        )
-        for skill in range(len(SKILLS))
-    ]  # fmt: skip
 
 
 def _model(rater: Rater) -> dict[str, Any]:

@@ -91,14 +91,40 @@ def read_card(path: Path) -> Card:
         told = str(error).splitlines()[0][:120]
         problem = Problem(str(path), None, "card", told, "JSON that 'openbasket scout' wrote")
         raise BadInputError([problem]) from None
-    levels = len(card.levels)
-    whole = [s.key for s in card.skills] == [s.key for s in SKILLS]
-    if not whole or any(len(s.probabilities) != levels for s in card.skills):
-        problem = Problem(
-            str(path), None, "skills", "other skills or levels", "the 20 skills, whole"
+    faults = [
+        Problem(str(path), None, where, given, allowed)
+        for where, given, allowed, right in (
+            ("skills", "other skills or levels", "the 20 skills, whole", _whole(card)),
+            ("model", "other facts", "those of a run, by name", _of_a_run(card)),
         )
-        raise BadInputError([problem], "Make the card again with 'openbasket scout'.")
+        if not right
+    ]
+    if faults:
+        raise BadInputError(faults, "Make the card again with 'openbasket scout'.")
     return card
+
+
+def _whole(card: Card) -> bool:
+    """Whether a card rates the 20 skills, in levels that there are."""
+    told = [(s.key, s.category) for s in card.skills]
+    if told != [(s.key, s.category) for s in SKILLS] or len(card.levels) not in (3, 5):
+        return False
+    top = len(card.levels) - 1
+    return all(
+        len(s.probabilities) == top + 1
+        and all(0 <= p <= 1 for p in s.probabilities)
+        and abs(sum(s.probabilities) - 1) < 1e-3
+        and 0 <= s.level <= top
+        and 0 <= s.expected <= top
+        for s in card.skills
+    )
+
+
+def _of_a_run(card: Card) -> bool:
+    facts = card.model
+    return all(
+        isinstance(facts.get(name), str) for name in ("model", "run", "data_sha256")
+    ) and all(isinstance(fact, str | int | float | None) for fact in facts.values())
 
 
 def compare(cards: Sequence[Card]) -> Comparison:

@@ -3,8 +3,8 @@
 Half of the clips at random are shown to the model, again and again, each half with its other half. What a
 clip adds to the probability of a level is its coefficient in the best linear fit of what the model said, by
 least squares; over all subsets these are the Banzhaf values. As halves are always as large, a clip is
-compared with the others that would be shown in its place: the coefficients add up to 0. It works for any
-model, since only frames go in and probabilities come out.
+compared with the others that would be shown in its place: the coefficients add up to 0. A model of uniform
+frames is shown other frames; a model of sets of clips is shown fewer clips, as in its training.
 
 Sources: Ribeiro, Singh and Guestrin, "Why should I trust you?", KDD 2016 (a linear fit over what is left
 out); Hammer and Holzman, Approximations of pseudo-Boolean functions, 1992 (that the fit gives Banzhaf
@@ -23,14 +23,18 @@ from numpy.typing import NDArray
 from openbasket.errors import ConfigError, VideoError
 from openbasket.wording import counted
 
-__all__ = ["Influence", "Segment", "between", "influence", "left_out", "pool_size", "segments"]
+__all__ = ["EvidenceClip", "Influence", "Segment", "influence", "left_out", "pool_size", "showing"]
 
+#: A clip that adds less to the probability of the level is no evidence.
+LEAST = 0.005
+#: A clip counts as weak evidence where its influence is less than so many standard errors.
+CLEAR = 2.0
 #: uint8 ``(frames, height, width, 3)``.
 Pixels = NDArray[np.uint8]
 #: From clips as a model sees them to probabilities ``(clips, 20, levels)``.
 Rate = Callable[[Sequence[Pixels]], NDArray[np.float64]]
-#: A last part of a video that is shorter than this belongs to the one before.
-_SHORTEST_S = 2.0
+#: From which clips are shown, ``(n, clips)``, to probabilities ``(n, 20, levels)``.
+RateShown = Callable[[NDArray[np.bool_]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,27 @@ class Segment:
     start_s: float
     end_s: float
     shows: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceClip:
+    """A clip that speaks for a rating.
+
+    Args:
+        clip: its number in the video, from 0.
+        start_s: its first moment, seconds.
+        end_s: the moment after its last.
+        shows: what is seen in it, where that is known.
+        influence: what it adds to the probability of the rated level.
+        clear: whether that is more than chance in which clips were shown beside it.
+    """
+
+    clip: int
+    start_s: float
+    end_s: float
+    shows: str
+    influence: float
+    clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,45 +92,25 @@ class Influence:
         order = np.argsort(-self.values[:, skill], kind="stable")[:count]
         return [int(clip) for clip in order if self.values[clip, skill] > 0]
 
+    def evidence(
+        self, skill: int, clips: Sequence[Segment], numbers: Sequence[int]
+    ) -> tuple[EvidenceClip, ...]:
+        """The clips that speak most for a skill's level, as far as they add anything worth telling.
 
-def segments(duration_s: float, length_s: float = 10.0) -> list[Segment]:
-    """Divide a video into parts of one length; a short rest belongs to the last one.
-
-    Example:
-        >>> [s.end_s for s in segments(31.0)]
-        [10.0, 20.0, 31.0]
-    """
-    if not length_s > 0:
-        raise ConfigError(f"length of a clip: got {length_s} s; allowed: more than 0 s")
-    count = max(1, math.floor(duration_s / length_s))
-    if duration_s - count * length_s >= _SHORTEST_S:
-        count += 1
-    ends = [min(length_s * (i + 1), duration_s) for i in range(count - 1)] + [duration_s]
-    return [Segment(start, end) for start, end in zip([0.0, *ends[:-1]], ends, strict=True)]
-
-
-def between(cuts_s: Sequence[float], duration_s: float, length_s: float = 10.0) -> list[Segment]:
-    """The parts of a video between its cuts.
-
-    A part that is shorter than 2 s belongs to the one before it; one of more than twice ``length_s`` is
-    divided, as a stretch without cuts may hold many plays.
-
-    Example:
-        >>> [(s.start_s, s.end_s) for s in between([1.0, 9.0, 10.0, 19.0], 20.0)]
-        [(0.0, 10.0), (10.0, 20.0)]
-    """
-    edges = [0.0]
-    for cut in cuts_s:
-        if edges[-1] + _SHORTEST_S <= cut <= duration_s - _SHORTEST_S:
-            edges.append(cut)
-    parts: list[Segment] = []
-    for start, end in zip(edges, [*edges[1:], duration_s], strict=True):
-        if end - start <= 2 * length_s:
-            parts.append(Segment(start, end))
-        else:
-            inside = segments(end - start, length_s)
-            parts += [Segment(start + s.start_s, start + s.end_s) for s in inside]
-    return parts
+        Args:
+            skill: which.
+            clips: that were shown.
+            numbers: of these clips in the video.
+        """
+        return tuple(
+            EvidenceClip(
+                numbers[clip], clips[clip].start_s, clips[clip].end_s, clips[clip].shows,
+                float(self.values[clip, skill]),
+                bool(self.values[clip, skill] > CLEAR * self.errors[clip, skill]),
+            )
+            for clip in self.strongest(skill)
+            if self.values[clip, skill] >= LEAST
+        )  # fmt: skip
 
 
 def pool_size(frames: int, clips: int) -> int:
@@ -131,11 +136,25 @@ def left_out(pool: Sequence[Pixels], without: Sequence[int], frames: int) -> Pix
     return np.stack([pool[clip][i] for clip, i in chosen])
 
 
+def showing(rate: Rate, pool: Sequence[Pixels], frames: int) -> RateShown:
+    """What a model of uniform frames says where some of the clips are shown.
+
+    Args:
+        rate: the model.
+        pool: frames of each clip, at least :func:`pool_size` of them.
+        frames: that the model takes.
+    """
+
+    def shown(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return rate([left_out(pool, np.flatnonzero(~mask).tolist(), frames) for mask in masks])
+
+    return shown
+
+
 def influence(
-    rate: Rate,
-    pool: Sequence[Pixels],
+    rate: RateShown,
+    clips: int,
     levels: Sequence[int],
-    frames: int,
     *,
     halves: int = 256,
     seed: int = 0,
@@ -145,10 +164,9 @@ def influence(
     """What each clip adds to the probability of the rated levels.
 
     Args:
-        rate: the model.
-        pool: frames of each clip, at least :func:`pool_size` of them.
+        rate: what the model says where some of the clips are shown.
+        clips: how many there are.
         levels: the rated level of each skill, 20 of them.
-        frames: that the model takes.
         halves: how many halves of the reel to show, at least two more than twice the clips; the error falls
             with their square root.
         seed: of the halves.
@@ -158,7 +176,6 @@ def influence(
     Raises:
         ConfigError: fewer than two clips, or too few halves.
     """
-    clips = len(pool)
     if clips < 2:
         raise ConfigError(
             f"evidence needs at least 2 clips; the video has {counted(clips, 'clip')}"
@@ -170,8 +187,7 @@ def influence(
     skills = np.arange(len(levels))
     for begin in range(0, len(shown), batch):
         masks = shown[begin : begin + batch]
-        seen = [left_out(pool, np.flatnonzero(~mask).tolist(), frames) for mask in masks]
-        told[begin : begin + len(masks)] = rate(seen)[:, skills, np.asarray(levels)]
+        told[begin : begin + len(masks)] = rate(masks)[:, skills, np.asarray(levels)]
         on_batch(len(masks))
     design = shown - 0.5
     back = np.linalg.pinv(design)  # as many of each half: the mean is not confounded

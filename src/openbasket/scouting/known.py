@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from openbasket.dataset.clips import Clips
 from openbasket.errors import UnknownNameError
 from openbasket.evaluation.report_player import event_words
 from openbasket.scouting.evidence import Segment
@@ -36,7 +37,14 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a dataset knows of a video; nothing, where it is none of its reels."""
+    """What a dataset knows of a video; nothing, where it is none of its reels.
+
+    Args:
+        subject_id, player, league, season: who is shown.
+        clips: of the reel, in order.
+        shots: field goals that they show, with their places.
+        frames: first frame and number of frames of each clip.
+    """
 
     subject_id: str | None = None
     player: str | None = None
@@ -44,6 +52,7 @@ class Known:
     season: str | None = None
     clips: tuple[Segment, ...] = ()
     shots: tuple[Shot, ...] = ()
+    frames: Clips = ()
 
 
 def known(root: Path | None, video: Path) -> Known:
@@ -60,10 +69,11 @@ def known(root: Path | None, video: Path) -> Known:
         return Known()
     rows = rows.filter(pl.col("draw") == rows["draw"][0])
     clips, shots = _clips(workspace, rows)
+    frames = tuple(rows.select("first_frame", "frames").iter_rows())
     subject = rows["subject_id"][0]
     subjects = workspace.read("subjects").filter(pl.col("subject_id") == subject)
     if subjects.is_empty():
-        return Known(subject, clips=clips, shots=shots)
+        return Known(subject, clips=clips, shots=shots, frames=frames)
     who = subjects.row(0, named=True)
     names = dict(workspace.read("players").select("player_id", "name").iter_rows())
     return Known(
@@ -73,6 +83,7 @@ def known(root: Path | None, video: Path) -> Known:
         who["season"],
         clips,
         shots,
+        frames,
     )
 
 

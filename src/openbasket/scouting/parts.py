@@ -1,36 +1,37 @@
-"""The parts of a video that no dataset knows, and what is told while a video is read."""
+"""What a model sees of a video: its parts, and what it says of some of them; and what is told meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from openbasket.errors import VideoError
-from openbasket.progress import status
-from openbasket.scouting.evidence import Segment, between, segments
-from openbasket.video.cuts import find_cuts
+import numpy as np
+from numpy.typing import NDArray
+
+from openbasket.progress import bar, status
+from openbasket.scouting.evidence import RateShown, Segment, pool_size, showing
+from openbasket.training.config import DataConfig
+from openbasket.training.data import even_clips
+from openbasket.training.rating import Rater
+from openbasket.video.cuts import LENGTH_S, Part, find_parts
+from openbasket.video.frames import frames_at, spare_threads
 from openbasket.wording import counted
 
-__all__ = ["each_tenth", "parts_of"]
-
-#: Seconds of a clip where nobody knows, as in the paper.
-LENGTH_S = 10.0
+__all__ = ["each_tenth", "parts_of", "seen_of", "shower", "told_of_halves"]
 
 
-def parts_of(
-    video: Path, duration_s: float, clip_s: float | None, looks: bool, quiet: bool
-) -> tuple[tuple[Segment, ...], str]:
+def parts_of(video: Path, clip_s: float | None, looks: bool, quiet: bool) -> tuple[list[Part], str]:
     """The parts of a video that no dataset knows, and a note on how they were found.
 
     Args:
         video: the file.
-        duration_s: of it, seconds.
         clip_s: seconds of a part; ``None``: told by the cuts, where there are any.
         looks: whether to look for cuts, which decodes the whole video.
         quiet: show no progress.
     """
     length_s = LENGTH_S if clip_s is None else clip_s
+    cuts = 0
     if clip_s is None and looks:
         with status("looking for cuts", quiet=quiet) as tell:
 
@@ -38,20 +39,17 @@ def parts_of(
                 if number % 500 == 499:
                     tell(f"looking for cuts: {number + 1:,} frames")
 
-            cuts: tuple[float, ...] = ()
-            # The frames that the model sees may be whole all the same; reading them will tell.
-            with suppress(VideoError):
-                cuts = find_cuts(video, on_frame=told).seconds
-        if cuts:
-            note = (
-                f"Its parts were told by {counted(len(cuts), 'cut')} in the pictures; a clip with several "
-                "views is several parts."
-            )
-            return tuple(between(cuts, duration_s, length_s)), note
-    note = (
+            parts, cuts = find_parts(video, length_s, on_frame=told)
+    else:
+        parts, _ = find_parts(video, length_s, looks=False)
+    if cuts:
+        return parts, (
+            f"Its parts were told by {counted(cuts, 'cut')} in the pictures; a clip with several views is "
+            "several parts."
+        )
+    return parts, (
         f"The video was divided into parts of {length_s:g} s; these may hold pieces of two plays."
     )
-    return tuple(segments(duration_s, length_s)), note
 
 
 def each_tenth(tell: Callable[[str], None], text: str) -> Callable[[int, int], None]:
@@ -62,3 +60,61 @@ def each_tenth(tell: Callable[[str], None], text: str) -> Callable[[int, int], N
             tell(f"{text}: {done}/{count} frames")
 
     return told
+
+
+@contextmanager
+def told_of_halves(halves: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show how many halves of a reel the model has seen; yields a function of how many more."""
+    done = 0
+    with bar("Evidence", halves, quiet=quiet) as advance:
+
+        def told(count: int) -> None:
+            nonlocal done
+            done += count
+            advance(count, f"{done}/{max(halves, done)} halves")
+
+        yield told
+
+
+def seen_of(data: DataConfig, clips: Sequence[tuple[int, int]]) -> list[int]:
+    """Numbers of the parts of a video that a model sees.
+
+    Args:
+        data: what it takes.
+        clips: first frame and number of frames of each part.
+    """
+    if data.sampling != "clips":
+        return list(range(len(clips)))
+    there = [i for i, (_, frames) in enumerate(clips) if frames > 0]
+    return [there[i] for i in even_clips(len(there), data.clips)]
+
+
+def shower(
+    rater: Rater, video: Path, clips: Sequence[Segment], frames: NDArray[np.uint8], quiet: bool
+) -> RateShown | None:
+    """What a model says where some of a video's clips are shown; ``None`` where it cannot be asked.
+
+    Args:
+        rater: the model.
+        video: the file; frames of a model of uniform frames are read again, more of each clip.
+        clips: that it sees.
+        frames: that it was given.
+        quiet: show no progress.
+    """
+    data = rater.recipe.data
+    if data.sampling == "clips":
+        return rater.rate_shown(frames)
+    if data.sampling != "uniform":
+        return None
+    held = pool_size(data.frames, len(clips))
+    moments = [
+        s.start_s + (s.end_s - s.start_s) * (i + 0.5) / held for s in clips for i in range(held)
+    ]
+    with status("reading its clips", quiet=quiet) as tell:
+        pool = frames_at(
+            video, moments, data.short_side, sampling=data.reader, threads=spare_threads(1),
+            on_frames=each_tenth(tell, "reading its clips"),
+        ).pixels  # fmt: skip
+    return showing(
+        rater.rate, [pool[i * held : (i + 1) * held] for i in range(len(clips))], data.frames
+    )

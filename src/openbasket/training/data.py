@@ -29,6 +29,7 @@ __all__ = [
     "Item",
     "Items",
     "Update",
+    "even_clips",
     "labels_of",
     "of_persons",
     "seed_of",
@@ -142,7 +143,7 @@ class ClipDataset(Items):
         held = len(entry) // each
         if held <= self._clips:
             return entry.read()
-        chosen = [place * held // self._clips for place in range(self._clips)]
+        chosen = even_clips(held, self._clips)
         return entry.read([clip * each + i for clip in chosen for i in range(each)])
 
     def _view(self, entry: CachedFrames, view: int) -> torch.Tensor:
@@ -180,6 +181,11 @@ class ClipDataset(Items):
 
     def _normalised(self, clip: torch.Tensor) -> torch.Tensor:
         return (clip - self._mean) / self._deviation
+
+
+def even_clips(held: int, most: int) -> list[int]:
+    """Which clips of a reel a model sees that takes so many: all, or as many, evenly."""
+    return list(range(held)) if held <= most else [i * held // most for i in range(most)]
 
 
 def labels_of(sample: Sample, index: int) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError
 from openbasket.models import TEXT_MODELS
+from openbasket.models.skillquery import SkillQuery
 from openbasket.skills import SKILLS
 from openbasket.training import checkpoint
 from openbasket.training.building import build_again, check_logits
@@ -72,24 +74,84 @@ class Rater:
         """Probabilities of the levels, ``(len(clips), 20, levels)``, at the run's temperature.
 
         Args:
-            clips: each uint8 ``(T, height, width, 3)``, RGB, with the recipe's frames and short side.
+            clips: each uint8 ``(T, height, width, 3)``, RGB, with the recipe's frames and short side; where
+                the recipe takes clips of a reel, those of all its clips one after the other, which may be
+                fewer or more than the model takes.
             batch: clips that the model sees at once.
+
+        Raises:
+            ConfigError: the model gives another shape, or numbers that are not finite.
         """
         if not clips:
             return np.empty((0, len(SKILLS), self.recipe.data.levels))
-        nobody = Sample("", "", "", "", "", Path(), (None,) * len(SKILLS))
-        held = cast("list[CachedFrames]", [_Held(clip) for clip in clips])
-        data = ClipDataset([nobody] * len(clips), held, self.recipe.data)
+        data = self._data(clips)
         found = []
-        bf16 = self.recipe.train.precision == "bf16"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+        with self._seeing():
             for begin in range(0, len(clips), batch):
                 part = torch.stack(
                     [data[0, i][0] for i in range(begin, min(begin + batch, len(clips)))]
                 ).to(self.device)
                 logits = check_logits(self._model(part), part, self.recipe)
-                found.append(logits.double().softmax(dim=2).cpu().numpy())
+                found.append(self._levels(logits))
         return scaled(np.concatenate(found), self.temperature)
+
+    def rate_shown(
+        self, reel: NDArray[np.uint8]
+    ) -> Callable[[NDArray[np.bool_]], NDArray[np.float64]] | None:
+        """What a model of sets of clips says where only some of a reel's clips are shown.
+
+        Each clip's features are computed once; the set model sees those of the clips that are shown.
+
+        Args:
+            reel: frames of all clips, one after the other, at most as many clips as the model takes.
+
+        Returns:
+            A function of which clips are shown, ``(n, clips)``, to probabilities ``(n, 20, levels)``;
+            ``None`` where the model is no :class:`~openbasket.models.skillquery.SkillQuery`.
+        """
+        model = self._model
+        if self.recipe.data.sampling != "clips" or not isinstance(model, SkillQuery):
+            return None
+        most = model.clips
+        with self._seeing():
+            clip = self._data([reel])[0, 0][0][None].to(self.device)
+            features = model.features(clip).view(1, most, -1)
+
+        def rate(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+            there = np.zeros((len(masks), most), bool)
+            there[:, : masks.shape[1]] = masks
+            hidden = ~torch.from_numpy(there).to(self.device)[..., None]
+            with self._seeing():
+                seen = features.expand(len(masks), -1, -1).masked_fill(hidden, torch.nan)
+                told = self._levels(model.heads(seen.flatten(1)))
+            return scaled(told, self.temperature)
+
+        return rate
+
+    def _data(self, clips: Sequence[NDArray[np.uint8]]) -> ClipDataset:
+        nobody = Sample("", "", "", "", "", Path(), (None,) * len(SKILLS))
+        held = cast("list[CachedFrames]", [_Held(clip) for clip in clips])
+        return ClipDataset([nobody] * len(clips), held, self.recipe.data)
+
+    def _seeing(self) -> AbstractContextManager[object]:
+        stack = ExitStack()
+        stack.enter_context(torch.inference_mode())
+        bf16 = self.recipe.train.precision == "bf16"
+        stack.enter_context(torch.autocast(self.device.type, torch.bfloat16, enabled=bf16))
+        return stack
+
+    def _levels(self, logits: torch.Tensor) -> NDArray[np.float64]:
+        found = logits.double().softmax(dim=2).cpu().numpy()
+        if not np.isfinite(found).all():
+            why = (
+                ". Fewer clips than it takes are told by NaN, which models of sets of clips alone understand"
+                if self.recipe.data.sampling == "clips"
+                else ""
+            )
+            raise ConfigError(
+                f"model '{self.recipe.model.name}' gave numbers that are not finite{why}"
+            )
+        return found
 
 
 class _Held:

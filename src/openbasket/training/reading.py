@@ -83,7 +83,9 @@ def read_frames(
         note(text, quiet=quiet)
 
     data = recipe.data
-    clips = clips_of(data_root, samples, data.draw) if data.sampling == "clips" else None
+    clips = None
+    if data.sampling == "clips":
+        clips = clips_of(data_root, samples, data.draw, folder=folder, workers=workers, quiet=quiet)
     return cache_frames(
         [sample.video for sample in samples], folder, clips=clips, within=taking.within,
         root=data_root, frames=taking.frames, short_side=taking.size,

@@ -10,8 +10,10 @@ each side of its own and with the second condition. Dissolves and other gradual 
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import av
@@ -19,12 +21,29 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from openbasket.errors import VideoError
+from openbasket.errors import ConfigError, VideoError
 from openbasket.storage import Place
 from openbasket.video.decoding import decode
-from openbasket.video.probe import Limits, open_video
+from openbasket.video.probe import Limits, open_video, probe
 
-__all__ = ["Cuts", "cuts_among", "find_cuts"]
+__all__ = [
+    "EARLY_S",
+    "LENGTH_S",
+    "Cuts",
+    "Part",
+    "between",
+    "cuts_among",
+    "divided",
+    "find_cuts",
+    "find_parts",
+]
+
+#: Seconds by which pictures may end before what a container tells, such as its sound.
+EARLY_S = 1.0
+#: Seconds of a clip where nobody knows, as in the paper.
+LENGTH_S = 10.0
+#: A part of a video that is shorter than this belongs to the one before it.
+_SHORTEST_S = 2.0
 
 #: Width and height of the pictures that are compared.
 WIDTH, HEIGHT = 64, 36
@@ -41,13 +60,38 @@ class Cuts:
 
     Args:
         frames: number of each frame that begins a shot; the first frame of the video is none.
-        seconds: when each of them is shown, from the first frame on.
-        count: frames of the video.
+        times_s: when each frame of the video is shown, seconds from the first one on.
     """
 
     frames: tuple[int, ...]
-    seconds: tuple[float, ...]
-    count: int
+    times_s: tuple[float, ...]
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """When each shot begins, from the first frame on."""
+        return tuple(self.times_s[frame] for frame in self.frames)
+
+    @property
+    def count(self) -> int:
+        """Frames of the video."""
+        return len(self.times_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a video.
+
+    Args:
+        start_s: its first moment, seconds.
+        end_s: the moment after its last.
+        first: its first frame.
+        frames: how many it has; 0 where the container tells of a longer video than there are frames.
+    """
+
+    start_s: float
+    end_s: float
+    first: int
+    frames: int
 
 
 def find_cuts(
@@ -81,9 +125,102 @@ def find_cuts(
         except av.InvalidDataError as error:
             raise VideoError(f"'{path}' does not decode to its end: {error}") from None
     found = cuts_among(np.array(near), np.array(over))
-    return Cuts(
-        tuple(int(n) for n in found), tuple(times[int(n)] - times[0] for n in found), len(near)
+    return Cuts(tuple(int(n) for n in found), tuple(time - times[0] for time in times))
+
+
+def find_parts(
+    path: Place,
+    length_s: float = LENGTH_S,
+    *,
+    looks: bool = True,
+    on_frame: Callable[[int], None] = lambda _: None,
+) -> tuple[list[Part], int]:
+    """Divide a video into parts of which each shows, as far as cuts tell, one clip.
+
+    Args:
+        path: the video.
+        length_s: of a part where no cut is found, seconds.
+        looks: look for cuts, which decodes the whole video.
+        on_frame: called with the number of each frame that was looked at.
+
+    Returns:
+        The parts in order, at least one, and how many cuts were found. A video that does not decode to its
+        end is divided as one without cuts. Where its pictures end before the container says so, by more than
+        :data:`EARLY_S`, as in a truncated file, so do the parts.
+
+    Raises:
+        VideoError: no video, or over a limit.
+        ConfigError: a length that is not above 0.
+    """
+    info = probe(path)
+    duration_s = float(info.duration_s)
+    cuts = Cuts((), ())
+    if looks:
+        with suppress(VideoError):
+            cuts = find_cuts(path, on_frame=on_frame)
+    if cuts.count > 1:
+        shown_s = cuts.times_s[-1] + float(np.median(np.diff(cuts.times_s)))
+        if duration_s - shown_s > EARLY_S:
+            duration_s = shown_s
+    pairs = (
+        between(cuts.seconds, duration_s, length_s)
+        if cuts.frames
+        else divided(duration_s, length_s)
     )
+    starts = [start for start, _ in pairs]
+    if cuts.times_s:
+        firsts = [int(n) for n in np.searchsorted(cuts.times_s, np.array(starts) - 1e-6)]
+    else:
+        firsts = [round(start * info.fps) for start in starts]
+    count = cuts.count or info.frames or round(duration_s * info.fps)
+    return [
+        Part(start, end, first, max(0, min(then, count) - first))
+        for (start, end), first, then in zip(pairs, firsts, [*firsts[1:], count], strict=True)
+    ], len(cuts.frames)
+
+
+def divided(duration_s: float, length_s: float = LENGTH_S) -> list[tuple[float, float]]:
+    """Beginnings and ends of equal parts of a video; a short rest belongs to the last one.
+
+    Example:
+        >>> divided(31.0)
+        [(0.0, 10.0), (10.0, 20.0), (20.0, 31.0)]
+
+    Raises:
+        ConfigError: a length that is not above 0.
+    """
+    if not length_s > 0:
+        raise ConfigError(f"length of a clip: got {length_s} s; allowed: more than 0 s")
+    count = max(1, math.floor(duration_s / length_s))
+    if duration_s - count * length_s >= _SHORTEST_S:
+        count += 1
+    ends = [min(length_s * (i + 1), duration_s) for i in range(count - 1)] + [duration_s]
+    return list(zip([0.0, *ends[:-1]], ends, strict=True))
+
+
+def between(
+    cuts_s: Sequence[float], duration_s: float, length_s: float = LENGTH_S
+) -> list[tuple[float, float]]:
+    """Beginnings and ends of the parts of a video between its cuts.
+
+    A part that is shorter than 2 s belongs to the one before it; one of more than twice ``length_s`` is
+    divided, as a stretch without cuts may hold many plays.
+
+    Example:
+        >>> between([1.0, 9.0, 10.0, 19.0], 20.0)
+        [(0.0, 10.0), (10.0, 20.0)]
+    """
+    edges = [0.0]
+    for cut in cuts_s:
+        if edges[-1] + _SHORTEST_S <= cut <= duration_s - _SHORTEST_S:
+            edges.append(cut)
+    parts: list[tuple[float, float]] = []
+    for start, end in zip(edges, [*edges[1:], duration_s], strict=True):
+        if end - start <= 2 * length_s:
+            parts.append((start, end))
+        else:
+            parts += [(start + a, start + b) for a, b in divided(end - start, length_s)]
+    return parts
 
 
 def cuts_among(near: NDArray[np.float64], over: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,0 +1,236 @@
+"""Models of sets of clips on videos whose clips no table tells: training, prediction, report cards."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import av
+import numpy as np
+import polars as pl
+import pytest
+from training_data import OWN, some_levels, write_splits
+
+from openbasket.dataset.clips import clips_of
+from openbasket.dataset.frame_cache import cache_folder, cache_frames
+from openbasket.dataset.reader import read_split
+from openbasket.dataset.rendered import load_benchmark, make
+from openbasket.errors import ConfigError, VideoError
+from openbasket.scouting.card import make_card
+from openbasket.scouting.evidence import influence
+from openbasket.skills import SKILL_KEYS
+from openbasket.training import loop, predict
+from openbasket.training.config import load_recipe
+from openbasket.training.data import even_clips
+from openbasket.training.rating import Rater
+from openbasket.workspace import Workspace
+
+TINY = [
+    "data.frames=12",
+    "data.size=32",
+    "data.short_side=32",
+    "train.epochs=1",
+    "train.batch_size=4",
+]
+#: Frames of the clips of each reel.
+LENGTHS = ((75, 90, 65, 80), (100, 140, 90), (90,) * 8, (80, 80, 80, 80))
+
+
+def film(path, lengths, seed=0):
+    """Shots of coloured blocks that move slowly."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number, frames in enumerate(lengths):
+            rng = np.random.default_rng([seed, number])
+            blocks = np.kron(rng.integers(30, 220, (8, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+            for step in range(frames):
+                picture = np.roll(blocks, step // 2, axis=1)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory):
+    """The official layout alone, and a run of a model of sets of clips that learned from it."""
+    root = tmp_path_factory.mktemp("official")
+    write_splits(root, some_levels(4))
+    for i, lengths in enumerate(LENGTHS):
+        film(root / "BASKET" / "21-22" / "L" / f"s{i}_21_22.mp4", lengths, i)
+    samples = read_split(root, "train")
+    cache_frames(  # raw: without the loss of JPEG
+        [s.video for s in samples], cache_folder(root), clips=clips_of(root, samples), format="raw",
+        frames=2, short_side=32, within=(0.3, 0.9), workers=1, quiet=True,
+    )  # fmt: skip
+    loop.train(load_recipe("skillquery-tiny", TINY), root, root / "run", quiet=True, workers=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def told(official):
+    file = official / "predictions.parquet"
+    predict.predict(official / "run", official, file, splits=["val"], quiet=True, workers=1)
+    return pl.read_parquet(file)
+
+
+def bounds(lengths):
+    firsts = np.cumsum([0, *lengths[:-1]]).tolist()
+    return tuple(zip(firsts, lengths, strict=True))
+
+
+def test_clips_are_told_by_cuts_where_no_table_tells_them(official, capsys):
+    samples = read_split(official, "train")
+    found = clips_of(official, samples, folder=official / "cache")
+    assert [found[s.video] for s in samples] == [bounds(lengths) for lengths in LENGTHS]
+    assert "No table tells where the clips of 4 reels begin" in capsys.readouterr().err
+    assert clips_of(official, samples, folder=official / "cache") == found
+    assert "clips" not in capsys.readouterr().err, "they are kept"
+
+
+def test_what_was_found_is_kept_until_the_video_changes(official, tmp_path):
+    video = film(tmp_path / "BASKET" / "21-22" / "L" / "s0_21_22.mp4", (70, 80))
+    write_splits(tmp_path, some_levels(1))
+    samples = read_split(tmp_path, "train")
+    ask = lambda: clips_of(tmp_path, samples, folder=tmp_path / "c", quiet=True)[video]  # noqa: E731
+    assert ask() == ((0, 70), (70, 80))
+    (note,) = (tmp_path / "c" / "cuts").iterdir()
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"clips": [[0, 9]]}))
+    assert ask() == ((0, 9),)
+    os.utime(video, ns=(1, 1))
+    assert ask() == ((0, 70), (70, 80))
+    for damage in ("[" * 100_000, "{}", "[]", '{"clips": [[NaN, 1]]}'):
+        note.write_text(damage)
+        assert ask() == ((0, 70), (70, 80))
+
+
+def test_reels_that_cannot_be_read_are_named(official, tmp_path):
+    write_splits(tmp_path, some_levels(3))
+    film(tmp_path / "BASKET" / "21-22" / "L" / "s0_21_22.mp4", (70, 80))
+    (tmp_path / "BASKET" / "21-22" / "L" / "s1_21_22.mp4").write_bytes(b"no video")
+    film(tmp_path / "BASKET" / "21-22" / "L" / "s2_21_22.mp4", (70, 80))
+    with pytest.raises(VideoError, match=r"1 of 3 videos cannot be used:\n.*s1_21_22"):
+        loop.train(
+            load_recipe("skillquery-tiny", TINY), tmp_path, tmp_path / "run", quiet=True, workers=1
+        )
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_card_says_what_predict_says(official, told, number):
+    video = official / "BASKET" / "21-22" / "L" / f"s{number}_21_22.mp4"
+    card = make_card(video, official / "run", data_root=official, evidence=False, quiet=True)
+    assert len(card.clips) == len(LENGTHS[number])
+    (sample,) = [s for s in read_split(official, "val") if s.video == video]
+    mine = told.filter(pl.col("subject_id") == sample.subject_id)
+    mine = mine.join(pl.DataFrame({"skill": SKILL_KEYS, "n": range(20)}), on="skill").sort("n")
+    rows = mine.select("p0", "p1", "p2", "p3", "p4").to_numpy()
+    np.testing.assert_allclose([s.probabilities for s in card.skills], rows, atol=1e-6)
+    skipped = any("saw 6 of 8 parts" in note for note in card.notes)
+    assert skipped == (len(LENGTHS[number]) > 6)
+
+
+def test_an_unknown_video_has_a_card_with_evidence(official, tmp_path):
+    video = film(tmp_path / "v.mp4", (90,) * 8, 7)
+    card = make_card(video, official / "run", halves=64, quiet=True)
+    assert len(card.clips) == 8
+    assert any("7 cuts" in note for note in card.notes), card.notes
+    assert not any("No evidence" in note for note in card.notes)
+    evidence = [clip for s in card.skills for clip in s.evidence]
+    assert {clip.clip for clip in evidence} <= set(even_clips(8, 6))
+    for clip in evidence:
+        assert clip.start_s == card.clips[clip.clip].start_s
+    plain = make_card(video, official / "run", evidence=False, quiet=True)
+    assert plain.clips == card.clips, (
+        "such a model needs its clips, whether evidence is wanted or not"
+    )
+    assert [s.probabilities for s in plain.skills] == [s.probabilities for s in card.skills]
+
+
+@pytest.mark.parametrize("evidence", [True, False])
+def test_a_truncated_video_is_told(official, tmp_path, evidence):
+    whole = film(tmp_path / "v.mkv", (90,) * 5, 3).read_bytes()
+    video = tmp_path / "truncated.mkv"
+    video.write_bytes(whole[: len(whole) * 3 // 5])
+    card = make_card(video, official / "run", halves=16, evidence=evidence, quiet=True)
+    assert card.duration_s == pytest.approx(15.0, abs=0.1)
+    assert card.clips[-1].end_s < 12
+    assert any("of 15.0 s: the file may be truncated" in note for note in card.notes)
+
+
+def test_a_reel_of_a_dataset_has_the_clips_of_its_table(official, finished):
+    ws = Workspace(finished / "ws")
+    path, clips = (
+        ws.read("reels").filter(pl.col("draw") == 0).group_by("path").len().sort("path").row(0)
+    )
+    card = make_card(
+        finished / "ws" / path, official / "run", data_root=finished / "ws", halves=16, quiet=True
+    )
+    assert len(card.clips) == clips
+    assert all(clip.shows for s in card.skills for clip in s.evidence)
+
+
+@pytest.fixture(scope="module")
+def reel():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+
+
+def test_clips_that_are_not_shown_are_as_if_they_were_not_there(official, reel):
+    rater = Rater(official / "run", device="cpu")
+    rate = rater.rate_shown(reel)
+    shown = np.array([[1, 1, 1, 1, 1, 1], [1, 0, 1, 0, 0, 1]], bool)
+    fewer = reel.reshape(6, 2, 32, 32, 3)[shown[1]].reshape(6, 32, 32, 3)
+    np.testing.assert_allclose(rate(shown), [rater.rate([r])[0] for r in (reel, fewer)], atol=1e-5)
+
+
+def test_removing_the_evidence_changes_a_set_model_more_than_removing_others(official, reel):
+    rate = Rater(official / "run", device="cpu").rate_shown(reel)
+    everything = np.ones((1, 6), bool)
+    told = rate(everything)[0]
+    levels = told.argmax(axis=1)
+    found = influence(rate, 6, levels.tolist(), halves=64)
+
+    def lost(skill, gone):
+        shown = everything.copy()
+        shown[0, gone] = False
+        return told[skill, levels[skill]] - rate(shown)[0, skill, levels[skill]]
+
+    rng = np.random.default_rng(0)
+    pairs = []
+    for skill in range(20):
+        best = found.strongest(skill)
+        others = [lost(skill, rng.choice(6, len(best), replace=False)) for _ in range(10)]
+        pairs.append((lost(skill, best), np.mean(others)))
+    more = np.array([mine - chance for mine, chance in pairs])
+    assert more.mean() > 3 * more.std() / np.sqrt(20)
+
+
+def test_a_model_that_cannot_do_without_clips_is_told(official, tmp_path):
+    recipe = load_recipe(
+        "tiny",
+        [
+            *OWN,
+            "model.name=training_models:Plain",
+            "data.sampling=clips",
+            "data.clips=3",
+            "train.epochs=1",
+        ],
+    )
+    run = tmp_path / "run"
+    for split in ("train", "val"):
+        assert read_split(official, split)
+    loop.train(recipe, official, run, quiet=True, workers=1)
+    video = official / "BASKET" / "21-22" / "L" / "s1_21_22.mp4"
+    card = make_card(video, run, halves=8, quiet=True)
+    assert any("does not say what it makes of fewer clips" in note for note in card.notes)
+    with pytest.raises(ConfigError, match=r"not finite.*sets of clips alone"):
+        make_card(film(tmp_path / "two.mp4", (160, 170)), run, quiet=True)
+
+
+def test_drawn_reels_tell_their_clips_without_a_table(tmp_path):
+    make(Workspace(tmp_path, create=True), load_benchmark("mini"), quiet=True)
+    samples = read_split(tmp_path, "val")
+    table = clips_of(tmp_path, samples)
+    (tmp_path / "openbasket" / "reels.parquet").unlink()
+    assert clips_of(tmp_path, samples, folder=tmp_path / "c", quiet=True, workers=1) == table
