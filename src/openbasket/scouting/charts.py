@@ -117,7 +117,7 @@ def _bars(axes: Any, card: Card) -> None:
                 linewidth=0.5,
             )
             left += probability
-        told = f"{s.level_name} {s.probabilities[s.level]:.0%}" if s.clear else "not clear"
+        told = f"{s.level_name} {s.probabilities[s.level]:.0%}" if s.clear else s.verdict
         weight = "bold" if s.clear else "normal"
         axes.text(1.04, row, told, va="center", fontsize=8, weight=weight, parse_math=False)
         if s.evidence:
