@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from openbasket.training.calibration import at_bound
 from openbasket.training.rating import Rater
 from openbasket.wording import counted
 
-__all__ = ["GUESS", "certainty_of", "notes_of", "observable"]
+__all__ = ["GUESS", "certainty_of", "facts_of", "notes_of", "observable", "trained_on"]
 
 #: A likeliest level with less than so many times the probability of chance is a guess.
 GUESS = 1.35
@@ -104,3 +105,30 @@ def certainty_of(
     if most >= 0.6:
         return f"Fairly sure: {names[first]} at {most:.0%}."
     return f"Leans to {names[first]} ({most:.0%}); {names[second]} comes next ({next_most:.0%})."
+
+
+def trained_on(model: Mapping[str, Any]) -> str:
+    """What a run learned from; empty where its record does not tell."""
+    count = model.get("train_subjects")
+    return "" if count is None else counted(count, "player-season")
+
+
+def facts_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A card's facts about its model, as names and values to read."""
+    size, labels = model.get("size"), model.get("validation_labels")
+    sees = f"{model.get('frames')} frames of {size} x {size} pixels" if size else ""
+    accuracy = model.get("validation_accuracy")
+    of = f"of {counted(labels, 'level')}" if labels else "of the levels"
+    temperature, split = model.get("temperature"), model.get("calibrated_on")
+    fitted = f", fitted on split '{split}'" if split else ""
+    told = {
+        "Model": model.get("model"),
+        "Parameters": f"{model['parameters']:,}" if "parameters" in model else "",
+        "Run": model.get("run"),
+        "Trained on": trained_on(model),
+        "Data (SHA-256)": model.get("data_sha256"),
+        "Sees": sees,
+        "Right on validation": "" if accuracy is None else f"{accuracy:.1%} {of}",
+        "Calibration": "none" if temperature is None else f"temperature {temperature:.4g}{fitted}",
+    }
+    return [(name, str(value)) for name, value in told.items() if value]
