@@ -64,7 +64,8 @@ def draw_shots(axes: Axes, shots: Sequence[Shot], made: str, missed: str) -> Non
     for went_in, marker, colour in ((False, "x", missed), (True, "o", made)):
         places = [shown_at(shot) for shot in shots if shot.made is went_in]
         if places:
-            axes.scatter(*zip(*places, strict=True), s=14, marker=marker, color=colour, zorder=3)
+            x, y = zip(*places, strict=True)
+            axes.scatter(x, y, s=14, marker=marker, color=colour, zorder=3)
     axes.set_xlim(-_HALF_WIDTH - 0.1, _HALF_WIDTH + 0.1)
     axes.set_ylim(bottom, top - 0.1)
     axes.set_aspect("equal")
