@@ -224,7 +224,7 @@ def test_percentiles_are_among_the_cohort(trained, video, tmp_path):
         league="L",
         season="21-22",
     )
-    assert card.cohort == "4 player-seasons of L 21-22"
+    assert card.cohort == "4 player-seasons of L 21-22 (no least minutes)"
     rows = Workspace.read_file("predictions", cohort)
     mean = pl.sum_horizontal(pl.col(f"p{i}") * i for i in range(5))
     others = rows.filter(pl.col("skill") == "steals").select(mean).to_series()
