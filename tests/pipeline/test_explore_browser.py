@@ -39,8 +39,11 @@ return performance.getEntriesByType('navigation').concat(performance.getEntriesB
 """
 
 CUT_OFF = """
-return [...document.querySelectorAll('svg text')].filter(e => e.getBoundingClientRect().right > innerWidth
-  || e.getBoundingClientRect().left < 0).map(e => e.textContent)
+return [...document.querySelectorAll('svg text')].filter(e => {
+  const word = e.getBoundingClientRect(), whole = getComputedStyle(e.ownerSVGElement).overflow == 'visible';
+  const room = whole ? { left: 0, right: innerWidth } : e.ownerSVGElement.getBoundingClientRect();
+  return word.right > room.right + .5 || word.left < room.left - .5;
+}).map(e => e.textContent)
 """
 
 
@@ -235,11 +238,23 @@ def test_taps_have_room_on_a_phone(browser, base):
         assert browser.driver.execute_script(small) == [], page
 
 
-def test_two_players_stand_side_by_side_on_a_phone(browser, base):
+@pytest.mark.parametrize("page", ["/compare?id=ann_nba_21_22&id=bo_wnba_22_23", ANN])
+def test_levels_stand_side_by_side_on_a_phone(browser, base, page):
     browser.size(390, 844)
-    browser.driver.get(base + "/compare?id=ann_nba_21_22&id=bo_wnba_22_23")
+    browser.driver.get(base + page)
+    assert browser.driver.find_elements(By.CSS_SELECTOR, ".skills td")
     hidden = "const e = document.querySelector('.wide'); return e.scrollWidth - e.clientWidth"
     assert browser.driver.execute_script(hidden) == 0
+
+
+def test_names_do_not_break_inside_words_on_a_phone(browser, base):
+    browser.size(390, 844)
+    browser.driver.get(base + "/errors")
+    lines = (
+        "const a = document.querySelector('.wide tbody th a'); a.textContent = 'Quilfield';"
+        "return Math.floor(a.offsetHeight / parseFloat(getComputedStyle(a).lineHeight))"
+    )
+    assert browser.driver.execute_script(lines) == 1
 
 
 def test_it_works_without_its_script(browser, base):

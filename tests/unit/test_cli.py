@@ -232,3 +232,12 @@ def test_a_wide_table_is_continued_below_and_no_cell_is_cut(width, monkeypatch, 
     assert words.count("other") == shown.count("continued") + 1  # the first column in each part
     assert joined.count("x") == 180
     assert shown.count("what it says") == 1
+
+
+def test_the_demo_says_how_to_look_around(tmp_path, monkeypatch):
+    monkeypatch.setattr("openbasket.cli.demo.run_demo", lambda out, quiet: out / "report.html")
+    run = CliRunner().invoke(cli.app, ["demo", str(tmp_path / "my demo")])
+    assert run.exit_code == 0
+    told = " ".join(run.output.split())
+    assert f"openbasket explore '{tmp_path}/my demo/dataset'" in told
+    assert f"--predictions '{tmp_path}/my demo/predictions.parquet'" in told

@@ -218,7 +218,7 @@ def test_percentiles_are_among_the_cohort(trained, video, tmp_path):
         league="L",
         season="21-22",
     )
-    assert card.cohort == "4 player-seasons of L 21-22"
+    assert card.cohort == "4 player-seasons of L 21-22 (no least minutes)"
     rows = Workspace.read_file("predictions", cohort)
     mean = pl.sum_horizontal(pl.col(f"p{i}") * i for i in range(5))
     others = rows.filter(pl.col("skill") == "steals").select(mean).to_series()
@@ -437,9 +437,27 @@ def test_a_skill_that_clips_do_not_show_is_told(trained, video):
         "Not observable in 50 clips: who perceives all of them hits 21%"
         in by_key["teamwork"].certainty
     )
+    assert by_key["teamwork"].verdict == "not observable"
     assert by_key["rebounds"].ceiling == 0.5
+    assert by_key["rebounds"].verdict in ("not clear", *card.levels)
     assert "Not observable" not in by_key["rebounds"].certainty
     (trained / "openbasket" / "ceiling.parquet").unlink()
+
+
+def test_a_temperature_at_its_bound_is_told(trained, video):
+    kept = calibration.calibrate(trained / "run", trained, quiet=True, workers=1)
+    path = trained / "run" / "calibration.json"
+    try:
+        path.write_text(json.dumps(asdict(kept) | {"temperature": 20.0}))
+        notes = " ".join(make_card(video, trained / "run", evidence=False, quiet=True).notes)
+        assert "The temperature of the calibration, 20, is at its bound" in notes
+        assert "labels of 'val' are too few" in notes
+        path.write_text(json.dumps(asdict(kept) | {"temperature": 1.5}))
+        assert not any(
+            "bound" in n for n in make_card(video, trained / "run", evidence=False).notes
+        )
+    finally:
+        path.unlink()
 
 
 def test_the_command_writes_what_is_asked(trained, video, tmp_path):

@@ -15,13 +15,14 @@ from typer.testing import CliRunner
 
 from openbasket.cli import app
 from openbasket.errors import BadInputError, ConfigError, NotFoundError
-from openbasket.scouting.card import Card, SkillRating, make_card
-from openbasket.scouting.cohort import Cohort, limits, read_cohort
+from openbasket.scouting.card import Card, EvidenceClip, SkillRating, make_card
+from openbasket.scouting.cohort import Cohort, Limit, limits, read_cohort
 from openbasket.scouting.comparison import compare, read_card, write_comparison
 from openbasket.scouting.court import shot_chart
 from openbasket.scouting.evidence import Segment
 from openbasket.scouting.known import Shot, known
 from openbasket.scouting.page import write_page
+from openbasket.scouting.words import facts_of
 from openbasket.skills import SKILLS
 from openbasket.training.rating import Rater
 from openbasket.workspace import Workspace, write_json
@@ -94,6 +95,75 @@ def test_the_chart_marks_what_went_in_and_keeps_all_on_the_court():
     # The arc ends where its corner lines begin: 6.75 m from the basket.
     x, y = map(float, re.search(r"A6\.75 6\.75 0 0 0 ([\d.]+) ([\d.]+)V", chart).groups())
     assert math.hypot(x, y) == pytest.approx(6.75, abs=1e-3)
+
+
+def test_the_page_has_the_numbers_and_what_the_model_learned_from(tmp_path):
+    (tmp_path / "v.mp4").write_bytes(b"film")
+    plain = card("A", level=3, sure=0.8)
+    told = list(plain.skills)
+    clip = EvidenceClip(0, 0.0, 10.0, "steal", 0.05, clear=True)
+    told[0] = replace(told[0], clear=False, ceiling=0.2, evidence=(clip,))
+    told[1] = replace(told[1], clear=False, ceiling=0.6)
+    model = plain.model | {"train_subjects": 1234, "validation_accuracy": 0.3125, "size": None}
+    made = replace(plain, video=tmp_path / "v.mp4", skills=tuple(told), model=model)
+    text = write_page(made, tmp_path / "card.html").read_text()
+    assert text.count(">80%</i>") == 20
+    assert text.count("%</i>") == 20, "no number where there is no room for it"
+    assert text.count(">not observable<") == text.count(">not clear<") == 1
+    assert "for Good:" in text
+    assert "trained on 1,234 player-seasons</p>" in text
+    assert "Expected levels from 0 to 4: Shooting 2.8, " in text
+    assert facts_of(made.model) == [
+        ("Model", "tiny_conv"),
+        ("Run", "run"),
+        ("Trained on", "1,234 player-seasons"),
+        ("Data (SHA-256)", "0" * 64),
+        ("Right on validation", "31.2% of the levels"),
+        ("Calibration", "temperature 1"),
+    ]
+    assert ("Calibration", "none") in facts_of({"model": "x"})
+
+
+def test_the_picture_has_what_the_page_has():
+    pytest.importorskip("matplotlib")
+    from openbasket.scouting.charts import draw_card
+
+    plain = card("A", level=3, sure=0.8)
+    told = [replace(s, percentile=61.4, cohort_mean=1.0) for s in plain.skills]
+    told[1] = replace(told[1], clear=False, ceiling=0.2)
+    made = replace(
+        plain, skills=tuple(told), shots=(Shot(0, -30.0, 2.0, True, 2), Shot(1, 2.0, 90.0, False, 3)),
+        cohort="9 player-seasons of L with at least 300 minutes", notes=tuple(f"Note {i}." for i in range(5)),
+        limits=(Limit("league L", 0.314, 0.3, 0.33, 1234), Limit("gender men", 0.3, None, None, 2)),
+        model=plain.model | {"train_subjects": 12},
+    )  # fmt: skip
+    figure = draw_card(made)
+    texts = "\n".join(t.get_text() for a in [figure, *figure.axes] for t in a.texts)
+    for word in (
+        "trained on 12 player-seasons", "at least 300 minutes", "2 field goals", "temperature 1",
+        "league L: 31.4% (30 to 33 %, n = 1,234)", "gender men: 30.0% (too few, n = 2)",
+        "Note 4.", "not for decisions about people", "not observable",
+    ):  # fmt: skip
+        assert word in texts
+    assert texts.count("61") == texts.count("80%") - 19 == 20
+    pizza, _bars, court = figure.axes
+    alphas = [p.get_facecolor()[3] for p in pizza.patches]
+    assert alphas[1] < 0.5 < min(a for i, a in enumerate(alphas) if i != 1)
+    assert len(alphas) == 20
+    missed, went_in = (c.get_offsets().tolist() for c in court.collections)
+    assert went_in == [[-7.5, 2.0]]
+    assert missed == [[2.0, pytest.approx(10.5 - 1.575)]]
+    without = draw_card(plain)
+    assert len(without.axes) == 2
+    assert "percentile" not in [t.get_text() for t in without.axes[1].texts]
+
+
+def test_marks_that_would_overlap_are_on_lanes_of_their_own(tmp_path):
+    cards = [card("A", level=2), card("B", level=2), card("C", level=3)]
+    text = write_comparison(compare(cards), tmp_path / "c.html").read_text()
+    assert text.count("--lanes:2") == 20
+    assert re.findall(r"--lane:(\d)", text)[:3] == ["0", "1", "0"]
+    assert "<h1>A 21-22, B 21-22 and C 21-22</h1>" in text
 
 
 def test_the_better_player_is_named_where_it_is_clear():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -32,6 +33,8 @@ def demo(
     """
     report = run_demo(out, quiet=quiet)
     say(f"Done. Open {report}")
+    dataset, predictions = (quote(str(out / name)) for name in ("dataset", "predictions.parquet"))
+    say(f"To look around in it: openbasket explore {dataset} --predictions {predictions}")
 
 
 def run_demo(out: Path, *, quiet: bool = False) -> Path:

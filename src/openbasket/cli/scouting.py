@@ -107,7 +107,7 @@ def scout(
     if as_json:
         print_json(card.to_json() | {"files": [str(file) for file in files]})
         return
-    rows = [(s.name, s.level_name if s.clear else "not clear", s.certainty) for s in card.skills]
+    rows = [(s.name, s.verdict, s.certainty) for s in card.skills]
     print_table(f"{card.player or video.name}", ["skill", "level", "certainty"], rows)
     for note in card.notes:
         say(f"note: {note}")
@@ -160,7 +160,7 @@ def calibrate(
     """Fit the temperature at which a run's probabilities are as sure as they are right; keep it."""
     from dataclasses import asdict
 
-    from openbasket.training.calibration import BOUNDS
+    from openbasket.training.calibration import at_bound
     from openbasket.training.calibration import calibrate as fit
 
     found = fit(run, data, split=split, workers=workers, quiet=quiet)
@@ -171,7 +171,7 @@ def calibrate(
         f"temperature {found.temperature:.3f} by {found.labels:,} labels of '{found.split}'; negative "
         f"log-likelihood {found.nll_before:.4f} before, {found.nll_after:.4f} after"
     )
-    if not BOUNDS[0] * 1.05 < found.temperature < BOUNDS[1] / 1.05:
+    if at_bound(found.temperature):
         say(
             "note: the temperature is at its bound; the model knows next to nothing, or labels are too few"
         )

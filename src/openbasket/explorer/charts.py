@@ -98,7 +98,8 @@ def confusion(counts: Sequence[Sequence[int]], names: Sequence[str], label: str)
                 f'text-anchor="middle">{count:,}</text>'
             )
     size = cell * len(names)
-    return _svg(f"0 0 {left + size} {up + size}", label, parts, "confusion")
+    # Names of the last column are wider than its cell.
+    return _svg(f"0 0 {left + size + 8} {up + size}", label, parts, "confusion")
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from openbasket.scouting.cohort import FEW, Cohort, Limit, Similar, limits, read
 from openbasket.scouting.evidence import EvidenceClip, Segment, influence
 from openbasket.scouting.known import Known, Shot, check_names, known
 from openbasket.scouting.parts import each_tenth, parts_of, seen_of, shower, told_of_halves
+from openbasket.scouting.words import GUESS, certainty_of, notes_of, observable
 from openbasket.skills import SKILLS, level_names
 from openbasket.training.rating import Device, Rater
 from openbasket.training.reading import taking_of
@@ -31,10 +31,6 @@ __all__ = ["Card", "EvidenceClip", "SkillRating", "make_card"]
 
 #: A shorter video is no reel, unless a dataset knows it as one.
 SHORTEST_S = 10.0
-#: A likeliest level with less than so many times the probability of chance is a guess.
-GUESS = 1.35
-#: A skill is not observable where a perfect observer hits less than so many times what chance does.
-HARDLY = 1.35
 #: Why a model that takes its frames in such a way has no evidence.
 NO_EVIDENCE = {
     "interval": "No evidence: this model sees one stretch of the video, not all of its clips.",
@@ -75,6 +71,15 @@ class SkillRating:
     cohort_mean: float | None = None
     evidence: tuple[EvidenceClip, ...] = ()
     ceiling: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """What stands beside the skill: the level, ``not clear``, or ``not observable``."""
+        if self.clear:
+            return self.level_name
+        return (
+            "not clear" if observable(self.ceiling, len(self.probabilities)) else "not observable"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ def make_card(
         divided, how = parts_of(video, clip_s, looks, quiet)
         parts = tuple(Segment(part.start_s, part.end_s) for part in divided)
         places = tuple((part.first, part.frames) for part in divided)
-    notes = _notes(rater, info.width, info.height, duration_s, parts)
+    notes = notes_of(rater, info.width, info.height, duration_s, parts)
     if data_root is not None and not there.clips:
         notes.append(
             f"This video is no reel of the dataset at '{data_root}': its clips are not known."
@@ -238,9 +243,8 @@ def make_card(
             s.key, s.name, s.category,
             int(told[i].argmax()), names[int(told[i].argmax())],
             tuple(float(p) for p in told[i]), float(expected[i]),
-            bool(told[i].max() >= GUESS / data.levels)
-            and ceiling.get(s.key, 1.0) >= HARDLY / data.levels,
-            _certainty(told[i], names, ceiling.get(s.key), clips),
+            bool(told[i].max() >= GUESS / data.levels) and observable(ceiling.get(s.key), data.levels),
+            certainty_of(told[i], names, ceiling.get(s.key), clips),
             percentiles[i], means[i], found[i], ceiling.get(s.key),
         )
         for i, s in enumerate(SKILLS)
@@ -300,59 +304,3 @@ def _model(rater: Rater) -> dict[str, Any]:
         facts["temperature"] = rater.calibration.temperature
         facts["calibrated_on"] = rater.calibration.split
     return facts
-
-
-def _notes(
-    rater: Rater, width: int, height: int, duration_s: float, parts: Sequence[Segment]
-) -> list[str]:
-    notes = []
-    accuracy = rater.validation.get("val_accuracy")
-    chance = 1 / rater.recipe.data.levels
-    if isinstance(accuracy, float):
-        notes.append(
-            f"On players it had not learned from, this model hit {accuracy:.1%} of the levels; guessing hits "
-            f"{chance:.0%}."
-        )
-    if rater.calibration is None:
-        notes.append(
-            "The probabilities are not calibrated: they may be surer than they should be "
-            "('openbasket calibrate')."
-        )
-    if height > width:
-        notes.append(
-            f"The picture is upright ({width}x{height}). The model sees its middle square, and learned from "
-            "broadcasts that are wider than tall: what it says here is less certain."
-        )
-    elif abs(width / height - 16 / 9) > 0.3:
-        notes.append(
-            f"The picture is {width}x{height}, another shape than a broadcast's; the model sees its middle "
-            "square."
-        )
-    if len(parts) < 25:
-        notes.append(
-            f"The video shows {counted(len(parts), 'clip')} in {duration_s / 60:.1f} minutes; the paper's "
-            "reels have 50. Fewer clips show less of a player."
-        )
-    return notes
-
-
-def _certainty(
-    told: NDArray[np.float64], names: Sequence[str], ceiling: float | None, clips: int
-) -> str:
-    if ceiling is not None and ceiling < HARDLY / len(names):
-        return (
-            f"Not observable in {clips} clips: who perceives all of them hits {ceiling:.0%}; chance is "
-            f"{1 / len(names):.0%}."
-        )
-    first, second = (int(i) for i in np.argsort(-told, kind="stable")[:2])
-    most, next_most = float(told[first]), float(told[second])
-    if most < GUESS / len(names):
-        chance = 1 / len(names)
-        return f"Hardly more than a guess: {names[first]} at {most:.0%}; chance is {chance:.0%}."
-    if most - next_most < 0.05:
-        return (
-            f"Undecided between {names[first]} ({most:.0%}) and {names[second]} ({next_most:.0%})."
-        )
-    if most >= 0.6:
-        return f"Fairly sure: {names[first]} at {most:.0%}."
-    return f"Leans to {names[first]} ({most:.0%}); {names[second]} comes next ({next_most:.0%})."

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from openbasket.errors import ConfigError
 from openbasket.scouting.card import Card
+from openbasket.scouting.court import draw_shots
+from openbasket.scouting.words import facts_of, trained_on
 from openbasket.skills import CATEGORIES
-from openbasket.wording import moment
+from openbasket.wording import counted, moment
 from openbasket.workspace import atomic_path
 
 __all__ = ["draw_card", "write_picture"]
@@ -21,38 +25,83 @@ __all__ = ["draw_card", "write_picture"]
 COLOURS: dict[str, str] = dict(
     zip(CATEGORIES, ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00"), strict=True)
 )
+#: Of texts beside the point.
+SOFT = "#556070"
 #: From poor to excellent.
-LEVEL_COLOURS = ("#b91c1c", "#d97706", "#94a3b8", "#0d9488", "#1d4ed8")
+LEVEL_COLOURS = ("#b91c1c", "#b45309", "#5b6878", "#0f766e", "#1d4ed8")
 
 
 def draw_card(card: Card) -> Figure:
-    """A page in A4, landscape: a pizza of expected levels, and a bar of probabilities for each skill."""
+    """A page in A4, landscape.
+
+    A pizza of expected levels, a bar of probabilities for each skill with its percentile, the shots, how
+    often the model is right, and all notes of the card.
+    """
     figure = Figure(figsize=(11.69, 8.27), layout=None)
-    figure.text(
-        0.04, 0.945, card.player or card.video.stem, fontsize=22, weight="bold", parse_math=False
-    )
+    title = textwrap.shorten(card.player or card.video.stem, 60, placeholder=" …")
+    figure.text(0.04, 0.945, title, fontsize=22, weight="bold", parse_math=False)
     where = " ".join(filter(None, (card.league, card.season))) or "league and season not stated"
-    minutes = f"{card.duration_s / 60:.1f} minutes"
-    told = f"{where}  ·  {len(card.clips)} clips in {minutes}  ·  {card.model['model']}"
-    figure.text(0.04, 0.912, told, fontsize=11, color="#556070", parse_math=False)
-    _pizza(figure.add_axes((0.07, 0.26, 0.36, 0.51), projection="polar"), card)
-    _bars(figure.add_axes((0.64, 0.14, 0.19, 0.74)), card)
+    clips = f"{counted(len(card.clips), 'clip')} in {card.duration_s / 60:.1f} minutes"
+    learned = trained_on(card.model)
+    by = f"{card.model['model']}{f', trained on {learned}' if learned else ''}"
+    figure.text(
+        0.04, 0.914, f"{where}  ·  {clips}  ·  {by}", fontsize=10.5, color=SOFT, parse_math=False
+    )
+    _pizza(figure.add_axes((0.127, 0.43, 0.25, 0.41), projection="polar"), card)
+    _bars(figure.add_axes((0.625, 0.2, 0.165, 0.67)), card)
     colours = _level_colours(len(card.levels))
     figure.legend(
         handles=[Patch(color=c, label=n) for c, n in zip(colours, card.levels, strict=True)],
-        loc="upper center", bbox_to_anchor=(0.735, 0.13), ncols=len(card.levels), frameon=False, fontsize=8,
+        loc="upper center", bbox_to_anchor=(0.75, 0.19), ncols=len(card.levels), frameon=False, fontsize=8,
     )  # fmt: skip
+    handles: list[Any] = [Patch(color=COLOURS[c], label=c.capitalize()) for c in CATEGORIES]
     figure.legend(
-        handles=[Patch(color=COLOURS[c], label=c.capitalize()) for c in CATEGORIES],
-        loc="upper center", bbox_to_anchor=(0.25, 0.17), ncols=5, frameon=False, fontsize=8,
+        handles=handles, loc="upper center", bbox_to_anchor=(0.25, 0.395), ncols=5, frameon=False,
+        fontsize=8, columnspacing=1.2,
     )  # fmt: skip
-    notes = " ".join(card.notes[:2])
-    figure.text(0.04, 0.045, notes, fontsize=7.5, color="#7c2d12", wrap=True, parse_math=False)
+    pale = "Slices: expected levels, the rim is the highest. Pale: not clear, or not observable."
+    dots = f" Dots: mean of {card.cohort}." if card.cohort else ""
+    told = textwrap.fill(pale + dots, 96)
+    figure.text(0.04, 0.36, told, fontsize=7.5, color=SOFT, va="top", parse_math=False)
+    left = 0.04
+    if card.shots:
+        draw_shots(figure.add_axes((0.04, 0.135, 0.19, 0.18)), card.shots, "#1d4ed8", "#c2410c")
+        left = 0.25
+        figure.text(
+            0.135, 0.124, f"{counted(len(card.shots), 'field goal')}: dots went in", fontsize=7, color=SOFT,
+            ha="center",
+        )  # fmt: skip
     figure.text(
-        0.04, 0.02, "For choosing what to watch; no statement about a person's worth. openbasket",
-        fontsize=7.5, color="#556070",
+        left, 0.31, _reached(card), fontsize=7.5, va="top", linespacing=1.5, parse_math=False
+    )
+    notes = textwrap.fill(
+        " ".join(card.notes), 205, max_lines=4, placeholder=" … (all: HTML, JSON)"
+    )
+    figure.text(0.04, 0.043, notes, fontsize=7.5, color="#7c2d12", va="bottom", parse_math=False)
+    figure.text(
+        0.04, 0.02,
+        "For choosing what to watch; no statement about a person's worth, not for decisions about people "
+        "without human judgement. Levels compare players of one league and season. openbasket",
+        fontsize=7.5, color=SOFT,
     )  # fmt: skip
     return figure
+
+
+def _reached(card: Card) -> str:
+    """How often the model is right, and how its probabilities were calibrated, in lines."""
+    lines = []
+    if card.limits:
+        lines = [f"Levels that are right (guessing: {1 / len(card.levels):.0%})"]
+        for row in card.limits[:5]:
+            ends = (
+                "too few"
+                if row.low is None
+                else f"{100 * row.low:.0f} to {100 * (row.high or 0):.0f} %"
+            )
+            group = textwrap.shorten(row.group, 34, placeholder=" …")
+            lines.append(f"{group}: {row.accuracy:.1%} ({ends}, n = {row.subjects:,})")
+    facts = dict(facts_of(card.model))
+    return "\n".join([*lines, f"Calibration: {facts['Calibration']}"])
 
 
 def write_picture(card: Card, out: Path) -> Path:
@@ -83,21 +132,27 @@ def _pizza(axes: Any, card: Card) -> None:
     axes.set_theta_direction(-1)
     # A slice of level 0 is still to be seen.
     heights = [s.expected + 0.35 for s in card.skills]
+    colours = [to_rgba(COLOURS[s.category], 0.9 if s.clear else 0.3) for s in card.skills]
     axes.bar(
-        angles, heights, width=2 * np.pi / count * 0.92,
-        color=[COLOURS[s.category] for s in card.skills], alpha=0.88, edgecolor="white", linewidth=1,
-    )  # fmt: skip
+        angles,
+        heights,
+        width=2 * np.pi / count * 0.92,
+        color=colours,
+        edgecolor="white",
+        linewidth=1,
+    )
+    means = [np.nan if s.cohort_mean is None else s.cohort_mean + 0.35 for s in card.skills]
+    axes.scatter(angles, means, s=9, color="#1d2430", zorder=3)
     axes.set_ylim(0, top + 0.35)
     axes.set_yticks([level + 0.35 for level in range(top + 1)], [])
     axes.set_xticks([])
     axes.spines["polar"].set_visible(False)
     axes.grid(color="#c9d0d9", linewidth=0.7)
     for angle, s in zip(angles, card.skills, strict=True):
-        turn = -np.degrees(angle)
-        turn = turn + 180 if 90 < np.degrees(angle) < 270 else turn
+        side = np.sin(angle)
         axes.text(
-            angle, top + 0.95, s.name.replace(" ", "\n", 1), rotation=turn, fontsize=7.5,
-            ha="center", va="center", linespacing=0.9,
+            angle, top + 0.65 + 0.25 * abs(np.cos(angle)), s.name, fontsize=7.5, va="center",
+            ha="center" if abs(side) < 0.1 else "left" if side > 0 else "right",
         )  # fmt: skip
 
 
@@ -116,19 +171,26 @@ def _bars(axes: Any, card: Card) -> None:
                 edgecolor="white",
                 linewidth=0.5,
             )
+            if probability >= 0.12:
+                middle = left + probability / 2
+                axes.text(
+                    middle, row, f"{probability:.0%}", fontsize=6.5, color="white", ha="center",
+                    va="center_baseline",
+                )  # fmt: skip
             left += probability
-        told = f"{s.level_name} {s.probabilities[s.level]:.0%}" if s.clear else "not clear"
+        told = f"{s.level_name} {s.probabilities[s.level]:.0%}" if s.clear else s.verdict
         weight = "bold" if s.clear else "normal"
         axes.text(1.04, row, told, va="center", fontsize=8, weight=weight, parse_math=False)
+        percentile = "" if s.percentile is None else f"{s.percentile:.0f}"
+        axes.text(1.8, row, percentile, va="center", ha="right", fontsize=8)
         if s.evidence:
-            axes.text(
-                1.58,
-                row,
-                f"see {moment(s.evidence[0].start_s)}",
-                va="center",
-                fontsize=7.5,
-                color="#556070",
-            )
+            first = moment(s.evidence[0].start_s)
+            axes.text(2.05, row, first, va="center", ha="right", fontsize=7.5, color=SOFT)
+    heads = [(1.04, "level", "left")]
+    heads += [(1.8, "percentile", "right")] if card.cohort else []
+    heads += [(2.05, "see", "right")] if any(s.evidence for s in card.skills) else []
+    for place, head, side in heads:
+        axes.text(place, -0.85, head, fontsize=7.5, ha=side, color=SOFT)
     axes.set_yticks(range(len(card.skills)), [s.name for s in card.skills], fontsize=8.5)
     for label, s in zip(axes.get_yticklabels(), card.skills, strict=True):
         label.set_color(COLOURS[s.category])
@@ -137,5 +199,5 @@ def _bars(axes: Any, card: Card) -> None:
     axes.set_ylim(len(card.skills) - 0.4, -0.6)
     axes.set_xticks([])
     axes.tick_params(left=False)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

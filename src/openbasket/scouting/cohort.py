@@ -181,7 +181,7 @@ def read_cohort(
             f"'{path}' has no subject of {' '.join(filter(None, (league, season)))}; give a cohort of the "
             "same league and season, or neither"
         )
-    played = ""
+    played = " (no least minutes)"
     if min_minutes > 0:
         if root is None or not Workspace(root).has("subjects"):
             raise ConfigError(

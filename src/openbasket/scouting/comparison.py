@@ -22,6 +22,8 @@ __all__ = ["Comparison", "SkillRow", "compare", "read_card", "write_comparison"]
 
 #: Cards side by side.
 MOST = 4
+#: Marks that are nearer, as a share of the scale, would overlap on a narrow screen.
+_NEAR = 0.065
 #: A player is told to be above another where the model's probabilities say so at least so often.
 CLEAR = 0.8
 
@@ -203,6 +205,19 @@ def _notes(cards: Sequence[Card]) -> list[str]:
     return notes
 
 
+def _lanes(places: Sequence[float]) -> list[int]:
+    """Lane of each mark, from 0, so that none hides another.
+
+    Args:
+        places: of the marks, from 0 to 1.
+    """
+    lanes: list[int] = []
+    for i, place in enumerate(places):
+        taken = {lanes[j] for j in range(i) if abs(places[j] - place) < _NEAR}
+        lanes.append(min(set(range(i + 1)) - taken))
+    return lanes
+
+
 def write_comparison(found: Comparison, out: Path) -> Path:
     """Write the comparison as one HTML file with nothing to load from elsewhere."""
     top = len(found.cards[0].levels) - 1
@@ -216,13 +231,26 @@ def write_comparison(found: Comparison, out: Path) -> Path:
         "title": (
             f"{found.cards[0].player}, season by season"
             if found.seasons
-            else " and ".join(found.names)
+            else " and ".join(filter(None, (", ".join(found.names[:-1]), found.names[-1])))
         ),
         "levels": found.cards[0].levels,
         "top": top,
-        "radar": radar([c.capitalize() for c in CATEGORIES], outlines, top),
+        "radar": radar(
+            [c.capitalize() for c in CATEGORIES],
+            outlines,
+            top,
+            f"Mean expected level of each category, from 0 to {top}: {', '.join(found.names)}",
+        ),
         "groups": [
-            (c.capitalize(), [row for row in found.skills if row.category == c]) for c in CATEGORIES
+            (
+                c.capitalize(),
+                [
+                    (row, _lanes([value / top for value in row.expected]))
+                    for row in found.skills
+                    if row.category == c
+                ],
+            )
+            for c in CATEGORIES
         ],
     }
     return write_text(out, page("comparison.html.j2", context, "openbasket.scouting"))

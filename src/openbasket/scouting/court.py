@@ -1,16 +1,20 @@
-"""A half court with shots on it, as SVG."""
+"""A half court with shots on it, as SVG and with matplotlib."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from openbasket.scouting.known import Shot
 from openbasket.wording import counted
 
-__all__ = ["shot_chart"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_shots", "shot_chart", "shown_at"]
 
 #: Metres (FIBA, Official Basketball Rules 2024, article 2): the basket's centre is 1.575 from the end line.
 _BASKET, _HALF_WIDTH, _HALF_LENGTH = 1.575, 7.5, 14.0
@@ -19,6 +23,53 @@ _KEY_HALF_WIDTH, _KEY_LENGTH, _CIRCLE = 2.45, 5.8, 1.8
 _NO_CHARGE, _BOARD, _RING = 1.25, 0.375, 0.225
 #: Shown of the court, from the end line, metres; what lies beyond is named below.
 _SHOWN = 10.5
+
+
+def shown_at(shot: Shot) -> tuple[float, float]:
+    """Where a shot stands on the chart, metres from the basket; beyond what is shown, at its edge."""
+    return (
+        min(max(shot.x_m, -_HALF_WIDTH), _HALF_WIDTH),
+        min(max(shot.y_m, -_BASKET), _SHOWN - _BASKET),
+    )
+
+
+def draw_shots(axes: Axes, shots: Sequence[Shot], made: str, missed: str) -> None:
+    """The same chart with matplotlib.
+
+    Args:
+        axes: to draw into.
+        shots: as of :func:`shot_chart`.
+        made: colour of the dots that went in.
+        missed: colour of the crosses.
+    """
+    from matplotlib.patches import Arc, Circle, Rectangle
+
+    top, bottom = -_BASKET, _SHOWN - _BASKET
+    turn = math.sqrt(_ARC**2 - _CORNER**2)
+    angle = math.degrees(math.asin(turn / _ARC))
+    look: dict[str, Any] = {"color": "#556070", "linewidth": 0.8, "fill": False}
+    edges = [-_HALF_WIDTH, -_HALF_WIDTH, _HALF_WIDTH, _HALF_WIDTH]
+    axes.plot(edges, [bottom, top, top, bottom], color="#556070", linewidth=0.8)
+    for side in (-_CORNER, _CORNER):
+        axes.plot([side, side], [top, turn], color="#556070", linewidth=0.8)
+    axes.plot([-0.9, 0.9], [-_BOARD, -_BOARD], color="#556070", linewidth=1)
+    key = (-_KEY_HALF_WIDTH, top), 2 * _KEY_HALF_WIDTH, _KEY_LENGTH
+    axes.add_patch(Rectangle(*key, **look))
+    axes.add_patch(Circle((0, 0), _RING, **look))
+    look |= {"fill": None}
+    line = _KEY_LENGTH - _BASKET
+    axes.add_patch(Arc((0, 0), 2 * _ARC, 2 * _ARC, theta1=angle, theta2=180 - angle, **look))
+    axes.add_patch(Arc((0, line), 2 * _CIRCLE, 2 * _CIRCLE, theta1=0, theta2=180, **look))
+    axes.add_patch(Arc((0, 0), 2 * _NO_CHARGE, 2 * _NO_CHARGE, theta1=0, theta2=180, **look))
+    for went_in, marker, colour in ((False, "x", missed), (True, "o", made)):
+        places = [shown_at(shot) for shot in shots if shot.made is went_in]
+        if places:
+            x, y = zip(*places, strict=True)
+            axes.scatter(x, y, s=14, marker=marker, color=colour, zorder=3)
+    axes.set_xlim(-_HALF_WIDTH - 0.1, _HALF_WIDTH + 0.1)
+    axes.set_ylim(bottom, top - 0.1)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
 
 
 def shot_chart(shots: Sequence[Shot]) -> Markup:
@@ -45,8 +96,7 @@ def shot_chart(shots: Sequence[Shot]) -> Markup:
         "</g>",
     ]
     for shot in sorted(shots, key=lambda shot: shot.made):
-        x = min(max(shot.x_m, -_HALF_WIDTH), _HALF_WIDTH)
-        y = min(max(shot.y_m, top), bottom)
+        x, y = shown_at(shot)
         if shot.made:
             parts.append(f'<circle class="in" cx="{x:.2f}" cy="{y:.2f}" r="0.17"/>')
         else:

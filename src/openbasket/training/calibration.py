@@ -22,7 +22,7 @@ from openbasket.training.predict import predict
 from openbasket.training.run import BEST, read_recipe
 from openbasket.workspace import sha256, write_json
 
-__all__ = ["Calibration", "calibrate", "fit_temperature", "read_calibration", "scaled"]
+__all__ = ["Calibration", "at_bound", "calibrate", "fit_temperature", "read_calibration", "scaled"]
 
 FILE = "calibration.json"
 #: Bounds of the temperature. One at a bound says that the model knows nothing, or far too little data.
@@ -49,6 +49,11 @@ class Calibration:
     nll_before: float
     nll_after: float
     weights: str
+
+
+def at_bound(temperature: float) -> bool:
+    """Whether a fit ended at a bound: the model knows next to nothing, or labels are too few."""
+    return not BOUNDS[0] * 1.05 < temperature < BOUNDS[1] / 1.05
 
 
 def scaled(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
