@@ -26,6 +26,8 @@ from openbasket.training.rating import Rater
 from openbasket.workspace import Workspace
 
 TINY = [
+    "transcripts.epochs=0",
+    "model.frozen=false",
     "data.frames=12",
     "data.size=32",
     "data.short_side=32",

@@ -317,3 +317,13 @@ def test_the_verb_prints_what_the_encoder_tells(root: Path, tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     assert "most frequent answer" in done.stdout
     assert (tmp_path / "pre" / ENCODER).is_file()
+
+
+def test_a_dataset_without_transcripts_is_told_to_learn_from_levels(
+    root: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "official"
+    make(Workspace(copy, create=True), load_benchmark("mini"), quiet=True)
+    (copy / "openbasket" / "reels.parquet").unlink()
+    with pytest.raises(NotFoundError, match=r"no table 'reels'.*transcripts.epochs=0"):
+        train(load_recipe("skillquery-tiny"), copy, tmp_path / "run", workers=1, quiet=True)

@@ -200,10 +200,10 @@ def pretrain(
         _claim(folder, recipe, settings)
         sets = {}
         for split, part in parts.items():
+            targets = clip_targets(data_root, part, recipe.data.draw)
             entries = read_frames(
                 part, data_root, frames_dir or out_dir, recipe, workers=workers, quiet=quiet
             )
-            targets = clip_targets(data_root, part, recipe.data.draw)
             sets[split] = _Clips(recipe, entries, targets, augment=split == "train")
         learner = _Learner(model).to(accelerator.device)
         optimizer = make_optimizer(learner, recipe.train)
@@ -276,8 +276,12 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
         NotFoundError: no table ``reels``, or ``events``.
     """
     workspace = Workspace(root)
-    for name in ("reels", "events", "games"):
-        workspace.require(name)
+    lacking = [name for name in ("reels", "events", "games") if not workspace.has(name)]
+    if lacking:
+        raise NotFoundError(
+            f"'{root}' has no table '{lacking[0]}', so that nothing tells what its clips show. Learn from "
+            "levels alone: --set transcripts.epochs=0 --set model.frozen=false"
+        )
     reels = workspace.read("reels").filter(pl.col("draw") == draw)
     reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
     plays = [
