@@ -13,7 +13,7 @@ from broadcast_games import AWAY, HOME, PLAYS, appearances, events, game, stints
 from openbasket import tables
 from openbasket.clock.fit import GameClock
 from openbasket.errors import BadInputError, ConfigError, NotFoundError
-from openbasket.simulation import broadcast, court, drawing, timeline
+from openbasket.simulation import broadcast, court, graphics, looks, timeline
 from openbasket.simulation.broadcast import RenderSettings, pictures, render
 from openbasket.simulation.choreography import fives
 from openbasket.video.write import FPS
@@ -270,7 +270,7 @@ def test_teams_change_ends_at_half_time_and_play_on_in_overtime() -> None:
         sides.append(float(np.sign(scene.ball[frame, 0])))
     assert sides == [1.0, -1.0, -1.0]
     assert [p.length_s for p in laid.periods] == [20.0, 20.0, 10.0]
-    assert drawing.period_text(3, 2) == "OT1"
+    assert graphics.period_text(3, 2) == "OT1"
     assert made[2][1].score[-1].tolist() == [6, 0]
 
 
@@ -280,15 +280,15 @@ def test_teams_change_ends_at_half_time_and_play_on_in_overtime() -> None:
 def test_the_scoreboard_shows_the_clock(everything) -> None:
     laid, _, _ = everything
     _, frames = pictures(game(), events(PLAYS), appearances(), stints(), max_s=4.0)
-    kits = drawing.team_colours(HOME, AWAY)
+    kits = looks.team_colours(HOME, AWAY)
     colours = (kits[0][0], kits[1][0])
     for number, frame in enumerate(frames):
         if number % 37:
             continue
-        shown = drawing.clock_text(timeline.clock_at(laid.periods[0].stops, number, FPS))
-        board = drawing.scoreboard(("HARB", "NORT"), colours, (0, 0), "Q1", shown)
+        shown = graphics.clock_text(timeline.clock_at(laid.periods[0].stops, number, FPS))
+        board = graphics.scoreboard(("HARB", "NORT"), colours, (0, 0), "Q1", shown)
         assert np.array_equal(frame[346:386, 18:254], board), shown
-        other = drawing.scoreboard(("HARB", "NORT"), colours, (0, 0), "Q1", "1:23")
+        other = graphics.scoreboard(("HARB", "NORT"), colours, (0, 0), "Q1", "1:23")
         assert not np.array_equal(board, other)
 
 
@@ -297,7 +297,7 @@ def test_the_scoreboard_shows_the_clock(everything) -> None:
     [(600, "10:00"), (599.97, "9:59"), (60, "1:00"), (59.94, "59.9"), (0.0, "0.0")],
 )
 def test_clock_text(clock: float, text: str) -> None:
-    assert drawing.clock_text(clock) == text
+    assert graphics.clock_text(clock) == text
 
 
 def test_made_and_missed_look_different() -> None:
@@ -314,7 +314,7 @@ def test_made_and_missed_look_different() -> None:
 
 def test_kits_contrast_whoever_plays() -> None:
     for i in range(60):
-        home, away = drawing.team_colours(f"team{i}", f"team{i * 7 + 1}")
+        home, away = looks.team_colours(f"team{i}", f"team{i * 7 + 1}")
         apart = np.abs(np.array(home[0], float) - np.array(away[0])).sum()
         assert apart > 150
         for kit in (home, away):
@@ -350,19 +350,19 @@ def test_frames_anchors_and_event_times_of_a_file_are_exact(tmp_path: Path) -> N
     assert done.anchors["media_s"].max() == pytest.approx(done.frames / 30)
     assert done.event_times["event_id"].n_unique() == len(BUNCHED)
     # a clock read off the decoded pictures agrees with the anchors
-    kits = drawing.team_colours(HOME, AWAY)
+    kits = looks.team_colours(HOME, AWAY)
     colours = (kits[0][0], kits[1][0])
     for clock_s in (19.0, 14.5):
         frame = round(clock.media_s(1, clock_s) * 30)
         video.set(cv2.CAP_PROP_POS_FRAMES, frame)
         _, image = video.read()
         crop = image[346:386, 18 + 160 : 254].astype(int)
-        texts = [drawing.clock_text(t / 10) for t in range(200)]
+        texts = [graphics.clock_text(t / 10) for t in range(200)]
         boards = [
-            drawing.scoreboard(("HARB", "NORT"), colours, (0, 0), "Q1", t)[:, 160:] for t in texts
+            graphics.scoreboard(("HARB", "NORT"), colours, (0, 0), "Q1", t)[:, 160:] for t in texts
         ]
         best = min(texts, key=lambda t: np.abs(crop - boards[texts.index(t)]).sum())
-        assert best == drawing.clock_text(clock_s)
+        assert best == graphics.clock_text(clock_s)
 
 
 BUNCHED = [

@@ -22,7 +22,7 @@ Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # blue, green, red
 
 BoardStyle = Literal["corner", "strip", "glass", "stack", "bar", "wall"]
-#: ``corner`` is drawn by :mod:`openbasket.simulation.drawing`.
+#: ``corner`` is drawn by :mod:`openbasket.simulation.graphics`.
 STYLES: tuple[BoardStyle, ...] = get_args(BoardStyle)
 
 _SHOT_CLOCK_S, _POSSESSION_S = 24.0, 19.0

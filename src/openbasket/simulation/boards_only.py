@@ -27,14 +27,9 @@ from openbasket.simulation.broadcast import (
     game_montage,
     team_codes,
 )
-from openbasket.simulation.drawing import (
-    clock_text,
-    draw_corner,
-    hall,
-    period_text,
-    scoreboard,
-    team_colours,
-)
+from openbasket.simulation.graphics import clock_text, draw_corner, period_text, scoreboard
+from openbasket.simulation.hall import hall
+from openbasket.simulation.looks import team_colours
 from openbasket.simulation.timeline import RenderSettings, plan
 from openbasket.simulation.troubles import broadcast_frames
 from openbasket.video.write import VideoWriter

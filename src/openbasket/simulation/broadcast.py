@@ -28,7 +28,8 @@ from openbasket.errors import BadInputError, NotFoundError, OpenBasketError, Pro
 from openbasket.simulation.boards import Facts, draw_board
 from openbasket.simulation.choreography import Scene, choreograph, fives
 from openbasket.simulation.difficulty import EASY
-from openbasket.simulation.drawing import Painter, Person, team_colours
+from openbasket.simulation.drawing import Painter
+from openbasket.simulation.looks import Person, team_colours
 from openbasket.simulation.timeline import PeriodPlan, Plan, RenderSettings, plan
 from openbasket.simulation.troubles import Montage, broadcast_frames, montage
 from openbasket.video.write import FPS, VideoWriter

@@ -5,496 +5,53 @@ Everything is drawn with OpenCV, the fastest of the candidates (``benchmarks/dra
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from openbasket.simulation import court
-from openbasket.simulation.choreography import REFEREE, SHOULDER_OUT, Scene
+from openbasket.simulation.choreography import REFEREE, Scene
 from openbasket.simulation.court import BASKET_X, CLOSE, RIM_RADIUS, RIM_Z, WIDE, Camera
 from openbasket.simulation.difficulty import EASY, Difficulty, cross, shaken, squeezed
-
-__all__ = [
-    "Painter",
-    "Person",
-    "clock_text",
-    "draw_corner",
-    "hall",
-    "period_text",
-    "scoreboard",
-    "team_colours",
-]
-
-Image = NDArray[np.uint8]
-Colour = tuple[int, int, int]  # blue, green, red
-Rows = NDArray[np.int64]  # frames of a scene
-
-SHIFT = 4  # OpenCV's coordinates in sixteenths of a pixel
-AA = cv2.LINE_AA
-#: Jersey colours that stay apart on wood; with the colour of the number.
-_KITS: tuple[tuple[Colour, Colour], ...] = (
-    ((46, 38, 200), (255, 255, 255)),  # red
-    ((168, 84, 24), (255, 255, 255)),  # blue
-    ((245, 245, 245), (60, 40, 30)),  # white
-    ((70, 130, 20), (255, 255, 255)),  # green
-    ((30, 200, 250), (70, 30, 20)),  # yellow
-    ((40, 34, 30), (255, 255, 255)),  # black
-    ((150, 50, 110), (255, 255, 255)),  # purple
-    ((210, 190, 70), (60, 30, 20)),  # turquoise
+from openbasket.simulation.figures import (
+    ANKLE_L,
+    ANKLE_R,
+    CHEST,
+    EL_L,
+    EL_R,
+    FACE,
+    GROUND,
+    HA_L,
+    HA_R,
+    HEAD,
+    HIP_L,
+    HIP_R,
+    KNEE_L,
+    KNEE_R,
+    PELVIS,
+    SH_L,
+    SH_R,
+    TOE_L,
+    TOE_R,
+    joints,
 )
-_SKIN: tuple[Colour, ...] = (
-    (176, 205, 240),
-    (140, 180, 225),
-    (110, 150, 205),
-    (80, 115, 170),
-    (55, 82, 130),
-    (40, 58, 96),
+from openbasket.simulation.graphics import (
+    blend,
+    clock_text,
+    draw_corner,
+    period_text,
+    scoreboard,
+    text_mask,
 )
-_HAIR: tuple[Colour, ...] = (
-    (20, 20, 24),
-    (30, 40, 60),
-    (45, 70, 110),
-    (90, 150, 190),
-    (28, 28, 40),
-)
+from openbasket.simulation.hall import board_points, panorama
+from openbasket.simulation.looks import AA, SHIFT, Colour, Image, Person, Rows, floor_paint
+
+__all__ = ["Painter"]
+
 _MARK: Colour = (255, 0, 255)
 _REFEREE_KIT: tuple[Colour, Colour] = ((165, 160, 155), (40, 40, 40))
-
-
-def _digest(*parts: str) -> int:
-    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
-
-
-def team_colours(
-    home_id: str, away_id: str, *, similar: bool = False
-) -> tuple[tuple[Colour, Colour], tuple[Colour, Colour]]:
-    """Two kits (jersey, number) from the team ids alone: they contrast, or are as ``similar`` as kits are.
-
-    Raises nothing; equal ids give two different kits, too.
-    """
-    home = _KITS[_digest("kit", home_id) % len(_KITS)]
-
-    def apart(kit: tuple[Colour, Colour]) -> float:
-        a, b = np.array(kit[0], float), np.array(home[0], float)
-        lightness = np.array([0.11, 0.59, 0.30])
-        return float(abs((a - b) @ lightness) + 0.35 * np.abs(a - b).sum())
-
-    if similar:
-        return home, sorted(_KITS, key=apart)[1]
-    choice = sorted(_KITS, key=apart, reverse=True)[:2]
-    return home, choice[_digest("kit", away_id) % len(choice)]
-
-
-def _paint(home: Colour, away: Colour) -> Colour:
-    """A colour for the key that neither jersey disappears in."""
-    choices: tuple[Colour, ...] = ((140, 96, 58), (64, 70, 168), (104, 120, 58), (96, 88, 84))
-
-    def apart(colour: Colour) -> int:
-        return min(
-            sum(abs(a - b) for a, b in zip(colour, kit, strict=True)) for kit in (home, away)
-        )
-
-    return max(choices, key=apart)
-
-
-@dataclass(frozen=True)
-class Person:
-    """How someone looks: invented from the id, but for the number."""
-
-    player_id: str
-    number: str
-    team: int
-
-    @property
-    def skin(self) -> Colour:
-        """A tone drawn from the id; it says nothing about the person."""
-        return _SKIN[_digest("skin", self.player_id) % len(_SKIN)]
-
-    @property
-    def hair(self) -> Colour:
-        """A colour drawn from the id."""
-        return _HAIR[_digest("hair", self.player_id) % len(_HAIR)]
-
-
-# -- text -----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def _text(text: str, height: int, width: int | None = None, weight: int = 11) -> NDArray[np.uint16]:
-    """Coverage 0..256 of a text, cropped to its ink, ``(height, w)``."""
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 4.0
-    (w, h), base = cv2.getTextSize(text, font, scale, weight)
-    canvas = np.zeros((h + base + 4 * weight, w + 4 * weight), np.uint8)
-    cv2.putText(canvas, text, (2 * weight, h + 2 * weight), font, scale, 255, weight, AA)
-    rows, columns = np.flatnonzero(canvas.any(1)), np.flatnonzero(canvas.any(0))
-    if not len(rows):
-        return np.zeros((height, 1), np.uint16)
-    ink = canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    wide = width or max(1, round(ink.shape[1] * height / ink.shape[0]))
-    small = cv2.resize(ink, (wide, height), interpolation=cv2.INTER_AREA)
-    return np.minimum(small.astype(np.uint16) * 257 // 255, 256).astype(np.uint16)
-
-
-def _blend(image: Image, mask: NDArray[np.uint16], left: int, top: int, colour: Colour) -> None:
-    """Paint a colour through a mask; whatever leaves the picture is cut off."""
-    h, w = mask.shape
-    y0, y1 = max(top, 0), min(top + h, image.shape[0])
-    x0, x1 = max(left, 0), min(left + w, image.shape[1])
-    if y1 <= y0 or x1 <= x0:
-        return
-    part = image[y0:y1, x0:x1]
-    alpha = mask[y0 - top : y1 - top, x0 - left : x1 - left, None]
-    mixed = part * (256 - alpha) + np.array(colour, np.uint16) * alpha
-    part[:] = (mixed >> 8).astype(np.uint8)
-
-
-def clock_text(clock_s: float) -> str:
-    """The game clock as a scoreboard shows it: ``m:ss``, tenths in the last minute."""
-    if clock_s < 60:
-        tenths = int(clock_s * 10 + 1e-6)
-        return f"{tenths // 10}.{tenths % 10}"
-    seconds = int(clock_s + 1e-6)
-    return f"{seconds // 60}:{seconds % 60:02d}"
-
-
-def period_text(period: int, periods: int) -> str:
-    """``Q1`` to ``Q4``, ``H1`` and ``H2`` for halves, ``OT1`` and on."""
-    if period > periods:
-        return f"OT{period - periods}"
-    return f"{'H' if periods == 2 else 'Q'}{period}"
-
-
-@lru_cache(maxsize=512)
-def _board(
-    codes: tuple[str, str], colours: tuple[Colour, Colour], score: tuple[int, int], period: str
-) -> Image:
-    board = np.empty((40, 236, 3), np.uint8)
-    board[:] = (48, 30, 22)
-    for row in (0, 1):
-        top = 20 * row
-        cv2.rectangle(board, (0, top), (5, top + 19), colours[row], -1)
-        _centre(board, codes[row], 38, top + 10, 12, (255, 255, 255))
-        board[top + 1 : top + 19, 72:114] = (78, 52, 40)
-        _centre(board, str(score[row]), 93, top + 10, 13, (255, 255, 255))
-    board[20:21, 6:114] = (96, 70, 56)
-    board[:, 116:118] = (20, 12, 8)
-    _centre(board, period, 142, 20, 14, (120, 215, 255))
-    return board
-
-
-def _centre(image: Image, text: str, x: int, y: int, height: int, colour: Colour) -> None:
-    mask = _text(text, height, None, 13)
-    _blend(image, mask, x - mask.shape[1] // 2, y - height // 2, colour)
-
-
-@lru_cache(maxsize=2048)
-def scoreboard(
-    codes: tuple[str, str],
-    colours: tuple[Colour, Colour],
-    score: tuple[int, int],
-    period: str,
-    clock: str,
-) -> Image:
-    """The graphic in the corner: codes, score, period, game clock. ``(40, 236, 3)``."""
-    board = _board(codes, colours, score, period).copy()
-    _centre(board, clock, 198, 20, 18, (255, 255, 255))
-    return board
-
-
-def draw_corner(image: Image, graphic: Image) -> None:
-    """Put the graphic into its corner of a picture, BGR ``(height, width, 3)``, at the size that suits it."""
-    scale = image.shape[0] / 400
-    if scale != 1:
-        graphic = np.asarray(
-            cv2.resize(graphic, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    left, top = round(18 * scale), round(346 * scale)
-    image[top : top + graphic.shape[0], left : left + graphic.shape[1]] = graphic
-
-
-# -- the hall -------------------------------------------------------------------------------
-
-_FLOOR_PX = 56  # a metre of the floor's texture
-_MARGIN_X, _MARGIN_Y = 10.0, 4.5  # metres of floor drawn around the court
-
-
-@lru_cache(maxsize=4)
-def _floor(paint: Colour) -> Image:
-    """The floor from above; row 0 is the far side."""
-    width = int(2 * (court.HALF_LENGTH + _MARGIN_X) * _FLOOR_PX)
-    height = int(2 * (court.HALF_WIDTH + _MARGIN_Y) * _FLOOR_PX)
-    rng = np.random.default_rng(7)
-    floor = np.empty((height, width, 3), np.uint8)
-    dark = tuple(int(c * 0.62 + 18) for c in paint)
-    floor[:] = dark
-
-    def px(x: float, y: float) -> tuple[int, int]:
-        return (
-            round((x + court.HALF_LENGTH + _MARGIN_X) * _FLOOR_PX),
-            round((court.HALF_WIDTH + _MARGIN_Y - y) * _FLOOR_PX),
-        )
-
-    (x0, y0), (x1, y1) = (
-        px(-court.HALF_LENGTH, court.HALF_WIDTH),
-        px(court.HALF_LENGTH, -court.HALF_WIDTH),
-    )
-    wood = np.empty((y1 - y0, x1 - x0, 3), np.int16)
-    wood[:] = (142, 190, 224)
-    for top in range(0, wood.shape[0], 14):  # planks
-        cuts = np.sort(rng.integers(0, wood.shape[1], 14))
-        tone = np.repeat(rng.integers(-5, 6, 15), np.diff([0, *cuts, wood.shape[1]]))
-        wood[top : top + 14] += tone[None, :, None].astype(np.int16)
-    floor[y0:y1, x0:x1] = np.clip(wood, 0, 255)
-    white, line = (250, 250, 250), 5
-    for side in (-1, 1):
-        key = (px(side * 14.0, court.KEY_HALF_WIDTH), px(side * 8.2, -court.KEY_HALF_WIDTH))
-        cv2.rectangle(floor, key[0], key[1], paint, -1)
-        cv2.rectangle(floor, key[0], key[1], white, line, AA)
-        centre = px(side * 8.2, 0)
-        radius = int(court.CIRCLE_RADIUS * _FLOOR_PX)
-        start = 90 if side > 0 else -90
-        cv2.ellipse(floor, centre, (radius, radius), 0, start, start + 180, white, line, AA)
-        angle = np.arcsin(court.THREE_SIDE_Y / court.THREE_RADIUS)
-        turn = np.linspace(-angle, angle, 120)
-        arc = [
-            px(side * (BASKET_X - court.THREE_RADIUS * np.cos(a)), court.THREE_RADIUS * np.sin(a))
-            for a in turn
-        ]
-        arc = [px(side * 14.0, -court.THREE_SIDE_Y), *arc, px(side * 14.0, court.THREE_SIDE_Y)]
-        cv2.polylines(floor, [np.array(arc, np.int32)], False, white, line, AA)
-        small = [
-            px(
-                side * (BASKET_X - court.NO_CHARGE_RADIUS * np.cos(a)),
-                court.NO_CHARGE_RADIUS * np.sin(a),
-            )
-            for a in np.linspace(-np.pi / 2, np.pi / 2, 60)
-        ]
-        cv2.polylines(floor, [np.array(small, np.int32)], False, white, line, AA)
-    radius = int(court.CIRCLE_RADIUS * _FLOOR_PX)
-    cv2.circle(floor, px(0, 0), radius, paint, -1, AA)
-    cv2.circle(floor, px(0, 0), radius, white, line, AA)
-    cv2.line(floor, px(0, 7.5), px(0, -7.5), white, line, AA)
-    cv2.rectangle(floor, (x0, y0), (x1, y1), white, line, AA)
-    return floor
-
-
-def _panorama(camera: Camera, paint: Colour) -> Image:
-    """All that stands still, as wide as the camera can pan. ``(height, panorama_width, 3)``."""
-    floor = _floor(paint)
-    x, y = court.HALF_LENGTH + _MARGIN_X, court.HALF_WIDTH + _MARGIN_Y
-    corners = np.array([(-x, y, 0), (x, y, 0), (x, -y, 0), (-x, -y, 0)], float)
-    there = camera.project(corners[:, 0], corners[:, 1], corners[:, 2]).astype(np.float32)
-    h, w = floor.shape[:2]
-    here = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
-    size = (camera.panorama_width, camera.height)
-    big = (size[0] * 2, size[1] * 2)
-    matrix = cv2.getPerspectiveTransform(here, there * 2)
-    image = cv2.resize(
-        cv2.warpPerspective(floor, matrix, big, flags=cv2.INTER_LINEAR, borderValue=(44, 34, 30)),
-        size,
-        interpolation=cv2.INTER_AREA,
-    ).astype(np.uint8)
-    _stands(image, camera)
-    far = int(float(camera.project(0.0, 9.6, 0.9)[1])) + 1  # the crowd is out of focus
-    image[:far] = cv2.GaussianBlur(image[:far], (0, 0), 1.3)
-    _boards(image, camera, paint)
-    for side in (-1, 1):
-        _basket(image, camera, side)
-    return image
-
-
-def hall() -> Image:
-    """The empty hall, as wide as the camera can pan. ``(height, width, 3)`` BGR."""
-    return _panorama(WIDE, _paint(_KITS[0][0], _KITS[1][0]))
-
-
-def _point(camera: Camera, x: float, y: float, z: float) -> tuple[int, int]:
-    u, v = camera.project(x, y, z) * (1 << SHIFT)
-    return round(float(u)), round(float(v))
-
-
-def _quad(
-    image: Image, camera: Camera, points: Sequence[tuple[float, float, float]], colour: Colour
-) -> None:
-    polygon = np.array([_point(camera, *p) for p in points], np.int32)
-    cv2.fillPoly(image, [polygon], colour, AA, SHIFT)
-
-
-def _stands(image: Image, camera: Camera) -> None:
-    rng = np.random.default_rng(11)
-    _quad(image, camera, [(-40, 10.2, 0), (40, 10.2, 0), (60, 30, 16), (-60, 30, 16)], (40, 31, 27))
-    shirts = [
-        (60, 60, 150),
-        (130, 80, 50),
-        (120, 120, 120),
-        (70, 60, 60),
-        (60, 110, 140),
-        (90, 70, 40),
-    ]
-    for row in range(11, -1, -1):
-        y, z = 11.2 + 0.85 * row, 0.9 + 0.48 * row
-        dim = 0.62 - 0.022 * row
-        _quad(
-            image,
-            camera,
-            [(-40, y - 0.4, z - 0.5), (40, y - 0.4, z - 0.5), (40, y - 0.4, z), (-40, y - 0.4, z)],
-            (54, 43, 38) if row % 2 else (48, 38, 34),
-        )
-        for x in np.arange(-30.0, 30.0, 0.62):
-            if rng.random() < 0.13 or abs((x + 30) % 12 - 6) < 0.5:
-                continue
-            at = float(x + rng.normal(0, 0.06))
-            scale = float(camera.scale(y, z))
-            shirt = shirts[int(rng.integers(len(shirts)))]
-            shade = float(rng.uniform(0.8, 1.25)) * dim
-            colour = tuple(int(min(c * shade, 255)) for c in shirt)
-            skin = _SKIN[int(rng.integers(len(_SKIN)))]
-            face = tuple(int(c * dim) for c in skin)
-            u, v = _point(camera, at, y, z + 0.28)
-            body = int(0.24 * scale * (1 << SHIFT))
-            cv2.circle(image, (u, v + body), body, colour, -1, AA, SHIFT)
-            cv2.circle(image, (u, v - body // 3), int(body * 0.55), face, -1, AA, SHIFT)
-
-
-def _boards(image: Image, camera: Camera, paint: Colour) -> None:
-    """Advertising boards along the far side, and the scorer's table."""
-    y = 9.6
-    shade: Colour = (paint[0] * 11 // 20 + 20, paint[1] * 11 // 20 + 20, paint[2] * 11 // 20 + 20)
-    tones = (shade, (58, 44, 36))
-    words = ("OPENBASKET", "20 SKILLS", "5 LEVELS")
-    for index, x in enumerate(np.arange(-27.0, 27.0, 4.5)):
-        _quad(
-            image,
-            camera,
-            [(x, y, 0), (x + 4.5, y, 0), (x + 4.5, y, 0.9), (x, y, 0.9)],
-            tones[index % 2],
-        )
-        text = words[index % 3]
-        height = int(float(camera.scale(y, 0.4)) * 0.36)
-        u, v = camera.project(x + 2.25, y, 0.45)
-        mask = _text(text, height, None, 12)
-        _blend(image, mask, int(u) - mask.shape[1] // 2, int(v) - height // 2, (210, 205, 200))
-
-
-def _basket(image: Image, camera: Camera, side: int) -> None:
-    """Post, arm and board; the ring and the net move and are drawn with each frame."""
-    s = float(side)
-    steel, pad = (70, 64, 60), (120, 70, 40)
-    base = 15.6
-    _quad(
-        image,
-        camera,
-        [
-            (s * (base - 0.3), 0, 0),
-            (s * (base + 0.5), 0, 0),
-            (s * (base + 0.4), 0, 2.2),
-            (s * (base - 0.2), 0, 2.2),
-        ],
-        pad,
-    )
-    for z0, z1 in ((2.1, 3.2), (2.3, 3.6)):
-        a, b = _point(camera, s * base, 0, z0), _point(camera, s * 12.85, 0, z1)
-        cv2.line(image, a, b, steel, 5, AA, SHIFT)
-    board = _board_points(camera, side)
-    glass = image.copy()
-    cv2.fillPoly(glass, [board], (235, 225, 215), AA, SHIFT)
-    cv2.addWeighted(glass, 0.55, image, 0.45, 0, image)
-    cv2.polylines(image, [board], True, (250, 250, 250), 2, AA, SHIFT)
-
-
-def _board_points(camera: Camera, side: int) -> NDArray[np.int32]:
-    x, w = side * court.BACKBOARD_X, court.BACKBOARD_HALF_WIDTH
-    low, high = court.BACKBOARD_BOTTOM_Z, court.BACKBOARD_TOP_Z
-    corners = [(x, -w, low), (x, w, low), (x, w, high), (x, -w, high)]
-    return np.array([_point(camera, *p) for p in corners], np.int32)
-
-
-# -- figures --------------------------------------------------------------------------------
-
-# Points of a figure.
-HIP_R, KNEE_R, ANKLE_R, TOE_R, HIP_L, KNEE_L, ANKLE_L, TOE_L = range(8)
-SH_R, EL_R, HA_R, SH_L, EL_L, HA_L, CHEST, PELVIS, HEAD, FACE, GROUND = range(8, 19)
-POINTS = 19
-
-
-def joints(scene: Scene, part: Rows) -> NDArray[np.float32]:
-    """World places of all points of all figures: ``(n, 11, POINTS, 3)`` metres."""
-    base = scene.position[part]
-    n = len(base)
-    jump = scene.jump[part]
-    forward = scene.facing[part]
-    right = np.stack([forward[..., 1], -forward[..., 0]], -1)
-    speed = scene.speed[part]
-    stride = scene.stride[part]
-    swing = np.clip(speed / 6.0, 0, 1) * 0.85
-    still = 1 - np.clip(speed / 2.0, 0, 1)
-    out = np.zeros((n, base.shape[1], POINTS, 3), np.float32)
-
-    def put(point: int, f: Any, s: Any, z: Any) -> None:
-        out[..., point, :2] = (
-            base + forward * np.asarray(f)[..., None] + right * np.asarray(s)[..., None]
-        )
-        out[..., point, 2] = z
-
-    arms = scene.arms[part]
-    guard = np.clip((arms[..., 4] - 0.3) / 0.2, 0, 1) * np.clip((0.2 - arms[..., 5]) / 0.2, 0, 1)
-    bend = 0.14 + 0.35 * guard + 0.25 * np.clip(jump / 0.3, 0, 1)
-    legs = []
-    for sign, phase in ((1.0, stride), (-1.0, stride + np.pi)):
-        thigh = swing * np.sin(phase) + bend
-        shin = thigh - 2 * bend - swing * 1.5 * np.maximum(np.cos(phase), 0)
-        knee = (0.47 * np.sin(thigh), sign * (0.12 + 0.05 * still), -0.47 * np.cos(thigh))
-        ankle = (
-            knee[0] + 0.46 * np.sin(shin),
-            sign * (0.12 + (0.08 + 0.10 * guard) * still),
-            knee[2] - 0.46 * np.cos(shin),
-        )
-        legs.append((sign, knee, ankle))
-    lowest = np.minimum(legs[0][2][2], legs[1][2][2])
-    hip = 0.06 - lowest + jump
-    for (sign, knee, ankle), (a, b, c, d) in zip(
-        legs, ((HIP_R, KNEE_R, ANKLE_R, TOE_R), (HIP_L, KNEE_L, ANKLE_L, TOE_L)), strict=True
-    ):
-        zero = np.zeros_like(hip)
-        put(a, zero, zero + sign * 0.10, hip)
-        put(b, knee[0], knee[1], hip + knee[2])
-        put(c, ankle[0], ankle[1], hip + ankle[2])
-        put(d, ankle[0] + 0.17, ankle[1] * 1.1, hip + ankle[2] - 0.04)
-    lean = 0.03 + 0.03 * np.clip(speed, 0, 7) + 0.10 * guard
-    chest = hip + 0.55
-    drop = chest - (1.50 + jump)  # arms are measured from a standing shoulder
-    put(PELVIS, 0 * hip, 0 * hip, hip)
-    put(CHEST, lean, 0 * hip, chest)
-    put(HEAD, lean * 1.25, 0 * hip, chest + 0.27)
-    put(FACE, lean * 1.25 + 0.06, 0 * hip, chest + 0.25)
-    put(GROUND, 0 * hip, 0 * hip, 0 * hip + 0.0)
-    for sign, (a, b, c), first in ((1.0, (SH_R, EL_R, HA_R), 0), (-1.0, (SH_L, EL_L, HA_L), 6)):
-        elbow, hand = arms[..., first : first + 3], arms[..., first + 3 : first + 6]
-        hang = np.clip((-0.34 - hand[..., 2]) / 0.12, 0, 1) * swing
-        beat = -sign * np.sin(stride) * hang
-        put(a, lean, 0 * hip + sign * SHOULDER_OUT, chest)
-        keep = (
-            np.clip((hand[..., 2] + 0.3) / 0.3, 0, 1) * drop
-        )  # raised hands stay where the ball is
-        put(
-            b,
-            lean + elbow[..., 0] + 0.24 * beat - 0.08 * hang,
-            sign * (SHOULDER_OUT + elbow[..., 1]),
-            chest + elbow[..., 2],
-        )
-        put(
-            c,
-            elbow[..., 0] * 0 + hand[..., 0] + lean * hang + 0.42 * beat + 0.12 * hang,
-            sign * (SHOULDER_OUT + hand[..., 1]),
-            chest + hand[..., 2] - keep + 0.22 * hang + 0.1 * np.abs(beat),
-        )
-    return out
 
 
 class Painter:
@@ -525,10 +82,10 @@ class Painter:
         self.periods = periods
         self.difficulty = difficulty
         self._seed = tuple(seed)
-        paint = _paint(kits[0][0], kits[1][0])
+        paint = floor_paint(kits[0][0], kits[1][0])
         self._looks = [(p.skin, p.hair, p.number) for p in people]
         self._views = {
-            close: _View(camera, _panorama(camera, paint), difficulty.numbers)
+            close: _View(camera, panorama(camera, paint), difficulty.numbers)
             for close, camera in ((False, WIDE), (True, CLOSE))
         }
 
@@ -684,7 +241,7 @@ class _View:
                 side * BASKET_X + RIM_RADIUS * np.cos(turn), RIM_RADIUS * np.sin(turn), RIM_Z
             )
             self.rings.append(_fixed(ring))
-            self.boards.append(_board_points(camera, side))
+            self.boards.append(board_points(camera, side))
             self.nets.append([self._net(side, k) for k in range(25)])
 
     def _net(self, side: int, phase: int) -> list[NDArray[np.int32]]:
@@ -914,14 +471,14 @@ class _View:
         if number and self.numbers:
             height = max(int(scale * 0.36), 7)
             room = max(int(half * 2 / 16 * (0.80 if len(number) > 1 else 0.42)), 4)
-            mask = _text(
+            mask = text_mask(
                 number, height, min(room, int(height * (1.25 if len(number) > 1 else 0.66)))
             )
             if self.numbers < 1:
                 mask = (mask * self.numbers).astype(np.uint16)
             x = (chest[0] * 2 + pelvis[0]) // 3 >> SHIFT
             y = (top * 11 + low * 9) // 20 >> SHIFT
-            _blend(image, mask, x - mask.shape[1] // 2, y - height // 2, ink)
+            blend(image, mask, x - mask.shape[1] // 2, y - height // 2, ink)
         head = p[HEAD]
         radius = int(0.135 * scale * 16)
         cv2.circle(image, (head[0], head[1]), radius, hair, -1, AA, SHIFT)
