@@ -55,10 +55,11 @@ def test_whoever_acts_has_the_ball_and_the_score_comes_out(workspace: Workspace)
         workspace.read(name).filter(mine) for name in ("events", "appearances", "stints")
     )
     laid = broadcast.plan(game, events, broadcast.RenderSettings(), FPS)
-    people = broadcast._people(game, seats, events)
+    people = broadcast.people_of(game, seats, events)
     ids = [person.player_id for person in people]
     tried = held = 0
-    for period, scene in broadcast._scenes(game, laid, events, stints, people, 0):
+    for period, put in broadcast.scenes(game, laid, events, stints, people, 0):
+        scene = put()
         for moment in period.moments:
             if moment.kind in ("shot", "free_throw") and moment.actor:
                 frame = moment.frame - period.first
