@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from openbasket import packaged
 from openbasket.cli import app
 from openbasket.dataset.clips import clips_of
+from openbasket.dataset.drawing import _jobs
 from openbasket.dataset.film import FilmSettings, film, read_reel
 from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
@@ -22,6 +23,7 @@ from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, Vide
 from openbasket.reels.settings import ReelSettings
 from openbasket.simulation.broadcast import render
 from openbasket.video.frames import frames_at
+from openbasket.video.recording import Taking
 from openbasket.workspace import Workspace
 
 
@@ -119,6 +121,16 @@ def test_reels_may_mark_whose_they_are(root: Path, tmp_path: Path) -> None:
         difference = np.abs(one.read().astype(int) - other.read()).max((1, 2, 3))
         changed += int((difference > 100).sum())
     assert changed >= 12  # of 16 frames: whose clip it is, is seen in most
+
+
+def test_frames_are_drawn_in_the_order_of_their_game(root: Path, tmp_path: Path) -> None:
+    reels = {
+        (s.video, Taking(frames=90, size=64)): read_reel(s.video) for s in read_split(root, "train")
+    }
+    jobs, _ = _jobs(root, reels, tmp_path)
+    numbers = [[frame for frame, _ in job.frames] for job in jobs]
+    assert max(own[-1] for own in numbers) > 1000  # as text, 1000 comes before 200
+    assert numbers == [sorted(own) for own in numbers]
 
 
 def test_a_reel_is_drawn_once(root: Path, tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ import numpy as np
 import polars as pl
 import simplejpeg
 
-from openbasket import tables
-from openbasket.dataset.film import DrawnReel, fingerprints, read_reel
+from openbasket.dataset.film import DrawnReel, filmed_tables, fingerprints, read_reel
 from openbasket.engine import run
 from openbasket.errors import VideoError
 from openbasket.progress import track
@@ -148,9 +147,15 @@ def _jobs(
                 games[out] = (job, set())
             games[out][1].add((frame, reel.mark))
             places.append((out, frame))
-    return [
-        replace(job, frames=tuple(sorted(frames, key=str))) for job, frames in games.values()
-    ], shown
+    jobs = [
+        replace(job, frames=tuple(sorted(frames, key=_order))) for job, frames in games.values()
+    ]
+    return jobs, shown
+
+
+def _order(frame: tuple[int, str | None]) -> tuple[int, str]:
+    """In the order of the game, so that each period is put into motion once."""
+    return frame[0], frame[1] or ""
 
 
 def _frames_in(job: _Game) -> float:
@@ -183,15 +188,9 @@ def _film(job: _Game) -> GameFilm:
     """
     workspace = Workspace(job.root)
     mine = pl.col("game_id") == job.game_id
-    games = workspace.read("games", job.league, job.season).filter(mine)
-    rows = [
-        (
-            workspace.read(name, job.league, job.season)
-            if workspace.has_season(name, job.league, job.season)
-            else tables.empty(name)
-        ).filter(mine)
-        for name in ("events", "appearances", "stints")
-    ]
+    games, *rows = (
+        frame.filter(mine) for frame in filmed_tables(workspace, job.league, job.season)
+    )
     if games.is_empty() or fingerprints(games, *rows)[job.game_id] != job.made_of:
         raise VideoError(
             f"game '{job.game_id}' ({job.league}, {job.season}) is not the one that the reel was made of. "

@@ -12,7 +12,7 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
@@ -32,7 +32,7 @@ from openbasket.simulation.difficulty import Difficulty
 from openbasket.simulation.timeline import RenderSettings, plan
 from openbasket.video.write import FPS
 from openbasket.wording import counted
-from openbasket.workspace import Workspace, reel_folder, sha256, write_json
+from openbasket.workspace import Workspace, sha256, write_json
 
 __all__ = [
     "SUFFIX",
@@ -41,6 +41,7 @@ __all__ = [
     "FilmReport",
     "FilmSettings",
     "film",
+    "filmed_tables",
     "fingerprints",
     "read_reel",
 ]
@@ -117,11 +118,11 @@ class DrawnReel:
         Raises:
             VideoError: the reel has no such frame.
         """
-        firsts = [first for first, _ in self.bounds]
+        firsts, total = [first for first, _ in self.bounds], len(self)
         found = []
         for frame in frames:
-            if not 0 <= frame < len(self):
-                raise VideoError(f"frame {frame}: the reel has {len(self)} frames")
+            if not 0 <= frame < total:
+                raise VideoError(f"frame {frame}: the reel has {total} frames")
             place = bisect_right(firsts, frame) - 1
             clip = self.clips[place]
             found.append((clip, clip.first + frame - firsts[place]))
@@ -173,19 +174,12 @@ def film(
         mine = people.filter(league=league, season=season)
         if mine.is_empty():
             continue
-        games = workspace.read("games", league, season)
-        events = workspace.read("events", league, season)
+        games, events, appearances, stints = filmed_tables(workspace, league, season)
         place = events.with_columns(league=pl.lit(league), season=pl.lit(season))
-        appearances, stints = (
-            workspace.read(name, league, season)
-            if workspace.has_season(name, league, season)
-            else tables.empty(name)
-            for name in ("appearances", "stints")
-        )
         times, durations = _laid_out(games, events, settings.render)
         made_of |= fingerprints(games, events, appearances, stints)
         for draw in range(settings.draws):
-            own = _drawn(place, mine, times, durations, settings, draw)
+            own = _drawn(workspace, place, mine, times, durations, settings, draw)
             few = mine.join(own, on="subject_id", how="anti")["subject_id"].to_list()
             failures += [("reel", subject, f"too few events for draw {draw}") for subject in few]
             reels.append(own)
@@ -283,6 +277,21 @@ def _refuse_bombs(clips: Sequence[DrawnClip]) -> None:
         raise ValueError(f"frame {last:.3g} of a game; allowed: up to {_MOST_FIRST:,}")
 
 
+def filmed_tables(workspace: Workspace, league: str, season: str) -> tuple[pl.DataFrame, ...]:
+    """Tables ``games``, ``events``, ``appearances`` and ``stints``; the last two may be empty."""
+    seats: tuple[tables.TableName, ...] = ("appearances", "stints")
+    return (
+        workspace.read("games", league, season),
+        workspace.read("events", league, season),
+        *(
+            workspace.read(name, league, season)
+            if workspace.has_season(name, league, season)
+            else tables.empty(name)
+            for name in seats
+        ),
+    )
+
+
 def fingerprints(
     games: pl.DataFrame, events: pl.DataFrame, appearances: pl.DataFrame, stints: pl.DataFrame
 ) -> dict[str, str]:
@@ -320,6 +329,7 @@ def _laid_out(
 
 
 def _drawn(
+    workspace: Workspace,
     events: pl.DataFrame,
     people: pl.DataFrame,
     times: pl.DataFrame,
@@ -328,7 +338,7 @@ def _drawn(
     draw: int,
 ) -> pl.DataFrame:
     """Rows of table ``reels`` of one draw, with ``clip_event``, ``start_s``, ``league`` and ``season``."""
-    wanted = ReelSettings(**{**_shallow(settings.reels), "draw": draw})
+    wanted = replace(settings.reels, draw=draw)
     ranked = candidates(events, people, wanted)
     seen = ranked.join(times, on=["game_id", "first_event"], how="semi")
     lost = ranked.join(times, on=["game_id", "first_event"], how="anti")
@@ -349,7 +359,13 @@ def _drawn(
             dtype=pl.String,
         )
     )
-    folder = reel_folder(draw)
+    paths = {
+        row["subject_id"]: workspace.reel_path(row["player_id"], row["league"], row["season"], draw)
+        .relative_to(workspace.root)
+        .with_suffix(SUFFIX)
+        .as_posix()
+        for row in people.iter_rows(named=True)
+    }
     return (
         cut.join(people.select("subject_id", "player_id", "league", "season"), on="subject_id")
         .sort("subject_id", "position")
@@ -357,17 +373,9 @@ def _drawn(
             draw=pl.lit(draw, pl.Int8),
             position=pl.int_range(pl.len(), dtype=pl.Int32).over("subject_id"),
             first_frame=(pl.col("frames").cum_sum() - pl.col("frames")).over("subject_id").cast(pl.Int32),
-            path=pl.format(
-                "{}/{}/{}/{}_{}{}",
-                pl.lit(folder), "season", "league", "player_id",
-                pl.col("season").str.replace("-", "_"), pl.lit(SUFFIX),
-            ),
+            path=pl.col("subject_id").replace_strict(paths, return_dtype=pl.String),
         )
     )  # fmt: skip
-
-
-def _shallow(settings: ReelSettings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
 
 
 def _write_reels(
@@ -396,7 +404,8 @@ def _write_reels(
         games = {game: made_of[game] for _, _, game, _, _ in clips}
         mark = {"mark": player} if settings.mark else {}
         write_json(path, look | {"clips": clips, "games": games} | mark)
+        digest = sha256(path)
         write_receipt(
             receipt_path(workspace, subject, draw),
-            Receipt(sha256(path), HERE, path.stat().st_size, sha256(path)),
+            Receipt(digest, HERE, path.stat().st_size, digest),
         )

@@ -397,7 +397,7 @@ def _batches(
 
 
 def _loss(answers: Sequence[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
-    """Mean over the targets that any clip of the batch can answer."""
+    """Sum over the targets that any clip of the batch can answer of their mean losses."""
     losses = [
         F.cross_entropy(
             answer.float(), targets[:, place], ignore_index=MISSING, label_smoothing=0.05
