@@ -263,6 +263,20 @@ class Workspace:
             raise self._missing(table, str(path))
         return self.read_file(table, path)
 
+    def read_or_empty(
+        self, table: TableName, league: str | None = None, season: str | None = None
+    ) -> pl.DataFrame:
+        """The same of a table that there may not be; empty then.
+
+        Raises:
+            BadInputError: the file is damaged or breaks the schema.
+        """
+        from openbasket import tables
+
+        whole = league is None or season is None
+        there = self.has(table) if whole else self.has_season(table, str(league), str(season))
+        return self.read(table, league, season) if there else tables.empty(table)
+
     @staticmethod
     def read_file(table: TableName, path: Path) -> pl.DataFrame:
         """Read and check one parquet file of a table, wherever it lies.

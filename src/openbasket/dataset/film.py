@@ -279,16 +279,11 @@ def _refuse_bombs(clips: Sequence[DrawnClip]) -> None:
 
 def filmed_tables(workspace: Workspace, league: str, season: str) -> tuple[pl.DataFrame, ...]:
     """Tables ``games``, ``events``, ``appearances`` and ``stints``; the last two may be empty."""
-    seats: tuple[tables.TableName, ...] = ("appearances", "stints")
     return (
         workspace.read("games", league, season),
         workspace.read("events", league, season),
-        *(
-            workspace.read(name, league, season)
-            if workspace.has_season(name, league, season)
-            else tables.empty(name)
-            for name in seats
-        ),
+        workspace.read_or_empty("appearances", league, season),
+        workspace.read_or_empty("stints", league, season),
     )
 
 

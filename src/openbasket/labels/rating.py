@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from openbasket import tables
 from openbasket.labels.impact import adjusted_plus_minus, stretches
 from openbasket.labels.levels import level
 from openbasket.labels.ranks import rank
@@ -21,7 +20,6 @@ from openbasket.labels.scores import (
     score_all,
 )
 from openbasket.labels.statistics import game_statistics, season_statistics, with_contests
-from openbasket.tables import TableName
 from openbasket.transcripts.court import team_acts
 from openbasket.workspace import Workspace
 
@@ -59,16 +57,13 @@ class SeasonTables:
 
 def read_season(workspace: Workspace, league: str, season: str) -> SeasonTables:
     """Read a season's tables; box scores and flags may be missing. Contests are told where they can be."""
-
-    def table(name: TableName) -> pl.DataFrame:
-        there = workspace.has_season(name, league, season)
-        return workspace.read(name, league, season) if there else tables.empty(name)
-
     games, events, stints = (
         workspace.read(name, league, season) for name in ("games", "events", "stints")
     )
     events, contests = with_contests(events)
-    return SeasonTables(games, events, stints, table("box_scores"), table("flags"), contests)
+    box_scores = workspace.read_or_empty("box_scores", league, season)
+    flags = workspace.read_or_empty("flags", league, season)
+    return SeasonTables(games, events, stints, box_scores, flags, contests)
 
 
 @dataclass(frozen=True)

@@ -162,10 +162,8 @@ def located(
     Returns:
         ``game_id, first_event, at_s``; and (game, event, reason) of those that have no time.
     """
-    anchors, times = (
-        workspace.read(name) if workspace.has(name) else tables.empty(name)
-        for name in ("anchors", "event_times")
-    )
+    anchors = workspace.read_or_empty("anchors")
+    times = workspace.read_or_empty("event_times")
     found: list[tuple[str, str, float]] = []
     lost: list[tuple[str, str, str]] = []
     for (game,), rows in sorted(plays.partition_by("game_id", as_dict=True).items()):

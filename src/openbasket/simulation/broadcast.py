@@ -502,9 +502,7 @@ def _jobs(
         ids = rows["game_id"].to_list()
         parts: dict[str, dict[str, pl.DataFrame]] = {}
         for name in _GAME_TABLES:
-            there = pair in workspace.seasons(name)
-            frame = workspace.read(name, *pair) if there else tables.empty(name)
-            frame = frame.filter(pl.col("game_id").is_in(ids))
+            frame = workspace.read_or_empty(name, *pair).filter(pl.col("game_id").is_in(ids))
             split = frame.partition_by("game_id", as_dict=True)
             parts[name] = {str(key[0]): value for key, value in split.items()}
         for row in rows.iter_rows(named=True):

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from openbasket import tables
 from openbasket.clock.fit import locate
 from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.transcripts.sportscode import GAME_CODE, Instance, to_xml
@@ -53,7 +52,9 @@ def export_sportscode(
     season = (row["league"], row["season"])
     events = workspace.read("events", *season).filter(mine).sort("order")
     located = locate(
-        events, _optional(workspace, "anchors", mine), _optional(workspace, "event_times", mine)
+        events,
+        workspace.read_or_empty("anchors").filter(mine),
+        workspace.read_or_empty("event_times").filter(mine),
     )
     if located.times.is_empty():
         raise BadInputError(
@@ -78,10 +79,6 @@ def export_sportscode(
     with atomic_path(out) as temporary:
         temporary.write_bytes(to_xml(instances, began=began))
     return {"events": len(plays), "clips": len(clips), "without_time": events.height - len(plays)}
-
-
-def _optional(workspace: Workspace, name: tables.TableName, rows: pl.Expr) -> pl.DataFrame:
-    return workspace.read(name).filter(rows) if workspace.has(name) else tables.empty(name)
 
 
 def _labels(pairs: dict[str, Any]) -> tuple[tuple[str, str], ...]:
