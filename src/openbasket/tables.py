@@ -24,6 +24,7 @@ __all__ = [
     "BOX_STATS",
     "CEILING_SAMPLINGS",
     "EVENT_KINDS",
+    "FILMED_KINDS",
     "FLAG_SCOPES",
     "PLAYER_KINDS",
     "SPLITS",
@@ -71,6 +72,11 @@ PLAYER_KINDS: tuple[str, ...] = (
     "pass",  # made = it arrived; few providers count passes
     "sub_in",
     "sub_out",
+)
+
+#: Kinds worth a clip: a substitution shows nothing of a skill, and passes would drown the rest.
+FILMED_KINDS: tuple[str, ...] = tuple(
+    kind for kind in PLAYER_KINDS if kind not in ("sub_in", "sub_out", "pass")
 )
 #: Every kind of event; the last four belong to a team or to the game.
 EVENT_KINDS: tuple[str, ...] = (

@@ -18,14 +18,15 @@ from openbasket.dataset.reader import read_split
 from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models import create_model
+from openbasket.models.clip_encoder import TARGETS
 from openbasket.models.skillquery import OrdinalHeads, SetHeads
-from openbasket.reels.sample import FILMED_KINDS
+from openbasket.tables import FILMED_KINDS
 from openbasket.training import transcripts
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING
 from openbasket.training.loop import train
 from openbasket.training.predict import predict
-from openbasket.training.transcripts import ENCODER, TARGETS, clip_targets, pretrain
+from openbasket.training.transcripts import ENCODER, clip_targets, pretrain
 from openbasket.workspace import Workspace
 
 

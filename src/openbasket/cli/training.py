@@ -187,8 +187,8 @@ def pretrain(
     goes on. Train from its encoder with --set transcripts.epochs=0 --set
     model.weights=OUT/encoder.safetensors.
     """
+    from openbasket.models.clip_encoder import TARGETS
     from openbasket.training.config import load_recipe
-    from openbasket.training.transcripts import TARGETS
     from openbasket.training.transcripts import pretrain as run_pretraining
 
     config = load_recipe(recipe, override or ())

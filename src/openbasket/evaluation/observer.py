@@ -17,8 +17,8 @@ import polars as pl
 from openbasket.errors import UnknownNameError
 from openbasket.labels.scores import DEFENSE, FGA, FGM, OFFENSE, POINTS, REBOUNDS
 from openbasket.labels.statistics import CONTEST_RADIUS_M
-from openbasket.reels.sample import FILMED_KINDS, sample
-from openbasket.tables import CEILING_SAMPLINGS
+from openbasket.reels.sample import sample
+from openbasket.tables import CEILING_SAMPLINGS, FILMED_KINDS
 from openbasket.transcripts.court import FREE_THROW_WEIGHT
 
 __all__ = ["FEATURES", "draw_order", "features", "see", "tally"]

@@ -21,19 +21,21 @@ from torch import nn
 from torch.nn import functional as F
 
 from openbasket.models.base import VideoModel
+from openbasket.models.clip_encoder import ClipAnswers, ClipConv
 from openbasket.models.spec import OWN_DESIGN, ModelSpec
 from openbasket.skills import SKILLS
 
-__all__ = ["SPECS", "ClipConv", "OrdinalHeads", "SetHeads", "SkillQuery", "skillquery_tiny"]
+__all__ = ["SPECS", "OrdinalHeads", "SetHeads", "SkillQuery", "skillquery_tiny"]
 
 Ordinal = Literal["softmax", "cumulative", "corn"]
 Pooling = Literal["queries", "mean"]
+Tokens = Literal["features", "answers", "both"]
 
 SPEC = ModelSpec(
     name="skillquery",
     frames=400,
     size=160,
-    params=483_948,
+    params=360_646,
     source=OWN_DESIGN,
     licence="MIT",
     normalise="half",
@@ -43,61 +45,13 @@ TINY = ModelSpec(
     name="skillquery-tiny",
     frames=24,
     size=64,
-    params=43_404,
+    params=44_926,
     source=OWN_DESIGN,
     licence="MIT",
     normalise="half",
     note="as skillquery, of 6 clips of 4 frames: to try the commands",
 )
 SPECS = {spec.name: spec for spec in (SPEC, TINY)}
-
-
-class ClipConv(nn.Module):
-    """Features of a clip: a convolutional network on each frame, then over time and space together.
-
-    Args:
-        frames: of a clip.
-        size: height and width in pixels, a multiple of 16.
-        width: channels after the first convolution, a multiple of 8.
-        dim: of the features.
-        dropout: share of values dropped before the last layer.
-    """
-
-    def __init__(self, frames: int, size: int, width: int, dim: int, dropout: float) -> None:
-        super().__init__()
-        self.frame = nn.Sequential(
-            nn.Conv2d(3, width, 5, 2, 2, bias=False),
-            nn.BatchNorm2d(width),
-            nn.SiLU(),
-            _separable(width, 2 * width, 2),
-            _separable(2 * width, 2 * width, 1),
-            _separable(2 * width, 4 * width, 2),
-            _separable(4 * width, 4 * width, 1),
-            _separable(4 * width, 6 * width, 2),
-        )
-        inner = 5 * width
-        self.mix = nn.Sequential(_separable_3d(6 * width, inner, 1), _separable_3d(inner, inner, 2))
-        side = -(-(size // 16) // 2)
-        self.place = nn.Parameter(torch.empty(frames * side * side, inner))
-        self.asks = nn.Parameter(torch.empty(4, inner))
-        nn.init.normal_(self.place, std=0.3)
-        nn.init.normal_(self.asks, std=1.0)
-        self.attend = nn.MultiheadAttention(inner, 4, batch_first=True)
-        self.out = nn.Sequential(
-            nn.LayerNorm(4 * inner), nn.Dropout(dropout), nn.Linear(4 * inner, dim), nn.SiLU()
-        )
-
-    def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        """Map clips ``(B, 3, T, H, W)`` to ``(B, dim)``."""
-        batch, _, frames = clips.shape[:3]
-        pictures = clips.transpose(1, 2).flatten(0, 1)
-        maps = self.frame(pictures.contiguous(memory_format=torch.channels_last))
-        maps = maps.view(batch, frames, *maps.shape[1:]).transpose(1, 2)
-        tokens = self.mix(maps).flatten(2).transpose(1, 2) + self.place
-        asks = self.asks.expand(batch, -1, -1)
-        found, _ = self.attend(asks, tokens, tokens, need_weights=False)
-        features: torch.Tensor = self.out(found.flatten(1))
-        return features
 
 
 class OrdinalHeads(nn.Module):
@@ -246,6 +200,8 @@ class SkillQuery(VideoModel):
         clip_dropout: most of the clips that are left out in training.
         ordinal: ``softmax``, ``cumulative`` or ``corn`` (:class:`OrdinalHeads`).
         pooling: ``queries`` or ``mean`` (:class:`SetHeads`).
+        tokens: what the set model gets of a clip: ``features`` of the encoder, its ``answers`` to what a
+            transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
         gradient_checkpointing: make the clip encoder's activations twice, for less memory.
 
     Raises:
@@ -260,7 +216,7 @@ class SkillQuery(VideoModel):
         levels: int = 5,
         clips: int = 50,
         backbone: str = "conv",
-        conv_width: int = 24,
+        conv_width: int = 16,
         dim: int = 192,
         width: int = 128,
         depth: int = 1,
@@ -269,6 +225,7 @@ class SkillQuery(VideoModel):
         clip_dropout: float = 0.5,
         ordinal: str = "cumulative",
         pooling: str = "queries",
+        tokens: str = "answers",
         gradient_checkpointing: bool = False,
     ) -> None:
         if clips < 1 or num_frames % clips:
@@ -278,6 +235,7 @@ class SkillQuery(VideoModel):
         for name, given, allowed in (
             ("ordinal", ordinal, get_args(Ordinal)),
             ("pooling", pooling, get_args(Pooling)),
+            ("tokens", tokens, get_args(Tokens)),
         ):
             if given not in allowed:
                 raise ValueError(f"{name}: got '{given}'; allowed: {', '.join(allowed)}")
@@ -285,20 +243,28 @@ class SkillQuery(VideoModel):
             raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
         each = num_frames // clips
         encoder, features = _encoder(backbone, each, size, conv_width, dim, dropout)
-        super().__init__((3, num_frames, size, size), features, levels)
+        answers = None if tokens == "features" else ClipAnswers(features)
+        token = features if tokens != "answers" else 0
+        token += answers.outputs if answers is not None else 0
+        super().__init__((3, num_frames, size, size), token, levels)
         self.gradient_checkpointing = gradient_checkpointing
         self.clips = clips
         self.clip_features = features
+        self.tokens = tokens
         self.encoder = encoder
+        self.answers = answers
         self.heads = SetHeads(  # type: ignore[assignment]
-            clips, features, levels, width=width, depth=depth, heads=heads, dropout=dropout,
+            clips, token, levels, width=width, depth=depth, heads=heads, dropout=dropout,
             clip_dropout=clip_dropout, ordinal=ordinal, pooling=pooling,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def of_clips(self, clips: torch.Tensor) -> torch.Tensor:
-        """Features of single clips: ``(N, 3, T, H, W)`` to ``(N, F)``."""
+        """What the set model gets of single clips: ``(N, 3, T, H, W)`` to ``(N, F)``."""
         made: torch.Tensor = self.through(self.encoder, clips)
-        return made
+        if self.answers is None:
+            return made
+        told = self.answers.probabilities(made)
+        return told if self.tokens == "answers" else torch.cat([made.float(), told], dim=1)
 
     def features(self, clips: torch.Tensor) -> torch.Tensor:
         """Map reels ``(B, 3, clips x T, H, W)`` to ``(B, clips x F)``, NaN where there is no clip."""
@@ -337,6 +303,7 @@ def skillquery_tiny(
     clip_dropout: float = 0.5,
     ordinal: str = "cumulative",
     pooling: str = "queries",
+    tokens: str = "answers",
     gradient_checkpointing: bool = False,
 ) -> SkillQuery:
     """SkillQuery of six clips, narrow."""
@@ -378,21 +345,3 @@ def _mean(tokens: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
     """The mean of the clips that are there."""
     there = (~absent).unsqueeze(2).to(tokens.dtype)
     return (tokens * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
-
-
-def _separable_3d(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv3d(inputs, inputs, 3, (1, stride, stride), 1, groups=inputs, bias=False),
-        nn.Conv3d(inputs, outputs, 1, bias=False),
-        nn.GroupNorm(8, outputs),
-        nn.SiLU(),
-    )
-
-
-def _separable(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
-        nn.Conv2d(inputs, outputs, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.SiLU(),
-    )

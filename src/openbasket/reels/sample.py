@@ -6,14 +6,9 @@ import hashlib
 
 import polars as pl
 
-from openbasket.tables import PLAYER_KINDS
+from openbasket.tables import FILMED_KINDS
 
-__all__ = ["FILMED_KINDS", "sample"]
-
-#: Kinds worth a clip: a substitution shows nothing of a skill, and passes would drown the rest.
-FILMED_KINDS: tuple[str, ...] = tuple(
-    kind for kind in PLAYER_KINDS if kind not in ("sub_in", "sub_out", "pass")
-)
+__all__ = ["sample"]
 
 
 def sample(

@@ -1,15 +1,15 @@
 """Teach a clip encoder what is seen in a clip, from the transcript: kind, outcome, place, and the part in it.
 
 Whoever builds a dataset has the events that its clips were cut around, so that a clip encoder can learn from
-many clips what few reels with levels cannot teach it. The heads that tell are thrown away; the encoder stays
-(``encoder.safetensors``, for ``model.weights`` of a recipe of SkillQuery).
+many clips what few reels with levels cannot teach it. Encoder and answers (``encoder.safetensors``) are for
+``model.weights`` of a recipe of SkillQuery, whose set model gets the answers of each clip.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError
+from openbasket.models.clip_encoder import TARGETS, ClipAnswers
 from openbasket.models.skillquery import SkillQuery
 from openbasket.progress import bar
-from openbasket.reels.sample import FILMED_KINDS
+from openbasket.tables import FILMED_KINDS
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model
 from openbasket.training.config import Recipe, TrainConfig
@@ -42,27 +43,12 @@ from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import Workspace, write_json
 
-__all__ = ["ENCODER", "TARGETS", "PretrainReport", "clip_targets", "pretrain"]
+__all__ = ["ENCODER", "PretrainReport", "clip_targets", "pretrain"]
 
 #: The file of the encoder's weights, in the folder of its run.
 ENCODER = "encoder.safetensors"
 _LAST = "pretrain_last.safetensors"
 
-_PLAYS = (
-    "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
-    "offensive rebound", "defensive rebound", "turnover", "steal", "foul", "other",
-)  # fmt: skip
-#: What is asked of a clip -> the answers; a clip that cannot answer is not asked.
-TARGETS: Mapping[str, tuple[str, ...]] = {
-    "play": _PLAYS,
-    "part": FILMED_KINDS,
-    "assisted": ("no", "yes"),
-    "blocked": ("no", "yes"),
-    "contested": ("no", "yes"),
-    "distance": ("under 1.5 m", "under 4 m", "under 6.6 m", "farther"),
-    "side": ("left", "middle", "right"),
-    "team": ("home", "away"),
-}
 _EDGES_M = (1.5, 4.0, 6.6)
 _SIDE_M = 1.5
 
@@ -129,24 +115,13 @@ class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return self._views.whole(frames).transpose(0, 1).contiguous(), target
 
 
-class _Answers(nn.Module):
-    """A linear head for each target."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.of = nn.ModuleList(nn.Linear(features, len(names)) for names in TARGETS.values())
-
-    def forward(self, features: torch.Tensor) -> list[torch.Tensor]:
-        return [head(features) for head in self.of]
-
-
 class _Learner(nn.Module):
     """A clip encoder and the heads that question it."""
 
     def __init__(self, model: SkillQuery) -> None:
         super().__init__()
         self.encoder = model.encoder
-        self.answers = _Answers(model.clip_features)
+        self.answers = model.answers or ClipAnswers(model.clip_features)
 
     def forward(self, clips: torch.Tensor) -> list[torch.Tensor]:
         answers: list[torch.Tensor] = self.answers(self.encoder(clips))
@@ -245,7 +220,7 @@ def pretrain(
                 state["history"].append({"epoch": epoch, **found})
                 if state["best"] is None or mean >= state["best"]["mean"]:
                     state["best"] = {"mean": mean, **found}
-                    _save_encoder(out_dir / ENCODER, learner, state["best"])
+                    checkpoint.save_weights(out_dir / ENCODER, learner, state["best"])
                 state["epochs"] = epoch + 1
                 checkpoint.save(out_dir / _LAST, learner, optimizer, state)
         report = PretrainReport(
@@ -432,9 +407,3 @@ def _chance(clips: _Clips) -> dict[str, float]:
         known = whole[whole[:, place] != MISSING, place]
         found[name] = float(np.bincount(known).max() / len(known)) if len(known) else 0.0
     return found
-
-
-def _save_encoder(path: Path, learner: _Learner, best: dict[str, Any]) -> None:
-    whole = nn.Module()
-    whole.encoder = learner.encoder
-    checkpoint.save_weights(path, whole, best)

@@ -1,0 +1,118 @@
+"""What looks at one clip: a small convolutional encoder, and what a transcript could be asked of it.
+
+Sources: own design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from openbasket.tables import FILMED_KINDS
+
+__all__ = ["TARGETS", "ClipAnswers", "ClipConv"]
+
+_PLAYS = (
+    "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
+    "offensive rebound", "defensive rebound", "turnover", "steal", "foul", "other",
+)  # fmt: skip
+#: What a transcript tells of a clip -> the answers.
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "play": _PLAYS,
+    "part": FILMED_KINDS,
+    "assisted": ("no", "yes"),
+    "blocked": ("no", "yes"),
+    "contested": ("no", "yes"),
+    "distance": ("under 1.5 m", "under 4 m", "under 6.6 m", "farther"),
+    "side": ("left", "middle", "right"),
+    "team": ("home", "away"),
+}
+
+
+class ClipConv(nn.Module):
+    """Features of a clip: a convolutional network on each frame, then over time and space together.
+
+    Args:
+        frames: of a clip.
+        size: height and width in pixels, a multiple of 16.
+        width: channels after the first convolution, a multiple of 8.
+        dim: of the features.
+        dropout: share of values dropped before the last layer.
+    """
+
+    def __init__(self, frames: int, size: int, width: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.frame = nn.Sequential(
+            nn.Conv2d(3, width, 5, 2, 2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+            _separable(width, 2 * width, 2),
+            _separable(2 * width, 2 * width, 1),
+            _separable(2 * width, 4 * width, 2),
+            _separable(4 * width, 4 * width, 1),
+            _separable(4 * width, 6 * width, 2),
+        )
+        inner = 5 * width
+        self.mix = nn.Sequential(_separable_3d(6 * width, inner, 1), _separable_3d(inner, inner, 2))
+        side = -(-(size // 16) // 2)
+        self.place = nn.Parameter(torch.empty(frames * side * side, inner))
+        self.asks = nn.Parameter(torch.empty(4, inner))
+        nn.init.normal_(self.place, std=0.3)
+        nn.init.normal_(self.asks, std=1.0)
+        self.attend = nn.MultiheadAttention(inner, 4, batch_first=True)
+        self.out = nn.Sequential(
+            nn.LayerNorm(4 * inner), nn.Dropout(dropout), nn.Linear(4 * inner, dim), nn.SiLU()
+        )
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        """Map clips ``(B, 3, T, H, W)`` to ``(B, dim)``."""
+        batch, _, frames = clips.shape[:3]
+        pictures = clips.transpose(1, 2).flatten(0, 1)
+        maps = self.frame(pictures.contiguous(memory_format=torch.channels_last))
+        maps = maps.view(batch, frames, *maps.shape[1:]).transpose(1, 2)
+        tokens = self.mix(maps).flatten(2).transpose(1, 2) + self.place
+        asks = self.asks.expand(batch, -1, -1)
+        found, _ = self.attend(asks, tokens, tokens, need_weights=False)
+        features: torch.Tensor = self.out(found.flatten(1))
+        return features
+
+
+class ClipAnswers(nn.Module):
+    """What the features of a clip answer to each of :data:`TARGETS`: a linear head each.
+
+    Args:
+        features: of a clip.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.of = nn.ModuleList(nn.Linear(features, len(names)) for names in TARGETS.values())
+        self.outputs = sum(len(names) for names in TARGETS.values())
+
+    def forward(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """Map features ``(B, F)`` to logits ``(B, answers)`` of each target."""
+        return [head(features) for head in self.of]
+
+    def probabilities(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features ``(B, F)`` to the probabilities of all answers, one target after another."""
+        return torch.cat([answer.float().softmax(1) for answer in self(features)], dim=1)
+
+
+def _separable_3d(inputs: int, outputs: int, stride: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv3d(inputs, inputs, 3, (1, stride, stride), 1, groups=inputs, bias=False),
+        nn.Conv3d(inputs, outputs, 1, bias=False),
+        nn.GroupNorm(8, outputs),
+        nn.SiLU(),
+    )
+
+
+def _separable(inputs: int, outputs: int, stride: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.SiLU(),
+    )
