@@ -94,6 +94,18 @@ def test_resume_is_exact_bit_for_bit(samples, tmp_path):
         ).read_bytes(), name
 
 
+def test_patience_ends_a_run_that_learns_no_more(samples, tmp_path):
+    recipe = load_recipe(
+        "tiny", [*SMALL, "train.epochs=9", "train.patience=2", "train.learning_rate=1e-12"]
+    )
+    report = run(recipe, tmp_path, "run")
+    losses = [line["val_loss"] for line in report.history]
+    assert report.best_epoch == losses.index(min(losses))
+    assert report.epochs == report.best_epoch + 3 < 9
+    again = run(recipe, tmp_path, "run")  # and goes on no more
+    assert again.history == report.history
+
+
 def test_finished_run_returns_at_once_and_other_recipe_is_refused(reels, tmp_path, levels):
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
     first = run(recipe, tmp_path, "run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,24 @@ __all__ = ["Row", "run_recipe", "run_suite", "suite_names"]
 
 
 @dataclass(frozen=True, slots=True)
+class Suite:
+    """What a suite runs.
+
+    Args:
+        runs: name -> recipe (a name, or a path) and settings; ``{out}`` in them is the folder of the suite.
+        splits: to predict; all that are no training by default.
+    """
+
+    runs: Mapping[str, tuple[str, tuple[str, ...]]]
+    splits: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One model of a suite, or a baseline.
 
     Args:
-        name: of the recipe.
+        name: of the run: that of the recipe, if the suite gives it no other.
         model: its model; ``baseline`` for baselines.
         parameters: number of weights; ``None`` for baselines and failures.
         frames: frames it sees.
@@ -72,7 +85,7 @@ def run_suite(
         suite: a name in :func:`suite_names`, or the path of a TOML file.
         data: a dataset in the official layout.
         out: the folder.
-        wanted: names of recipes of the suite, with commas; all by default.
+        wanted: names of runs of the suite, with commas; all by default.
         overrides: settings for all recipes, after those of the suite.
         workers: processes that decode videos.
         allow_crossing: see :func:`openbasket.evaluation.evaluate`.
@@ -89,15 +102,21 @@ def run_suite(
     from openbasket.evaluation.runs import crossing_notes
     from openbasket.training.config import load_recipe
 
-    names, settings = _read_suite(suite)
-    known = [Path(name).stem for name in names]
-    asked = [name.strip() for name in wanted.split(",")] if wanted else known
+    read = _read_suite(suite)
+    asked = [name.strip() for name in wanted.split(",")] if wanted else list(read.runs)
     for name in asked:
-        if name not in known:
-            raise UnknownNameError(f"recipe of suite '{suite}'", name, known)
-    chosen = [(stem, name) for stem, name in zip(known, names, strict=True) if stem in asked]
-    recipes = {stem: load_recipe(name, [*settings, *overrides]) for stem, name in chosen}
+        if name not in read.runs:
+            raise UnknownNameError(f"recipe of suite '{suite}'", name, list(read.runs))
+    recipes = {
+        name: load_recipe(recipe, [s.replace("{out}", str(out)) for s in (*settings, *overrides)])
+        for name, (recipe, settings) in read.runs.items()
+        if name in asked
+    }
     splits = _test_splits(data)
+    for split in read.splits or ():
+        if split not in splits:
+            raise UnknownNameError(f"split of suite '{suite}'", split, splits)
+    splits = list(read.splits or splits)
     notes = crossing_notes(data, allow_crossing)
     found: dict[str, Row] = {}
     for name, recipe in recipes.items():
@@ -238,8 +257,8 @@ def _test_splits(data: Path) -> list[str]:
     return found
 
 
-def _read_suite(suite: str) -> tuple[list[str], list[str]]:
-    """Names or paths of a suite's recipes, and the settings for all."""
+def _read_suite(suite: str) -> Suite:
+    """Read a suite by its name, or the path of its file."""
     path = Path(suite)
     try:
         if suite.endswith(".toml"):
@@ -255,14 +274,44 @@ def _read_suite(suite: str) -> tuple[list[str], list[str]]:
         content = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"suite '{suite}' cannot be read: {error}") from None
-    names, settings = content.get("recipes"), content.get("set", [])
-    if (
-        not content.keys() <= {"summary", "recipes", "set"}
-        or not (isinstance(names, list) and names and all(isinstance(n, str) for n in names))
-        or not (isinstance(settings, list) and all(isinstance(s, str) for s in settings))
-    ):
+    try:
+        return _suite(content, path.parent)
+    except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"suite '{suite}': allowed are summary, recipes (a list of names or .toml paths) and set "
-            "(a list like ['train.epochs=3'])"
-        )
-    return [str(path.parent / n) if n.endswith(".toml") else n for n in names], settings
+            f"suite '{suite}': {error}. Allowed are summary, splits, set (a list like ['train.epochs=3']), "
+            "and recipes (a list of names or .toml paths) or [[runs]], each with recipe, name and set"
+        ) from None
+
+
+def _suite(content: dict[str, Any], folder: Path) -> Suite:
+    """Check what a suite's file says.
+
+    Raises:
+        KeyError, TypeError, ValueError: what is wrong.
+    """
+
+    def texts(value: Any, name: str) -> list[str]:
+        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            raise TypeError(f"{name} is no list of texts")
+        return value
+
+    unknown = content.keys() - {"summary", "recipes", "set", "splits", "runs"}
+    if unknown:
+        raise ValueError(f"unknown '{min(unknown)}'")
+    common = texts(content.get("set", []), "set")
+    rows = [{"recipe": name} for name in texts(content.get("recipes", []), "recipes")]
+    rows += content.get("runs", [])
+    runs: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for row in rows:
+        if not row.keys() <= {"recipe", "name", "set"} or not isinstance(row.get("recipe"), str):
+            raise ValueError("a run has a recipe, and may have a name and set")
+        recipe = row["recipe"]
+        name = str(row.get("name", Path(recipe).stem))
+        if name in runs or not name or "/" in name:
+            raise ValueError(f"'{name}': names of runs are different, and names of folders")
+        path = str(folder / recipe) if recipe.endswith(".toml") else recipe
+        runs[name] = (path, (*common, *texts(row.get("set", []), "set")))
+    if not runs:
+        raise ValueError("it has no runs")
+    splits = content.get("splits")
+    return Suite(runs, None if splits is None else tuple(texts(splits, "splits")))

@@ -195,6 +195,11 @@ class TrainConfig(_Section):
     """How it learns. Schedules count updates of the weights, not batches."""
 
     epochs: int = Field(ge=1, description="Passes over the training split.")
+    patience: int = Field(
+        default=0,
+        ge=0,
+        description="Stop after so many epochs without a lower validation loss; 0 is never.",
+    )
     fraction: float = Field(
         default=1.0,
         gt=0,
@@ -289,6 +294,13 @@ class TranscriptsConfig(_Section):
     )
     batch_size: int = Field(default=32, ge=2, description="Clips in a batch.")
     learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate of AdamW.")
+    redraw: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of training reels that are drawn anew in each epoch from all plays of the season, "
+        "each shown by a clip like it; where model.frozen is on.",
+    )
 
 
 class TestConfig(_Section):

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -197,7 +198,7 @@ def _train(
     quiet = quiet or not main
     parameters = sum(p.numel() for p in model.parameters())
 
-    if resumed_from < recipe.train.epochs:
+    if resumed_from < recipe.train.epochs and not _patience_ended(state, recipe):
 
         def read() -> list[CachedFrames]:
             """Read the frames of all videos, and write down what the run is made of."""
@@ -235,7 +236,7 @@ def _train(
                 quiet=quiet,
             )
             computed = features.computed
-            train_set = FeatureDataset(train_samples, features.values[:count])
+            train_set = _of_features(train_samples, features.values[:count], recipe, data_root)
             val_set = FeatureDataset(val_samples, features.values[count:])
         else:
             train_set = ClipDataset(
@@ -284,6 +285,8 @@ def _train(
                 accelerator.wait_for_everyone()
                 if on_epoch is not None:
                     on_epoch(line)
+                if _patience_ended(state, recipe):
+                    break
     elif main:
         folder.record(recipe=settings)
         folder.write_metrics(state["history"])
@@ -356,6 +359,23 @@ def _taught(
     return recipe.model_copy(
         update={"model": recipe.model.model_copy(update={"weights": str(report.encoder)})}
     )
+
+
+def _patience_ended(state: dict[str, Any], recipe: Recipe) -> bool:
+    """Whether the validation loss has not fallen for as long as the recipe waits."""
+    waited = int(state["epochs"]) - 1 - int(state["best_epoch"])
+    return 0 < recipe.train.patience <= waited and state["best_epoch"] >= 0
+
+
+def _of_features(
+    samples: list[Sample], features: torch.Tensor, recipe: Recipe, root: Path
+) -> FeatureDataset:
+    """What the heads learn from: reels as they are, or drawn anew."""
+    if not recipe.transcripts.redraw:
+        return FeatureDataset(samples, features)
+    from openbasket.training.redraw import redrawn
+
+    return redrawn(samples, features, root, recipe)
 
 
 def _session_of(recipe: Recipe) -> type[Session]:

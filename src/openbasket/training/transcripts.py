@@ -43,12 +43,14 @@ from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import Workspace, write_json
 
-__all__ = ["ENCODER", "PretrainReport", "clip_targets", "pretrain"]
+__all__ = ["ENCODER", "FILLED", "PretrainReport", "clip_targets", "pretrain", "told_plays"]
 
 #: The file of the encoder's weights, in the folder of its run.
 ENCODER = "encoder.safetensors"
 _LAST = "pretrain_last.safetensors"
 
+#: Columns of :func:`told_plays`, without nulls.
+FILLED = [pl.col(name).fill_null(MISSING).cast(pl.Int64) for name in TARGETS]
 _EDGES_M = (1.5, 4.0, 6.6)
 _SIDE_M = 1.5
 
@@ -260,7 +262,7 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     reels = workspace.read("reels").filter(pl.col("draw") == draw)
     reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
     plays = [
-        _plays(
+        told_plays(
             workspace.read("events", league, season).filter(
                 pl.col("game_id").is_in(reels["game_id"].unique().implode())
             ),
@@ -271,15 +273,14 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     told = reels.join(pl.concat(plays), on=["game_id", "event_id"], how="left").sort(
         "subject_id", "position"
     )
-    columns = [pl.col(name).fill_null(MISSING).cast(pl.Int64) for name in TARGETS]
-    by_subject = told.select("subject_id", *columns).partition_by("subject_id", as_dict=True)
+    by_subject = told.select("subject_id", *FILLED).partition_by("subject_id", as_dict=True)
     missing = sorted(s.subject_id for s in samples if (s.subject_id,) not in by_subject)
     if missing:
         raise NotFoundError(f"table 'reels' tells of no reel of '{missing[0]}' in draw {draw}")
     return [by_subject[s.subject_id,].drop("subject_id").to_numpy() for s in samples]
 
 
-def _plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
+def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     """``game_id, event_id`` and the answer to each target, for each event of a player."""
     kind, made = pl.col("kind"), pl.col("made").fill_null(False)
     shot = kind == "field_goal"
@@ -338,7 +339,8 @@ def _for_clips(recipe: Recipe) -> Recipe:
         loader_workers=recipe.train.loader_workers, precision=recipe.train.precision,
     )  # fmt: skip
     model = recipe.model.model_copy(update={"frozen": False})
-    return recipe.model_copy(update={"train": train, "model": model})
+    lessons = lessons.model_copy(update={"redraw": 0.0})
+    return recipe.model_copy(update={"train": train, "model": model, "transcripts": lessons})
 
 
 def _samples(root: Path, split: str, recipe: Recipe) -> list[Sample]:
