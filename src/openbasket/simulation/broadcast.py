@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 from openbasket import engine, tables
 from openbasket.errors import BadInputError, NotFoundError, OpenBasketError, Problem
 from openbasket.simulation.boards import Facts, draw_board
-from openbasket.simulation.choreography import Scene, choreograph, fives
+from openbasket.simulation.choreography import Directed, Scene, choreograph, direct, fives
 from openbasket.simulation.difficulty import EASY
 from openbasket.simulation.drawing import Painter
 from openbasket.simulation.looks import Person, team_colours
 from openbasket.simulation.timeline import PeriodPlan, Plan, RenderSettings, plan
 from openbasket.simulation.troubles import Montage, broadcast_frames, montage
+from openbasket.simulation.walking import walk
 from openbasket.video.write import FPS, VideoWriter
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, remove_leftovers, write_json
@@ -133,14 +134,14 @@ def scenes(
     people: Sequence[Person],
     seed: int,
 ) -> list[tuple[PeriodPlan, Callable[[], Scene]]]:
-    """The periods of a game, and what puts each into motion (which takes a while)."""
+    """The periods of a game, and what puts each into motion (which takes a while, most for the first)."""
     index: dict[str, int] = {}
     for i, person in enumerate(people):
         index.setdefault(person.player_id, i)
     rosters = [[p.player_id for p in people if p.team == team] for team in (0, 1)]
     ids = (game["home_team_id"], game["away_team_id"])
     last: list[list[str]] = [rosters[0][:5], rosters[1][:5]]
-    found: list[tuple[PeriodPlan, Callable[[], Scene]]] = []
+    told: list[Callable[[np.random.Generator], Directed]] = []
     for period in laid.periods:
         spans = [
             [
@@ -159,22 +160,22 @@ def scenes(
         ]
         last = [both[0][-1], both[1][-1]]
         first_half = period.period <= int(game["periods"]) / 2
-        scene = partial(
-            _choreographed,  # with a generator of its own, however often it is asked
-            (seed, game["game_id"], period.period),
-            period,
-            list(zip(both[0], both[1], strict=True)),
-            index,
-            1 if first_half else -1,
-            _score(game, events, period.period),
-        )
-        found.append((period, scene))
-    return found
+        line_ups = list(zip(both[0], both[1], strict=True))
+        score = _score(game, events, period.period)
+        told.append(partial(direct, period, line_ups, index, 1 if first_half else -1, score))
 
+    @cache
+    def walked() -> list[tuple[Directed, NDArray[np.float64]]]:
+        directed = [
+            tell(_rng(seed, game["game_id"], period.period))
+            for period, tell in zip(laid.periods, told, strict=True)
+        ]
+        return list(zip(directed, walk([d.errands for d in directed]), strict=True))
 
-def _choreographed(key: tuple[Any, ...], *given: Any) -> Scene:
-    what: Any = (*given, _rng(*key))
-    return choreograph(*what)
+    def scene(number: int) -> Scene:
+        return choreograph(*walked()[number])
+
+    return [(period, partial(scene, number)) for number, period in enumerate(laid.periods)]
 
 
 def _in_motion(*given: Any) -> Iterator[tuple[PeriodPlan, Scene]]:

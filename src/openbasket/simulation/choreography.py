@@ -23,20 +23,15 @@ from openbasket.simulation.court import (
     to_world,
 )
 from openbasket.simulation.timeline import Moment, PeriodPlan
+from openbasket.simulation.walking import FPS, REFEREE, SLOTS, TOP_SPEED_M_S, Errands, Goal
 
-__all__ = ["REFEREE", "Scene", "choreograph", "fives"]
+__all__ = ["Directed", "Scene", "choreograph", "direct", "fives"]
 
 Floats = NDArray[np.float32]
 Place = tuple[float, float, float]
 
-REFEREE = 10
-TOP_SPEED_M_S = 7.0
-#: How far team-mates keep from a player who is about to act.
-ROOM_M = 3.2
 #: How far the ball may leave the middle of the picture before the camera pans.
 CAMERA_SLACK_M = 1.8
-SLOTS = 11
-FPS = 30.0
 
 # Poses of the arms: (right elbow, right hand, left elbow, left hand), each forward, outward, up
 # from the shoulder, metres.
@@ -71,9 +66,7 @@ SHOULDER_Z = 1.50
 SHOULDER_OUT = 0.23
 TWO_HANDS = frozenset({SHOOT, CHEST, PASS, GRAB})
 
-# Where the offence stands: metres along the baseline and from the basket, by slot.
-_SPOTS = np.array([(0.4, 8.3), (6.1, 4.8), (-6.1, 4.8), (6.7, 0.2), (-2.6, 1.6)])
-_MORE_SPOTS = np.array([(-6.7, 0.2), (2.4, 4.6), (-2.6, 5.0), (4.0, 7.6), (-4.0, 7.6), (2.8, 1.2)])
+# Where those stand who wait for a free throw: metres along the baseline and from the basket.
 _LANE = np.array([(-2.7, 2.2), (2.7, 2.2), (-2.7, 3.3), (2.7, 3.3)])
 
 
@@ -107,7 +100,7 @@ class _Script:
 
     frames: int
     pins: list[tuple[int, int, int, float, float, int]] = field(default_factory=list)
-    goals: list[tuple[int, int, int, float, float]] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
     poses: list[tuple[int, int, int, int]] = field(default_factory=list)
     jumps: list[tuple[int, int, float, int]] = field(default_factory=list)
     looks: list[tuple[int, int, int, float, float]] = field(default_factory=list)
@@ -796,15 +789,26 @@ class _Director:
         self.script.jumps.append((slot, frame, 0.35, 22))
 
 
-def choreograph(
+@dataclass(frozen=True)
+class Directed:
+    """A period in which everyone knows what to do, and has yet to walk."""
+
+    plan: PeriodPlan
+    script: _Script
+    who: NDArray[np.int32]
+    score: tuple[int, int]
+    errands: Errands
+
+
+def direct(
     plan: PeriodPlan,
     line_ups: Sequence[tuple[list[str], list[str]]],
     people: Mapping[str, int],
     home_side: int,
     score: tuple[int, int],
     seed: np.random.Generator,
-) -> Scene:
-    """Turn a period's plan into motion.
+) -> Directed:
+    """Tell everyone what to do in a period.
 
     Args:
         plan: the period.
@@ -812,17 +816,28 @@ def choreograph(
         people: index of each player id in the caller's list.
         home_side: the basket the home team attacks: +1 right, -1 left.
         score: before the period.
-        seed: random generator for whatever the events leave open.
+        seed: random generator for whatever the events leave open; walking draws from it, too.
     """
     director = _Director(plan, line_ups, home_side, seed)
     script = director.run(director._next_attack(-1))
-    frames = script.frames
-    who, changes = _identities(plan, line_ups, people, frames)
+    who, changes = _identities(plan, line_ups, people, script.frames)
     for index, frame in changes:
         director._bench(index, frame)
-    dead = _dead(plan)
-    offence = _steps(script.possession, frames)
-    position = _walk(script, director.sides, offence, dead, seed)
+    offence = _steps(script.possession, script.frames)
+    errands = Errands(director.sides, offence, _dead(plan), script.goals, script.crashes, seed)
+    return Directed(plan, script, who, score, errands)
+
+
+def choreograph(directed: Directed, walked: NDArray[np.float64]) -> Scene:
+    """Turn a period into motion.
+
+    Args:
+        directed: the period.
+        walked: where everyone walks in it, ``(F, 11, 2)``, of :func:`openbasket.simulation.walking.walk`.
+    """
+    script, errands = directed.script, directed.errands
+    frames, offence, dead, sides = script.frames, errands.offence, errands.dead, errands.sides
+    position = walked.copy()
     position = _pinned(position, script)
     speed_v = np.gradient(position, 1 / FPS, axis=0)
     speed = np.hypot(speed_v[..., 0], speed_v[..., 1])
@@ -831,26 +846,26 @@ def choreograph(
     arms = _smooth(POSES[codes], 4)
     jump = _jumps(script, frames)
     ball = np.zeros((frames, 3), np.float32)
-    facing = _facing(script, position, speed_v, speed, offence, director.sides)
+    facing = _facing(script, position, speed_v, speed, offence, sides)
     _ball(script, ball, position, facing, arms, jump)
-    close, target = _camera(script, ball, position, director.sides, frames)
+    close, target = _camera(script, ball, position, sides, frames)
     net = np.full((frames, 2), -1, np.int16)
     for frame, basket in script.nets:
         length = min(24, frames - frame)
         net[frame : frame + length, basket] = np.arange(length)
     scores = np.empty((frames, 2), np.int16)
-    scores[:] = score
+    scores[:] = directed.score
     for frame, team, value in script.scores:
         scores[frame:, team] += value
     return Scene(
-        plan.first,
+        directed.plan.first,
         position.astype(np.float32),
         jump,
         facing.astype(np.float32),
         stride.astype(np.float32),
         speed.astype(np.float32),
         arms.astype(np.float32),
-        who,
+        directed.who,
         ball,
         target,
         close,
@@ -866,10 +881,9 @@ def _identities(
     frames: int,
 ) -> tuple[NDArray[np.int32], list[tuple[int, int]]]:
     """Who fills each slot in each frame; changes that no substitution moment shows, too."""
-    who = np.empty((frames, 10), np.int32)
+    which = np.zeros(frames, np.int64)
     extra = []
     for index, (home, away) in enumerate(line_ups):
-        row = [people[p] for p in (*home, *away)]
         moment = plan.moments[index]
         start = 0 if index == 0 else max(moment.frame - plan.first + 6, 0)
         if index and moment.kind != "substitution" and line_ups[index - 1] != (home, away):
@@ -879,8 +893,9 @@ def _identities(
             start = min(start, max(moment.frame - plan.first - 20, 6))
             start = max(start, before.frame - plan.first + 6)  # not before the last one is done
             extra.append((index, start - 6))
-        who[start:] = row
-    return who, extra
+        which[start:] = index
+    rows = np.array([[people[p] for p in (*home, *away)] for home, away in line_ups], np.int32)
+    return rows[which], extra
 
 
 def _dead(plan: PeriodPlan) -> NDArray[np.bool_]:
@@ -896,103 +911,6 @@ def _steps(possession: list[tuple[int, int]], frames: int) -> NDArray[np.int8]:
     for frame, team in possession:
         offence[frame:] = team
     return offence
-
-
-def _walk(
-    script: _Script,
-    sides: tuple[int, int],
-    offence: NDArray[np.int8],
-    dead: NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Follow moving targets at human speed: spacing on offence, man-to-man on defence."""
-    frames = script.frames
-    spots = np.zeros((2, frames, 5, 2))
-    every = np.concatenate([_SPOTS, _MORE_SPOTS])
-    for team in (0, 1):
-        frame = 0
-        current = _SPOTS.copy()
-        while frame < frames:
-            length = int(rng.integers(40, 80))
-            current = current.copy()
-            mover = int(rng.integers(0, 5))
-            free = every[
-                np.min(np.linalg.norm(every[:, None] - current[None], axis=2), axis=1) > 2.4
-            ]
-            if mover == 0 or not len(free):
-                current[mover] = _SPOTS[mover]
-            else:
-                current[mover] = free[int(rng.integers(len(free)))]
-            shaken = current + rng.normal(0, 0.45, (5, 2))
-            spots[team, frame : frame + length] = shaken
-            frame += length
-    side = np.array(sides)
-    world = np.empty_like(spots)
-    for team in (0, 1):
-        world[team, ..., 0] = sides[team] * (BASKET_X - spots[team, ..., 1])
-        world[team, ..., 1] = -sides[team] * spots[team, ..., 0]
-    goals = np.full((frames, SLOTS, 2), np.nan)
-    for slot, start, end, x, y in sorted(script.goals, key=lambda g: (g[2], g[1])):
-        goals[max(start, 0) : max(end, 0), slot] = (x, y)
-    crash = np.zeros(frames, np.bool_)
-    for start, end in script.crashes:
-        crash[max(start, 0) : end] = True
-    has_goal = ~np.isnan(goals[..., 0])
-    goals = np.nan_to_num(goals)
-    for team in (0, 1):  # team-mates make room for whoever has something to do
-        for doer in range(5):
-            at = np.flatnonzero(has_goal[:, team * 5 + doer])
-            spot = goals[at, team * 5 + doer]
-            for mate in range(5):
-                if mate != doer and len(at):
-                    gap = world[team, at, mate] - spot
-                    far = np.maximum(np.linalg.norm(gap, axis=1, keepdims=True), 0.1)
-                    moved = spot + gap * np.maximum(ROOM_M / far, 1.0)
-                    moved[:, 1] = np.clip(moved[:, 1], -HALF_WIDTH + 0.5, HALF_WIDTH - 0.5)
-                    moved[:, 0] = np.clip(moved[:, 0], -HALF_LENGTH + 0.6, HALF_LENGTH - 0.6)
-                    world[team, at, mate] = moved
-    position = np.empty((frames, SLOTS, 2))
-    now = np.concatenate([world[0, 0] * 0.4, world[1, 0] * 0.4, [[0.0, 6.2]]])
-    now[:10][has_goal[0, :10]] = goals[0, :10][has_goal[0, :10]]
-    velocity = np.zeros((SLOTS, 2))
-    target = now.copy()
-    pull = np.array([0.16, 0.22, 0.22, 0.28, 0.22])[:, None]
-    eye = np.eye(10, dtype=bool)
-    for frame in range(frames):
-        team = int(offence[frame])
-        attack = slice(team * 5, team * 5 + 5)
-        guard = slice(5 - team * 5, 10 - team * 5)
-        basket = np.array([side[team] * BASKET_X, 0.0])
-        target[attack] = world[team, frame]
-        if crash[frame]:
-            target[team * 5 + 3 : team * 5 + 5] = (
-                0.35 * target[team * 5 + 3 : team * 5 + 5] + 0.65 * basket
-            )
-            target[guard] = 0.55 * now[attack] + 0.45 * basket
-        else:
-            men = now[attack]
-            target[guard] = men + (basket - men) * pull
-            far = np.abs(men[:, 0] - basket[0]) > 15.5
-            if far.any():  # drop back behind half-way
-                back = world[team, frame] + (basket - world[team, frame]) * 0.35
-                target[guard][far] = back[far]
-        target[REFEREE, 0] = 0.75 * target[attack, 0].mean()
-        target[REFEREE, 1] = 6.5
-        target[has_goal[frame]] = goals[frame][has_goal[frame]]
-        limit = 3.4 if dead[frame] else TOP_SPEED_M_S
-        wish = (target - now) * 2.6
-        pace = np.sqrt((wish * wish).sum(1, keepdims=True)) + 1e-9
-        wish *= np.minimum(1.0, limit / pace)
-        velocity += (wish - velocity) * 0.14
-        gap = now[:10, None] - now[None, :10]
-        distance = np.sqrt((gap * gap).sum(2))
-        distance[eye] = 9.0
-        if distance.min() < 0.85:
-            push = np.where(distance < 0.85, (0.85 - distance) / (distance + 0.05), 0.0)
-            now[:10] += (gap * push[..., None]).sum(1) * 0.08
-        now = now + velocity / FPS
-        position[frame] = now
-    return position
 
 
 def _ramp(frames: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -1027,12 +945,13 @@ def _pinned(position: NDArray[np.float64], script: _Script) -> NDArray[np.float6
 
 def _smooth(values: NDArray[np.floating], half: int) -> NDArray[np.float64]:
     """Average over ``2 * half + 1`` frames, ends held."""
-    padded = np.concatenate(
-        [np.repeat(values[:1], half + 1, 0), values, np.repeat(values[-1:], half, 0)]
-    ).astype(np.float64)
-    total = np.cumsum(padded, axis=0)
+    padded = [np.repeat(values[:1], half + 1, 0), values, np.repeat(values[-1:], half, 0)]
+    total = np.concatenate(padded, dtype=np.float64)
+    np.cumsum(total, axis=0, out=total)
     width = 2 * half + 1
-    return (total[width:] - total[:-width]) / width
+    mean: NDArray[np.float64] = total[width:] - total[:-width]
+    mean /= width
+    return mean
 
 
 def _codes(

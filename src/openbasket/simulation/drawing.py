@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from openbasket.simulation.choreography import REFEREE, Scene
+from openbasket.simulation.choreography import Scene
 from openbasket.simulation.court import BASKET_X, CLOSE, RIM_RADIUS, RIM_Z, WIDE, Camera
 from openbasket.simulation.difficulty import EASY, Difficulty, cross, shaken, squeezed
 from openbasket.simulation.figures import (
@@ -47,6 +47,7 @@ from openbasket.simulation.graphics import (
 )
 from openbasket.simulation.hall import board_points, panorama
 from openbasket.simulation.looks import AA, SHIFT, Colour, Image, Person, Rows, floor_paint
+from openbasket.simulation.walking import REFEREE
 
 __all__ = ["Painter"]
 

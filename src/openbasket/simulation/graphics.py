@@ -18,17 +18,25 @@ def text_mask(
     text: str, height: int, width: int | None = None, weight: int = 11
 ) -> NDArray[np.uint16]:
     """Coverage 0..256 of a text, cropped to its ink, ``(height, w)``."""
+    ink = _ink(text, weight)
+    if not ink.size:
+        return np.zeros((height, 1), np.uint16)
+    wide = width or max(1, round(ink.shape[1] * height / ink.shape[0]))
+    small = cv2.resize(ink, (wide, height), interpolation=cv2.INTER_AREA)
+    return np.minimum(small.astype(np.uint16) * 257 // 255, 256).astype(np.uint16)
+
+
+@lru_cache(maxsize=512)
+def _ink(text: str, weight: int) -> NDArray[np.uint8]:
+    """A text in large letters, cropped; nothing of one that leaves no ink."""
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 4.0
     (w, h), base = cv2.getTextSize(text, font, scale, weight)
     canvas = np.zeros((h + base + 4 * weight, w + 4 * weight), np.uint8)
     cv2.putText(canvas, text, (2 * weight, h + 2 * weight), font, scale, 255, weight, AA)
     rows, columns = np.flatnonzero(canvas.any(1)), np.flatnonzero(canvas.any(0))
     if not len(rows):
-        return np.zeros((height, 1), np.uint16)
-    ink = canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    wide = width or max(1, round(ink.shape[1] * height / ink.shape[0]))
-    small = cv2.resize(ink, (wide, height), interpolation=cv2.INTER_AREA)
-    return np.minimum(small.astype(np.uint16) * 257 // 255, 256).astype(np.uint16)
+        return canvas[:0]
+    return canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
 
 
 def blend(image: Image, mask: NDArray[np.uint16], left: int, top: int, colour: Colour) -> None:

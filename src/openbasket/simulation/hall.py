@@ -80,8 +80,9 @@ def _floor(paint: Colour) -> Image:
     return floor
 
 
+@lru_cache(maxsize=8)  # two cameras, four paints
 def panorama(camera: Camera, paint: Colour) -> Image:
-    """All that stands still, as wide as the camera can pan. ``(height, panorama_width, 3)``."""
+    """All that stands still, as wide as the camera can pan. ``(height, panorama_width, 3)``, read-only."""
     floor = _floor(paint)
     x, y = court.HALF_LENGTH + _MARGIN_X, court.HALF_WIDTH + _MARGIN_Y
     corners = np.array([(-x, y, 0), (x, y, 0), (x, -y, 0), (-x, -y, 0)], float)
@@ -102,6 +103,7 @@ def panorama(camera: Camera, paint: Colour) -> Image:
     _boards(image, camera, paint)
     for side in (-1, 1):
         _basket(image, camera, side)
+    image.flags.writeable = False
     return image
 
 

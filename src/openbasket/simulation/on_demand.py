@@ -1,6 +1,6 @@
 """Frames of a game drawn when somebody asks for them, equal to those of its rendered video before encoding.
 
-A league of a thousand games needs no terabytes of video then: a period is put into motion once, which takes
+A league of a thousand games needs no terabytes of video then: a game is put into motion once, which takes
 about a second, and of its frames only those are drawn that are wanted. ``benchmarks/on_demand.py`` tells how
 many that are a second, beside encoding the video and reading it.
 """
@@ -33,7 +33,8 @@ class GameFilm:
         events, appearances, stints: its rows of these tables, in any order.
         settings: how it is filmed; without replays, adverts and the like, and with the board ``corner``.
         seed: for whatever the events leave open, as for :func:`openbasket.simulation.broadcast.render`.
-        held: periods that are kept in motion, 20 MB each of ten minutes.
+        held: periods that are kept in motion, 20 MB each of ten minutes; where everyone walks is kept of all
+            periods, 5 MB each.
 
     Raises:
         BadInputError: no events.
@@ -118,7 +119,7 @@ class GameFilm:
                     picture = np.asarray(
                         cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8
                     )
-                made[inside[places.ravel() == place]] = picture[..., ::-1]
+                made[inside[places.ravel() == place]] = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return made
 
     def _in_motion(self, number: int) -> Scene:
