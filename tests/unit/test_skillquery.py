@@ -26,7 +26,7 @@ from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING
 from openbasket.training.loop import train
 from openbasket.training.predict import predict
-from openbasket.training.transcripts import ENCODER, clip_targets, pretrain
+from openbasket.training.transcripts import ENCODER, clip_targets, pretrain, tell
 from openbasket.workspace import Workspace
 
 
@@ -246,6 +246,87 @@ def test_lessons_of_other_settings_are_not_gone_on_with(root: Path, tmp_path: Pa
     learn()
     with pytest.raises(ConfigError, match="other settings"):
         learn("transcripts.batch_size=8")
+
+
+def test_clips_beyond_those_shown_change_nothing(reels: torch.Tensor) -> None:
+    model = tiny(shown=4)
+    first = model(reels)
+    reels[:, :, 16:] = 5.0
+    assert torch.equal(model(reels), first)
+    reels[:, :, :16] = 5.0
+    assert not torch.equal(model(reels), first)
+    with pytest.raises(ValueError, match="shown: got 7"):
+        tiny(shown=7)
+
+
+@pytest.mark.parametrize(("tokens", "each"), [("features", 48), ("answers", 38), ("both", 86)])
+def test_tokens_are_features_answers_or_both(reels: torch.Tensor, tokens: str, each: int) -> None:
+    model = tiny(tokens=tokens)
+    found = model.features(reels).view(2, 6, -1)
+    assert found.shape[2] == each
+    if tokens != "features":
+        answers = found[..., -38:].split([len(names) for names in TARGETS.values()], dim=2)
+        for probabilities in answers:
+            torch.testing.assert_close(probabilities.sum(2), torch.ones(2, 6))
+    with pytest.raises(ValueError, match="tokens: got 'all'"):
+        tiny(tokens="all")
+
+
+def test_the_set_model_is_told_what_the_transcript_knows(root: Path, tmp_path: Path) -> None:
+    samples = read_split(root, "train")
+    recipe = load_recipe("skillquery-tiny", ["transcripts.told=['side', 'play']"])
+    model = tiny()
+    given = torch.rand(len(samples), 6 * 38)
+    told = tell(given, model, root, samples, recipe)
+    before, after = given.view(-1, 6, 38), told.view(-1, 6, 38)
+    begins = np.cumsum([0, *map(len, TARGETS.values())])
+    truth = clip_targets(root, samples)
+    for number, (name, names) in enumerate(TARGETS.items()):
+        part = slice(int(begins[number]), int(begins[number + 1]))
+        for person, targets in enumerate(truth):
+            for clip, answer in enumerate(targets[:6, number]):
+                now = after[person, clip, part]
+                if name in ("side", "play") and answer != MISSING:
+                    assert now.tolist() == [float(k == answer) for k in range(len(names))]
+                else:
+                    assert torch.equal(now, before[person, clip, part])
+    with pytest.raises(ConfigError, match="got 'sides'; allowed: play, part"):
+        tell(
+            given,
+            model,
+            root,
+            samples,
+            load_recipe("skillquery-tiny", ["transcripts.told=['sides']"]),
+        )
+    with pytest.raises(ConfigError, match="tokens = 'answers'"):
+        tell(given, tiny(tokens="features"), root, samples, recipe)
+
+
+def test_heads_of_other_settings_share_features_and_predict_from_them(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(
+        load_recipe("skillquery-tiny", LESSONS), root, tmp_path / "a", workers=1, quiet=True
+    )
+    assert first.features_computed
+    alike = [
+        "transcripts.epochs=0", "train.epochs=1", f"model.weights={tmp_path}/a/lessons/{ENCODER}",
+    ]  # fmt: skip
+    other = [*alike, "model.options.pooling=mean", "model.options.shown=3"]
+    second = train(
+        load_recipe("skillquery-tiny", other), root, tmp_path / "b", workers=1, quiet=True
+    )
+    assert second.features_computed == 0
+    third = [*alike, "model.options.tokens=features"]
+    report = train(
+        load_recipe("skillquery-tiny", third), root, tmp_path / "c", workers=1, quiet=True
+    )
+    assert report.features_computed == first.features_computed
+    kept = predict(tmp_path / "b", root, tmp_path / "b.parquet", workers=1, quiet=True).frame
+    monkeypatch.setattr("openbasket.training.predict.TestConfig", lambda: None)  # the long way
+    whole = predict(tmp_path / "b", root, tmp_path / "c.parquet", workers=1, quiet=True).frame
+    for level in ("p0", "p4"):
+        np.testing.assert_allclose(kept[level], whole[level], atol=1e-6)
 
 
 def test_it_trains_from_levels_alone(root: Path, tmp_path: Path) -> None:

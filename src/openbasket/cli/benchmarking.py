@@ -6,7 +6,7 @@ import json
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Row:
             (:class:`openbasket.evaluation.Score`).
         seconds: training and prediction, of all sessions that came to an end.
         error: what went wrong, if anything.
+        share: split -> share of what could be seen, as ``accuracy``; where a ceiling was measured.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Row:
     accuracy: dict[str, dict[str, Any]]
     seconds: float | None
     error: str | None = None
+    share: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain data."""
@@ -208,19 +210,17 @@ def _score(
     evaluation = evaluate(files, data, splits=splits, allow_crossing=allow_crossing)
     write_json(out / "evaluation.json", evaluation.to_json())
 
-    def accuracy(run: str) -> dict[str, dict[str, Any]]:
-        return {
-            r.split: asdict(r.scores["accuracy"]["mean"])
-            for r in evaluation.results
-            if r.run == run and not r.part
-        }
+    def scored_row(row: Row) -> Row:
+        whole = [r for r in evaluation.results if r.run == row.name and not r.part]
+        return replace(
+            row,
+            accuracy={r.split: asdict(r.scores["accuracy"]["mean"]) for r in whole},
+            share={r.split: asdict(r.observable["mean"]) for r in whole if "mean" in r.observable},
+        )
 
-    baselines = [Row(run, BASELINE, None, None, accuracy(run), None) for run in BASELINES]
-    rows = [
-        Row(r.name, r.model, r.parameters, r.frames, accuracy(r.name), r.seconds, r.error)
-        for r in found.values()
-    ]
-    return [*baselines, *rows], evaluation.notes
+    baselines = [Row(run, BASELINE, None, None, {}, None) for run in BASELINES]
+    rows = [scored_row(row) for row in (*baselines, *found.values())]
+    return rows, evaluation.notes
 
 
 def _write(
@@ -229,14 +229,16 @@ def _write(
     from openbasket.evaluation import Score
     from openbasket.evaluation.formats import markdown, markdown_text, shown
 
-    columns = ["model", "weights", "frames", *splits, "seconds"]
+    shares = [split for split in splits if any(split in row.share for row in rows)]
+    told_of = [*splits, *(f"share of the ceiling, {split}" for split in shares)]
+    columns = ["model", "weights", "frames", *told_of, "seconds"]
     cells = []
     for row in rows:
-        accuracies = [
-            shown(Score(**row.accuracy[split])) if split in row.accuracy else "" for split in splits
-        ]
+        scores = [row.accuracy.get(split) for split in splits]
+        scores += [row.share.get(split) for split in shares]
+        accuracies = ["" if score is None else shown(Score(**score)) for score in scores]
         if row.error:
-            accuracies = [f"failed: {row.error.replace('|', '/')}", *[""] * (len(splits) - 1)]
+            accuracies = [f"failed: {row.error.replace('|', '/')}", *[""] * (len(told_of) - 1)]
         weights = "" if row.parameters is None else f"{row.parameters / 1e6:.2f} M"
         seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
         cells.append([row.name, weights, str(row.frames or ""), *accuracies, seconds])

@@ -112,6 +112,7 @@ class SetHeads(nn.Module):
         clip_dropout: most of the clips that are left out in training: a share that is drawn for each reel.
         ordinal: which heads, see :class:`OrdinalHeads`.
         pooling: ``queries``: a learned query a skill; ``mean``: the same mean of all clips for every skill.
+        shown: only the first so many clips are there; all by default.
     """
 
     def __init__(
@@ -127,12 +128,14 @@ class SetHeads(nn.Module):
         clip_dropout: float,
         ordinal: Ordinal,
         pooling: Pooling,
+        shown: int | None = None,
     ) -> None:
         super().__init__()
         self.inputs = clips * features
         self.clips = clips
         self.clip_dropout = clip_dropout
         self.pooling = pooling
+        self.shown = clips if shown is None else shown
         self.enter = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
@@ -171,6 +174,7 @@ class SetHeads(nn.Module):
         """Clips that have seen each other ``(B, clips, width)``, and which are not there ``(B, clips)``."""
         clips = features.view(len(features), self.clips, -1)
         absent = clips.isnan().any(dim=2)
+        absent[:, self.shown :] = True
         if self.training and self.clip_dropout:
             share = torch.rand(len(clips), 1, device=clips.device) * self.clip_dropout
             drawn = torch.rand(absent.shape, device=clips.device)
@@ -200,6 +204,8 @@ class SkillQuery(VideoModel):
         clip_dropout: most of the clips that are left out in training.
         ordinal: ``softmax``, ``cumulative`` or ``corn`` (:class:`OrdinalHeads`).
         pooling: ``queries`` or ``mean`` (:class:`SetHeads`).
+        shown: the set model is given the first so many clips of a reel, all by default: to measure what more
+            clips are worth.
         tokens: what the set model gets of a clip: ``features`` of the encoder, its ``answers`` to what a
             transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
         gradient_checkpointing: make the clip encoder's activations twice, for less memory.
@@ -207,6 +213,11 @@ class SkillQuery(VideoModel):
     Raises:
         ValueError: values that do not go together.
     """
+
+    #: Options that change nothing in what :meth:`features` gives.
+    head_options = frozenset(
+        {"width", "depth", "heads", "dropout", "clip_dropout", "ordinal", "pooling", "shown"}
+    )
 
     def __init__(
         self,
@@ -226,6 +237,7 @@ class SkillQuery(VideoModel):
         ordinal: str = "cumulative",
         pooling: str = "queries",
         tokens: str = "answers",
+        shown: int | None = None,
         gradient_checkpointing: bool = False,
     ) -> None:
         if clips < 1 or num_frames % clips:
@@ -239,6 +251,8 @@ class SkillQuery(VideoModel):
         ):
             if given not in allowed:
                 raise ValueError(f"{name}: got '{given}'; allowed: {', '.join(allowed)}")
+        if shown is not None and not 1 <= shown <= clips:
+            raise ValueError(f"shown: got {shown}; allowed: 1 to clips ({clips})")
         if not 0 <= clip_dropout < 1:
             raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
         each = num_frames // clips
@@ -255,7 +269,7 @@ class SkillQuery(VideoModel):
         self.answers = answers
         self.heads = SetHeads(  # type: ignore[assignment]
             clips, token, levels, width=width, depth=depth, heads=heads, dropout=dropout,
-            clip_dropout=clip_dropout, ordinal=ordinal, pooling=pooling,  # type: ignore[arg-type]
+            clip_dropout=clip_dropout, ordinal=ordinal, pooling=pooling, shown=shown,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def of_clips(self, clips: torch.Tensor) -> torch.Tensor:
@@ -304,6 +318,7 @@ def skillquery_tiny(
     ordinal: str = "cumulative",
     pooling: str = "queries",
     tokens: str = "answers",
+    shown: int | None = None,
     gradient_checkpointing: bool = False,
 ) -> SkillQuery:
     """SkillQuery of six clips, narrow."""

@@ -301,6 +301,11 @@ class TranscriptsConfig(_Section):
         description="Share of training reels that are drawn anew in each epoch from all plays of the season, "
         "each shown by a clip like it; where model.frozen is on.",
     )
+    told: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Answers that the set model is told by the transcript, in prediction too, such as part: "
+        "an experiment, to measure what not seeing them costs; where model.frozen is on.",
+    )
 
 
 class TestConfig(_Section):

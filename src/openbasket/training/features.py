@@ -6,7 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from openbasket import __version__
+from openbasket.dataset.frame_cache import cache_folder
 from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError, NotFoundError, OpenBasketError
 from openbasket.models.weights import is_head
@@ -25,6 +26,7 @@ from openbasket.training.checkpoint import load_weights
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, Item, Items, labels_of
 from openbasket.training.processes import on_main, over_shares
+from openbasket.training.run import CACHE, FEATURES
 from openbasket.training.session import Session, arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import atomic_path, remove_leftovers
@@ -36,6 +38,7 @@ __all__ = [
     "FrozenSession",
     "features_of",
     "freeze",
+    "frozen_features",
     "load_backbone",
     "weights_hash",
 ]
@@ -204,7 +207,7 @@ def features_of(
         model,
         json.dumps(
             [
-                *(__version__, recipe.model.name, sorted(recipe.model.options.items())),
+                *(__version__, recipe.model.name, _options(recipe, model)),
                 own_code(recipe).get("code", {}).get("sha256"),
                 *(data.frames, data.size, data.sampling, data.normalise, recipe.train.precision),
             ]
@@ -237,3 +240,45 @@ def features_of(
                 store.keep(cached[index], values)
     whole = np.stack([values for values in held if values is not None])
     return Features(torch.from_numpy(whole), len(keys))
+
+
+def frozen_features(
+    accelerator: Accelerator,
+    recipe: Recipe,
+    model: nn.Module,
+    samples: Sequence[Sample],
+    cached: Sequence[CachedFrames],
+    data_root: Path,
+    run_dir: Path,
+    *,
+    quiet: bool = False,
+) -> Features:
+    """Features of a recipe's frozen model, as its heads get them, from the cache of the dataset or the run.
+
+    Args:
+        accelerator: of this process.
+        recipe: of the run.
+        model: its weights.
+        samples: whom the videos show.
+        cached: their frames.
+        data_root: the dataset.
+        run_dir: folder of the run.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError: ``transcripts.told`` of a model that gives no answers.
+        NotFoundError: ``transcripts.told``, and the dataset has no transcripts.
+    """
+    folder = cache_folder(data_root, run_dir / CACHE).with_name(FEATURES)
+    found = features_of(accelerator, recipe, model, samples, cached, folder, quiet=quiet)
+    if not recipe.transcripts.told:
+        return found
+    from openbasket.training.transcripts import tell
+
+    return replace(found, values=tell(found.values, model, data_root, samples, recipe))
+
+
+def _options(recipe: Recipe, model: nn.Module) -> list[tuple[str, Any]]:
+    """Settings of the model that change its features."""
+    of_heads = getattr(model, "head_options", frozenset())
+    return sorted((k, v) for k, v in recipe.model.options.items() if k not in of_heads)

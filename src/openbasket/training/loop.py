@@ -18,7 +18,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from openbasket.dataset.frame_cache import cache_folder, sampling_facts
+from openbasket.dataset.frame_cache import sampling_facts
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import BadInputError, ConfigError, DependencyError, NotFoundError, Problem
 from openbasket.models import TEXT_MODELS
@@ -31,8 +31,8 @@ from openbasket.training.faults import explained
 from openbasket.training.features import (
     FeatureDataset,
     FrozenSession,
-    features_of,
     freeze,
+    frozen_features,
     load_backbone,
     weights_hash,
 )
@@ -41,8 +41,6 @@ from openbasket.training.processes import make_accelerator, on_main
 from openbasket.training.reading import cache_command, check_levels, read_frames, taking_of
 from openbasket.training.run import (
     BEST,
-    CACHE,
-    FEATURES,
     LAST,
     LESSONS,
     Folder,
@@ -226,14 +224,8 @@ def _train(
         train_set: Items
         val_set: Items
         if frozen:
-            features = features_of(
-                accelerator,
-                recipe,
-                model,
-                samples,
-                cached,
-                cache_folder(data_root, out_dir / CACHE).with_name(FEATURES),
-                quiet=quiet,
+            features = frozen_features(
+                accelerator, recipe, model, samples, cached, data_root, out_dir, quiet=quiet
             )
             computed = features.computed
             train_set = _of_features(train_samples, features.values[:count], recipe, data_root)

@@ -23,6 +23,7 @@ from openbasket.training.building import build_again, check_logits
 from openbasket.training.config import Recipe, TestConfig
 from openbasket.training.data import ClipDataset
 from openbasket.training.faults import explained
+from openbasket.training.features import frozen_features
 from openbasket.training.processes import make_accelerator, on_main, over_shares
 from openbasket.training.reading import read_frames
 from openbasket.training.run import BEST, read_facts, read_recipe
@@ -153,6 +154,11 @@ def predict(
         if isinstance(model, TextLearner):
             names = [s.subject_id for s in samples]
             probabilities = rate(accelerator, recipe, model, dataset, names, out_path, quiet=quiet)
+        elif recipe.model.frozen and test == TestConfig():
+            features = frozen_features(
+                accelerator, recipe, model, samples, entries, data_root, run_dir, quiet=quiet
+            )
+            probabilities = _of_features(accelerator, recipe, model, features.values)
         else:
             probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
     frame = prediction_rows(probabilities, samples, recipe.model.name, run_dir.resolve().name)
@@ -215,6 +221,20 @@ def _probabilities(
         raise AssertionError("a view was not predicted once")
     total /= total.sum(axis=2, keepdims=True)
     return total
+
+
+def _of_features(
+    accelerator: Accelerator, recipe: Recipe, model: nn.Module, features: torch.Tensor
+) -> NDArray[np.float64]:
+    """``(subjects, 20, levels)`` of features ``(subjects, F)``."""
+    heads = model.to(accelerator.device).eval().get_submodule("heads")
+    found = []
+    with torch.inference_mode():
+        for part in features.split(recipe.train.batch_size):
+            with arithmetic(accelerator, recipe):
+                logits = check_logits(heads(part.to(accelerator.device)), part, recipe)
+            found.append(logits.double().softmax(dim=2).cpu().numpy())
+    return np.concatenate(found)
 
 
 def _facts(

@@ -43,7 +43,7 @@ from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import Workspace, write_json
 
-__all__ = ["ENCODER", "FILLED", "PretrainReport", "clip_targets", "pretrain", "told_plays"]
+__all__ = ["ENCODER", "FILLED", "PretrainReport", "clip_targets", "pretrain", "tell", "told_plays"]
 
 #: The file of the encoder's weights, in the folder of its run.
 ENCODER = "encoder.safetensors"
@@ -280,6 +280,46 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     return [by_subject[s.subject_id,].drop("subject_id").to_numpy() for s in samples]
 
 
+def tell(
+    features: torch.Tensor,
+    model: nn.Module,
+    root: Path,
+    samples: Sequence[Sample],
+    recipe: Recipe,
+) -> torch.Tensor:
+    """Put the truth in the place of the answers ``recipe.transcripts.told``, where the transcript knows it.
+
+    Args:
+        features: of a SkillQuery whose tokens end in answers, ``(N, clips x F)``.
+        model: that SkillQuery.
+        root: the dataset.
+        samples: whose reels they are.
+        recipe: of the run.
+
+    Raises:
+        ConfigError: no such answers.
+        NotFoundError: the dataset has no transcripts.
+    """
+    wanted = recipe.transcripts.told
+    if not isinstance(model, SkillQuery) or model.answers is None:
+        raise ConfigError(
+            "transcripts.told needs a skillquery with model.options.tokens = 'answers'"
+        )
+    unknown = [name for name in wanted if name not in TARGETS]
+    if unknown:
+        raise ConfigError(f"transcripts.told: got '{unknown[0]}'; allowed: {', '.join(TARGETS)}")
+    told = features.view(len(features), model.clips, -1).clone()
+    end = told.shape[2] - model.answers.outputs
+    begins = dict(zip(TARGETS, end + np.cumsum([0, *map(len, TARGETS.values())]), strict=False))
+    for clips, targets in zip(told, clip_targets(root, samples, recipe.data.draw), strict=True):
+        for name in wanted:
+            answer = torch.from_numpy(targets[: model.clips, list(TARGETS).index(name)])
+            at = torch.arange(len(answer))[answer != MISSING]
+            part = clips[:, begins[name] : begins[name] + len(TARGETS[name])]
+            part[at] = F.one_hot(answer[at], part.shape[1]).to(part.dtype)
+    return told.flatten(1)
+
+
 def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     """``game_id, event_id`` and the answer to each target, for each event of a player."""
     kind, made = pl.col("kind"), pl.col("made").fill_null(False)
@@ -339,7 +379,7 @@ def _for_clips(recipe: Recipe) -> Recipe:
         loader_workers=recipe.train.loader_workers, precision=recipe.train.precision,
     )  # fmt: skip
     model = recipe.model.model_copy(update={"frozen": False})
-    lessons = lessons.model_copy(update={"redraw": 0.0})
+    lessons = lessons.model_copy(update={"redraw": 0.0, "told": ()})
     return recipe.model_copy(update={"train": train, "model": model, "transcripts": lessons})
 
 
