@@ -27,6 +27,8 @@ from openbasket.skills import SKILLS
 
 __all__ = ["SPECS", "OrdinalHeads", "SetHeads", "SkillQuery", "skillquery_tiny"]
 
+#: Clips that are encoded at once where nothing is learnt.
+_AT_ONCE = 8
 Ordinal = Literal["softmax", "cumulative", "corn"]
 Pooling = Literal["queries", "mean"]
 Tokens = Literal["features", "answers", "both"]
@@ -286,7 +288,11 @@ class SkillQuery(VideoModel):
         single = clips.view(batch, 3, self.clips, frames // self.clips, height, width)
         single = single.transpose(1, 2).flatten(0, 1)
         there = ~single[:, 0, 0, 0, 0].isnan()
-        made = self.of_clips(single.nan_to_num())
+        single = single.nan_to_num()
+        if torch.is_grad_enabled():
+            made = self.of_clips(single)
+        else:  # what a few clips need stays in the processor's caches
+            made = torch.cat([self.of_clips(some) for some in single.split(_AT_ONCE)])
         return made.masked_fill(~there[:, None], torch.nan).view(batch, -1)
 
     def layer_of(self, name: str) -> int:
