@@ -47,6 +47,9 @@ COLOURS: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, floa
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
 }
 
+#: Frames that are made smaller at once.
+_AT_ONCE = 16
+
 #: A clip, its labels, and the place of its subject in the split (MISSING if it only fills a batch).
 Item = tuple[torch.Tensor, torch.Tensor, int]
 
@@ -171,13 +174,16 @@ class ClipDataset(Items):
         Averaged where it shrinks (antialiased), which kornia's crops are not.
         """
         size = self._config.size
-        clip = torch.from_numpy(frames[:, top : top + tall, left : left + wide])
-        clip = clip.permute(0, 3, 1, 2).float()
-        if (tall, wide) != (size, size):
-            clip = F.interpolate(
-                clip, (size, size), mode="bilinear", align_corners=False, antialias=True
-            )
-        return clip / 255
+        whole = torch.from_numpy(frames[:, top : top + tall, left : left + wide])
+        clip = torch.empty((len(frames), 3, size, size))
+        for begin in range(0, len(frames), _AT_ONCE):  # what stays in the processor's caches
+            some = whole[begin : begin + _AT_ONCE].permute(0, 3, 1, 2).float()
+            if (tall, wide) != (size, size):
+                some = F.interpolate(
+                    some, (size, size), mode="bilinear", align_corners=False, antialias=True
+                )
+            clip[begin : begin + _AT_ONCE] = some / 255
+        return clip
 
     def _normalised(self, clip: torch.Tensor) -> torch.Tensor:
         return (clip - self._mean) / self._deviation

@@ -44,6 +44,10 @@ __all__ = [
 ]
 
 
+#: Frames of a batch of which features are made.
+_FRAMES = 512
+
+
 def weights_hash(model: nn.Module) -> str:
     """SHA-256 of a model's parameters and buffers, heads apart: their names, types, shapes and values."""
     digest = hashlib.sha256(type(model).__qualname__.encode())
@@ -231,7 +235,7 @@ def features_of(
 
     if keys:
         found = over_shares(
-            accelerator, recipe, ClipDataset(samples, cached, data), keys, compute,
+            accelerator, _few_at_once(recipe), ClipDataset(samples, cached, data), keys, compute,
             describe="Features", quiet=quiet,
         )  # fmt: skip
         for index, values in found:
@@ -276,6 +280,12 @@ def frozen_features(
     from openbasket.training.transcripts import tell
 
     return replace(found, values=tell(found.values, model, data_root, samples, recipe))
+
+
+def _few_at_once(recipe: Recipe) -> Recipe:
+    """The recipe with batches of no more frames than one needs to keep a processor busy."""
+    size = min(recipe.train.batch_size, max(1, _FRAMES // recipe.data.frames))
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"batch_size": size})})
 
 
 def _options(recipe: Recipe, model: nn.Module) -> list[tuple[str, Any]]:
