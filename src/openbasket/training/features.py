@@ -231,7 +231,10 @@ def features_of(
     ) -> list[tuple[int, NDArray[np.float32]]]:
         with arithmetic(accelerator, recipe):
             made = model.features(clips)  # type: ignore[operator]
-        return list(zip(subjects.tolist(), made.float().cpu().numpy(), strict=True))
+        found = list(zip(subjects.tolist(), made.float().cpu().numpy(), strict=True))
+        for index, values in found:
+            store.keep(cached[index], values)  # at once: a run that is stopped goes on
+        return found
 
     if keys:
         found = over_shares(
@@ -240,8 +243,6 @@ def features_of(
         )  # fmt: skip
         for index, values in found:
             held[index] = values
-            if accelerator.is_main_process:
-                store.keep(cached[index], values)
     whole = np.stack([values for values in held if values is not None])
     return Features(torch.from_numpy(whole), len(keys))
 
