@@ -5,12 +5,13 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 DEMO   ?= demo
 REAL   ?= real
+SKILLQUERY ?= skillquery
 # Real play-by-play, for `make real` and the tests marked real_data.
 OPENBASKET_REAL_DATA ?= ../shared/data
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo real test test-slow lint types imports check check-long bench docs clean
+.PHONY: help setup setup-dev demo real skillquery test test-slow lint types imports check check-long bench docs clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,7 +57,7 @@ docs: setup-dev  ## Build the documentation into site/
 
 check: lint types imports docs test  ## Everything that CI runs
 
-check-long: check test-slow bench  ## check, the slow tests and the benchmarks
+check-long: check test-slow bench skillquery  ## check, the slow tests and the benchmarks
 
 bench: setup-dev  ## Side-by-side measurements; each writes benchmarks/results/
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -65,6 +66,10 @@ bench: setup-dev  ## Side-by-side measurements; each writes benchmarks/results/
 real: setup  ## Import, check, label, split real seasons; render a real game; cut a real reel
 	@test -d $(OPENBASKET_REAL_DATA)/events/euroleague || { echo "no real data at $(OPENBASKET_REAL_DATA); set OPENBASKET_REAL_DATA" >&2; exit 1; }
 	OPENBASKET_REAL_DATA=$(OPENBASKET_REAL_DATA) OPENBASKET=$(BIN)/openbasket bash benchmarks/real.sh $(REAL)
+
+# The model of our own beside others, on reels that are drawn on demand; goes on where it was stopped.
+skillquery: setup  ## SkillQuery, others and ablations on the rendered benchmark (hours)
+	OPENBASKET=$(BIN)/openbasket bash benchmarks/skillquery.sh $(SKILLQUERY)
 
 clean:  ## Remove what demo, real, docs and the tools wrote (not .venv)
 	rm -rf $(DEMO) $(REAL) site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
