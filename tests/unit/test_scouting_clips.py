@@ -9,18 +9,24 @@ import av
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from training_data import OWN, some_levels, write_splits
+from typer.testing import CliRunner
 
+from openbasket.cli import app
 from openbasket.dataset.clips import clips_of
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import read_split
 from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, VideoError
+from openbasket.models import create_model
 from openbasket.scouting.card import make_card
 from openbasket.scouting.evidence import influence
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import loop, predict
-from openbasket.training.config import load_recipe
+from openbasket.training.building import build_model, load_start
+from openbasket.training.config import load_recipe, recipe_text
 from openbasket.training.data import even_clips
 from openbasket.training.rating import Rater
 from openbasket.workspace import Workspace
@@ -89,6 +95,47 @@ def test_clips_are_told_by_cuts_where_no_table_tells_them(official, capsys):
     assert "No table tells where the clips of 4 reels begin" in capsys.readouterr().err
     assert clips_of(official, samples, folder=official / "cache") == found
     assert "clips" not in capsys.readouterr().err, "they are kept"
+
+
+def test_the_recipe_for_the_official_download_begins_with_converted_weights(official, tmp_path):
+    torch.manual_seed(5)
+    tower = create_model("siglip-tiny", num_frames=1, size=64).vision_model.state_dict()
+    save_file(
+        {f"vision_model.{name}": v for name, v in tower.items()}, tmp_path / "hub.safetensors"
+    )
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(
+        recipe_text("skillquery-official").replace('"siglip"', '"siglip-tiny"')
+        .replace("frames = 400", "frames = 12").replace("clips = 50", "clips = 6")
+        .replace("width = 256", "width = 32, clips = 6").replace("224", "32")
+    )  # fmt: skip
+    words = ["weights", "convert", tmp_path / "hub.safetensors", "--recipe", recipe]
+    words += ["--out", tmp_path / "ours.safetensors", "--num-frames", "12"]
+    done = CliRunner().invoke(app, list(map(str, words)))
+    assert done.exit_code == 0, done.output
+    assert "for clips of 2 frames of 32 x 32 pixels" in done.stdout
+    small = ["train.epochs=1", "train.loader_workers=0", "train.learning_rate=1e-9"]
+    given = load_recipe(recipe, [*small, f"model.weights={tmp_path}/ours.safetensors"])
+    loop.train(given, official, tmp_path / "run", quiet=True, workers=1)
+    facts = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert facts["weights"]["loaded"] == len(tower)
+    assert facts["weights"]["missing"] == facts["weights"]["unexpected"] == []
+    kept = load_file(tmp_path / "run" / "best.safetensors")
+    name = "encoder.layers.0.mlp.fc1.weight"
+    torch.testing.assert_close(
+        kept[f"encoder.model.vision_model.{name}"], tower[name], atol=1e-6, rtol=0
+    )
+    # of another size, and of another model
+    words[-1] = "6"
+    other = CliRunner().invoke(app, list(map(str, [*words, "--size", "64"])))
+    assert other.exit_code == 0, other.output
+    with pytest.raises(
+        ConfigError, match=r"does not fit the model: encoder.model.*position_embedd"
+    ):
+        load_start(given, build_model(given))
+    save_file({"heads.a": torch.ones(1), "stem.b": torch.ones(1)}, tmp_path / "ours.safetensors")
+    with pytest.raises(ConfigError, match="holds none of its weights"):
+        load_start(given, build_model(given))
 
 
 def test_what_was_found_is_kept_until_the_video_changes(official, tmp_path):

@@ -19,6 +19,7 @@ from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models import create_model
 from openbasket.models.clip_encoder import TARGETS
+from openbasket.models.layers import layer_depths
 from openbasket.models.skillquery import OrdinalHeads, SetHeads
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import transcripts
@@ -93,6 +94,32 @@ def test_a_registered_model_can_be_the_clip_encoder(reels: torch.Tensor) -> None
     model = tiny(backbone="tiny_conv")
     assert model(reels).shape == (2, 20, 5)
     assert model.clip_features == create_model("tiny_conv").heads.linear.in_features
+
+
+def test_a_registered_model_has_its_own_layers_and_is_made_twice_layer_by_layer(
+    reels: torch.Tensor,
+) -> None:
+    def kept(**options) -> tuple[int, list[torch.Tensor]]:
+        kept: list[int] = []
+        model = tiny(backbone="siglip-tiny", tokens="features", dropout=0.0, **options).train()
+        model.heads.clip_dropout = 0.0
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda value: kept.append(value.nbytes) or value, lambda value: value
+        ):
+            logits = model(reels)
+        logits.square().sum().backward()
+        return sum(kept), [p.grad for p in model.parameters() if p.grad is not None]
+
+    plain, gradients = kept()
+    less, same = kept(gradient_checkpointing=True)
+    assert less < plain / 4
+    torch.testing.assert_close(same, gradients, rtol=1e-4, atol=1e-5)
+    model = tiny(backbone="siglip-tiny")
+    inner = layer_depths(model.encoder.model)
+    depths = layer_depths(model)
+    assert {d for n, d in depths.items() if n.startswith("encoder.")} == set(range(8))
+    assert all(depths[f"encoder.model.{name}"] == depth for name, depth in inner.items())
+    assert {d for n, d in depths.items() if n.startswith(("heads.", "answers."))} == {8}
 
 
 @pytest.mark.parametrize(

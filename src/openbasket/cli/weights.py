@@ -67,8 +67,8 @@ def convert(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Convert for what this recipe trains: its model, options, frames and size. A name or a "
-            "TOML file."
+            help="Convert for what this recipe trains: its model (or the one that looks at its clips), "
+            "options, frames and size. A name or a TOML file."
         ),
     ] = None,
     out: Annotated[
@@ -125,6 +125,10 @@ def convert(
             )
         model, options = wanted.model.name, dict(wanted.model.options)
         num_frames, size = num_frames or wanted.data.frames, size or wanted.data.size
+        backbone = options.get("backbone", "conv")
+        if backbone != "conv":  # a registered model looks at each clip
+            model, options = str(backbone), {}
+            num_frames //= wanted.data.clips
     if model is None:
         raise ConfigError(
             "for which model? Give --recipe (openbasket recipes) or --model (openbasket models)"

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from openbasket.models.base import VideoModel
 from openbasket.models.clip_encoder import ClipAnswers, ClipConv
+from openbasket.models.layers import layer_depths
 from openbasket.models.spec import OWN_DESIGN, ModelSpec
 from openbasket.skills import SKILLS
 
@@ -210,12 +211,15 @@ class SkillQuery(VideoModel):
             clips are worth.
         tokens: what the set model gets of a clip: ``features`` of the encoder, its ``answers`` to what a
             transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
-        gradient_checkpointing: make the clip encoder's activations twice, for less memory.
+        gradient_checkpointing: make the clip encoder's activations twice, for less memory; those of a
+            registered model layer by layer.
 
     Raises:
         ValueError: values that do not go together.
     """
 
+    #: What stands before the names of a registered model's weights where that is the clip encoder.
+    backbone_prefix = "encoder.model."
     #: Options that change nothing in what :meth:`features` gives.
     head_options = frozenset(
         {"width", "depth", "heads", "dropout", "clip_dropout", "ordinal", "pooling", "shown"}
@@ -258,12 +262,14 @@ class SkillQuery(VideoModel):
         if not 0 <= clip_dropout < 1:
             raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
         each = num_frames // clips
-        encoder, features = _encoder(backbone, each, size, conv_width, dim, dropout)
+        encoder, features = _encoder(
+            backbone, each, size, conv_width, dim, dropout, again=gradient_checkpointing
+        )
         answers = None if tokens == "features" else ClipAnswers(features)
         token = features if tokens != "answers" else 0
         token += answers.outputs if answers is not None else 0
         super().__init__((3, num_frames, size, size), token, levels)
-        self.gradient_checkpointing = gradient_checkpointing
+        self.gradient_checkpointing = gradient_checkpointing and backbone == "conv"
         self.clips = clips
         self.clip_features = features
         self.tokens = tokens
@@ -296,10 +302,16 @@ class SkillQuery(VideoModel):
         return made.masked_fill(~there[:, None], torch.nan).view(batch, -1)
 
     def layer_of(self, name: str) -> int:
-        """How deep a weight lies, for layer decay: frames, clips, the set of clips."""
+        """How deep a weight lies, for layer decay: frames, clips, the set of clips.
+
+        A registered model as clip encoder keeps its own layers, and the rest lies above them.
+        """
+        if isinstance(self.encoder, _Backbone):
+            depths = self.encoder.depths
+            return depths.get(name.removeprefix(self.backbone_prefix), 1 + max(depths.values()))
         if name.startswith("heads."):
             return 2
-        return 0 if ".frame" in name or ".model." in name else 1
+        return 0 if ".frame" in name else 1
 
     def attention(self, clips: torch.Tensor) -> torch.Tensor:
         """What each skill looks at in a reel: ``(B, 20, clips)``, 1 in all."""
@@ -332,9 +344,9 @@ def skillquery_tiny(
 
 
 def _encoder(
-    backbone: str, frames: int, size: int, conv_width: int, dim: int, dropout: float
+    backbone: str, frames: int, size: int, conv_width: int, dim: int, dropout: float, *, again: bool
 ) -> tuple[nn.Module, int]:
-    """What makes features of a clip, and how many."""
+    """What makes features of a clip, and how many; ``again``: activations of a registered model twice."""
     if backbone == "conv":
         if size % 16 or conv_width % 8:
             raise ValueError(
@@ -343,7 +355,10 @@ def _encoder(
         return ClipConv(frames, size, conv_width, dim, dropout), dim
     from openbasket.models import create_model  # which knows this module
 
-    model = None if backbone in SPECS else create_model(backbone, num_frames=frames, size=size)
+    switch = {"gradient_checkpointing": True} if again else {}
+    model = None
+    if backbone not in SPECS:
+        model = create_model(backbone, num_frames=frames, size=size, **switch)
     if not isinstance(model, VideoModel):
         raise ValueError(f"backbone: got '{backbone}'; allowed: 'conv', or a model of single clips")
     features = model.heads.inputs
@@ -357,6 +372,7 @@ class _Backbone(nn.Module):
     def __init__(self, model: VideoModel) -> None:
         super().__init__()
         self.model = model
+        self.depths = layer_depths(model)
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
         return self.model.features(clips)

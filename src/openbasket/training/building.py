@@ -141,6 +141,8 @@ def build_again(run_dir: Path, recipe: Recipe, *, quiet: bool = False) -> nn.Mod
 def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
     """Put the recipe's weights into its model, all but those of the heads.
 
+    A file may be of the whole model, or of the registered model that is its clip encoder.
+
     Raises:
         NotFoundError: there is no such file.
         ConfigError: it is no safetensors file, nothing in it fits, weights have other shapes, or it lacks
@@ -165,6 +167,9 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
         ) from None
     own = {name: value for name, value in model.state_dict().items() if not is_head(name)}
     state = {name: value for name, value in given.items() if not is_head(name)}
+    inside = getattr(model, "backbone_prefix", "")
+    if inside and not own.keys() & state.keys():  # a file of the clip encoder alone
+        state = {f"{inside}{name}": value for name, value in state.items()}
     fits = {n: v for n, v in state.items() if n in own and v.shape == own[n].shape}
     misfit = [
         f"{n} is {tuple(v.shape)}, not {tuple(own[n].shape)}"
