@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -77,6 +78,48 @@ def test_the_quickstart_shows_every_step_in_order():
         "simulate", "check", "render", "label", "split", "reels", "build", "verify", "statistics",
         "train", "predict", "evaluate", "report",
     ]  # fmt: skip
+
+
+def test_the_cost_of_the_official_download_is_that_of_the_results():
+    found = json.loads((REPO / "benchmarks" / "results" / "skillquery_cost.json").read_text())
+    text = (REPO / "docs" / "how-to" / "learn-from-clips.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    told = {row[0]: row[1:] for row in rows if len(row) == 3}
+    forward = found["forward_tflops"]
+    for name, value in forward.items():
+        (row,) = (
+            key for key in told if key.startswith("`") and key.replace("`", "").startswith(name)
+        )
+        share = value / forward["videomamba, 64 frames of 224"]
+        assert told[row] == [f"{value:.3f} TFLOP", f"{share:.1g}" if share <= 1 else f"{share:.1f}"]
+    forms = [found["memory_and_time"][name] for name in ("checkpointing", "plain")]
+    names = {"H100": "H100 SXM", "A100": "A100", "A6000": "RTX A6000 (the paper's)"}
+
+    def span(form: dict, gpu: str, key: str, digits: int) -> str:
+        return " to ".join(f"{x:.{digits}f}" for x in sorted(form["estimate"][names[gpu]][key]))
+
+    wanted = {
+        "arithmetic": lambda form: f"{form['training_tflops']:.1f} TFLOP",
+        "activations kept, of one": lambda form: f"{form['kept_gib']['1']:.2f} GiB",
+        "activations kept, of a reel": lambda form: f"{form['kept_gib']['50']:.1f} GiB",
+        "peak": lambda form: f"{form['peak_gib']['total']:.1f} GiB",
+        "an epoch": lambda form: span(form, "H100", "epoch_minutes", 1) + " min",
+        "on 8 A100": lambda form: span(form, "A100", "epoch_minutes", 1) + " min",
+        "on 8 RTX": lambda form: span(form, "A6000", "epoch_minutes", 1) + " min",
+        "cores that keep 8 H100": lambda form: span(form, "H100", "cores_to_feed", 0),
+        "cores that keep 8 A100": lambda form: span(form, "A100", "cores_to_feed", 0),
+    }
+    for begin, say in wanted.items():
+        (row,) = (key for key in told if key.startswith(begin))
+        assert told[row] == [say(form) for form in forms]
+    read = found["reading_a_reel"]
+    for words in (
+        f"{read['once_core_hours']:.0f} core-hours", f"{read['full_decode_s']:.1f} s a reel",
+        f"takes {read['cache_gb']:.0f} GB", f"{read['jpeg_s']:.2f} s a reel for JPEG",
+        f"{read['squeeze_s']:.2f} s to squeeze", f"a prepared reel is {read['reel_gb']:.2f} GB",
+        f"processes ({forms[0]['peak_gib']['parameter']:.2f} GiB)",
+    ):  # fmt: skip
+        assert words in text
 
 
 def test_every_skill_has_a_row_on_the_skills_page():

@@ -125,6 +125,10 @@ def test_the_recipe_for_the_official_download_begins_with_converted_weights(offi
     torch.testing.assert_close(
         kept[f"encoder.model.vision_model.{name}"], tower[name], atol=1e-6, rtol=0
     )
+    frozen = ["model.frozen=true", "model.checkpointing=false"]
+    alone = load_recipe(recipe, [*small, *frozen, f"model.weights={tmp_path}/ours.safetensors"])
+    report = loop.train(alone, official, tmp_path / "heads", quiet=True, workers=1)
+    assert report.features_computed == 8
     # of another size, and of another model
     words[-1] = "6"
     other = CliRunner().invoke(app, list(map(str, [*words, "--size", "64"])))

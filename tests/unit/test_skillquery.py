@@ -330,8 +330,12 @@ def test_the_set_model_is_told_what_the_transcript_knows(root: Path, tmp_path: P
 
 
 def test_heads_of_other_settings_share_features_and_predict_from_them(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    root = tmp_path / "data"
+    make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
+    cached = CliRunner().invoke(app, ["cache", str(root), "--recipe", "skillquery-tiny", "-q"])
+    assert cached.exit_code == 0, cached.output
     first = train(
         load_recipe("skillquery-tiny", LESSONS), root, tmp_path / "a", workers=1, quiet=True
     )
