@@ -257,7 +257,8 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     if lacking:
         raise NotFoundError(
             f"'{root}' has no table '{lacking[0]}', so that nothing tells what its clips show. Learn from "
-            "levels alone: --set transcripts.epochs=0 --set model.frozen=false"
+            "levels alone: --set transcripts.epochs=0 --set model.frozen=false "
+            "--set model.options.tokens=features"
         )
     reels = workspace.read("reels").filter(pl.col("draw") == draw)
     reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
