@@ -298,7 +298,7 @@ class SkillQuery(VideoModel):
         if torch.is_grad_enabled():
             made = self.of_clips(single)
         else:  # what a few clips need stays in the processor's caches
-            made = torch.cat([self.of_clips(some) for some in single.split(_AT_ONCE)])
+            made = torch.cat([self.of_clips(some) for some in torch.split(single, _AT_ONCE)])
         return made.masked_fill(~there[:, None], torch.nan).view(batch, -1)
 
     def layer_of(self, name: str) -> int:

@@ -291,5 +291,5 @@ def _few_at_once(recipe: Recipe) -> Recipe:
 
 def _options(recipe: Recipe, model: nn.Module) -> list[tuple[str, Any]]:
     """Settings of the model that change its features."""
-    of_heads = getattr(model, "head_options", frozenset())
+    of_heads: frozenset[str] = getattr(model, "head_options", frozenset())
     return sorted((k, v) for k, v in recipe.model.options.items() if k not in of_heads)

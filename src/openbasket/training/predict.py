@@ -230,7 +230,7 @@ def _of_features(
     heads = model.to(accelerator.device).eval().get_submodule("heads")
     found = []
     with torch.inference_mode():
-        for part in features.split(recipe.train.batch_size):
+        for part in torch.split(features, recipe.train.batch_size):
             with arithmetic(accelerator, recipe):
                 logits = check_logits(heads(part.to(accelerator.device)), part, recipe)
             found.append(logits.double().softmax(dim=2).cpu().numpy())
