@@ -159,7 +159,7 @@ def _order(frame: tuple[int, str | None]) -> tuple[int, str]:
 
 
 def _frames_in(job: _Game) -> float:
-    return 2000.0 + len(job.frames)  # to put a game into motion takes as long as to draw so many
+    return 600.0 + len(job.frames)  # to put a game into motion takes as long as to draw so many
 
 
 def _draw(job: _Game) -> None:
