@@ -305,11 +305,13 @@ def _suite(content: dict[str, Any], folder: Path) -> Suite:
     rows += content.get("runs", [])
     runs: dict[str, tuple[str, tuple[str, ...]]] = {}
     for row in rows:
-        if not row.keys() <= {"recipe", "name", "set"} or not isinstance(row.get("recipe"), str):
+        if not isinstance(row, dict) or not row.keys() <= {"recipe", "name", "set"}:
+            raise TypeError("runs are tables with recipe, name and set")
+        if not isinstance(row.get("recipe"), str):
             raise ValueError("a run has a recipe, and may have a name and set")
         recipe = row["recipe"]
         name = str(row.get("name", Path(recipe).stem))
-        if name in runs or not name or "/" in name:
+        if name in runs or not name or name.startswith(".") or "/" in name:
             raise ValueError(f"'{name}': names of runs are different, and names of folders")
         path = str(folder / recipe) if recipe.endswith(".toml") else recipe
         runs[name] = (path, (*common, *texts(row.get("set", []), "set")))

@@ -355,6 +355,17 @@ class Recipe(_Section):
         return self
 
     @model_validator(mode="after")
+    def _transcripts_fit(self) -> Recipe:
+        lessons, frozen = self.transcripts, self.model.frozen
+        if frozen and (lessons.redraw or lessons.told) and self.data.sampling != "clips":
+            raise ValueError("transcripts.redraw and transcripts.told need data.sampling = 'clips'")
+        if lessons.told and not frozen:
+            raise ValueError("transcripts.told needs model.frozen = true")
+        if lessons.told and self.test.spatial_views > 1:
+            raise ValueError("transcripts.told needs test.spatial_views = 1")
+        return self
+
+    @model_validator(mode="after")
     def _views_fit(self) -> Recipe:
         if self.data.sampling == "clips" and self.test.temporal_views > 1:
             raise ValueError("test.temporal_views must be 1 where data.sampling is clips")

@@ -213,7 +213,8 @@ def features_of(
             [
                 *(__version__, recipe.model.name, _options(recipe, model)),
                 own_code(recipe).get("code", {}).get("sha256"),
-                *(data.frames, data.size, data.sampling, data.normalise, recipe.train.precision),
+                *(data.frames, data.size, data.sampling, data.fit, data.normalise),
+                recipe.train.precision,
             ]
         ),
     )
@@ -224,7 +225,7 @@ def features_of(
 
     held = on_main(accelerator, look)
     keys = [(0, index) for index, known in enumerate(held) if known is None]
-    model.eval()
+    model.to(accelerator.device).eval()
 
     def compute(
         clips: torch.Tensor, subjects: torch.Tensor

@@ -114,6 +114,8 @@ def predict(
     data = recipe.data
     test = recipe.test if views is None else _views(*views)
     accelerator = make_accelerator(recipe)
+    if recipe.transcripts.told and test != TestConfig():
+        raise ConfigError("a model that is told answers by transcripts has one view of a reel")
     of_split = {
         split: read_split(
             data_root, split, levels=data.levels, require_videos=False, draw=data.draw

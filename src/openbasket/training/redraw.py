@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from openbasket.dataset.reader import Sample
+from openbasket.errors import NotFoundError
 from openbasket.models.clip_encoder import TARGETS
 from openbasket.reels.sample import sample
 from openbasket.training.config import Recipe
-from openbasket.training.data import Item, labels_of, stable_rng
+from openbasket.training.data import Item, even_clips, labels_of, stable_rng
 from openbasket.training.features import FeatureDataset
 from openbasket.training.transcripts import FILLED, clip_targets, told_plays
 from openbasket.workspace import Workspace
@@ -56,6 +57,7 @@ class RedrawnFeatures(FeatureDataset):
         seed: int,
     ) -> None:
         super().__init__(samples, features)
+        shown = [told[even_clips(len(told), clips)] for told in shown]
         single = features.view(len(features), clips, -1)
         there = [np.flatnonzero(~own.isnan().any(1).numpy())[: len(s)]
                  for own, s in zip(single, shown, strict=True)]  # fmt: skip
@@ -111,6 +113,8 @@ def season_targets(root: Path, samples: Sequence[Sample]) -> list[NDArray[np.int
         plays = sample(placed, own, count=max(1, events.height))
         told = told_plays(events, workspace.read("games", league, season))
         found.append(plays.join(told, on=["game_id", "event_id"]).with_columns(FILLED))
+    if not found:
+        raise NotFoundError(f"'{root}' has no table 'events' of the subjects' leagues and seasons")
     table = pl.concat(found).sort("subject_id", "position")
     by_subject = table.select("subject_id", *TARGETS).partition_by("subject_id", as_dict=True)
     none = np.empty((0, len(TARGETS)), np.int64)

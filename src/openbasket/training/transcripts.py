@@ -32,7 +32,7 @@ from openbasket.tables import FILMED_KINDS
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model
 from openbasket.training.config import Recipe, TrainConfig
-from openbasket.training.data import MISSING, ClipDataset, seed_of, stable_rng
+from openbasket.training.data import MISSING, ClipDataset, even_clips, seed_of, stable_rng
 from openbasket.training.faults import batches as handed
 from openbasket.training.faults import explained
 from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
@@ -258,7 +258,7 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
         raise NotFoundError(
             f"'{root}' has no table '{lacking[0]}', so that nothing tells what its clips show. Learn from "
             "levels alone: --set transcripts.epochs=0 --set model.frozen=false "
-            "--set model.options.tokens=features"
+            "--set model.options.tokens=features --set transcripts.redraw=0"
         )
     reels = workspace.read("reels").filter(pl.col("draw") == draw)
     reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
@@ -314,7 +314,8 @@ def tell(
     begins = dict(zip(TARGETS, end + np.cumsum([0, *map(len, TARGETS.values())]), strict=False))
     for clips, targets in zip(told, clip_targets(root, samples, recipe.data.draw), strict=True):
         for name in wanted:
-            answer = torch.from_numpy(targets[: model.clips, list(TARGETS).index(name)])
+            seen = targets[even_clips(len(targets), model.clips)]
+            answer = torch.from_numpy(seen[:, list(TARGETS).index(name)])
             at = torch.arange(len(answer))[answer != MISSING]
             part = clips[:, begins[name] : begins[name] + len(TARGETS[name])]
             part[at] = F.one_hot(answer[at], part.shape[1]).to(part.dtype)
