@@ -278,7 +278,7 @@ def _read_suite(suite: str) -> Suite:
         raise ConfigError(f"suite '{suite}' cannot be read: {error}") from None
     try:
         return _suite(content, path.parent)
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(
             f"suite '{suite}': {error}. Allowed are summary, splits, set (a list like ['train.epochs=3']), "
             "and recipes (a list of names or .toml paths) or [[runs]], each with recipe, name and set"
@@ -289,7 +289,7 @@ def _suite(content: dict[str, Any], folder: Path) -> Suite:
     """Check what a suite's file says.
 
     Raises:
-        KeyError, TypeError, ValueError: what is wrong.
+        TypeError, ValueError: what is wrong.
     """
 
     def texts(value: Any, name: str) -> list[str]:
@@ -305,10 +305,9 @@ def _suite(content: dict[str, Any], folder: Path) -> Suite:
     rows += content.get("runs", [])
     runs: dict[str, tuple[str, tuple[str, ...]]] = {}
     for row in rows:
-        if not isinstance(row, dict) or not row.keys() <= {"recipe", "name", "set"}:
-            raise TypeError("runs are tables with recipe, name and set")
-        if not isinstance(row.get("recipe"), str):
-            raise ValueError("a run has a recipe, and may have a name and set")
+        known = isinstance(row, dict) and row.keys() <= {"recipe", "name", "set"}
+        if not known or not isinstance(row.get("recipe"), str):
+            raise TypeError("a run is a table that has a recipe, and may have a name and set")
         recipe = row["recipe"]
         name = str(row.get("name", Path(recipe).stem))
         if name in runs or not name or name.startswith(".") or "/" in name:

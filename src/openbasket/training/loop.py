@@ -356,7 +356,7 @@ def _taught(
 def _patience_ended(state: dict[str, Any], recipe: Recipe) -> bool:
     """Whether the validation loss has not fallen for as long as the recipe waits."""
     waited = int(state["epochs"]) - 1 - int(state["best_epoch"])
-    return 0 < recipe.train.patience <= waited and state["best_epoch"] >= 0
+    return 0 < recipe.train.patience <= waited
 
 
 def _of_features(
