@@ -16,4 +16,5 @@ for suite in rendered rendered-ablations; do
   cp "$out/results/benchmark.json" "$here/results/$suite.json"
   cp "$out/results/benchmark.md" "$here/results/$suite.md"
 done
+cp "$data/openbasket/ceiling.json" "$here/results/rendered-ceiling.json"
 cp "$out/results/skillquery/lessons/pretrain_report.json" "$here/results/rendered-lessons.json"
