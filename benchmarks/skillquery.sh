@@ -13,8 +13,8 @@ test -f "$data/openbasket/rendered.json" || step rendered "$data" --benchmark v1
 test -f "$data/openbasket/ceiling.json" || step ceiling "$data"
 for suite in rendered rendered-ablations; do
   step benchmark --data "$data" --suite "$suite" --out "$out/results"
-  cp "$out/results/benchmark.json" "$here/results/$suite.json"
-  cp "$out/results/benchmark.md" "$here/results/$suite.md"
+  cp "$out/results/$suite.json" "$here/results/$suite.json"
+  cp "$out/results/$suite.md" "$here/results/$suite.md"
 done
 cp "$data/openbasket/ceiling.json" "$here/results/rendered-ceiling.json"
 cp "$out/results/skillquery/lessons/pretrain_report.json" "$here/results/rendered-lessons.json"

@@ -88,13 +88,13 @@ def test_a_suite_becomes_one_table_and_goes_on(root, tmp_path, monkeypatch):
     assert umt["frames"] == 2
     assert umt["parameters"] > 1_000_000
     assert umt["seconds"] > 0
-    assert json.loads((out / "benchmark.json").read_text()) == json.loads(done.output)
-    table = (out / "benchmark.md").read_text()
+    assert json.loads((out / "suite.json").read_text()) == json.loads(done.output)
+    table = (out / "suite.md").read_text()
     assert [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| ")] == [
         "| model", "| random", "| majority", "| text-only", "| umt-tiny", "| mine", "| siglip-tiny",
     ]  # fmt: skip
     assert "failed: " in table
-    runs = {r["run"] for r in json.loads((out / "evaluation.json").read_text())["results"]}
+    runs = {r["run"] for r in json.loads((out / "suite.evaluation.json").read_text())["results"]}
     assert runs == {"random", "majority", "text-only", "umt-tiny", "siglip-tiny"}
 
     def nothing(*_, **__):
@@ -103,9 +103,9 @@ def test_a_suite_becomes_one_table_and_goes_on(root, tmp_path, monkeypatch):
     monkeypatch.setattr("openbasket.training.predict._probabilities", nothing)
     again = run(root, out, *suite, "--models", "siglip-tiny, umt-tiny")
     assert again.exit_code == 0, again.output
-    assert again.output.strip() == (out / "benchmark.md").read_text().strip()
+    assert again.output.strip() == (out / "suite.md").read_text().strip()
     assert "mine" not in again.output
-    listed = json.loads((out / "benchmark.json").read_text())
+    listed = json.loads((out / "suite.json").read_text())
     assert {r["name"]: r["seconds"] for r in listed if r["name"] == "umt-tiny"} == {
         "umt-tiny": umt["seconds"]
     }

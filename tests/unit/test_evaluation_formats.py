@@ -56,6 +56,14 @@ def evaluation(root):
     return evaluate([root / "p.parquet"], root)
 
 
+def test_runs_that_were_told_answers_are_no_results(root):
+    write_json(run_facts_path(root / "p.parquet"), {"good": {"told": ["part", "side"]}})
+    notes = evaluate([root / "p.parquet"], root).notes
+    assert [note for note in notes if "told part, side by the transcripts" in note] == [
+        "run 'good' was told part, side by the transcripts of what it rates: an experiment, no result"
+    ]
+
+
 def test_table_2_tells_what_is_stated_and_who_cannot_be_told_apart(evaluation):
     table = main_table(evaluation)
     rows = {row[0]: row[1:] for row in table.texts()}

@@ -10,7 +10,7 @@ import torch
 
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.dataset.rendered import load_benchmark, make
-from openbasket.models.clip_encoder import TARGETS
+from openbasket.models.questions import TARGETS
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING
 from openbasket.training.loop import train

@@ -9,18 +9,19 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from openbasket.cli import app
-from openbasket.dataset.reader import read_split
+from openbasket.dataset.reader import SPLIT_FILES, read_split
 from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models import create_model
-from openbasket.models.clip_encoder import TARGETS
 from openbasket.models.layers import layer_depths
+from openbasket.models.questions import TARGETS
 from openbasket.models.skillquery import OrdinalHeads, SetHeads
+from openbasket.packaged import text
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import transcripts
 from openbasket.training.config import load_recipe
@@ -53,6 +54,18 @@ def swapped(reels: torch.Tensor, order: list[int]) -> torch.Tensor:
     return reels.unflatten(2, (6, 4))[:, :, order].flatten(2, 3)
 
 
+def mini_but(folder: Path, **changes: str) -> Path:
+    """The mini benchmark with other settings."""
+    lines = text("rendered", "mini").splitlines()
+    for name, value in changes.items():
+        lines = [f"{name} = {value}" if line.startswith(f"{name} =") else line for line in lines]
+    folder.mkdir()
+    (folder / "other.toml").write_text("\n".join(lines))
+    workspace = Workspace(folder / "data", create=True)
+    make(workspace, load_benchmark(str(folder / "other.toml")), quiet=True)
+    return workspace.root
+
+
 # -- the set model
 
 
@@ -71,6 +84,27 @@ def test_clips_that_are_not_there_change_nothing(reels: torch.Tensor) -> None:
     torch.testing.assert_close(model(other)[0], first)
 
 
+def test_clips_that_are_not_there_do_not_enter_the_statistics(reels: torch.Tensor) -> None:
+    whole, part = tiny(), tiny()
+    few = reels[:1].clone()
+    few[:, :, 8:] = torch.nan
+    for model, seen in ((whole, reels[:1, :, :8]), (part, few)):
+        model.train()
+        if model is whole:  # the two clips alone
+            model.encoder(seen.unflatten(2, (2, 4)).transpose(1, 2).flatten(0, 1))
+        else:
+            model(seen)
+    for (name, a), b in zip(whole.encoder.named_buffers(), part.encoder.buffers(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+
+
+@pytest.mark.parametrize("pooling", ["queries", "mean"])
+def test_every_weight_learns(reels: torch.Tensor, pooling: str) -> None:
+    model = tiny(pooling=pooling, tokens="both").train()
+    model(reels).sum().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
 def test_one_clip_is_enough(reels: torch.Tensor) -> None:
     reels[:, :, 4:] = torch.nan
     assert tiny()(reels).isfinite().all()
@@ -78,10 +112,11 @@ def test_one_clip_is_enough(reels: torch.Tensor) -> None:
 
 def test_attention_is_a_share_of_the_clips_that_are_there(reels: torch.Tensor) -> None:
     reels[1, :, 12:] = torch.nan
-    weights = tiny().attention(reels)
-    assert weights.shape == (2, 20, 6)
-    torch.testing.assert_close(weights.sum(2), torch.ones(2, 20))
-    assert (weights[1, :, 3:] == 0).all()
+    for pooling in ("queries", "mean"):
+        weights = tiny(pooling=pooling).attention(reels)
+        assert weights.shape == (2, 20, 6)
+        torch.testing.assert_close(weights.sum(2), torch.ones(2, 20))
+        assert (weights[1, :, 3:] == 0).all()
 
 
 def test_frames_inside_a_clip_have_an_order(reels: torch.Tensor) -> None:
@@ -317,13 +352,11 @@ def test_the_set_model_is_told_what_the_transcript_knows(root: Path, tmp_path: P
                     assert now.tolist() == [float(k == answer) for k in range(len(names))]
                 else:
                     assert torch.equal(now, before[person, clip, part])
-    with pytest.raises(ConfigError, match="got 'sides'; allowed: play, part"):
-        tell(
-            given,
-            model,
-            root,
-            samples,
-            load_recipe("skillquery-tiny", ["transcripts.told=['sides']"]),
+    with pytest.raises(ConfigError, match="no such answer as 'sides'; allowed: play, part"):
+        load_recipe("skillquery-tiny", ["transcripts.told=['sides']"])
+    with pytest.raises(ConfigError, match=r"needs model\.options\.tokens = 'answers' or 'both'"):
+        load_recipe(
+            "skillquery-tiny", ["transcripts.told=['side']", "model.options.tokens=features"]
         )
     with pytest.raises(ConfigError, match="tokens = 'answers'"):
         tell(given, tiny(tokens="features"), root, samples, recipe)
@@ -365,6 +398,67 @@ def test_it_trains_from_levels_alone(root: Path, tmp_path: Path) -> None:
     report = train(load_recipe("skillquery-tiny", alone), root, tmp_path, workers=1, quiet=True)
     assert report.features_computed is None
     assert not (tmp_path / "lessons").exists()
+
+
+def test_clips_of_a_second(tmp_path: Path) -> None:
+    short = mini_but(tmp_path / "short", before_s="0.6", after_s="0.4")
+    assert set(Workspace(short).read("reels")["frames"]) == {30}
+    recipe = load_recipe("skillquery-tiny", LESSONS)
+    report = train(recipe, short, tmp_path / "run", workers=1, quiet=True)
+    made = predict(tmp_path / "run", short, tmp_path / "p.parquet", workers=1, quiet=True).frame
+    assert np.isfinite(report.best_val_loss)
+    assert made["p0"].is_not_null().all()
+
+
+def test_a_league_without_labels_is_left_out_of_the_loss(tmp_path: Path) -> None:
+    copy = mini_but(tmp_path / "two", unseen_leagues="[]")
+    silent, loud = sorted({s.league for s in read_split(copy, "train")})
+    assert silent != loud
+    for split in ("train", "val"):
+        path = copy / SPLIT_FILES[split]
+        lines = path.read_text().splitlines()
+        path.write_text(
+            "\n".join(
+                f"{line.split(',')[0]}{',' * 20}" if f"/{silent}/" in line else line
+                for line in lines
+            )
+        )
+    dumb = [s for s in read_split(copy, "train") if s.league == silent]
+    assert dumb
+    assert all(level is None for s in dumb for level in s.levels)
+    report = train(
+        load_recipe("skillquery-tiny", LESSONS), copy, tmp_path / "run", workers=1, quiet=True
+    )
+    assert np.isfinite([line["train_loss"] for line in report.history]).all()
+    made = predict(tmp_path / "run", copy, tmp_path / "p.parquet", workers=1, quiet=True).frame
+    assert made["p0"].is_not_null().all()
+
+
+def test_a_run_is_not_gone_on_with_after_its_encoder_or_its_transcripts_have_changed(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "data"
+    make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
+    first = load_recipe("skillquery-tiny", LESSONS)
+    train(first, root, tmp_path / "first", workers=1, quiet=True)
+    file = tmp_path / "first" / "lessons" / ENCODER
+    settings = ["transcripts.epochs=0", "train.epochs=1", f"model.weights={file}"]
+    second = load_recipe("skillquery-tiny", [*settings, "transcripts.redraw=1"])
+    train(second, root, tmp_path / "second", workers=1, quiet=True)
+    before = file.read_bytes()
+    changed = load_file(file)
+    changed["encoder.asks"] += 1
+    save_file(changed, file)
+    with pytest.raises(ConfigError, match="began with other weights"):
+        train(second, root, tmp_path / "second", workers=1, quiet=True)
+    file.write_bytes(before)
+    train(second, root, tmp_path / "second", workers=1, quiet=True)
+    workspace = Workspace(root)
+    league, season = workspace.seasons("events")[0]
+    events = workspace.read("events", league, season)
+    workspace.write("events", events.head(events.height - 1), league, season)
+    with pytest.raises(ConfigError, match="holds a run on other data"):
+        train(second, root, tmp_path / "second", workers=1, quiet=True)
 
 
 def test_lessons_that_were_interrupted_go_on_to_the_same_end(

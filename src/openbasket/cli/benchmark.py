@@ -107,7 +107,7 @@ def benchmark(
     Interrupted and run again, it continues where it was. A model that fails is a row with its error; the
     others go on, and the exit code is 1.
     """
-    from openbasket.cli.benchmarking import run_suite
+    from openbasket.cli.benchmarking import run_suite, table_of
 
     rows = run_suite(
         suite,
@@ -122,7 +122,7 @@ def benchmark(
     if as_json:
         print_json([row.to_json() for row in rows])
     else:
-        for line in (out / "benchmark.md").read_text(encoding="utf-8").rstrip().splitlines():
+        for line in table_of(suite, out, "md").read_text(encoding="utf-8").rstrip().splitlines():
             say(line)
     if any(row.error for row in rows):
         raise typer.Exit(1)

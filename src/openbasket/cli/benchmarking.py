@@ -15,7 +15,7 @@ from openbasket.errors import ConfigError, OpenBasketError, UnknownNameError, su
 from openbasket.models import MODELS, TEXT_MODELS
 from openbasket.workspace import write_json, write_text
 
-__all__ = ["Row", "run_recipe", "run_suite", "suite_names"]
+__all__ = ["Row", "run_recipe", "run_suite", "suite_names", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ def suite_names() -> list[str]:
     return packaged.names("suites")
 
 
+def table_of(suite: str, out: Path, kind: str) -> Path:
+    """Where a suite's table lies: suites that share a folder have one each."""
+    return out / f"{Path(suite).stem}.{kind}"
+
+
 def run_suite(
     suite: str,
     data: Path,
@@ -79,8 +84,8 @@ def run_suite(
 ) -> list[Row]:
     """Train, predict and score each recipe of a suite; write the tables.
 
-    ``out`` gets a folder and a predictions file a recipe, ``benchmark.md``, ``benchmark.json`` and
-    ``evaluation.json`` (what ``openbasket evaluate --json`` prints). They are written anew after each
+    ``out`` gets a folder and a predictions file a recipe, ``SUITE.md``, ``SUITE.json`` and
+    ``SUITE.evaluation.json`` (what ``openbasket evaluate --json`` prints). They are written anew after each
     recipe; what was done before is not done again.
 
     Args:
@@ -110,7 +115,9 @@ def run_suite(
         if name not in read.runs:
             raise UnknownNameError(f"recipe of suite '{suite}'", name, list(read.runs))
     recipes = {
-        name: load_recipe(recipe, [s.replace("{out}", str(out)) for s in (*settings, *overrides)])
+        name: load_recipe(
+            recipe, [s.replace("{out}", str(out.resolve())) for s in (*settings, *overrides)]
+        )
         for name, (recipe, settings) in read.runs.items()
         if name in asked
     }
@@ -123,7 +130,7 @@ def run_suite(
     found: dict[str, Row] = {}
     for name, recipe in recipes.items():
         found[name] = run_recipe(name, recipe, data, out, splits, workers, quiet)
-        rows, told = _score(found, data, out, splits, allow_crossing)
+        rows, told = _score(suite, found, data, out, splits, allow_crossing)
         _write(suite, rows, out, splits, told or notes)
     return rows
 
@@ -197,7 +204,12 @@ def _predicted(path: Path, run: Path, recipe: Any, data: Path, splits: Sequence[
 
 
 def _score(
-    found: dict[str, Row], data: Path, out: Path, splits: Sequence[str], allow_crossing: bool
+    suite: str,
+    found: dict[str, Row],
+    data: Path,
+    out: Path,
+    splits: Sequence[str],
+    allow_crossing: bool,
 ) -> tuple[list[Row], list[str]]:
     """The baselines, and the rows with their accuracies; and what a reader must know."""
     from openbasket.evaluation import evaluate
@@ -208,7 +220,7 @@ def _score(
         return list(found.values()), []
     files = [out / f"{name}.parquet" for name in scored]
     evaluation = evaluate(files, data, splits=splits, allow_crossing=allow_crossing)
-    write_json(out / "evaluation.json", evaluation.to_json())
+    write_json(table_of(suite, out, "evaluation.json"), evaluation.to_json())
 
     def scored_row(row: Row) -> Row:
         whole = [r for r in evaluation.results if r.run == row.name and not r.part]
@@ -244,8 +256,8 @@ def _write(
         cells.append([row.name, weights, str(row.frames or ""), *accuracies, seconds])
     title = f"Suite {Path(suite).stem}: mean accuracy of 20 skills in percent, 95 % intervals"
     told = "".join(f"\nNote: {markdown_text(note)}.\n" for note in notes)
-    write_text(out / "benchmark.md", markdown([(title, columns, cells)]) + told)
-    write_json(out / "benchmark.json", [row.to_json() for row in rows])
+    write_text(table_of(suite, out, "md"), markdown([(title, columns, cells)]) + told)
+    write_json(table_of(suite, out, "json"), [row.to_json() for row in rows])
 
 
 def _test_splits(data: Path) -> list[str]:

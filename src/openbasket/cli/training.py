@@ -187,7 +187,7 @@ def pretrain(
     goes on. Train from its encoder with --set transcripts.epochs=0 --set
     model.weights=OUT/encoder.safetensors.
     """
-    from openbasket.models.clip_encoder import TARGETS
+    from openbasket.models.questions import TARGETS
     from openbasket.training.config import load_recipe
     from openbasket.training.transcripts import pretrain as run_pretraining
 

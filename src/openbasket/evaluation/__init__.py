@@ -148,6 +148,12 @@ def evaluate(
             f"nobody is in {', '.join(s for s in wanted if s in samples)} of '{root}'"
         )
     notes += _silent(silent)
+    notes += [
+        f"run '{run.name}' was told {', '.join(run.facts.told)} by the transcripts of what it rates: an "
+        "experiment, no result"
+        for run in runs
+        if run.facts and run.facts.told and run.name in found
+    ]
     results, comparisons = corrected(scored)
     notes += [
         f"no letters are shown on {split}: more than 26 groups of runs cannot be told apart; the "

@@ -29,6 +29,7 @@ class _Stated(BaseModel):
     labels: dict[str, str] = {}
     views: list[int] | None = None
     reader: str | None = None
+    told: list[str] = []
     weights: str | None = None
 
 
@@ -94,6 +95,8 @@ def _of_folder(folder: Path) -> Facts:
     data = recipe.get("data") if isinstance(recipe, dict) else None
     frames = data.get("frames") if isinstance(data, dict) else None
     weights = content.get("weights")
+    lessons = recipe.get("transcripts") if isinstance(recipe, dict) else None
+    answers = lessons.get("told") if isinstance(lessons, dict) else None
     start = weights.get("file") if isinstance(weights, dict) else None
     card = folder / "MODEL_CARD.md"
     text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
@@ -102,6 +105,7 @@ def _of_folder(folder: Path) -> Facts:
         pretraining=Path(str(start)).stem if start else "none",
         frames=frames if isinstance(frames, int) else None,
         parameters=int(told[1].replace(",", "")) if told else None,
+        told=tuple(map(str, answers)) if isinstance(answers, list) else (),
     )
 
 

@@ -107,12 +107,14 @@ class Facts:
         frames: frames of a video that it sees.
         parameters: number of weights, counted.
         labels: split -> hash of the subjects and labels that it was predicted for.
+        told: answers that transcripts told it of what it rates: an experiment.
     """
 
     pretraining: str | None = None
     frames: int | None = None
     parameters: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,16 @@
-"""What looks at one clip: a small convolutional encoder, and what a transcript could be asked of it.
+"""What looks at one clip: a small convolutional encoder, and its answers to what a transcript could be asked.
 
 Sources: own design.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
-from openbasket.tables import FILMED_KINDS
+from openbasket.models.questions import TARGETS
 
-__all__ = ["TARGETS", "ClipAnswers", "ClipConv"]
-
-_PLAYS = (
-    "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
-    "offensive rebound", "defensive rebound", "turnover", "steal", "foul", "other",
-)  # fmt: skip
-#: What a transcript tells of a clip -> the answers.
-TARGETS: Mapping[str, tuple[str, ...]] = {
-    "play": _PLAYS,
-    "part": FILMED_KINDS,
-    "assisted": ("no", "yes"),
-    "blocked": ("no", "yes"),
-    "contested": ("no", "yes"),
-    "distance": ("under 1.5 m", "under 4 m", "under 6.6 m", "farther"),
-    "side": ("left", "middle", "right"),
-    "team": ("home", "away"),
-}
+__all__ = ["ClipAnswers", "ClipConv"]
 
 
 class ClipConv(nn.Module):
@@ -80,7 +62,7 @@ class ClipConv(nn.Module):
 
 
 class ClipAnswers(nn.Module):
-    """What the features of a clip answer to each of :data:`TARGETS`: a linear head each.
+    """What the features of a clip answer to :data:`~openbasket.models.questions.TARGETS`: a linear head each.
 
     Args:
         features: of a clip.

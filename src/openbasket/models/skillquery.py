@@ -147,9 +147,10 @@ class SetHeads(nn.Module):
             for _ in range(depth)
         )
         self.norm = nn.LayerNorm(width)
-        self.queries = nn.Parameter(torch.empty(len(SKILLS), width))
-        nn.init.normal_(self.queries, std=1.0)
-        self.attend = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        if pooling == "queries":
+            self.queries = nn.Parameter(torch.empty(len(SKILLS), width))
+            nn.init.normal_(self.queries, std=1.0)
+            self.attend = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.leave = nn.Sequential(nn.LayerNorm(2 * width), nn.Dropout(dropout))
         self.levels = OrdinalHeads(2 * width, levels, ordinal)
 
@@ -169,6 +170,10 @@ class SetHeads(nn.Module):
     def attention(self, features: torch.Tensor) -> torch.Tensor:
         """What each skill looks at: ``(B, 20, clips)``, 0 where there is no clip, 1 in all."""
         tokens, absent = self._tokens(features)
+        if self.pooling == "mean":
+            there = (~absent).to(tokens.dtype)
+            even = there / there.sum(dim=1, keepdim=True).clamp(min=1)
+            return even[:, None].expand(-1, len(SKILLS), -1)
         queries = self.queries.expand(len(tokens), -1, -1)
         _, weights = self.attend(queries, tokens, tokens, key_padding_mask=absent)
         return torch.as_tensor(weights)
@@ -294,12 +299,14 @@ class SkillQuery(VideoModel):
         single = clips.view(batch, 3, self.clips, frames // self.clips, height, width)
         single = single.transpose(1, 2).flatten(0, 1)
         there = ~single[:, 0, 0, 0, 0].isnan()
-        single = single.nan_to_num()
+        single = single[there]  # what is not there must not enter the statistics of normalisation
         if torch.is_grad_enabled():
             made = self.of_clips(single)
         else:  # what a few clips need stays in the processor's caches
             made = torch.cat([self.of_clips(some) for some in torch.split(single, _AT_ONCE)])
-        return made.masked_fill(~there[:, None], torch.nan).view(batch, -1)
+        whole = made.new_full((len(there), made.shape[1]), torch.nan)
+        whole[there] = made
+        return whole.view(batch, -1)
 
     def layer_of(self, name: str) -> int:
         """How deep a weight lies, for layer decay: frames, clips, the set of clips.

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from openbasket import packaged
 from openbasket.errors import ConfigError, suggest
 from openbasket.models import MODELS, TEXT_MODELS
+from openbasket.models.questions import TARGETS
 from openbasket.training.settings import fault, place_of, unknown
 from openbasket.wording import counted
 
@@ -307,6 +308,14 @@ class TranscriptsConfig(_Section):
         "an experiment, to measure what not seeing them costs; where model.frozen is on.",
     )
 
+    @field_validator("told")
+    @classmethod
+    def _asked(cls, told: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in told if name not in TARGETS]
+        if unknown:
+            raise ValueError(f"no such answer as '{unknown[0]}'; allowed: {', '.join(TARGETS)}")
+        return told
+
 
 class TestConfig(_Section):
     """Views of a video whose probabilities are averaged when predicting."""
@@ -361,6 +370,8 @@ class Recipe(_Section):
             raise ValueError("transcripts.redraw and transcripts.told need data.sampling = 'clips'")
         if lessons.told and not frozen:
             raise ValueError("transcripts.told needs model.frozen = true")
+        if lessons.told and self.model.options.get("tokens") == "features":
+            raise ValueError("transcripts.told needs model.options.tokens = 'answers' or 'both'")
         if lessons.told and self.test.spatial_views > 1:
             raise ValueError("transcripts.told needs test.spatial_views = 1")
         return self

@@ -54,6 +54,7 @@ from openbasket.training.trackers import check_tracker, tracker
 from openbasket.video.cache import CachedFrames
 from openbasket.video.recording import Format
 from openbasket.wording import counted
+from openbasket.workspace import sha256
 
 __all__ = ["TrainReport", "train"]
 
@@ -166,13 +167,19 @@ def _train(
     check_levels(data_root, recipe)
     check_tracker(recipe)
     data = fingerprint([*train_samples, *val_samples], data_root)
+    if recipe.transcripts.redraw or recipe.transcripts.told:
+        from openbasket.training.transcripts import told_hash
+
+        data = told_hash(data, data_root)
     on_main(accelerator, lambda: folder.claim(recipe, data, resume=resume))
 
     set_seed(seed_of("weights", recipe.train.seed))
     model = build_model(recipe)
     going_on = resume and folder.has_epochs
     start = None
-    if not going_on:
+    if going_on:
+        _refuse_other_start(folder, recipe)
+    else:
         start = load_start(_taught(recipe, data_root, out_dir, accelerator, workers, quiet), model)
     model.to(accelerator.device)
     frozen = recipe.model.frozen
@@ -303,6 +310,19 @@ def _train(
         sampling_effect=effect,
         is_main=main,
     )
+
+
+def _refuse_other_start(folder: Folder, recipe: Recipe) -> None:
+    """Refuse to go on where the file of weights that the run began with holds others now."""
+    begun = read_facts(folder.path).get("weights")
+    if not begun or recipe.model.weights is None:
+        return
+    file = Path(recipe.model.weights).expanduser()
+    if file.is_file() and sha256(file) != begun["sha256"]:
+        raise ConfigError(
+            f"'{folder.path}' holds a run that began with other weights than those that '{file}' holds now. "
+            "Put its own file back, give another --out, or start anew over this run (--no-resume)"
+        )
 
 
 def _refuse_other_frames(

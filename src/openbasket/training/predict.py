@@ -257,5 +257,6 @@ def _facts(
         "labels": {split: labels_hash(part, levels) for split, part in of_split.items()},
         "views": [views.temporal_views, views.spatial_views],
         "reader": reader,
+        "told": list(recipe.transcripts.told),
         "weights": sha256(run_dir / BEST),
     }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from openbasket.dataset.reader import Sample
 from openbasket.errors import NotFoundError
-from openbasket.models.clip_encoder import TARGETS
+from openbasket.models.questions import TARGETS
 from openbasket.reels.sample import sample
 from openbasket.training.config import Recipe
 from openbasket.training.data import Item, even_clips, labels_of, stable_rng

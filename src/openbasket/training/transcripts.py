@@ -7,6 +7,7 @@ many clips what few reels with levels cannot teach it. Encoder and answers (``en
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError
-from openbasket.models.clip_encoder import TARGETS, ClipAnswers
+from openbasket.models.clip_encoder import ClipAnswers
+from openbasket.models.questions import TARGETS
 from openbasket.models.skillquery import SkillQuery
 from openbasket.progress import bar
 from openbasket.tables import FILMED_KINDS
@@ -41,9 +43,18 @@ from openbasket.training.reading import read_frames
 from openbasket.training.run import Folder, fingerprint
 from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
-from openbasket.workspace import Workspace, write_json
+from openbasket.workspace import Workspace, sha256, write_json
 
-__all__ = ["ENCODER", "FILLED", "PretrainReport", "clip_targets", "pretrain", "tell", "told_plays"]
+__all__ = [
+    "ENCODER",
+    "FILLED",
+    "PretrainReport",
+    "clip_targets",
+    "pretrain",
+    "tell",
+    "told_hash",
+    "told_plays",
+]
 
 #: The file of the encoder's weights, in the folder of its run.
 ENCODER = "encoder.safetensors"
@@ -66,7 +77,7 @@ class PretrainReport:
         val_clips: clips of other persons that it is measured by.
         accuracy: of each of :data:`TARGETS` on these, at the best epoch.
         chance: of the most frequent answer.
-        seconds: wall time of this session.
+        seconds: wall time of all sessions together, up to the last whole epoch.
     """
 
     encoder: Path
@@ -172,7 +183,9 @@ def pretrain(
     parts = {split: _samples(data_root, split, recipe) for split in ("train", "val")}
     folder = Folder(out_dir)
     try:
-        data = fingerprint([s for part in parts.values() for s in part], data_root)
+        data = told_hash(
+            fingerprint([s for part in parts.values() for s in part], data_root), data_root
+        )
         settings = {"recipe": recipe.model_dump(mode="json"), "data": data}
         _claim(folder, recipe, settings)
         sets = {}
@@ -189,6 +202,7 @@ def pretrain(
             state = checkpoint.load(out_dir / _LAST, learner, optimizer)
         count = min(lessons.clips or len(sets["train"]), len(sets["train"]))
         updates = max(1, count // batch_size)
+        spent = state.get("seconds", 0.0) - began
         with (
             bar(
                 "Learning plays", epochs * updates, done=state["epochs"] * updates, quiet=quiet
@@ -223,12 +237,12 @@ def pretrain(
                 if state["best"] is None or mean >= state["best"]["mean"]:
                     state["best"] = {"mean": mean, **found}
                     checkpoint.save_weights(out_dir / ENCODER, learner, state["best"])
-                state["epochs"] = epoch + 1
+                state |= {"epochs": epoch + 1, "seconds": spent + time.monotonic()}
                 checkpoint.save(out_dir / _LAST, learner, optimizer, state)
         report = PretrainReport(
             out_dir / ENCODER, state["epochs"], len(sets["train"]), len(sets["val"]),
             {name: state["best"][name] for name in TARGETS}, _chance(sets["val"]),
-            time.monotonic() - began,
+            state.get("seconds", 0.0),
         )  # fmt: skip
         write_json(
             out_dir / "pretrain_report.json", report.to_json() | {"history": state["history"]}
@@ -252,14 +266,7 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     Raises:
         NotFoundError: no table ``reels``, or ``events``.
     """
-    workspace = Workspace(root)
-    lacking = [name for name in ("reels", "events", "games") if not workspace.has(name)]
-    if lacking:
-        raise NotFoundError(
-            f"'{root}' has no table '{lacking[0]}', so that nothing tells what its clips show. Learn from "
-            "levels alone: --set transcripts.epochs=0 --set model.frozen=false "
-            "--set model.options.tokens=features --set transcripts.redraw=0"
-        )
+    workspace = _with_transcripts(root)
     reels = workspace.read("reels").filter(pl.col("draw") == draw)
     reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
     plays = [
@@ -281,6 +288,22 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     return [by_subject[s.subject_id,].drop("subject_id").to_numpy() for s in samples]
 
 
+def told_hash(data: str, root: Path) -> str:
+    """SHA-256 of a fingerprint of subjects and videos, and of the tables that tell what their clips show.
+
+    Raises:
+        NotFoundError: no table ``reels``, ``events`` or ``games``.
+    """
+    workspace = _with_transcripts(root)
+    files = [workspace.table_path("reels")]
+    files += [
+        workspace.table_path(name, league, season)
+        for name in ("events", "games")
+        for league, season in workspace.seasons(name)
+    ]
+    return hashlib.sha256("\n".join([data, *map(sha256, files)]).encode()).hexdigest()
+
+
 def tell(
     features: torch.Tensor,
     model: nn.Module,
@@ -298,7 +321,7 @@ def tell(
         recipe: of the run.
 
     Raises:
-        ConfigError: no such answers.
+        ConfigError: a model that gives no answers.
         NotFoundError: the dataset has no transcripts.
     """
     wanted = recipe.transcripts.told
@@ -306,9 +329,6 @@ def tell(
         raise ConfigError(
             "transcripts.told needs a skillquery with model.options.tokens = 'answers'"
         )
-    unknown = [name for name in wanted if name not in TARGETS]
-    if unknown:
-        raise ConfigError(f"transcripts.told: got '{unknown[0]}'; allowed: {', '.join(TARGETS)}")
     told = features.view(len(features), model.clips, -1).clone()
     end = told.shape[2] - model.answers.outputs
     begins = dict(zip(TARGETS, end + np.cumsum([0, *map(len, TARGETS.values())]), strict=False))
@@ -370,6 +390,19 @@ def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
             team=(pl.col("team_id") != pl.col("home_team_id")).cast(pl.Int64),
         )
     )
+
+
+def _with_transcripts(root: Path) -> Workspace:
+    """The dataset's tables, where they tell what clips show."""
+    workspace = Workspace(root)
+    lacking = [name for name in ("reels", "events", "games") if not workspace.has(name)]
+    if lacking:
+        raise NotFoundError(
+            f"'{root}' has no table '{lacking[0]}', so that nothing tells what its clips show. Learn from "
+            "levels alone: --set transcripts.epochs=0 --set model.frozen=false "
+            "--set model.options.tokens=features --set transcripts.redraw=0"
+        )
+    return workspace
 
 
 def _for_clips(recipe: Recipe) -> Recipe:

@@ -1,0 +1,28 @@
+"""What a transcript could be asked of a clip, and the answers.
+
+Sources: own design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openbasket.tables import FILMED_KINDS
+
+__all__ = ["TARGETS"]
+
+_PLAYS = (
+    "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
+    "offensive rebound", "defensive rebound", "turnover", "steal", "foul", "other",
+)  # fmt: skip
+#: What a transcript tells of a clip -> the answers.
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "play": _PLAYS,
+    "part": FILMED_KINDS,
+    "assisted": ("no", "yes"),
+    "blocked": ("no", "yes"),
+    "contested": ("no", "yes"),
+    "distance": ("under 1.5 m", "under 4 m", "under 6.6 m", "farther"),
+    "side": ("left", "middle", "right"),
+    "team": ("home", "away"),
+}
