@@ -310,6 +310,17 @@ def test_lessons_of_other_settings_are_not_gone_on_with(root: Path, tmp_path: Pa
         learn("transcripts.batch_size=8")
 
 
+def test_frames_that_are_not_shown_change_nothing(reels: torch.Tensor) -> None:
+    model, other = tiny(frames_shown=2), reels.clone()
+    hidden = [frame for frame in range(24) if frame % 4 not in (1, 3)]
+    other[:, :, hidden] = 0
+    torch.testing.assert_close(model(other), model(reels))
+    other[:, :, 1] += 1
+    assert not torch.allclose(model(other), model(reels))
+    with pytest.raises(ValueError, match="frames_shown: got 5; allowed: 1 to 4"):
+        tiny(frames_shown=5)
+
+
 def test_clips_beyond_those_shown_change_nothing(reels: torch.Tensor) -> None:
     model = tiny(shown=4)
     first = model(reels)

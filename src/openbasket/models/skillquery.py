@@ -26,7 +26,7 @@ from openbasket.models.layers import layer_depths
 from openbasket.models.spec import OWN_DESIGN, ModelSpec
 from openbasket.skills import SKILLS
 
-__all__ = ["SPECS", "OrdinalHeads", "SetHeads", "SkillQuery", "skillquery_tiny"]
+__all__ = ["SPECS", "OrdinalHeads", "SetHeads", "SkillQuery", "skillquery_tiny", "some_frames"]
 
 #: Clips that are encoded at once where nothing is learnt.
 _AT_ONCE = 8
@@ -55,6 +55,14 @@ TINY = ModelSpec(
     note="as skillquery, of 6 clips of 4 frames: to try the commands",
 )
 SPECS = {spec.name: spec for spec in (SPEC, TINY)}
+
+
+def some_frames(clips: torch.Tensor, count: int) -> torch.Tensor:
+    """So many frames of clips ``(N, 3, T, H, W)``: the middle one of each of ``count`` equal parts."""
+    frames = clips.shape[2]
+    if count == frames:
+        return clips
+    return clips[:, :, [(2 * part + 1) * frames // (2 * count) for part in range(count)]]
 
 
 class OrdinalHeads(nn.Module):
@@ -214,6 +222,8 @@ class SkillQuery(VideoModel):
         pooling: ``queries`` or ``mean`` (:class:`SetHeads`).
         shown: the set model is given the first so many clips of a reel, all by default: to measure what more
             clips are worth.
+        frames_shown: the clip encoder is given so many frames of each clip, evenly, all by default: to
+            measure what more frames are worth.
         tokens: what the set model gets of a clip: ``features`` of the encoder, its ``answers`` to what a
             transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
         gradient_checkpointing: make the clip encoder's activations twice, for less memory; those of a
@@ -249,6 +259,7 @@ class SkillQuery(VideoModel):
         pooling: str = "queries",
         tokens: str = "answers",
         shown: int | None = None,
+        frames_shown: int | None = None,
         gradient_checkpointing: bool = False,
     ) -> None:
         if clips < 1 or num_frames % clips:
@@ -267,6 +278,9 @@ class SkillQuery(VideoModel):
         if not 0 <= clip_dropout < 1:
             raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
         each = num_frames // clips
+        if frames_shown is not None and not 1 <= frames_shown <= each:
+            raise ValueError(f"frames_shown: got {frames_shown}; allowed: 1 to {each}")
+        each = frames_shown or each
         encoder, features = _encoder(
             backbone, each, size, conv_width, dim, dropout, again=gradient_checkpointing
         )
@@ -276,6 +290,7 @@ class SkillQuery(VideoModel):
         super().__init__((3, num_frames, size, size), token, levels)
         self.gradient_checkpointing = gradient_checkpointing and backbone == "conv"
         self.clips = clips
+        self.frames_shown = each
         self.clip_features = features
         self.tokens = tokens
         self.encoder = encoder
@@ -285,9 +300,14 @@ class SkillQuery(VideoModel):
             clip_dropout=clip_dropout, ordinal=ordinal, pooling=pooling, shown=shown,  # type: ignore[arg-type]
         )  # fmt: skip
 
+    def encoded(self, clips: torch.Tensor) -> torch.Tensor:
+        """Features of single clips: ``(N, 3, T, H, W)`` to ``(N, clip_features)``."""
+        made: torch.Tensor = self.through(self.encoder, some_frames(clips, self.frames_shown))
+        return made
+
     def of_clips(self, clips: torch.Tensor) -> torch.Tensor:
         """What the set model gets of single clips: ``(N, 3, T, H, W)`` to ``(N, F)``."""
-        made: torch.Tensor = self.through(self.encoder, clips)
+        made = self.encoded(clips)
         if self.answers is None:
             return made
         told = self.answers.probabilities(made)
@@ -344,6 +364,7 @@ def skillquery_tiny(
     pooling: str = "queries",
     tokens: str = "answers",
     shown: int | None = None,
+    frames_shown: int | None = None,
     gradient_checkpointing: bool = False,
 ) -> SkillQuery:
     """SkillQuery of six clips, narrow."""

@@ -28,7 +28,7 @@ from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models.clip_encoder import ClipAnswers
 from openbasket.models.questions import TARGETS
-from openbasket.models.skillquery import SkillQuery
+from openbasket.models.skillquery import SkillQuery, some_frames
 from openbasket.progress import bar
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import checkpoint
@@ -135,9 +135,10 @@ class _Learner(nn.Module):
         super().__init__()
         self.encoder = model.encoder
         self.answers = model.answers or ClipAnswers(model.clip_features)
+        self._frames = model.frames_shown
 
     def forward(self, clips: torch.Tensor) -> list[torch.Tensor]:
-        answers: list[torch.Tensor] = self.answers(self.encoder(clips))
+        answers: list[torch.Tensor] = self.answers(self.encoder(some_frames(clips, self._frames)))
         return answers
 
 
