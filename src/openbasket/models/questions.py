@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from openbasket.tables import FILMED_KINDS
 
-__all__ = ["TARGETS"]
+__all__ = ["ANSWERS", "ATTACKING", "TARGETS"]
 
 _PLAYS = (
     "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
@@ -25,4 +25,12 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "distance": ("under 1.5 m", "under 4 m", "under 6.6 m", "farther"),
     "side": ("left", "middle", "right"),
     "team": ("home", "away"),
+    "half": ("first", "second"),
+    "offence": ("home", "away"),
 }
+#: Answers to all of them together.
+ANSWERS = sum(map(len, TARGETS.values()))
+#: Parts in a play of those whose team has the ball.
+ATTACKING = frozenset(
+    {"field_goal", "free_throw", "assist", "offensive_rebound", "turnover", "blocked", "foul_drawn"}
+)

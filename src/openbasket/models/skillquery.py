@@ -1,8 +1,9 @@
 """SkillQuery: a reel is a set of clips, and each skill asks all of them.
 
-A clip encoder looks at a few frames of each clip by itself; a set model, to which the order of the clips is
-nothing, lets clips see each other; twenty learned queries, one a skill, attend to them (the attention is the
-evidence for a rating); ordinal heads turn what each query found into probabilities of levels.
+A clip encoder looks at a few frames of each clip by itself. A set model, to which the order of the clips is
+nothing, finds out which team is in all of them and lets clips see each other; twenty learned queries, one a
+skill, attend to them (the attention is the evidence for a rating); ordinal heads turn what each query found
+into probabilities of levels.
 
 The clip encoder may be any registered model with ``features``. It learns best from transcripts first
 (:mod:`openbasket.training.transcripts`).
@@ -21,8 +22,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from openbasket.models.base import VideoModel
-from openbasket.models.clip_encoder import ClipAnswers, ClipConv
+from openbasket.models.clip_encoder import TEAM_DIM, ClipAnswers, ClipConv
 from openbasket.models.layers import layer_depths
+from openbasket.models.questions import ANSWERS
+from openbasket.models.recurrence import known_by_recurrence
 from openbasket.models.spec import OWN_DESIGN, ModelSpec
 from openbasket.skills import SKILLS
 
@@ -124,6 +127,10 @@ class SetHeads(nn.Module):
         ordinal: which heads, see :class:`OrdinalHeads`.
         pooling: ``queries``: a learned query a skill; ``mean``: the same mean of all clips for every skill.
         shown: only the first so many clips are there; all by default.
+        teams: numbers at the end of what is told of a clip that tell which teams play (two vectors); before
+            them stand the answers. 0 where nothing is told.
+        recurs: find out by them which team is in all clips, and what follows for the player's part
+            (:mod:`openbasket.models.recurrence`).
     """
 
     def __init__(
@@ -140,10 +147,14 @@ class SetHeads(nn.Module):
         ordinal: Ordinal,
         pooling: Pooling,
         shown: int | None = None,
+        teams: int = 0,
+        recurs: bool = True,
     ) -> None:
         super().__init__()
-        self.inputs = clips * features
+        self.inputs = clips * (features + teams)
         self.clips = clips
+        self.teams = teams
+        self.recurs = recurs
         self.clip_dropout = clip_dropout
         self.pooling = pooling
         self.shown = clips if shown is None else shown
@@ -186,17 +197,46 @@ class SetHeads(nn.Module):
         _, weights = self.attend(queries, tokens, tokens, key_padding_mask=absent)
         return torch.as_tensor(weights)
 
+    def settled(self, features: torch.Tensor) -> torch.Tensor:
+        """Features of whole reels after whose they are is known, and no longer to be found out.
+
+        For clips that will stand among those of other players.
+        """
+        if not self.teams:
+            return features
+        clips = features.view(len(features), self.clips, -1)
+        nowhere = clips.isnan().any(dim=2)
+        known = F.pad(self._known(clips, self._absent(clips)), (0, self.teams))
+        return known.masked_fill(nowhere[..., None], torch.nan).flatten(1)
+
+    def _absent(self, clips: torch.Tensor) -> torch.Tensor:
+        absent = clips.isnan().any(dim=2)
+        absent[:, self.shown :] = True
+        return absent
+
+    def _known(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+        """What is told of clips ``(B, clips, features)``, with what the team that recurs tells."""
+        clips = clips.nan_to_num()
+        if not self.teams:
+            return clips
+        told, teams = clips.split([clips.shape[2] - self.teams, self.teams], dim=2)
+        if not self.recurs:
+            return told
+        before, answers = told.split([told.shape[2] - ANSWERS, ANSWERS], dim=2)
+        found = known_by_recurrence(answers, teams.unflatten(2, (2, -1)), ~absent)
+        return torch.cat([before, found], dim=2)
+
     def _tokens(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Clips that have seen each other ``(B, clips, width)``, and which are not there ``(B, clips)``."""
         clips = features.view(len(features), self.clips, -1)
-        absent = clips.isnan().any(dim=2)
-        absent[:, self.shown :] = True
+        absent = self._absent(clips)
+        clips = self._known(clips, absent)
         if self.training and self.clip_dropout:
             share = torch.rand(len(clips), 1, device=clips.device) * self.clip_dropout
             drawn = torch.rand(absent.shape, device=clips.device)
             left = absent | (drawn < share)
             absent = torch.where(left.all(dim=1, keepdim=True), absent, left)
-        tokens = self.enter(clips.nan_to_num())
+        tokens = self.enter(clips)
         for layer in self.layers:
             tokens = layer(tokens, src_key_padding_mask=absent)
         return self.norm(tokens), absent
@@ -226,6 +266,8 @@ class SkillQuery(VideoModel):
             measure what more frames are worth.
         tokens: what the set model gets of a clip: ``features`` of the encoder, its ``answers`` to what a
             transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
+        recurs: find out which team is in all clips, and what follows for the player's part in them
+            (:mod:`openbasket.models.recurrence`); where there are answers.
         gradient_checkpointing: make the clip encoder's activations twice, for less memory; those of a
             registered model layer by layer.
 
@@ -237,7 +279,17 @@ class SkillQuery(VideoModel):
     backbone_prefix = "encoder.model."
     #: Options that change nothing in what :meth:`features` gives.
     head_options = frozenset(
-        {"width", "depth", "heads", "dropout", "clip_dropout", "ordinal", "pooling", "shown"}
+        {
+            "width",
+            "depth",
+            "heads",
+            "dropout",
+            "clip_dropout",
+            "ordinal",
+            "pooling",
+            "shown",
+            "recurs",
+        }
     )
 
     def __init__(
@@ -258,6 +310,7 @@ class SkillQuery(VideoModel):
         ordinal: str = "cumulative",
         pooling: str = "queries",
         tokens: str = "answers",
+        recurs: bool = True,
         shown: int | None = None,
         frames_shown: int | None = None,
         gradient_checkpointing: bool = False,
@@ -286,8 +339,9 @@ class SkillQuery(VideoModel):
         )
         answers = None if tokens == "features" else ClipAnswers(features)
         token = features if tokens != "answers" else 0
-        token += answers.outputs if answers is not None else 0
-        super().__init__((3, num_frames, size, size), token, levels)
+        token += ANSWERS if answers is not None else 0
+        teams = 2 * TEAM_DIM if answers is not None else 0
+        super().__init__((3, num_frames, size, size), token + teams, levels)
         self.gradient_checkpointing = gradient_checkpointing and backbone == "conv"
         self.clips = clips
         self.frames_shown = each
@@ -298,6 +352,7 @@ class SkillQuery(VideoModel):
         self.heads = SetHeads(  # type: ignore[assignment]
             clips, token, levels, width=width, depth=depth, heads=heads, dropout=dropout,
             clip_dropout=clip_dropout, ordinal=ordinal, pooling=pooling, shown=shown,  # type: ignore[arg-type]
+            teams=teams, recurs=recurs,
         )  # fmt: skip
 
     def encoded(self, clips: torch.Tensor) -> torch.Tensor:
@@ -310,8 +365,8 @@ class SkillQuery(VideoModel):
         made = self.encoded(clips)
         if self.answers is None:
             return made
-        told = self.answers.probabilities(made)
-        return told if self.tokens == "answers" else torch.cat([made.float(), told], dim=1)
+        told = [self.answers.probabilities(made), self.answers.who_plays(made).flatten(1)]
+        return torch.cat(told if self.tokens == "answers" else [made.float(), *told], dim=1)
 
     def features(self, clips: torch.Tensor) -> torch.Tensor:
         """Map reels ``(B, 3, clips x T, H, W)`` to ``(B, clips x F)``, NaN where there is no clip."""
@@ -363,6 +418,7 @@ def skillquery_tiny(
     ordinal: str = "cumulative",
     pooling: str = "queries",
     tokens: str = "answers",
+    recurs: bool = True,
     shown: int | None = None,
     frames_shown: int | None = None,
     gradient_checkpointing: bool = False,

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from torch import nn
 
 from openbasket.dataset.frame_cache import sampling_facts
 from openbasket.dataset.reader import Sample, read_split
@@ -235,7 +236,9 @@ def _train(
                 accelerator, recipe, model, samples, cached, data_root, out_dir, quiet=quiet
             )
             computed = features.computed
-            train_set = _of_features(train_samples, features.values[:count], recipe, data_root)
+            train_set = _of_features(
+                train_samples, features.values[:count], model, recipe, data_root
+            )
             val_set = FeatureDataset(val_samples, features.values[count:])
         else:
             train_set = ClipDataset(
@@ -380,14 +383,14 @@ def _patience_ended(state: dict[str, Any], recipe: Recipe) -> bool:
 
 
 def _of_features(
-    samples: list[Sample], features: torch.Tensor, recipe: Recipe, root: Path
+    samples: list[Sample], features: torch.Tensor, model: nn.Module, recipe: Recipe, root: Path
 ) -> FeatureDataset:
     """What the heads learn from: reels as they are, or drawn anew."""
     if not recipe.transcripts.redraw:
         return FeatureDataset(samples, features)
     from openbasket.training.redraw import redrawn
 
-    return redrawn(samples, features, root, recipe)
+    return redrawn(samples, features, model, root, recipe)
 
 
 def _session_of(recipe: Recipe) -> type[Session]:

@@ -15,10 +15,12 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from openbasket.dataset.reader import Sample
 from openbasket.errors import NotFoundError
 from openbasket.models.questions import TARGETS
+from openbasket.models.skillquery import SetHeads
 from openbasket.reels.sample import sample
 from openbasket.training.config import Recipe
 from openbasket.training.data import Item, even_clips, labels_of, stable_rng
@@ -127,16 +129,24 @@ def season_targets(root: Path, samples: Sequence[Sample]) -> list[NDArray[np.int
 
 
 def redrawn(
-    samples: Sequence[Sample], features: torch.Tensor, root: Path, recipe: Recipe
+    samples: Sequence[Sample],
+    features: torch.Tensor,
+    model: nn.Module,
+    root: Path,
+    recipe: Recipe,
 ) -> RedrawnFeatures:
     """Make :class:`RedrawnFeatures` of a dataset's tables, as ``recipe.transcripts.redraw`` says.
+
+    Whose reel a clip is from is found out before: among clips of others it cannot be.
 
     Raises:
         NotFoundError: no table ``reels``, ``events`` or ``games``.
     """
     return RedrawnFeatures(
         samples,
-        features,
+        heads.settled(features)
+        if isinstance(heads := model.get_submodule("heads"), SetHeads)
+        else features,
         clip_targets(root, samples, recipe.data.draw),
         season_targets(root, samples),
         clips=recipe.data.clips,

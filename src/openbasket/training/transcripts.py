@@ -26,8 +26,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError
-from openbasket.models.clip_encoder import ClipAnswers
-from openbasket.models.questions import TARGETS
+from openbasket.models.clip_encoder import TEAM_DIM, ClipAnswers
+from openbasket.models.questions import ANSWERS, ATTACKING, TARGETS
+from openbasket.models.recurrence import known_by_recurrence
 from openbasket.models.skillquery import SkillQuery, some_frames
 from openbasket.progress import bar
 from openbasket.tables import FILMED_KINDS
@@ -50,6 +51,7 @@ __all__ = [
     "FILLED",
     "PretrainReport",
     "clip_targets",
+    "clip_teams",
     "pretrain",
     "tell",
     "told_hash",
@@ -62,6 +64,9 @@ _LAST = "pretrain_last.safetensors"
 
 #: Columns of :func:`told_plays`, without nulls.
 FILLED = [pl.col(name).fill_null(MISSING).cast(pl.Int64) for name in TARGETS]
+#: Targets of which more is known once the clips of a reel are seen together.
+_RECURRING = ("team", "part")
+_TEAM_SCALE = 12.0
 _EDGES_M = (1.5, 4.0, 6.6)
 _SIDE_M = 1.5
 
@@ -76,6 +81,7 @@ class PretrainReport:
         clips: learnt from.
         val_clips: clips of other persons that it is measured by.
         accuracy: of each of :data:`TARGETS` on these, at the best epoch.
+        recurring: of the player's team and part, once it is known which team is in all clips of a reel.
         chance: of the most frequent answer.
         seconds: wall time of all sessions together, up to the last whole epoch.
     """
@@ -85,6 +91,7 @@ class PretrainReport:
     clips: int
     val_clips: int
     accuracy: dict[str, float]
+    recurring: dict[str, float]
     chance: dict[str, float]
     seconds: float
 
@@ -129,17 +136,29 @@ class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 class _Learner(nn.Module):
-    """A clip encoder and the heads that question it."""
+    """A clip encoder and the heads that question it, also for which of so many teams play."""
 
-    def __init__(self, model: SkillQuery) -> None:
+    def __init__(self, model: SkillQuery, teams: int) -> None:
         super().__init__()
         self.encoder = model.encoder
         self.answers = model.answers or ClipAnswers(model.clip_features)
+        self.known_teams = nn.Parameter(torch.randn(teams, TEAM_DIM))
         self._frames = model.frames_shown
 
-    def forward(self, clips: torch.Tensor) -> list[torch.Tensor]:
-        answers: list[torch.Tensor] = self.answers(self.encoder(some_frames(clips, self._frames)))
-        return answers
+    def forward(self, clips: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Logits of each target, and vectors of the teams ``(B, 2, TEAM_DIM)``."""
+        features = self.encoder(some_frames(clips, self._frames))
+        return self.answers(features), self.answers.who_plays(features)
+
+    def loss(self, clips: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Of :data:`TARGETS` and, in two columns more, the home and the away team."""
+        answers, teams = self(clips)
+        alike = _TEAM_SCALE * teams @ F.normalize(self.known_teams, dim=1).T
+        return _loss([*answers, *alike.unbind(1)], targets)
+
+    def taught(self) -> nn.Module:
+        """What a model can begin with."""
+        return nn.ModuleDict({"encoder": self.encoder, "answers": self.answers})
 
 
 def pretrain(
@@ -190,13 +209,24 @@ def pretrain(
         settings = {"recipe": recipe.model_dump(mode="json"), "data": data}
         _claim(folder, recipe, settings)
         sets = {}
+        known_teams: dict[str, int] = {}
         for split, part in parts.items():
             targets = clip_targets(data_root, part, recipe.data.draw)
+            playing = clip_teams(data_root, part, recipe.data.draw)
+            if split == "train":
+                names = sorted({team for reel in playing for clip in reel for team in clip})
+                known_teams = {team: number for number, team in enumerate(names)}
+            targets = [
+                np.concatenate(
+                    [told, [[known_teams.get(t, MISSING) for t in clip] for clip in reel]], 1
+                )
+                for told, reel in zip(targets, playing, strict=True)
+            ]
             entries = read_frames(
                 part, data_root, frames_dir or out_dir, recipe, workers=workers, quiet=quiet
             )
             sets[split] = _Clips(recipe, entries, targets, augment=split == "train")
-        learner = _Learner(model).to(accelerator.device)
+        learner = _Learner(model, len(known_teams)).to(accelerator.device)
         optimizer = make_optimizer(learner, recipe.train)
         state: dict[str, Any] = {"epochs": 0, "best": None, "history": []}
         if (out_dir / _LAST).exists():
@@ -225,8 +255,9 @@ def pretrain(
                         optimizer, learning_rate(epoch * updates + number, updates, recipe.train)
                     )
                     with arithmetic(accelerator, recipe):
-                        answers = learner(clips.to(accelerator.device))
-                    loss = _loss(answers, targets.to(accelerator.device))
+                        loss = learner.loss(
+                            clips.to(accelerator.device), targets.to(accelerator.device)
+                        )
                     optimizer.zero_grad(set_to_none=True)
                     loss.backward()  # type: ignore[no-untyped-call]
                     nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -237,12 +268,14 @@ def pretrain(
                 state["history"].append({"epoch": epoch, **found})
                 if state["best"] is None or mean >= state["best"]["mean"]:
                     state["best"] = {"mean": mean, **found}
-                    checkpoint.save_weights(out_dir / ENCODER, learner, state["best"])
+                    checkpoint.save_weights(out_dir / ENCODER, learner.taught(), state["best"])
                 state |= {"epochs": epoch + 1, "seconds": spent + time.monotonic()}
                 checkpoint.save(out_dir / _LAST, learner, optimizer, state)
         report = PretrainReport(
             out_dir / ENCODER, state["epochs"], len(sets["train"]), len(sets["val"]),
-            {name: state["best"][name] for name in TARGETS}, _chance(sets["val"]),
+            {name: state["best"][name] for name in TARGETS},
+            {name: state["best"][f"{name}, by recurrence"] for name in _RECURRING},
+            _chance(sets["val"]),
             state.get("seconds", 0.0),
         )  # fmt: skip
         write_json(
@@ -267,6 +300,18 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     Raises:
         NotFoundError: no table ``reels``, or ``events``.
     """
+    told = _told_clips(root, samples, draw)
+    return [told[s.subject_id].select(*TARGETS).to_numpy() for s in samples]
+
+
+def clip_teams(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[list[tuple[str, str]]]:
+    """Home and away team of the game of each clip of each subject's reel; see :func:`clip_targets`."""
+    told = _told_clips(root, samples, draw)
+    return [told[s.subject_id].select("home_team_id", "away_team_id").rows() for s in samples]
+
+
+def _told_clips(root: Path, samples: Sequence[Sample], draw: int) -> dict[str, pl.DataFrame]:
+    """What :func:`told_plays` says of the clips of each subject, in their order, without nulls."""
     workspace = _with_transcripts(root)
     reels = workspace.read("reels").filter(pl.col("draw") == draw)
     reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
@@ -282,11 +327,11 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     told = reels.join(pl.concat(plays), on=["game_id", "event_id"], how="left").sort(
         "subject_id", "position"
     )
-    by_subject = told.select("subject_id", *FILLED).partition_by("subject_id", as_dict=True)
-    missing = sorted(s.subject_id for s in samples if (s.subject_id,) not in by_subject)
+    parted = told.with_columns(FILLED).partition_by("subject_id", as_dict=True)
+    missing = sorted(s.subject_id for s in samples if (s.subject_id,) not in parted)
     if missing:
         raise NotFoundError(f"table 'reels' tells of no reel of '{missing[0]}' in draw {draw}")
-    return [by_subject[s.subject_id,].drop("subject_id").to_numpy() for s in samples]
+    return {str(name): part for (name,), part in parted.items()}
 
 
 def told_hash(data: str, root: Path) -> str:
@@ -331,8 +376,8 @@ def tell(
             "transcripts.told needs a skillquery with model.options.tokens = 'answers'"
         )
     told = features.view(len(features), model.clips, -1).clone()
-    end = told.shape[2] - model.answers.outputs
-    begins = dict(zip(TARGETS, end + np.cumsum([0, *map(len, TARGETS.values())]), strict=False))
+    first = told.shape[2] - 2 * TEAM_DIM - ANSWERS
+    begins = dict(zip(TARGETS, first + np.cumsum([0, *map(len, TARGETS.values())]), strict=False))
     for clips, targets in zip(told, clip_targets(root, samples, recipe.data.draw), strict=True):
         for name in wanted:
             seen = targets[even_clips(len(targets), model.clips)]
@@ -344,10 +389,22 @@ def tell(
 
 
 def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
-    """``game_id, event_id`` and the answer to each target, for each event of a player."""
+    """``game_id, event_id``, the answer to each target, and the teams, for each event of a player."""
     kind, made = pl.col("kind"), pl.col("made").fill_null(False)
     shot = kind == "field_goal"
+    games = games.select("game_id", "home_team_id", "away_team_id", "periods")
+    events = events.join(games, on="game_id", how="left")
+    at_home = pl.col("team_id") == pl.col("home_team_id")
+    with_ball, without = (
+        kind.is_in(list(ATTACKING)),
+        kind.is_in(["defensive_rebound", "steal", "block"]),
+    )
     whole = events.group_by("game_id", "play_id").agg(
+        offence=pl.coalesce(
+            at_home.filter(with_ball & (kind != "foul_drawn")).first(),
+            (~at_home).filter(without).first(),
+            at_home.filter(with_ball).first(),
+        ),
         kinds=kind.unique(),
         shot_value=pl.col("value").filter(shot).first(),
         shot_made=made.filter(shot).first(),
@@ -375,7 +432,6 @@ def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
     return (
         events.filter(kind.is_in(list(FILMED_KINDS)))
         .join(whole, on=["game_id", "play_id"])
-        .join(games.select("game_id", "home_team_id"), on="game_id")
         .select(
             "game_id",
             "event_id",
@@ -388,7 +444,11 @@ def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
             contested=pl.col("shot_contested").cast(pl.Int64),
             distance=far,
             side=sides,
-            team=(pl.col("team_id") != pl.col("home_team_id")).cast(pl.Int64),
+            team=(~at_home).cast(pl.Int64),
+            half=(pl.col("period") * 2 > pl.col("periods")).cast(pl.Int64),
+            offence=(~pl.col("offence")).cast(pl.Int64),
+            home_team_id="home_team_id",
+            away_team_id="away_team_id",
         )
     )
 
@@ -462,19 +522,36 @@ def _loss(answers: Sequence[torch.Tensor], targets: torch.Tensor) -> torch.Tenso
 
 
 def _measured(learner: _Learner, clips: _Clips, batch: int, recipe: Recipe) -> dict[str, float]:
-    """Accuracy of each target."""
+    """Accuracy of each target, and of what is known once the clips of a reel are seen together."""
     device = next(learner.parameters()).device
-    right, asked = np.zeros(len(TARGETS)), np.zeros(len(TARGETS))
+    answered, teams, truth = [], [], []
     learner.eval()
     with torch.inference_mode():
         for pictures, targets in _batches(clips, 0, np.arange(len(clips)), batch, recipe):
-            answers = [answer.argmax(1).cpu() for answer in learner(pictures.to(device))]
-            told = torch.stack(answers, 1)
-            right += (told == targets).sum(0).numpy()
-            asked += (targets != MISSING).sum(0).numpy()
-    return {
-        name: float(r / a) if a else 0.0 for name, r, a in zip(TARGETS, right, asked, strict=True)
-    }
+            answers, playing = learner(pictures.to(device))
+            answered.append(torch.cat([a.float().softmax(1) for a in answers], 1).cpu())
+            teams.append(playing.cpu())
+            truth.append(targets)
+        told, targets = torch.cat(answered), torch.cat(truth)
+        reels = [len(own) for own in clips._targets]
+        together = [
+            known_by_recurrence(one[None], who[None], torch.ones(1, len(one), dtype=torch.bool))[0]
+            for one, who in zip(told.split(reels), torch.cat(teams).split(reels), strict=True)
+        ]
+    found = _accuracy(told, targets)
+    recurring = _accuracy(torch.cat(together), targets)
+    return found | {f"{name}, by recurrence": recurring[name] for name in _RECURRING}
+
+
+def _accuracy(told: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    """Of each target: how often the likeliest answer is the right one."""
+    found = {}
+    parts = told.split([len(names) for names in TARGETS.values()], dim=1)
+    for place, (name, answers) in enumerate(zip(TARGETS, parts, strict=True)):
+        asked = targets[:, place] != MISSING
+        right = answers.argmax(1)[asked] == targets[asked, place]
+        found[name] = float(right.float().mean()) if len(right) else 0.0
+    return found
 
 
 def _chance(clips: _Clips) -> dict[str, float]:
