@@ -18,8 +18,9 @@ from openbasket.dataset.reader import SPLIT_FILES, read_split
 from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models import create_model
+from openbasket.models.clip_encoder import TEAM_DIM
 from openbasket.models.layers import layer_depths
-from openbasket.models.questions import TARGETS
+from openbasket.models.questions import ANSWERS, ATTACKING, TARGETS
 from openbasket.models.skillquery import OrdinalHeads, SetHeads
 from openbasket.packaged import text
 from openbasket.tables import FILMED_KINDS
@@ -28,7 +29,7 @@ from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING
 from openbasket.training.loop import train
 from openbasket.training.predict import predict
-from openbasket.training.transcripts import ENCODER, clip_targets, pretrain, tell
+from openbasket.training.transcripts import ENCODER, clip_targets, clip_teams, pretrain, tell
 from openbasket.workspace import Workspace
 
 
@@ -274,6 +275,15 @@ def test_targets_are_what_the_events_say(root: Path) -> None:
             assert play == f"free throw {'made' if row['made'] else 'missed'}"
             assert distance == MISSING
     assert asked > 20
+    playing = [clip for reel in clip_teams(root, read_split(root, "train")) for clip in reel]
+    for answers, teams, row in zip(found, playing, told.iter_rows(named=True), strict=True):
+        own = int(row["team_id"] != teams[0])
+        assert row["team_id"] == teams[own]
+        assert answers[keys.index("team")] == own
+        assert answers[keys.index("half")] == (row["period"] > 1)
+        if row["kind"] != "foul":
+            has_ball = own if row["kind"] in ATTACKING else 1 - own
+            assert answers[keys.index("offence")] == has_ball
     assert ((found >= MISSING) & (found < 12)).all()
 
 
@@ -289,6 +299,7 @@ def test_one_command_teaches_the_encoder_and_trains_the_set_model(
     told = json.loads((run / "lessons" / "pretrain_report.json").read_text())
     assert told["clips"] > 50
     assert set(told["accuracy"]) == set(TARGETS)
+    assert set(told["recurring"]) == {"team", "part"}
     encoder = load_file(run / "lessons" / ENCODER)
     best = load_file(run / "best.safetensors")
     assert all(torch.equal(best[name], value) for name, value in encoder.items())
@@ -332,13 +343,13 @@ def test_clips_beyond_those_shown_change_nothing(reels: torch.Tensor) -> None:
         tiny(shown=7)
 
 
-@pytest.mark.parametrize(("tokens", "each"), [("features", 48), ("answers", 38), ("both", 86)])
+@pytest.mark.parametrize(("tokens", "each"), [("features", 48), ("answers", 74), ("both", 122)])
 def test_tokens_are_features_answers_or_both(reels: torch.Tensor, tokens: str, each: int) -> None:
     model = tiny(tokens=tokens)
     found = model.features(reels).view(2, 6, -1)
     assert found.shape[2] == each
     if tokens != "features":
-        answers = found[..., -38:].split([len(names) for names in TARGETS.values()], dim=2)
+        answers = found[..., -74:-32].split([len(names) for names in TARGETS.values()], dim=2)
         for probabilities in answers:
             torch.testing.assert_close(probabilities.sum(2), torch.ones(2, 6))
     with pytest.raises(ValueError, match="tokens: got 'all'"):
@@ -349,9 +360,10 @@ def test_the_set_model_is_told_what_the_transcript_knows(root: Path, tmp_path: P
     samples = read_split(root, "train")
     recipe = load_recipe("skillquery-tiny", ["transcripts.told=['side', 'play']"])
     model = tiny()
-    given = torch.rand(len(samples), 6 * 38)
+    each = ANSWERS + 2 * TEAM_DIM
+    given = torch.rand(len(samples), 6 * each)
     told = tell(given, model, root, samples, recipe)
-    before, after = given.view(-1, 6, 38), told.view(-1, 6, 38)
+    before, after = given.view(-1, 6, each), told.view(-1, 6, each)
     begins = np.cumsum([0, *map(len, TARGETS.values())])
     truth = clip_targets(root, samples)
     for number, (name, names) in enumerate(TARGETS.items()):

@@ -198,10 +198,11 @@ def pretrain(
         return
     print_table(
         f"What the encoder tells of {counted(report.val_clips, 'clip')} of other persons",
-        ("question", "answers", "right", "most frequent answer"),
+        ("question", "answers", "right", "of whole reels", "most frequent answer"),
         [
             (
                 name, str(len(answers)), f"{100 * report.accuracy[name]:.1f} %",
+                f"{100 * report.recurring[name]:.1f} %" if name in report.recurring else "",
                 f"{100 * report.chance[name]:.1f} %",
             )
             for name, answers in TARGETS.items()
