@@ -1,20 +1,40 @@
 #!/usr/bin/env bash
-# SkillQuery on the rendered benchmark, beside others and without its parts; goes on where it was stopped.
-# Usage: OPENBASKET=... skillquery.sh FOLDER   (about 15 GB, and hours on two cores)
+# SkillQuery on the rendered benchmark, beside others, without its parts, on unseen leagues and on real ones; goes
+# on where it was stopped. Usage: OPENBASKET=... [OPENBASKET_REAL_DATA=...] skillquery.sh FOLDER
+# (about 25 GB, and hours on two cores; without real play-by-play that part is left out, and said)
 set -euo pipefail
 out=${1:?folder to write to}
 run=${OPENBASKET:-openbasket}
-data=$out/reels
+data=$out/reels real=$out/real
+played=${OPENBASKET_REAL_DATA:-}
 here=$(cd "$(dirname "$0")" && pwd)
 step() { echo; echo "\$ openbasket $*"; "$run" "$@"; }
+tables() { # DATA SUITE RESULTS
+  step benchmark --data "$1" --suite "$2" --out "$3"
+  cp "$3/$2.json" "$3/$2.md" "$here/results/"
+}
 
 mkdir -p "$out"
 test -f "$data/openbasket/rendered.json" || step rendered "$data" --benchmark v1
 test -f "$data/openbasket/ceiling.json" || step ceiling "$data"
-for suite in rendered rendered-ablations; do
-  step benchmark --data "$data" --suite "$suite" --out "$out/results"
-  cp "$out/results/$suite.json" "$here/results/$suite.json"
-  cp "$out/results/$suite.md" "$here/results/$suite.md"
+for suite in rendered rendered-ablations rendered-unseen rendered-frames; do
+  tables "$data" "$suite" "$out/results"
 done
 cp "$data/openbasket/ceiling.json" "$here/results/rendered-ceiling.json"
 cp "$out/results/skillquery/lessons/pretrain_report.json" "$here/results/rendered-lessons.json"
+
+if [ ! -d "$played/events/euroleague" ]; then
+  echo "No real play-by-play at '$played' (OPENBASKET_REAL_DATA): the suite rendered-real is left out." >&2
+  exit 0
+fi
+if [ ! -f "$real/openbasket/rendered.json" ]; then
+  euroleague=$played/events/euroleague aba=$played/events/aba
+  step import euroleague "$euroleague"/{header,{playbyplay,boxscore,points}_{2020,2021}}.parquet --into "$real"
+  step import aba "$aba"/{main_info,{play_by_play,box_score,shots}_2021-22}.parquet --into "$real"
+  step label "$real"
+  step split "$real" --unseen-league aba
+  step rendered "$real" --real
+fi
+test -f "$real/openbasket/ceiling.json" || step ceiling "$real"
+tables "$real" rendered-real "$out/results-real"
+cp "$real/openbasket/ceiling.json" "$here/results/rendered-real-ceiling.json"

@@ -41,7 +41,7 @@ SPEC = ModelSpec(
     name="skillquery",
     frames=400,
     size=160,
-    params=172_038,
+    params=1_554_850,
     source=OWN_DESIGN,
     licence="MIT",
     normalise="half",
@@ -51,7 +51,7 @@ TINY = ModelSpec(
     name="skillquery-tiny",
     frames=24,
     size=64,
-    params=44_926,
+    params=256_226,
     source=OWN_DESIGN,
     licence="MIT",
     normalise="half",
@@ -219,11 +219,11 @@ class SetHeads(nn.Module):
         clips = clips.nan_to_num()
         if not self.teams:
             return clips
-        told, teams = clips.split([clips.shape[2] - self.teams, self.teams], dim=2)
+        told, teams = torch.split(clips, [clips.shape[2] - self.teams, self.teams], dim=2)
         if not self.recurs:
             return told
-        before, answers = told.split([told.shape[2] - ANSWERS, ANSWERS], dim=2)
-        found = known_by_recurrence(answers, teams.unflatten(2, (2, -1)), ~absent)
+        before, answers = torch.split(told, [told.shape[2] - ANSWERS, ANSWERS], dim=2)
+        found = known_by_recurrence(answers, teams.view(*teams.shape[:2], 2, -1), ~absent)
         return torch.cat([before, found], dim=2)
 
     def _tokens(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

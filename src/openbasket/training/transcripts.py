@@ -536,7 +536,9 @@ def _measured(learner: _Learner, clips: _Clips, batch: int, recipe: Recipe) -> d
         reels = [len(own) for own in clips._targets]
         together = [
             known_by_recurrence(one[None], who[None], torch.ones(1, len(one), dtype=torch.bool))[0]
-            for one, who in zip(told.split(reels), torch.cat(teams).split(reels), strict=True)
+            for one, who in zip(
+                torch.split(told, reels), torch.split(torch.cat(teams), reels), strict=True
+            )
         ]
     found = _accuracy(told, targets)
     recurring = _accuracy(torch.cat(together), targets)
@@ -546,7 +548,7 @@ def _measured(learner: _Learner, clips: _Clips, batch: int, recipe: Recipe) -> d
 def _accuracy(told: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
     """Of each target: how often the likeliest answer is the right one."""
     found = {}
-    parts = told.split([len(names) for names in TARGETS.values()], dim=1)
+    parts = torch.split(told, [len(names) for names in TARGETS.values()], dim=1)
     for place, (name, answers) in enumerate(zip(TARGETS, parts, strict=True)):
         asked = targets[:, place] != MISSING
         right = answers.argmax(1)[asked] == targets[asked, place]
