@@ -10,6 +10,9 @@ from start to finish, imports included:
 - ``openbasket``: ``openbasket scout REEL --checkpoint RUN --no-evidence --out card.json``;
 - ``every frame``: the same model on the same frames, taken from a plain decode of the whole reel with PyAV.
 
+A model of clips (``--model skillquery``) is timed alone, on a reel of 54 clips of 10 s whose cuts it has to
+find; it begins with fresh weights.
+
 Their probabilities differ by what their scalers differ (OpenCV's bilinear filter beside the decoder's); the
 greatest difference is printed. ``evidence`` is the time of a card with its evidence, for which the
 model sees 256 halves of the reel.
@@ -37,8 +40,8 @@ import numpy as np
 SECONDS = 540
 
 
-def make_reel(out: Path, source: Path | None, folder: Path) -> Path:
-    """A reel of nine minutes."""
+def make_reel(out: Path, source: Path | None, folder: Path, of_clips: bool) -> Path:
+    """A reel of nine minutes, of one piece or of clips of 10 s."""
     if source is None:
         from openbasket.simulation.broadcast import RenderSettings, render_all
         from openbasket.simulation.league import LeagueSettings, simulate
@@ -52,8 +55,18 @@ def make_reel(out: Path, source: Path | None, folder: Path) -> Path:
         )
         render_all(workspace, settings=RenderSettings(preset="veryfast"))
         source = next(iter(sorted((folder / "league").rglob("*.mp4"))))
+    given = ["-stream_loop", "-1", "-i", str(source)]
+    if of_clips:
+        import av
+
+        with av.open(str(source)) as container:
+            length = float(container.duration or 0) / 1e6 - 11
+        begins = [(37.0 * clip) % length for clip in range(SECONDS // 10)]
+        lines = [f"file '{source}'\ninpoint {t:.2f}\noutpoint {t + 10:.2f}" for t in begins]
+        (folder / "clips.txt").write_text("\n".join(lines))
+        given = ["-f", "concat", "-safe", "0", "-i", str(folder / "clips.txt")]
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", source, "-t", str(SECONDS), "-an",
+        ["ffmpeg", "-v", "error", "-y", *given, "-t", str(SECONDS), "-an",
          "-vf", "scale=704:400,fps=30", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-g", "15",
          "-pix_fmt", "yuv420p", out],
         check=True,
@@ -71,9 +84,18 @@ def make_run(folder: Path, model: str) -> Path:
 
     root = folder / "tiny"
     write_dataset(root, 2)
-    recipe = load_recipe(model, ["train.epochs=1", "train.batch_size=2"])
+    recipe = load_recipe(model, ["train.epochs=1", "train.batch_size=2", *fresh(model)])
     loop.train(recipe, root, folder / "run", quiet=True, workers=1)
     return folder / "run"
+
+
+def fresh(model: str) -> list[str]:
+    """Settings with which a model of clips begins with fresh weights."""
+    from openbasket.training.config import load_recipe
+
+    if load_recipe(model).data.sampling != "clips":
+        return []
+    return ["transcripts.epochs=0", "transcripts.redraw=0", "model.frozen=false"]
 
 
 def every_frame(reel: str, run: str, out: str) -> None:
@@ -123,7 +145,10 @@ def main() -> None:
         folder = Path(name)
         # in processes of their own: a child's peak of memory is never below its parent's
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            reel = pool.submit(make_reel, folder / "reel.mp4", options.video, folder).result()
+            of_clips = bool(pool.submit(fresh, options.model).result())
+            reel = pool.submit(
+                make_reel, folder / "reel.mp4", options.video, folder, of_clips
+            ).result()
             run = pool.submit(make_run, folder, options.model).result()
         card, plain = folder / "card.json", folder / "plain.json"
         scout = [sys.executable, "-m", "openbasket", "scout", str(reel), "--checkpoint", str(run)]
@@ -132,12 +157,16 @@ def main() -> None:
             "openbasket": [*scout, "--no-evidence"],
             "every frame": [sys.executable, __file__, "--plain", str(reel), str(run), str(plain)],
         }
+        if of_clips:
+            del ways["every frame"]
         rounds: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(options.rounds):
             for way, command in ways.items():
                 rounds[way].append(timed(command))
-        ours = np.array([s["probabilities"] for s in json.loads(card.read_text())["skills"]])
-        difference = float(np.abs(ours - np.array(json.loads(plain.read_text()))).max())
+        difference = None
+        if not of_clips:
+            ours = np.array([s["probabilities"] for s in json.loads(card.read_text())["skills"]])
+            difference = float(np.abs(ours - np.array(json.loads(plain.read_text()))).max())
         evidence = timed(scout)
     found: dict[str, Any] = {
         way: {key: round(median(r[key] for r in held), 2) for key in held[0]}
@@ -145,9 +174,14 @@ def main() -> None:
     }
     for way, row in found.items():
         print(f"{way:>12}  " + "  ".join(f"{key} {value:8.2f}" for key, value in row.items()))
-    ratios = {key: round(found["every frame"][key] / found["openbasket"][key], 2) for key in row}
-    print("       ratio  " + "  ".join(f"{key} {value:8.2f}" for key, value in ratios.items()))
-    print(f"evidence, 256 halves: {evidence['wall_s']:.1f} s; greatest difference {difference:.4f}")
+    ratios = None
+    if not of_clips:
+        ratios = {
+            key: round(found["every frame"][key] / found["openbasket"][key], 2) for key in row
+        }
+        print("       ratio  " + "  ".join(f"{key} {value:8.2f}" for key, value in ratios.items()))
+        print(f"greatest difference {difference:.4f}")
+    print(f"with evidence: {evidence['wall_s']:.1f} s")
     content = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),

@@ -129,7 +129,7 @@ def test_frames_inside_a_clip_have_an_order(reels: torch.Tensor) -> None:
 def test_a_registered_model_can_be_the_clip_encoder(reels: torch.Tensor) -> None:
     model = tiny(backbone="tiny_conv")
     assert model(reels).shape == (2, 20, 5)
-    assert model.clip_features == create_model("tiny_conv").heads.linear.in_features
+    assert model.clip_features == (create_model("tiny_conv").heads.linear.in_features, 0)
 
 
 def test_a_registered_model_has_its_own_layers_and_is_made_twice_layer_by_layer(
@@ -343,7 +343,7 @@ def test_clips_beyond_those_shown_change_nothing(reels: torch.Tensor) -> None:
         tiny(shown=7)
 
 
-@pytest.mark.parametrize(("tokens", "each"), [("features", 48), ("answers", 74), ("both", 122)])
+@pytest.mark.parametrize(("tokens", "each"), [("features", 64), ("answers", 74), ("both", 138)])
 def test_tokens_are_features_answers_or_both(reels: torch.Tensor, tokens: str, each: int) -> None:
     model = tiny(tokens=tokens)
     found = model.features(reels).view(2, 6, -1)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from openbasket.models.questions import TARGETS
+from openbasket.models.questions import TARGETS, WRITTEN
 
 __all__ = ["TEAM_DIM", "ClipAnswers", "ClipConv"]
 
@@ -23,14 +23,15 @@ TEAM_DIM = 16
 class ClipConv(nn.Module):
     """Features of a clip: a convolutional network on each frame, then over time and space together.
 
-    Beside it, what stands written: each square of the picture, mean over the frames, has weights of its own,
-    with which the small letters of a scoreboard are read, which convolutions do not learn to find.
+    Beside it, a reader of what stands written: each square of the picture, mean over the frames, has
+    weights of its own, with which the small letters of a scoreboard are read, which convolutions do not find.
+    What it reads is the last quarter of the features.
 
     Args:
         frames: of a clip.
         size: height and width in pixels, a multiple of 16.
         width: channels after the first convolution, a multiple of 8.
-        dim: of the features.
+        dim: of the features, a multiple of 4.
         dropout: share of values dropped before the last layer.
     """
 
@@ -54,15 +55,13 @@ class ClipConv(nn.Module):
         nn.init.normal_(self.place, std=0.3)
         nn.init.normal_(self.asks, std=1.0)
         self.attend = nn.MultiheadAttention(inner, 4, batch_first=True)
-        squares = (size // _SQUARE) ** 2
-        self.squares = nn.Parameter(torch.empty(squares, 3 * _SQUARE**2, _WRITTEN))
-        nn.init.normal_(self.squares, std=(3 * _SQUARE**2) ** -0.5)
-        self.written = nn.Sequential(
-            nn.LayerNorm(squares * _WRITTEN), nn.Linear(squares * _WRITTEN, inner), nn.SiLU()
-        )
         self.out = nn.Sequential(
-            nn.LayerNorm(5 * inner), nn.Dropout(dropout), nn.Linear(5 * inner, dim), nn.SiLU()
+            nn.LayerNorm(4 * inner),
+            nn.Dropout(dropout),
+            nn.Linear(4 * inner, dim - dim // 4),
+            nn.SiLU(),
         )
+        self.reader = _Reader(size, inner, 4 * inner, dim // 4)
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
         """Map clips ``(B, 3, T, H, W)`` to ``(B, dim)``."""
@@ -73,17 +72,38 @@ class ClipConv(nn.Module):
         tokens = self.mix(maps).flatten(2).transpose(1, 2) + self.place
         asks = self.asks.expand(batch, -1, -1)
         found, _ = self.attend(asks, tokens, tokens, need_weights=False)
-        features: torch.Tensor = self.out(
-            torch.cat([found.flatten(1), self._read(clips.mean(dim=2))], 1)
-        )
-        return features
+        found = found.flatten(1)
+        return torch.cat([self.out(found), self.reader(clips.mean(dim=2), found)], 1)
 
-    def _read(self, pictures: torch.Tensor) -> torch.Tensor:
-        """What stands written on pictures ``(B, 3, H, W)``: ``(B, inner)``."""
+
+class _Reader(nn.Module):
+    """What stands written, together with what is seen: who has the ball is told by the half and the basket.
+
+    Args:
+        size: height and width in pixels, a multiple of 16.
+        inner: numbers that are read.
+        seen: numbers that tell what is seen.
+        dim: of its features.
+    """
+
+    def __init__(self, size: int, inner: int, seen: int, dim: int) -> None:
+        super().__init__()
+        squares = (size // _SQUARE) ** 2
+        self.squares = nn.Parameter(torch.empty(squares, 3 * _SQUARE**2, _WRITTEN))
+        nn.init.normal_(self.squares, std=(3 * _SQUARE**2) ** -0.5)
+        self.read = nn.Sequential(
+            nn.LayerNorm(squares * _WRITTEN), nn.Linear(squares * _WRITTEN, inner), nn.SiLU()
+        )
+        self.out = nn.Sequential(
+            nn.LayerNorm(seen + inner), nn.Linear(seen + inner, dim), nn.SiLU()
+        )
+
+    def forward(self, pictures: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """Map pictures ``(B, 3, H, W)`` and ``(B, seen)`` to ``(B, dim)``."""
         squares = F.unfold(pictures, _SQUARE, stride=_SQUARE).transpose(1, 2)
-        seen = torch.einsum("bsp,spo->bso", squares, self.squares)
-        read: torch.Tensor = self.written(seen.flatten(1))
-        return read
+        letters = torch.einsum("bsp,spo->bso", squares, self.squares)
+        features: torch.Tensor = self.out(torch.cat([seen, self.read(letters.flatten(1))], 1))
+        return features
 
 
 class ClipAnswers(nn.Module):
@@ -93,16 +113,27 @@ class ClipAnswers(nn.Module):
 
     Args:
         features: of a clip.
+        read: how many of them, at the end, tell what stands written: they answer :data:`WRITTEN` and nothing
+            else, by which all learn faster. 0 where features are of one kind.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, read: int) -> None:
         super().__init__()
-        self.of = nn.ModuleList(nn.Linear(features, len(names)) for names in TARGETS.values())
-        self.teams = nn.Linear(features, 2 * TEAM_DIM)
+        self._parts = [features - read, read]
+        of = {
+            name: nn.Linear(read if read and name in WRITTEN else features - read, len(answers))
+            for name, answers in TARGETS.items()
+        }
+        self.of = nn.ModuleList(of.values())
+        self.teams = nn.Linear(read or features, 2 * TEAM_DIM)
 
     def forward(self, features: torch.Tensor) -> list[torch.Tensor]:
         """Map features ``(B, F)`` to logits ``(B, answers)`` of each target."""
-        return [head(features) for head in self.of]
+        seen, read = self._apart(features)
+        return [
+            head(read if name in WRITTEN else seen)
+            for name, head in zip(TARGETS, self.of, strict=True)
+        ]
 
     def probabilities(self, features: torch.Tensor) -> torch.Tensor:
         """Map features ``(B, F)`` to the probabilities of all answers, one target after another."""
@@ -110,7 +141,13 @@ class ClipAnswers(nn.Module):
 
     def who_plays(self, features: torch.Tensor) -> torch.Tensor:
         """Map features ``(B, F)`` to unit vectors ``(B, 2, TEAM_DIM)`` of the home and the away team."""
-        return F.normalize(self.teams(features).float().unflatten(1, (2, TEAM_DIM)), dim=2)
+        _, read = self._apart(features)
+        return F.normalize(self.teams(read).float().view(-1, 2, TEAM_DIM), dim=2)
+
+    def _apart(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is seen, and what is read."""
+        seen, read = torch.split(features, self._parts, dim=1)
+        return seen, read if self._parts[1] else seen
 
 
 def _separable_3d(inputs: int, outputs: int, stride: int) -> nn.Module:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from openbasket.tables import FILMED_KINDS
 
-__all__ = ["ANSWERS", "ATTACKING", "TARGETS"]
+__all__ = ["ANSWERS", "ATTACKING", "TARGETS", "WRITTEN"]
 
 _PLAYS = (
     "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
@@ -28,6 +28,8 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "half": ("first", "second"),
     "offence": ("home", "away"),
 }
+#: Those that a scoreboard helps to answer.
+WRITTEN = frozenset({"team", "half", "offence"})
 #: Answers to all of them together.
 ANSWERS = sum(map(len, TARGETS.values()))
 #: Parts in a play of those whose team has the ball.

@@ -41,7 +41,7 @@ SPEC = ModelSpec(
     name="skillquery",
     frames=400,
     size=160,
-    params=1_554_850,
+    params=1_560_930,
     source=OWN_DESIGN,
     licence="MIT",
     normalise="half",
@@ -51,7 +51,7 @@ TINY = ModelSpec(
     name="skillquery-tiny",
     frames=24,
     size=64,
-    params=256_226,
+    params=256_626,
     source=OWN_DESIGN,
     licence="MIT",
     normalise="half",
@@ -301,7 +301,7 @@ class SkillQuery(VideoModel):
         clips: int = 50,
         backbone: str = "conv",
         conv_width: int = 16,
-        dim: int = 192,
+        dim: int = 256,
         width: int = 64,
         depth: int = 0,
         heads: int = 4,
@@ -334,10 +334,10 @@ class SkillQuery(VideoModel):
         if frames_shown is not None and not 1 <= frames_shown <= each:
             raise ValueError(f"frames_shown: got {frames_shown}; allowed: 1 to {each}")
         each = frames_shown or each
-        encoder, features = _encoder(
+        encoder, features, read = _encoder(
             backbone, each, size, conv_width, dim, dropout, again=gradient_checkpointing
         )
-        answers = None if tokens == "features" else ClipAnswers(features)
+        answers = None if tokens == "features" else ClipAnswers(features, read)
         token = features if tokens != "answers" else 0
         token += ANSWERS if answers is not None else 0
         teams = 2 * TEAM_DIM if answers is not None else 0
@@ -345,7 +345,7 @@ class SkillQuery(VideoModel):
         self.gradient_checkpointing = gradient_checkpointing and backbone == "conv"
         self.clips = clips
         self.frames_shown = each
-        self.clip_features = features
+        self.clip_features = (features, read)
         self.tokens = tokens
         self.encoder = encoder
         self.answers = answers
@@ -356,7 +356,7 @@ class SkillQuery(VideoModel):
         )  # fmt: skip
 
     def encoded(self, clips: torch.Tensor) -> torch.Tensor:
-        """Features of single clips: ``(N, 3, T, H, W)`` to ``(N, clip_features)``."""
+        """Features of single clips: ``(N, 3, T, H, W)`` to ``(N, clip_features[0])``."""
         made: torch.Tensor = self.through(self.encoder, some_frames(clips, self.frames_shown))
         return made
 
@@ -409,7 +409,7 @@ def skillquery_tiny(
     clips: int = 6,
     backbone: str = "conv",
     conv_width: int = 8,
-    dim: int = 48,
+    dim: int = 64,
     width: int = 32,
     depth: int = 1,
     heads: int = 2,
@@ -429,14 +429,17 @@ def skillquery_tiny(
 
 def _encoder(
     backbone: str, frames: int, size: int, conv_width: int, dim: int, dropout: float, *, again: bool
-) -> tuple[nn.Module, int]:
-    """What makes features of a clip, and how many; ``again``: activations of a registered model twice."""
+) -> tuple[nn.Module, int, int]:
+    """What makes features of a clip, how many, and how many of them are read.
+
+    ``again``: activations of a registered model twice.
+    """
     if backbone == "conv":
-        if size % 16 or conv_width % 8:
+        if size % 16 or conv_width % 8 or dim % 4:
             raise ValueError(
-                f"size must be a multiple of 16, conv_width of 8; got {size}, {conv_width}"
+                f"size must be a multiple of 16, conv_width of 8, dim of 4; got {size}, {conv_width}, {dim}"
             )
-        return ClipConv(frames, size, conv_width, dim, dropout), dim
+        return ClipConv(frames, size, conv_width, dim, dropout), dim, dim // 4
     from openbasket.models import create_model  # which knows this module
 
     switch = {"gradient_checkpointing": True} if again else {}
@@ -447,7 +450,7 @@ def _encoder(
         raise ValueError(f"backbone: got '{backbone}'; allowed: 'conv', or a model of single clips")
     features = model.heads.inputs
     model.heads = nn.Identity()  # type: ignore[assignment]
-    return _Backbone(model), features
+    return _Backbone(model), features, 0
 
 
 class _Backbone(nn.Module):

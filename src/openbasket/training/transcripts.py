@@ -141,7 +141,7 @@ class _Learner(nn.Module):
     def __init__(self, model: SkillQuery, teams: int) -> None:
         super().__init__()
         self.encoder = model.encoder
-        self.answers = model.answers or ClipAnswers(model.clip_features)
+        self.answers = model.answers or ClipAnswers(*model.clip_features)
         self.known_teams = nn.Parameter(torch.randn(teams, TEAM_DIM))
         self._frames = model.frames_shown
 
@@ -155,6 +155,14 @@ class _Learner(nn.Module):
         answers, teams = self(clips)
         alike = _TEAM_SCALE * teams @ F.normalize(self.known_teams, dim=1).T
         return _loss([*answers, *alike.unbind(1)], targets)
+
+    def clip_gradients(self, most: float) -> None:
+        """Bound the gradient of what sees, and of what reads, each by itself: neither holds up the other."""
+        named = list(self.named_parameters())
+        reading = [p for name, p in named if "reader" in name or "teams" in name]
+        reads = {id(parameter) for parameter in reading}
+        for part in (reading, [p for _, p in named if id(p) not in reads]):
+            nn.utils.clip_grad_norm_(part, most)
 
     def taught(self) -> nn.Module:
         """What a model can begin with."""
@@ -260,7 +268,7 @@ def pretrain(
                         )
                     optimizer.zero_grad(set_to_none=True)
                     loss.backward()  # type: ignore[no-untyped-call]
-                    nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+                    learner.clip_gradients(1.0)
                     optimizer.step()
                     step(1, f"epoch {epoch + 1}/{epochs}, loss {loss.item():.3f}")
                 found = _measured(learner, sets["val"], batch_size, recipe)
