@@ -69,7 +69,7 @@ real: setup  ## Import, check, label, split real seasons; render a real game; cu
 
 # The model of our own beside others, on reels that are drawn on demand; goes on where it was stopped.
 skillquery: setup  ## SkillQuery, others and ablations on the rendered benchmark (hours)
-	OPENBASKET_REAL_DATA=$(OPENBASKET_REAL_DATA) OPENBASKET=$(BIN)/openbasket bash benchmarks/skillquery.sh $(SKILLQUERY)
+	OPENBASKET_REAL_DATA="$(OPENBASKET_REAL_DATA)" OPENBASKET=$(BIN)/openbasket bash benchmarks/skillquery.sh "$(SKILLQUERY)"
 
 clean:  ## Remove what demo, real, docs and the tools wrote (not .venv)
 	rm -rf $(DEMO) $(REAL) site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,11 +6,11 @@ set -euo pipefail
 out=${1:?folder to write to}
 run=${OPENBASKET:-openbasket}
 data=$out/reels real=$out/real
-played=${OPENBASKET_REAL_DATA:-}
+played=${OPENBASKET_REAL_DATA:-} failed=0
 here=$(cd "$(dirname "$0")" && pwd)
 step() { echo; echo "\$ openbasket $*"; "$run" "$@"; }
 tables() { # DATA SUITE RESULTS
-  step benchmark --data "$1" --suite "$2" --out "$3"
+  step benchmark --data "$1" --suite "$2" --out "$3" || failed=1 # of one model; the others have their rows
   cp "$3/$2.json" "$3/$2.md" "$here/results/"
 }
 
@@ -23,9 +23,9 @@ done
 cp "$data/openbasket/ceiling.json" "$here/results/rendered-ceiling.json"
 cp "$out/results/skillquery/lessons/pretrain_report.json" "$here/results/rendered-lessons.json"
 
-if [ ! -d "$played/events/euroleague" ]; then
-  echo "No real play-by-play at '$played' (OPENBASKET_REAL_DATA): the suite rendered-real is left out." >&2
-  exit 0
+if [ ! -d "$played/events/euroleague" ] || [ ! -d "$played/events/aba" ]; then
+  echo "No play-by-play of EuroLeague and ABA at '$played' (OPENBASKET_REAL_DATA): rendered-real is left out." >&2
+  exit "$failed"
 fi
 if [ ! -f "$real/openbasket/rendered.json" ]; then
   euroleague=$played/events/euroleague aba=$played/events/aba
@@ -38,3 +38,4 @@ fi
 test -f "$real/openbasket/ceiling.json" || step ceiling "$real"
 tables "$real" rendered-real "$out/results-real"
 cp "$real/openbasket/ceiling.json" "$here/results/rendered-real-ceiling.json"
+exit "$failed"

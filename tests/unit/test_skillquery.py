@@ -29,7 +29,14 @@ from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING
 from openbasket.training.loop import train
 from openbasket.training.predict import predict
-from openbasket.training.transcripts import ENCODER, clip_targets, clip_teams, pretrain, tell
+from openbasket.training.transcripts import (
+    ENCODER,
+    clip_targets,
+    clip_teams,
+    pretrain,
+    tell,
+    told_plays,
+)
 from openbasket.workspace import Workspace
 
 
@@ -103,7 +110,19 @@ def test_clips_that_are_not_there_do_not_enter_the_statistics(reels: torch.Tenso
 def test_every_weight_learns(reels: torch.Tensor, pooling: str) -> None:
     model = tiny(pooling=pooling, tokens="both").train()
     model(reels).sum().backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    grads = {name: p.grad for name, p in model.named_parameters()}
+    dead = {name for name, grad in grads.items() if grad is None or not grad.abs().sum()}
+    team = f"answers.of.{list(TARGETS).index('team')}"  # what recurs tells it better
+    assert dead == {f"{team}.weight", f"{team}.bias"}
+
+
+def test_a_reel_of_no_clips_is_rated_alike_with_and_without_gradients(reels: torch.Tensor) -> None:
+    model = tiny()
+    reels[0] = torch.nan
+    learning = model(reels)
+    with torch.no_grad():
+        torch.testing.assert_close(model(reels), learning)
+    assert learning.isfinite().all()
 
 
 def test_one_clip_is_enough(reels: torch.Tensor) -> None:
@@ -508,6 +527,53 @@ def test_lessons_that_were_interrupted_go_on_to_the_same_end(
         learn("parts")
     assert learn("parts") == whole
     assert len(calls) == 3
+
+
+def test_told_plays_know_who_has_the_ball() -> None:
+    def event(number: int, play: int, team: str, player: str, kind: str, **more):
+        return {
+            "game_id": "g", "event_id": str(number), "play_id": play, "period": 1, "clock_s": 100.0 - play,
+            "team_id": team, "player_id": player, "kind": kind, "made": None, "value": None,
+            "contested": None, "x_m": None, "y_m": None,
+        } | more  # fmt: skip
+
+    rows = [
+        event(0, 0, "h", "h1", "foul"), event(1, 0, "a", "a1", "foul_drawn"),  # by a defender
+        event(2, 1, "h", "h1", "foul"), event(3, 1, "a", "a1", "foul_drawn"),  # by an attacker, whose
+        event(4, 2, "h", "h1", "turnover", clock_s=99.0),  # turnover is a play of its own
+        event(5, 3, "a", "a1", "foul"), event(6, 3, "a", "a1", "turnover"),  # and of the same
+        event(7, 4, "a", "a2", "foul"),  # nobody says who drew it
+        event(8, 5, "h", "h2", "steal"), event(9, 5, "a", "a2", "turnover"),
+        event(10, 6, "a", "a2", "defensive_rebound", period=2),
+        event(11, 7, "a", "a2", "free_throw", period=3, made=True),
+    ]  # fmt: skip
+    unknown = {"made": pl.Boolean, "contested": pl.Boolean, "value": pl.Int8}
+    unknown |= {"x_m": pl.Float32, "y_m": pl.Float32}
+    games = pl.DataFrame(
+        {"game_id": ["g"], "home_team_id": ["h"], "away_team_id": ["a"], "periods": [2]}
+    )
+    told = told_plays(pl.DataFrame(rows, schema_overrides=unknown), games).sort(
+        pl.col("event_id").cast(pl.Int64)
+    )
+    home, away = 0, 1
+    assert told["offence"].to_list() == [
+        *(away, away), *(home, home), home, *(away, away), None, *(away, away), home, away,
+    ]  # fmt: skip
+    assert told["half"].to_list() == [0] * 10 + [1, 1]
+    assert set(told["home_team_id"]) == {"h"}
+
+
+def test_clips_of_games_that_the_tables_do_not_tell_of_have_no_teams(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "data", create=True)
+    make(workspace, load_benchmark("mini"), quiet=True)
+    cached = ["cache", str(workspace.root), "--recipe", "skillquery-tiny", "-q"]
+    assert CliRunner().invoke(app, cached).exit_code == 0
+    for league, season in workspace.seasons("events"):
+        events = workspace.read("events", league, season)
+        workspace.write("events", events.filter(pl.col("period") == 1), league, season)
+    recipe = load_recipe("skillquery-tiny", LESSONS)
+    report = pretrain(recipe, workspace.root, tmp_path / "run", workers=1, quiet=True)
+    assert report.clips
 
 
 def test_what_cannot_learn_from_transcripts_is_refused(root: Path, tmp_path: Path) -> None:

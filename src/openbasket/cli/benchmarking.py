@@ -13,7 +13,7 @@ from typing import Any
 from openbasket import packaged
 from openbasket.errors import ConfigError, OpenBasketError, UnknownNameError, suggest
 from openbasket.models import MODELS, TEXT_MODELS
-from openbasket.workspace import write_json, write_text
+from openbasket.workspace import run_facts_path, write_json, write_text
 
 __all__ = ["Row", "run_recipe", "run_suite", "suite_names", "table_of"]
 
@@ -173,14 +173,15 @@ def run_recipe(
         write_json(clock, seconds)
     else:
         seconds = float(clock.read_text())
-    return Row(name, recipe.model.name, report.parameters, recipe.data.frames, {}, seconds, error)
+    frames = json.loads(run_facts_path(predictions).read_text(encoding="utf-8"))[name]["frames"]
+    return Row(name, recipe.model.name, report.parameters, frames, {}, seconds, error)
 
 
 def _predicted(path: Path, run: Path, recipe: Any, data: Path, splits: Sequence[str]) -> bool:
     """Whether predictions are of these weights, views, reader and labels, and of all subjects."""
     from openbasket.dataset.reader import labels_hash, read_split
     from openbasket.training.run import BEST
-    from openbasket.workspace import Workspace, run_facts_path, sha256
+    from openbasket.workspace import Workspace, sha256
 
     try:
         facts = json.loads(run_facts_path(path).read_text(encoding="utf-8"))[run.resolve().name]

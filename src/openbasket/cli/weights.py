@@ -128,7 +128,8 @@ def convert(
         backbone = options.get("backbone", "conv")
         if backbone != "conv":  # a registered model looks at each clip
             model = str(backbone)
-            frames //= int(options.get("clips", wanted.data.clips))
+            each = frames // int(options.get("clips", wanted.data.clips))
+            frames = int(options.get("frames_shown") or each)
             options = {}
         num_frames = num_frames or frames
     if model is None:

@@ -61,7 +61,9 @@ SPECS = {spec.name: spec for spec in (SPEC, TINY)}
 
 
 def some_frames(clips: torch.Tensor, count: int) -> torch.Tensor:
-    """So many frames of clips ``(N, 3, T, H, W)``: the middle one of each of ``count`` equal parts."""
+    """So many frames of clips ``(N, 3, T, H, W)``: the middle one of each of ``count`` equal parts, of two
+    the later.
+    """
     frames = clips.shape[2]
     if count == frames:
         return clips
@@ -212,6 +214,7 @@ class SetHeads(nn.Module):
     def _absent(self, clips: torch.Tensor) -> torch.Tensor:
         absent = clips.isnan().any(dim=2)
         absent[:, self.shown :] = True
+        absent[:, 0] &= ~absent.all(dim=1)  # a reel of no clips has one that shows nothing
         return absent
 
     def _known(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
@@ -345,6 +348,7 @@ class SkillQuery(VideoModel):
         self.gradient_checkpointing = gradient_checkpointing and backbone == "conv"
         self.clips = clips
         self.frames_shown = each
+        self.frames_seen = (clips if shown is None else shown) * each
         self.clip_features = (features, read)
         self.tokens = tokens
         self.encoder = encoder

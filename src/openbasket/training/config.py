@@ -311,9 +311,9 @@ class TranscriptsConfig(_Section):
     @field_validator("told")
     @classmethod
     def _asked(cls, told: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in told if name not in TARGETS]
-        if unknown:
-            raise ValueError(f"no such answer as '{unknown[0]}'; allowed: {', '.join(TARGETS)}")
+        other = [name for name in told if name not in TARGETS]
+        if other:
+            raise ValueError(f"no such answer as '{other[0]}'; allowed: {', '.join(TARGETS)}")
         return told
 
 

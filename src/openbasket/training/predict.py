@@ -252,7 +252,7 @@ def _facts(
     levels = recipe.data.levels
     return {
         "pretraining": Path(start["file"]).stem if start else "none",
-        "frames": recipe.data.frames,
+        "frames": getattr(model, "frames_seen", recipe.data.frames),
         "parameters": sum(p.numel() for p in model.parameters()),
         "labels": {split: labels_hash(part, levels) for split, part in of_split.items()},
         "views": [views.temporal_views, views.spatial_views],

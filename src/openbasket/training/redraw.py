@@ -142,11 +142,12 @@ def redrawn(
     Raises:
         NotFoundError: no table ``reels``, ``events`` or ``games``.
     """
+    heads = model.get_submodule("heads")
+    if isinstance(heads, SetHeads):
+        features = heads.settled(features)
     return RedrawnFeatures(
         samples,
-        heads.settled(features)
-        if isinstance(heads := model.get_submodule("heads"), SetHeads)
-        else features,
+        features,
         clip_targets(root, samples, recipe.data.draw),
         season_targets(root, samples),
         clips=recipe.data.clips,

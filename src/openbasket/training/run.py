@@ -23,7 +23,7 @@ from openbasket.errors import ConfigError, NotFoundError, plain
 from openbasket.training.config import Recipe
 from openbasket.training.trackers import TRACKER_ID
 from openbasket.video.seal import ends_hash
-from openbasket.workspace import held_lock, unwritable, write_json, write_text
+from openbasket.workspace import held_lock, sha256, unwritable, write_json, write_text
 
 __all__ = [
     "BEST",
@@ -114,14 +114,16 @@ class Folder:
         found = read_facts(path)
         way_out = "Give another --out, or start anew over this run (--no-resume)"
         earlier = Recipe.model_validate(found["recipe"]).model_dump(mode="json")
-        changed = differences(earlier, recipe.model_dump(mode="json"))
+        free = (*FREE, "model.weights") if _same_start(found, recipe) else FREE
+        changed = differences(earlier, recipe.model_dump(mode="json"), free=free)
         if changed:
             raise ConfigError(
                 f"'{path}' holds a run of another recipe: " + "; ".join(changed) + f". {way_out}"
             )
         if found["data"] != data:
             raise ConfigError(
-                f"'{path}' holds a run on other data: subjects, labels or videos have changed since. "
+                f"'{path}' holds a run on other data: subjects, labels, videos or, where a run learns from "
+                "them, transcripts have changed since. "
                 f"{way_out}"
             )
         now = _versions()
@@ -222,6 +224,12 @@ def fingerprint(samples: Sequence[Sample], root: Path) -> str:
     stated = stated_hashes(root)
     rows = [(s.subject_id, s.levels, *_told(s.video, stated)) for s in samples]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _same_start(facts: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether the recipe's file of weights, wherever it lies now, is that which the run began with."""
+    begun, file = facts.get("weights"), recipe.model.weights
+    return bool(begun and file and Path(file).is_file() and sha256(Path(file)) == begun["sha256"])
 
 
 def _told(video: Path, stated: Mapping[Path, str]) -> tuple[int, str] | tuple[()]:
@@ -327,7 +335,7 @@ def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> 
 ## Data
 
 {run.get("train_samples", "?")} subjects to learn from, {run.get("val_samples", "?")} to validate.
-SHA-256 of subjects, labels and videos: `{run["data"]}`.
+SHA-256 of subjects, labels, videos and what else it learned from: `{run["data"]}`.
 
 ## Results on the validation split
 

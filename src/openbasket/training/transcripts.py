@@ -157,7 +157,7 @@ class _Learner(nn.Module):
         return _loss([*answers, *alike.unbind(1)], targets)
 
     def clip_gradients(self, most: float) -> None:
-        """Bound the gradient of what sees, and of what reads, each by itself: neither holds up the other."""
+        """Bound the gradient of the reader and of the teams' vectors apart from that of all else."""
         named = list(self.named_parameters())
         reading = [p for name, p in named if "reader" in name or "teams" in name]
         reads = {id(parameter) for parameter in reading}
@@ -222,7 +222,7 @@ def pretrain(
             targets = clip_targets(data_root, part, recipe.data.draw)
             playing = clip_teams(data_root, part, recipe.data.draw)
             if split == "train":
-                names = sorted({team for reel in playing for clip in reel for team in clip})
+                names = sorted({team for reel in playing for clip in reel for team in clip if team})
                 known_teams = {team: number for number, team in enumerate(names)}
             targets = [
                 np.concatenate(
@@ -272,7 +272,7 @@ def pretrain(
                     optimizer.step()
                     step(1, f"epoch {epoch + 1}/{epochs}, loss {loss.item():.3f}")
                 found = _measured(learner, sets["val"], batch_size, recipe)
-                mean = float(np.mean([found[name] for name in ("play", "part")]))
+                mean = float(np.mean([found["play"], found["part, by recurrence"]]))
                 state["history"].append({"epoch": epoch, **found})
                 if state["best"] is None or mean >= state["best"]["mean"]:
                     state["best"] = {"mean": mean, **found}
@@ -381,7 +381,7 @@ def tell(
     wanted = recipe.transcripts.told
     if not isinstance(model, SkillQuery) or model.answers is None:
         raise ConfigError(
-            "transcripts.told needs a skillquery with model.options.tokens = 'answers'"
+            "transcripts.told needs a skillquery with model.options.tokens = 'answers' or 'both'"
         )
     told = features.view(len(features), model.clips, -1).clone()
     first = told.shape[2] - 2 * TEAM_DIM - ANSWERS
@@ -407,11 +407,22 @@ def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
         kind.is_in(list(ATTACKING)),
         kind.is_in(["defensive_rebound", "steal", "block"]),
     )
+    # a foul at whose moment its player loses the ball is one of the team that has it; many providers make two
+    # plays of that
+    moment = ["game_id", "period", "clock_s", "player_id"]
+    lost = events.filter(kind == "turnover").select(moment).unique()
+    of_attackers = (
+        events.filter(kind == "foul").join(lost, on=moment, how="semi").select("game_id", "play_id")
+    )
+    events = events.join(
+        of_attackers.unique().with_columns(by_attacker=True), on=["game_id", "play_id"], how="left"
+    )
     whole = events.group_by("game_id", "play_id").agg(
         offence=pl.coalesce(
             at_home.filter(with_ball & (kind != "foul_drawn")).first(),
             (~at_home).filter(without).first(),
-            at_home.filter(with_ball).first(),
+            at_home.filter((kind == "foul") & pl.col("by_attacker")).first(),
+            at_home.filter(kind == "foul_drawn").first(),
         ),
         kinds=kind.unique(),
         shot_value=pl.col("value").filter(shot).first(),
