@@ -111,9 +111,7 @@ def test_every_weight_learns(reels: torch.Tensor, pooling: str) -> None:
     model = tiny(pooling=pooling, tokens="both").train()
     model(reels).sum().backward()
     grads = {name: p.grad for name, p in model.named_parameters()}
-    dead = {name for name, grad in grads.items() if grad is None or not grad.abs().sum()}
-    team = f"answers.of.{list(TARGETS).index('team')}"  # what recurs tells it better
-    assert dead == {f"{team}.weight", f"{team}.bias"}
+    assert [name for name, grad in grads.items() if grad is None or not grad.abs().sum()] == []
 
 
 def test_a_reel_of_no_clips_is_rated_alike_with_and_without_gradients(reels: torch.Tensor) -> None:

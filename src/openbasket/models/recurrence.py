@@ -71,7 +71,7 @@ def _length(
     """How long the mean vector of one team of each clip is, ``(B,)``: 1 where it is always the same."""
     chosen = share[..., None] * home + (1 - share)[..., None] * away
     mean = (weight[..., None] * chosen).sum(dim=1) / weight.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.linalg.vector_norm(mean, dim=1)
+    return torch.as_tensor(torch.linalg.vector_norm(mean, dim=1))
 
 
 def _of_others(vectors: torch.Tensor) -> torch.Tensor:
@@ -106,6 +106,9 @@ def known_by_recurrence(
     )
     known = answers.clone()
     known[..., _AT["part"]] = part / part.sum(dim=2, keepdim=True).clamp(min=1e-9)
-    known[..., _AT["team"]] = torch.stack([at_home, 1 - at_home], dim=2)
+    team = given * torch.stack([at_home, 1 - at_home], dim=2).clamp(
+        min=1e-6
+    )  # of this clip and of others
+    known[..., _AT["team"]] = team / team.sum(dim=2, keepdim=True).clamp(min=1e-9)
     tells = (teams != 0).flatten(2).any(dim=2, keepdim=True)
     return torch.where(tells, known, answers)

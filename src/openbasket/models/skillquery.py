@@ -378,14 +378,18 @@ class SkillQuery(VideoModel):
         single = clips.view(batch, 3, self.clips, frames // self.clips, height, width)
         single = single.transpose(1, 2).flatten(0, 1)
         there = ~single[:, 0, 0, 0, 0].isnan()
-        single = single[there]  # what is not there must not enter the statistics of normalisation
+        # what is not there must not enter the statistics of normalisation; on the device meta all is there
+        some = not (single.is_meta or bool(there.all()))
+        single = single[there] if some else single
         if torch.is_grad_enabled():
             made = self.of_clips(single)
         else:  # what a few clips need stays in the processor's caches
             made = torch.cat([self.of_clips(some) for some in torch.split(single, _AT_ONCE)])
-        whole = made.new_full((len(there), made.shape[1]), torch.nan)
-        whole[there] = made
-        return whole.view(batch, -1)
+        if some:
+            whole = made.new_full((len(there), made.shape[1]), torch.nan)
+            whole[there] = made
+            made = whole
+        return made.view(batch, -1)
 
     def layer_of(self, name: str) -> int:
         """How deep a weight lies, for layer decay: frames, clips, the set of clips.

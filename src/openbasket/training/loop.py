@@ -168,7 +168,7 @@ def _train(
     check_levels(data_root, recipe)
     check_tracker(recipe)
     data = fingerprint([*train_samples, *val_samples], data_root)
-    if recipe.transcripts.redraw or recipe.transcripts.told:
+    if recipe.model.frozen and (recipe.transcripts.redraw or recipe.transcripts.told):
         from openbasket.training.transcripts import told_hash
 
         data = told_hash(data, data_root)
