@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from openbasket.models import create_model
-from openbasket.models.questions import ANSWERS, ATTACKING, TARGETS
+from openbasket.models.questions import ANSWERS, ATTACKING, PLACES, TARGETS
 from openbasket.models.recurrence import known_by_recurrence, recurring_side
 
 PARTS = TARGETS["part"]
@@ -35,12 +35,7 @@ def answers(**given: dict[str, float]) -> torch.Tensor:
 
 
 def answer(told: torch.Tensor, name: str) -> dict[str, float]:
-    begin = sum(
-        len(names)
-        for n, names in TARGETS.items()
-        if list(TARGETS).index(n) < list(TARGETS).index(name)
-    )
-    return dict(zip(TARGETS[name], told[begin : begin + len(TARGETS[name])].tolist(), strict=True))
+    return dict(zip(TARGETS[name], told[PLACES[name]].tolist(), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(5))

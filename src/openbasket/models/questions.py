@@ -6,10 +6,11 @@ Sources: own design.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 
 from openbasket.tables import FILMED_KINDS
 
-__all__ = ["ANSWERS", "ATTACKING", "TARGETS", "WRITTEN"]
+__all__ = ["ANSWERS", "ATTACKING", "PLACES", "TARGETS", "WRITTEN"]
 
 _PLAYS = (
     "two made", "two missed", "three made", "three missed", "free throw made", "free throw missed",
@@ -30,8 +31,13 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 }
 #: Those that a scoreboard helps to answer.
 WRITTEN = frozenset({"team", "half", "offence"})
+_ENDS = tuple(accumulate(map(len, TARGETS.values())))
+#: Where the answers to each stand among those to all.
+PLACES: Mapping[str, slice] = {
+    name: slice(end - len(TARGETS[name]), end) for name, end in zip(TARGETS, _ENDS, strict=True)
+}
 #: Answers to all of them together.
-ANSWERS = sum(map(len, TARGETS.values()))
+ANSWERS = _ENDS[-1]
 #: Parts in a play of those whose team has the ball.
 ATTACKING = frozenset(
     {"field_goal", "free_throw", "assist", "offensive_rebound", "turnover", "blocked", "foul_drawn"}

@@ -10,11 +10,10 @@ Sources: own design; a mixture of two directions on a sphere, as in Banerjee et 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
-from openbasket.models.questions import ATTACKING, TARGETS
+from openbasket.models.questions import ATTACKING, PLACES, TARGETS
 
 __all__ = ["known_by_recurrence", "recurring_side"]
 
@@ -24,12 +23,6 @@ _CERTAINTY = 20.0
 #: How often a part is played on the side that is not its own (a foul by the team that has the ball), or is
 #: misread who has the ball.
 _EXCEPTION = 0.05
-
-_ENDS = np.cumsum([len(names) for names in TARGETS.values()])
-_AT = {
-    name: slice(int(end) - len(TARGETS[name]), int(end))
-    for name, end in zip(TARGETS, _ENDS, strict=True)
-}
 
 
 def recurring_side(teams: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
@@ -95,20 +88,20 @@ def known_by_recurrence(
         teams: see :func:`recurring_side`; answers of clips whose vectors are zeros stay as they are.
         there: clips that tell whose they are, bool ``(B, clips)``.
     """
-    given = answers[..., _AT["team"]]
+    given = answers[..., PLACES["team"]]
     at_home = torch.where((given == 1).any(dim=2), given[..., 0], recurring_side(teams, there))
-    has_ball = answers[..., _AT["offence"]]
+    has_ball = answers[..., PLACES["offence"]]
     attacks = at_home * has_ball[..., 0] + (1 - at_home) * has_ball[..., 1]
     attacks = _EXCEPTION + (1 - 2 * _EXCEPTION) * attacks
     attacking = torch.tensor([name in ATTACKING for name in TARGETS["part"]], device=answers.device)
-    part = answers[..., _AT["part"]] * torch.where(
+    part = answers[..., PLACES["part"]] * torch.where(
         attacking, attacks[..., None], 1 - attacks[..., None]
     )
     known = answers.clone()
-    known[..., _AT["part"]] = part / part.sum(dim=2, keepdim=True).clamp(min=1e-9)
+    known[..., PLACES["part"]] = part / part.sum(dim=2, keepdim=True).clamp(min=1e-9)
     team = given * torch.stack([at_home, 1 - at_home], dim=2).clamp(
         min=1e-6
     )  # of this clip and of others
-    known[..., _AT["team"]] = team / team.sum(dim=2, keepdim=True).clamp(min=1e-9)
+    known[..., PLACES["team"]] = team / team.sum(dim=2, keepdim=True).clamp(min=1e-9)
     tells = (teams != 0).flatten(2).any(dim=2, keepdim=True)
     return torch.where(tells, known, answers)

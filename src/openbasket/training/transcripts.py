@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from openbasket.dataset.reader import Sample, read_split
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models.clip_encoder import TEAM_DIM, ClipAnswers
-from openbasket.models.questions import ANSWERS, ATTACKING, TARGETS
+from openbasket.models.questions import ANSWERS, ATTACKING, PLACES, TARGETS
 from openbasket.models.recurrence import known_by_recurrence
 from openbasket.models.skillquery import SkillQuery, some_frames
 from openbasket.progress import bar
@@ -385,13 +385,12 @@ def tell(
         )
     told = features.view(len(features), model.clips, -1).clone()
     first = told.shape[2] - 2 * TEAM_DIM - ANSWERS
-    begins = dict(zip(TARGETS, first + np.cumsum([0, *map(len, TARGETS.values())]), strict=False))
     for clips, targets in zip(told, clip_targets(root, samples, recipe.data.draw), strict=True):
         for name in wanted:
             seen = targets[even_clips(len(targets), model.clips)]
             answer = torch.from_numpy(seen[:, list(TARGETS).index(name)])
             at = torch.arange(len(answer))[answer != MISSING]
-            part = clips[:, begins[name] : begins[name] + len(TARGETS[name])]
+            part = clips[:, first:][:, PLACES[name]]
             part[at] = F.one_hot(answer[at], part.shape[1]).to(part.dtype)
     return told.flatten(1)
 
