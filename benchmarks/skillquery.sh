@@ -32,7 +32,7 @@ if [ ! -f "$real/openbasket/rendered.json" ]; then
   step import euroleague "$euroleague"/{header,{playbyplay,boxscore,points}_{2020,2021}}.parquet --into "$real"
   step import aba "$aba"/{main_info,{play_by_play,box_score,shots}_2021-22}.parquet --into "$real"
   step label "$real"
-  step split "$real" --unseen-league aba
+  step split "$real" --unseen-league aba --by-name
   step rendered "$real" --real
 fi
 test -f "$real/openbasket/ceiling.json" || step ceiling "$real"

@@ -8,12 +8,17 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from openbasket import tables
+from openbasket.cli import app
+from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import SplitError, UnknownNameError
 from openbasket.splits.assign import IN_DOMAIN, _quotas, assign
 from openbasket.splits.audit import SEARCHES, Evidence, audit, plant, self_test
+from openbasket.splits.persons import one_by_name
 from openbasket.tables import SPLITS
+from openbasket.workspace import Workspace
 
 SEASONS, LEAGUES = ("20-21", "21-22", "22-23"), ("north", "south", "west")
 careers = st.lists(
@@ -194,3 +199,45 @@ def test_a_split_without_training_cannot_be_self_tested():
     only = clean.splits.with_columns(split=pl.lit("test"))
     with pytest.raises(SplitError, match="planted only where"):
         self_test(Evidence(**{**clean.__dict__, "splits": only}))
+
+
+def test_players_of_one_name_may_be_one_person(tmp_path):
+    leagues = {"p": "home", "q": "away"}
+    rows = [
+        {
+            "subject_id": f"{letter}{i}",
+            "player_id": f"{letter}{i}",
+            "league": league,
+            "season": "21-22",
+        }
+        for letter, league in leagues.items()
+        for i in range(40)
+    ]
+    subjects = pl.DataFrame(rows)
+    names = [(f"p{i}", f"DOBRIĆ-{i}, Ognjen") for i in range(40)]
+    names += [(f"q{i}", f"Ognjen Dobric {i}") for i in range(20)]  # the other twenty have none
+    persons = one_by_name([*names, *((f"q{i}", None) for i in range(20, 40))])
+    assert {persons[f"q{i}"] for i in range(20)} == {f"p{i}" for i in range(20)}
+    assert all(persons[f"q{i}"] == f"q{i}" for i in range(20, 40))
+    apart = assign(subjects, unseen_leagues=["away"])
+    assert apart["split"].null_count() == 0
+    found = assign(subjects, unseen_leagues=["away"], persons=persons)
+    assert found["player_id"].to_list() == found["subject_id"].to_list()
+    kept = found.drop_nulls("split").with_columns(
+        person=pl.col("player_id").replace_strict(persons)
+    )
+    assert kept["person"].n_unique() == kept.height == 60
+    assert set(kept.filter(league="away")["split"]) == {"cross_league"}
+    assert found["reason"].drop_nulls().str.contains("the person is in").all()
+
+
+def test_the_verb_tells_of_names_in_several_splits(tmp_path):
+    workspace = Workspace(tmp_path, create=True)
+    make(workspace, load_benchmark("mini"), quiet=True)
+    players = workspace.read("players")
+    workspace.write("players", players.with_columns(name=pl.lit("Same Name")))
+    said = CliRunner().invoke(app, ["split", str(tmp_path)])
+    assert said.exit_code == 0, said.output
+    assert "note: 1 name is in more than one split" in " ".join(said.output.split())
+    one = CliRunner().invoke(app, ["split", str(tmp_path), "--by-name"])
+    assert one.exit_code != 0  # one person alone cannot be split

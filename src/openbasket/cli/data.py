@@ -342,6 +342,13 @@ def split(
     ratios: Annotated[
         tuple[int, int, int], typer.Option(help="Train, validation and test persons.")
     ] = (7, 1, 2),
+    by_name: Annotated[
+        bool,
+        typer.Option(
+            "--by-name",
+            help="Take players of one name for one person, as where leagues number them each by itself.",
+        ),
+    ] = False,
     seed: Seed = 0,
     audit: Annotated[
         bool,
@@ -355,7 +362,10 @@ def split(
     _quiet: Quiet = False,
 ) -> None:
     """Split subjects 7:1:2 by person, with unseen seasons and leagues held out."""
+    import polars as pl
+
     from openbasket.splits.assign import assign
+    from openbasket.splits.persons import one_by_name
     from openbasket.tables import SPLITS
     from openbasket.workspace import Workspace, write_json
 
@@ -363,12 +373,15 @@ def split(
     if audit:
         _audit(workspace, as_json)
         return
+    names = workspace.read_or_empty("players").select("player_id", "name").unique().rows()
+    persons = one_by_name(names)
     splits = assign(
         workspace.read("subjects"),
         unseen_season=unseen_season,
         unseen_leagues=tuple(unseen_league or ()),
         ratios=ratios,
         seed=seed,
+        persons=persons if by_name else None,
     )
     workspace.write("splits", splits)
     settings = {
@@ -376,8 +389,13 @@ def split(
         "unseen_leagues": sorted(unseen_league or ()),
         "ratios": list(ratios),
         "seed": seed,
+        "by_name": by_name,
     }
     write_json(workspace.private / "splits.json", settings)
+    placed = splits.filter(pl.col("split").is_not_null()).with_columns(
+        person=pl.col("player_id").replace(persons)
+    )
+    apart = placed.group_by("person").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1)
     counts = [
         (name, part.height, part["player_id"].n_unique())
         for name in (*SPLITS, None)
@@ -391,8 +409,13 @@ def split(
     print_table(
         "Splits",
         ("split", "subjects", "persons"),
-        [(name or "left out", f"{number:,}", f"{persons:,}") for name, number, persons in counts],
+        [(name or "left out", f"{number:,}", f"{people:,}") for name, number, people in counts],
     )
+    if apart.height:
+        say(
+            f"note: {counted(apart.height, 'name is', 'names are')} in more than one split, under several "
+            "ids: if these are no namesakes, --by-name takes them for one person each"
+        )
 
 
 def _audit(workspace: Workspace, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -39,6 +39,7 @@ def assign(
     unseen_leagues: Sequence[str] = (),
     ratios: tuple[int, int, int] = (7, 1, 2),
     seed: int = 0,
+    persons: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Split subjects by person.
 
@@ -54,6 +55,8 @@ def assign(
         unseen_leagues: leagues kept out of training.
         ratios: shares of train, val and test.
         seed: of the draws.
+        persons: id of a player -> id that stands for the person
+            (:func:`~openbasket.splits.persons.one_by_name`); each id is a person by default.
 
     Returns:
         Table ``splits``, one row for each subject.
@@ -75,9 +78,13 @@ def assign(
     rows = subjects.with_columns(cell(unseen_season, unseen_leagues).alias("cell")).sort(
         "subject_id"
     )
+    known = persons or {}
+    rows = rows.with_columns(
+        person=pl.Series([known.get(p, p) for p in rows["player_id"]], dtype=pl.String)
+    )
     home = {
         player: _drawn_cell(player, sorted(cells), seed)
-        for player, cells in rows.group_by("player_id").agg("cell").rows()
+        for player, cells in rows.group_by("person").agg("cell").rows()
     }
     inside = sorted(
         (player for player, place in home.items() if place == "in_domain"),
@@ -95,12 +102,12 @@ def assign(
         of_person |= dict.fromkeys(inside[start : start + count], name)
         start += count
     result: list[tuple[str | None, ...]] = []
-    for subject, player, league, season, place in rows.select(
-        "subject_id", "player_id", "league", "season", "cell"
+    for subject, player, person, league, season, place in rows.select(
+        "subject_id", "player_id", "person", "league", "season", "cell"
     ).rows():
-        stays = place == home[player]
-        split: str | None = of_person[player] if stays else None
-        reason = None if stays else f"the person is in '{of_person[player]}'; this would be {place}"
+        stays = place == home[person]
+        split: str | None = of_person[person] if stays else None
+        reason = None if stays else f"the person is in '{of_person[person]}'; this would be {place}"
         result.append((subject, player, league, season, split, reason))
     schema = ["subject_id", "player_id", "league", "season", "split", "reason"]
     return pl.DataFrame(result, schema=dict.fromkeys(schema, pl.String), orient="row")

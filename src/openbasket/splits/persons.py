@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
-__all__ = ["person_key"]
+__all__ = ["name_key", "one_by_name", "person_key"]
 
 
 def person_key(player_id: str) -> str:
@@ -17,3 +18,31 @@ def person_key(player_id: str) -> str:
         True
     """
     return " ".join(unicodedata.normalize("NFKC", player_id).casefold().split())
+
+
+def name_key(name: str) -> str:
+    """What is equal for spellings of a name: without accents, case, points and the order of its words.
+
+    Example:
+        >>> name_key("DOBRIĆ, Ognjen") == name_key("Ognjen Dobric")
+        True
+    """
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    words = "".join(c if c.isalnum() else " " for c in bare.casefold()).split()
+    return " ".join(sorted(words))
+
+
+def one_by_name(names: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Each id, and the first of all ids that have its name.
+
+    Leagues number their players each by itself, so that a person who played in two has two ids.
+
+    Args:
+        names: id and name; who has none is alone.
+    """
+    first: dict[str, str] = {}
+    found = {}
+    for player, name in sorted(names, key=lambda pair: pair[0]):
+        key = name_key(name or "")
+        found[player] = first.setdefault(key, player) if key else player
+    return found
