@@ -124,14 +124,13 @@ def convert(
                 f"recipe '{recipe}' trains '{wanted.model.name}', not '{model}'; give --recipe alone"
             )
         model, options = wanted.model.name, dict(wanted.model.options)
-        frames, size = wanted.data.frames, size or wanted.data.size
+        num_frames, size = num_frames or wanted.data.frames, size or wanted.data.size
         backbone = options.get("backbone", "conv")
         if backbone != "conv":  # a registered model looks at each clip
             model = str(backbone)
-            each = frames // int(options.get("clips", wanted.data.clips))
-            frames = int(options.get("frames_shown") or each)
+            each = num_frames // int(options.get("clips", wanted.data.clips))
+            num_frames = int(options.get("frames_shown") or each)
             options = {}
-        num_frames = num_frames or frames
     if model is None:
         raise ConfigError(
             "for which model? Give --recipe (openbasket recipes) or --model (openbasket models)"
