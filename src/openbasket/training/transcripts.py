@@ -566,10 +566,9 @@ def _measured(learner: _Learner, clips: _Clips, batch: int, recipe: Recipe) -> d
 def _accuracy(told: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
     """Of each target: how often the likeliest answer is the right one."""
     found = {}
-    parts = torch.split(told, [len(names) for names in TARGETS.values()], dim=1)
-    for place, (name, answers) in enumerate(zip(TARGETS, parts, strict=True)):
-        asked = targets[:, place] != MISSING
-        right = answers.argmax(1)[asked] == targets[asked, place]
+    for number, (name, place) in enumerate(PLACES.items()):
+        asked = targets[:, number] != MISSING
+        right = told[asked, place].argmax(1) == targets[asked, number]
         found[name] = float(right.float().mean()) if len(right) else 0.0
     return found
 
