@@ -67,6 +67,7 @@ FILLED = [pl.col(name).fill_null(MISSING).cast(pl.Int64) for name in TARGETS]
 #: Targets of which more is known once the clips of a reel are seen together.
 _RECURRING = ("team", "part")
 _TEAM_SCALE = 12.0
+_TEAMS = ["home_team_id", "away_team_id"]
 _EDGES_M = (1.5, 4.0, 6.6)
 _SIDE_M = 1.5
 
@@ -219,16 +220,25 @@ def pretrain(
         sets = {}
         known_teams: dict[str, int] = {}
         for split, part in parts.items():
-            targets = clip_targets(data_root, part, recipe.data.draw)
-            playing = clip_teams(data_root, part, recipe.data.draw)
+            told = _told_clips(data_root, part, recipe.data.draw)
+            shown = [told[s.subject_id] for s in part]
             if split == "train":
-                names = sorted({team for reel in playing for clip in reel for team in clip if team})
+                names = sorted(
+                    {t for reel in shown for name in _TEAMS for t in reel[name].drop_nulls()}
+                )
                 known_teams = {team: number for number, team in enumerate(names)}
             targets = [
                 np.concatenate(
-                    [told, [[known_teams.get(t, MISSING) for t in clip] for clip in reel]], 1
+                    [
+                        reel.select(*TARGETS).to_numpy(),
+                        [
+                            [known_teams.get(t, MISSING) for t in clip]
+                            for clip in reel.select(_TEAMS).rows()
+                        ],
+                    ],
+                    1,
                 )
-                for told, reel in zip(targets, playing, strict=True)
+                for reel in shown
             ]
             entries = read_frames(
                 part, data_root, frames_dir or out_dir, recipe, workers=workers, quiet=quiet
@@ -315,7 +325,7 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
 def clip_teams(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[list[tuple[str, str]]]:
     """Home and away team of the game of each clip of each subject's reel; see :func:`clip_targets`."""
     told = _told_clips(root, samples, draw)
-    return [told[s.subject_id].select("home_team_id", "away_team_id").rows() for s in samples]
+    return [told[s.subject_id].select(_TEAMS).rows() for s in samples]
 
 
 def _told_clips(root: Path, samples: Sequence[Sample], draw: int) -> dict[str, pl.DataFrame]:
