@@ -21,14 +21,17 @@ from openbasket.models import create_model
 from openbasket.models.clip_encoder import TEAM_DIM
 from openbasket.models.layers import layer_depths
 from openbasket.models.questions import ANSWERS, ATTACKING, TARGETS
-from openbasket.models.skillquery import OrdinalHeads, SetHeads
+from openbasket.models.skillquery import OrdinalHeads, SetModel
 from openbasket.packaged import text
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import transcripts
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING
 from openbasket.training.loop import train
+from openbasket.training.losses import head_sums, skill_loss
 from openbasket.training.predict import predict
+from openbasket.training.processes import make_accelerator
+from openbasket.training.session import Session
 from openbasket.training.transcripts import (
     ENCODER,
     clip_targets,
@@ -194,16 +197,66 @@ def test_options_that_cannot_be(options, told: str) -> None:
 
 def test_clip_dropout_leaves_a_clip_and_acts_in_training_alone() -> None:
     torch.manual_seed(0)
-    heads = SetHeads(
-        6, 8, 5, width=16, depth=1, heads=2, dropout=0.0, clip_dropout=0.9, ordinal="softmax",
+    model = SetModel(
+        8, 5, width=16, depth=1, heads=2, dropout=0.0, clip_dropout=0.9, ordinal="softmax",
         pooling="queries",
     )  # fmt: skip
-    given = torch.randn(200, 48)
-    _, absent = heads.train()._tokens(given)
+    given, there = torch.randn(200, 6, 8), torch.zeros(200, 6, dtype=torch.bool)
+    _, absent = model.train()._tokens(given, there)
     assert 0.2 < absent.float().mean() < 0.7
     assert not absent.all(1).any()
-    _, absent = heads.eval()._tokens(given)
+    _, absent = model.eval()._tokens(given, there)
     assert not absent.any()
+
+
+def test_members_learn_each_by_themselves_and_their_probabilities_are_averaged() -> None:
+    torch.manual_seed(0)
+    model = tiny(members=3)
+    clips = torch.randn(2, 3, 24, 64, 64)
+    assert model.train()(clips).shape == (3, 2, 20, 5)
+    with torch.inference_mode():
+        logits = model.eval()(clips)
+        features = model.features(clips)
+        each = []
+        for member in model.heads.members:
+            alone = tiny(members=1).eval()
+            alone.heads.members[0].load_state_dict(member.state_dict())
+            each.append(alone.heads(features).softmax(2))
+            torch.testing.assert_close(
+                alone.heads.attention(features).sum(2), torch.ones(2, 20), atol=1e-5, rtol=0
+            )
+    assert (each[0] - each[1]).abs().max() > 0.01
+    torch.testing.assert_close(logits.exp(), torch.stack(each).mean(0), atol=1e-5, rtol=0)
+    shown = torch.stack([m.attention(*model.heads._seen(features)) for m in model.heads.members])
+    torch.testing.assert_close(model.attention(clips), shown.mean(0), atol=1e-5, rtol=0)
+
+
+def test_the_gradient_of_a_member_does_not_depend_on_the_others(root: Path, tmp_path: Path) -> None:
+    """One run of three members, and one of the first alone: the loss is the mean of theirs."""
+    torch.manual_seed(0)
+    model = tiny(members=3, dropout=0.0, clip_dropout=0.0).train()
+    features = torch.randn(4, model.heads.inputs)
+    labels = torch.randint(0, 5, (4, 20))
+    labels[0, :3] = MISSING
+    logits = model.heads(features)
+    sums, counts = head_sums(logits[1], labels)
+    wanted = torch.autograd.grad(
+        skill_loss(sums, counts), list(model.heads.members[1].parameters()), retain_graph=True
+    )
+    recipe = load_recipe("skillquery-tiny", ["model.options.members=3"])
+    session = object.__new__(Session)
+    session.accelerator, session.recipe, session.wrapped = (
+        make_accelerator(recipe),
+        recipe,
+        model.heads,
+    )
+    loss = session._loss(features, labels, counts)
+    assert loss.item() == pytest.approx(
+        np.mean([skill_loss(head_sums(one, labels)[0], counts).item() for one in logits]), rel=1e-5
+    )
+    found = torch.autograd.grad(loss, list(model.heads.members[1].parameters()))
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(3 * one, other, atol=1e-6, rtol=1e-4)
 
 
 # -- ordinal heads

@@ -15,7 +15,8 @@ Raschka, CORN, 2021 (conditional).
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import math
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -29,7 +30,15 @@ from openbasket.models.recurrence import known_by_recurrence
 from openbasket.models.spec import OWN_DESIGN, ModelSpec
 from openbasket.skills import SKILLS
 
-__all__ = ["SPECS", "OrdinalHeads", "SetHeads", "SkillQuery", "skillquery_tiny", "some_frames"]
+__all__ = [
+    "SPECS",
+    "OrdinalHeads",
+    "SetHeads",
+    "SetModel",
+    "SkillQuery",
+    "skillquery_tiny",
+    "some_frames",
+]
 
 #: Clips that are encoded at once where nothing is learnt.
 _AT_ONCE = 8
@@ -41,7 +50,7 @@ SPEC = ModelSpec(
     name="skillquery",
     frames=400,
     size=160,
-    params=1_560_930,
+    params=1_656_130,
     source=OWN_DESIGN,
     licence="MIT",
     normalise="half",
@@ -112,13 +121,12 @@ class OrdinalHeads(nn.Module):
         return (edges[..., :-1] - edges[..., 1:]).clamp(min=1e-6).log()
 
 
-class SetHeads(nn.Module):
-    """From features of clips to levels of skills; the order of the clips is nothing to it.
+class SetModel(nn.Module):
+    """From what is known of clips to levels of skills; the order of the clips is nothing to it.
 
     In training some clips are left out at random, so that no rating hangs on a few.
 
     Args:
-        clips: most there can be.
         features: of a clip.
         levels: levels of a skill.
         width: of the tokens.
@@ -128,16 +136,10 @@ class SetHeads(nn.Module):
         clip_dropout: most of the clips that are left out in training: a share that is drawn for each reel.
         ordinal: which heads, see :class:`OrdinalHeads`.
         pooling: ``queries``: a learned query a skill; ``mean``: the same mean of all clips for every skill.
-        shown: only the first so many clips are there; all by default.
-        teams: numbers at the end of what is told of a clip that tell which teams play (two vectors); before
-            them stand the answers. 0 where nothing is told.
-        recurs: find out by them which team is in all clips, and what follows for the player's part
-            (:mod:`openbasket.models.recurrence`).
     """
 
     def __init__(
         self,
-        clips: int,
         features: int,
         levels: int,
         *,
@@ -148,18 +150,10 @@ class SetHeads(nn.Module):
         clip_dropout: float,
         ordinal: Ordinal,
         pooling: Pooling,
-        shown: int | None = None,
-        teams: int = 0,
-        recurs: bool = True,
     ) -> None:
         super().__init__()
-        self.inputs = clips * (features + teams)
-        self.clips = clips
-        self.teams = teams
-        self.recurs = recurs
         self.clip_dropout = clip_dropout
         self.pooling = pooling
-        self.shown = clips if shown is None else shown
         self.enter = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
@@ -175,9 +169,9 @@ class SetHeads(nn.Module):
         self.leave = nn.Sequential(nn.LayerNorm(2 * width), nn.Dropout(dropout))
         self.levels = OrdinalHeads(2 * width, levels, ordinal)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features ``(B, clips x F)``, NaN where there is no clip, to logits ``(B, 20, levels)``."""
-        tokens, absent = self._tokens(features)
+    def forward(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+        """Map clips ``(B, clips, features)``, some of them ``absent (B, clips)``, to ``(B, 20, levels)``."""
+        tokens, absent = self._tokens(clips, absent)
         mean = _mean(tokens, absent)[:, None].expand(-1, len(SKILLS), -1)
         found = mean
         if self.pooling == "queries":
@@ -188,9 +182,9 @@ class SetHeads(nn.Module):
         logits: torch.Tensor = self.levels(self.leave(torch.cat([found, mean], dim=2)))
         return logits
 
-    def attention(self, features: torch.Tensor) -> torch.Tensor:
+    def attention(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
         """What each skill looks at: ``(B, 20, clips)``, 0 where there is no clip, 1 in all."""
-        tokens, absent = self._tokens(features)
+        tokens, absent = self._tokens(clips, absent)
         if self.pooling == "mean":
             there = (~absent).to(tokens.dtype)
             even = there / there.sum(dim=1, keepdim=True).clamp(min=1)
@@ -199,41 +193,10 @@ class SetHeads(nn.Module):
         _, weights = self.attend(queries, tokens, tokens, key_padding_mask=absent)
         return torch.as_tensor(weights)
 
-    def settled(self, features: torch.Tensor) -> torch.Tensor:
-        """Features of whole reels after whose they are is known, and no longer to be found out.
-
-        For clips that will stand among those of other players.
-        """
-        if not self.teams:
-            return features
-        clips = features.view(len(features), self.clips, -1)
-        nowhere = clips.isnan().any(dim=2)
-        known = F.pad(self._known(clips, self._absent(clips)), (0, self.teams))
-        return known.masked_fill(nowhere[..., None], torch.nan).flatten(1)
-
-    def _absent(self, clips: torch.Tensor) -> torch.Tensor:
-        absent = clips.isnan().any(dim=2)
-        absent[:, self.shown :] = True
-        absent[:, 0] &= ~absent.all(dim=1)  # a reel of no clips has one that shows nothing
-        return absent
-
-    def _known(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
-        """What is told of clips ``(B, clips, features)``, with what the team that recurs tells."""
-        clips = clips.nan_to_num()
-        if not self.teams:
-            return clips
-        told, teams = torch.split(clips, [clips.shape[2] - self.teams, self.teams], dim=2)
-        if not self.recurs:
-            return told
-        before, answers = torch.split(told, [told.shape[2] - ANSWERS, ANSWERS], dim=2)
-        found = known_by_recurrence(answers, teams.view(*teams.shape[:2], 2, -1), ~absent)
-        return torch.cat([before, found], dim=2)
-
-    def _tokens(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _tokens(
+        self, clips: torch.Tensor, absent: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Clips that have seen each other ``(B, clips, width)``, and which are not there ``(B, clips)``."""
-        clips = features.view(len(features), self.clips, -1)
-        absent = self._absent(clips)
-        clips = self._known(clips, absent)
         if self.training and self.clip_dropout:
             share = torch.rand(len(clips), 1, device=clips.device) * self.clip_dropout
             drawn = torch.rand(absent.shape, device=clips.device)
@@ -243,6 +206,98 @@ class SetHeads(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens, src_key_padding_mask=absent)
         return self.norm(tokens), absent
+
+
+class SetHeads(nn.Module):
+    """From features of clips to levels of skills: an ensemble of set models, which see the same clips.
+
+    They begin with other weights and learn each by itself; their probabilities are averaged (Lakshminarayanan
+    et al., Simple and scalable predictive uncertainty estimation using deep ensembles, NeurIPS 2017).
+
+    Args:
+        clips: most there can be.
+        features: of a clip.
+        levels: levels of a skill.
+        members: set models.
+        shown: only the first so many clips are there; all by default.
+        teams: numbers at the end of what is told of a clip that tell which teams play (two vectors); before
+            them stand the answers. 0 where nothing is told.
+        recurs: find out by them which team is in all clips, and what follows for the player's part
+            (:mod:`openbasket.models.recurrence`).
+        settings: of each :class:`SetModel`.
+    """
+
+    def __init__(
+        self,
+        clips: int,
+        features: int,
+        levels: int,
+        *,
+        members: int = 1,
+        shown: int | None = None,
+        teams: int = 0,
+        recurs: bool = True,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.inputs = clips * (features + teams)
+        self.clips = clips
+        self.teams = teams
+        self.recurs = recurs
+        self.shown = clips if shown is None else shown
+        self.members = nn.ModuleList(SetModel(features, levels, **settings) for _ in range(members))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features ``(B, clips x F)``, NaN where there is no clip, to logits.
+
+        Returns:
+            ``(B, 20, levels)``; where several members learn, those of each: ``(members, B, 20, levels)``.
+        """
+        clips, absent = self._seen(features)
+        each = torch.stack([member(clips, absent) for member in self._members()])
+        if len(each) == 1:
+            return each[0]
+        if self.training:
+            return each
+        return each.float().log_softmax(dim=3).logsumexp(dim=0) - math.log(len(each))
+
+    def attention(self, features: torch.Tensor) -> torch.Tensor:
+        """What each skill looks at, the mean of the members: ``(B, 20, clips)``, 1 in all."""
+        clips, absent = self._seen(features)
+        return torch.stack([m.attention(clips, absent) for m in self._members()]).mean(dim=0)
+
+    def settled(self, features: torch.Tensor) -> torch.Tensor:
+        """Features of whole reels after whose they are is known, and no longer to be found out.
+
+        For clips that will stand among those of other players.
+        """
+        if not self.teams:
+            return features
+        nowhere = features.view(len(features), self.clips, -1).isnan().any(dim=2)
+        known = F.pad(self._seen(features)[0], (0, self.teams))
+        return known.masked_fill(nowhere[..., None], torch.nan).flatten(1)
+
+    def _members(self) -> list[SetModel]:
+        return [member for member in self.members if isinstance(member, SetModel)]
+
+    def _seen(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is known of clips ``(B, clips, F)``, and which are not there ``(B, clips)``."""
+        clips = features.view(len(features), self.clips, -1)
+        absent = clips.isnan().any(dim=2)
+        absent[:, self.shown :] = True
+        absent[:, 0] &= ~absent.all(dim=1)  # a reel of no clips has one that shows nothing
+        return self._known(clips.nan_to_num(), absent), absent
+
+    def _known(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+        """What is told of clips ``(B, clips, features)``, with what the team that recurs tells."""
+        if not self.teams:
+            return clips
+        told, teams = torch.split(clips, [clips.shape[2] - self.teams, self.teams], dim=2)
+        if not self.recurs:
+            return told
+        before, answers = torch.split(told, [told.shape[2] - ANSWERS, ANSWERS], dim=2)
+        found = known_by_recurrence(answers, teams.view(*teams.shape[:2], 2, -1), ~absent)
+        return torch.cat([before, found], dim=2)
 
 
 class SkillQuery(VideoModel):
@@ -262,11 +317,12 @@ class SkillQuery(VideoModel):
         dropout: share of values dropped in training.
         clip_dropout: most of the clips that are left out in training.
         ordinal: ``softmax``, ``cumulative`` or ``corn`` (:class:`OrdinalHeads`).
-        pooling: ``queries`` or ``mean`` (:class:`SetHeads`).
+        pooling: ``queries`` or ``mean`` (:class:`SetModel`).
         shown: the set model is given the first so many clips of a reel, all by default: to measure what more
             clips are worth.
         frames_shown: the clip encoder is given so many frames of each clip, evenly, all by default: to
             measure what more frames are worth.
+        members: set models that learn each by itself, and whose probabilities are averaged.
         tokens: what the set model gets of a clip: ``features`` of the encoder, its ``answers`` to what a
             transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
         recurs: find out which team is in all clips, and what follows for the player's part in them
@@ -290,6 +346,7 @@ class SkillQuery(VideoModel):
             "clip_dropout",
             "ordinal",
             "pooling",
+            "members",
             "shown",
             "recurs",
         }
@@ -312,6 +369,7 @@ class SkillQuery(VideoModel):
         clip_dropout: float = 0.1,
         ordinal: str = "cumulative",
         pooling: str = "queries",
+        members: int = 5,
         tokens: str = "answers",
         recurs: bool = True,
         shown: int | None = None,
@@ -331,6 +389,8 @@ class SkillQuery(VideoModel):
                 raise ValueError(f"{name}: got '{given}'; allowed: {', '.join(allowed)}")
         if shown is not None and not 1 <= shown <= clips:
             raise ValueError(f"shown: got {shown}; allowed: 1 to clips ({clips})")
+        if members < 1:
+            raise ValueError(f"members: got {members}; allowed: 1 and more")
         if not 0 <= clip_dropout < 1:
             raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
         each = num_frames // clips
@@ -354,9 +414,9 @@ class SkillQuery(VideoModel):
         self.encoder = encoder
         self.answers = answers
         self.heads = SetHeads(  # type: ignore[assignment]
-            clips, token, levels, width=width, depth=depth, heads=heads, dropout=dropout,
-            clip_dropout=clip_dropout, ordinal=ordinal, pooling=pooling, shown=shown,  # type: ignore[arg-type]
-            teams=teams, recurs=recurs,
+            clips, token, levels, members=members, shown=shown, teams=teams, recurs=recurs, width=width,
+            depth=depth, heads=heads, dropout=dropout, clip_dropout=clip_dropout, ordinal=ordinal,
+            pooling=pooling,
         )  # fmt: skip
 
     def encoded(self, clips: torch.Tensor) -> torch.Tensor:
@@ -425,6 +485,7 @@ def skillquery_tiny(
     clip_dropout: float = 0.5,
     ordinal: str = "cumulative",
     pooling: str = "queries",
+    members: int = 1,
     tokens: str = "answers",
     recurs: bool = True,
     shown: int | None = None,

@@ -293,6 +293,11 @@ class TranscriptsConfig(_Section):
     clips: int | None = Field(
         default=None, ge=1, description="Clips of a pass, drawn anew in each; all by default."
     )
+    draws: Annotated[tuple[int, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Draws of the reels of train whose clips it learns from, each play of a player once; "
+        "data.draw by default.",
+    )
     batch_size: int = Field(default=32, ge=2, description="Clips in a batch.")
     learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate of AdamW.")
     redraw: float = Field(
@@ -307,6 +312,13 @@ class TranscriptsConfig(_Section):
         description="Answers that the set model is told by the transcript, in prediction too, such as part: "
         "an experiment, to measure what not seeing them costs; where model.frozen is on.",
     )
+
+    @field_validator("draws")
+    @classmethod
+    def _drawn(cls, draws: tuple[int, ...]) -> tuple[int, ...]:
+        if any(draw < 0 for draw in draws) or len(set(draws)) < len(draws):
+            raise ValueError(f"got {list(draws)}; allowed: each draw once, from 0")
+        return draws
 
     @field_validator("told")
     @classmethod

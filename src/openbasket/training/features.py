@@ -136,10 +136,12 @@ class FeatureDataset(Items):
 class FrozenSession(Session):
     """Training of a model's heads on its features."""
 
-    def _logits(self, model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
+    def _logits(
+        self, model: nn.Module, clips: torch.Tensor, *, learning: bool = False
+    ) -> torch.Tensor:
         heads = model.heads if model is self.kept else model
         assert isinstance(heads, nn.Module)
-        return super()._logits(heads, clips)
+        return super()._logits(heads, clips, learning=learning)
 
 
 def freeze(model: nn.Module) -> nn.Module:

@@ -135,16 +135,20 @@ class Session:
     def _loss(
         self, clips: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor
     ) -> torch.Tensor:
-        """This batch's part of the loss of an update.
+        """This batch's part of the loss of an update: of several members, the mean of theirs.
 
         Args:
             clips: ``(B, 3, T, H, W)``.
             labels: ``(B, 20)``.
             counts: ``(20,)``, labels of each skill in the whole update, of all batches and processes.
         """
-        logits = self._logits(self.wrapped, clips)
+        logits = self._logits(self.wrapped, clips, learning=True)
+        members = 1
+        if logits.dim() == 4:
+            members = len(logits)
+            logits, labels = logits.flatten(0, 1), labels.repeat(members, 1)
         sums, _ = head_sums(logits, labels, self.recipe.train.label_smoothing)
-        return skill_loss(sums, counts)
+        return skill_loss(sums / members, counts)
 
     def _validate(self, epoch: int) -> dict[str, Any]:
         """Loss and accuracy on the validation split, with the number of labels behind them."""
@@ -168,10 +172,12 @@ class Session:
             "val_skills": int((counts > 0).sum()),
         }
 
-    def _logits(self, model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
+    def _logits(
+        self, model: nn.Module, clips: torch.Tensor, *, learning: bool = False
+    ) -> torch.Tensor:
         with arithmetic(self.accelerator, self.recipe):
             logits = model(clips)
-        return check_logits(logits, clips, self.recipe).float()
+        return check_logits(logits, clips, self.recipe, learning=learning).float()
 
     def _batches(
         self, dataset: Items, batches: Sequence[list[tuple[int, int]]]

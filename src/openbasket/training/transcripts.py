@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
 from torch import nn
@@ -102,20 +103,31 @@ class PretrainReport:
 
 
 class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Single clips ``(3, T, size, size)`` and their targets ``(len(TARGETS),)``, by ``(epoch, index)``."""
+    """Single clips ``(3, T, size, size)`` and their targets ``(len(TARGETS) + 2,)``, by ``(epoch, index)``.
+
+    Args:
+        recipe: of the lessons.
+        entries: frames of reels.
+        targets: of the clips of each; the last two are the numbers of the home and the away team.
+        new: which of them show no play that an earlier one shows; the others are left out.
+        augment: vary the light.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
         entries: Sequence[CachedFrames],
         targets: Sequence[NDArray[np.int64]],
+        new: Sequence[NDArray[np.bool_]],
         *,
         augment: bool,
     ) -> None:
         self._each = recipe.data.frames // recipe.data.clips
         self._entries = entries
-        self._targets = targets
-        self._index = [(reel, clip) for reel, own in enumerate(targets) for clip in range(len(own))]
+        self.targets = targets
+        self._index = [
+            (reel, int(clip)) for reel, own in enumerate(new) for clip in np.flatnonzero(own)
+        ]
         single = recipe.data.model_copy(update={"frames": self._each, "clips": 1})
         self._views = ClipDataset((), (), single)
         self._augment = augment
@@ -128,12 +140,21 @@ class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         epoch, index = key
         reel, clip = self._index[index]
         frames = self._entries[reel].read(range(clip * self._each, (clip + 1) * self._each))
-        target = torch.from_numpy(self._targets[reel][clip])
+        target = torch.from_numpy(self.targets[reel][clip])
         if self._augment:
             rng = stable_rng("transcripts", self._seed, epoch, index)
             light = rng.uniform(0.8, 1.2, 3)
             frames = np.clip(frames * light, 0, 255).astype(np.uint8)
         return self._views.whole(frames).transpose(0, 1).contiguous(), target
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Reels of one draw, and what the transcript tells of the clips of each."""
+
+    draw: int
+    samples: list[Sample]
+    told: list[pl.DataFrame]
 
 
 class _Learner(nn.Module):
@@ -203,92 +224,37 @@ def pretrain(
             f"recipe '{recipe.name}' learns nothing from transcripts: set transcripts.epochs, and "
             "data.sampling = 'clips'"
         )
-    recipe, epochs, batch_size = _for_clips(recipe), lessons.epochs, lessons.batch_size
+    recipe = _for_clips(recipe)
     accelerator = make_accelerator(recipe)
     set_seed(seed_of("pretrain", recipe.train.seed))
     model = build_model(recipe)
     if not isinstance(model, SkillQuery):
         raise ConfigError(f"model '{recipe.model.name}' has no clip encoder; allowed: skillquery")
-    parts = {split: _samples(data_root, split, recipe) for split in ("train", "val")}
+    shown = {
+        "train": [_shown(data_root, "train", draw, recipe) for draw in _draws(recipe)],
+        "val": [_shown(data_root, "val", recipe.data.draw, recipe)],
+    }
+    everybody = [s for part in shown.values() for reels in part for s in reels.samples]
+    data = told_hash(fingerprint(everybody, data_root), data_root)
     folder = Folder(out_dir)
     try:
-        data = told_hash(
-            fingerprint([s for part in parts.values() for s in part], data_root), data_root
-        )
-        settings = {"recipe": recipe.model_dump(mode="json"), "data": data}
-        _claim(folder, recipe, settings)
+        _claim(folder, recipe, {"recipe": recipe.model_dump(mode="json"), "data": data})
+        teams = _teams(shown["train"])
         sets = {}
-        known_teams: dict[str, int] = {}
-        for split, part in parts.items():
-            told = _told_clips(data_root, part, recipe.data.draw)
-            shown = [told[s.subject_id] for s in part]
-            if split == "train":
-                names = sorted(
-                    {t for reel in shown for name in _TEAMS for t in reel[name].drop_nulls()}
+        for split, part in shown.items():
+            entries = [
+                entry
+                for reels in part
+                for entry in read_frames(
+                    reels.samples, data_root, frames_dir or out_dir, _of_draw(recipe, reels.draw),
+                    workers=workers, quiet=quiet,
                 )
-                known_teams = {team: number for number, team in enumerate(names)}
-            targets = [
-                np.concatenate(
-                    [
-                        reel.select(*TARGETS).to_numpy(),
-                        [
-                            [known_teams.get(t, MISSING) for t in clip]
-                            for clip in reel.select(_TEAMS).rows()
-                        ],
-                    ],
-                    1,
-                )
-                for reel in shown
-            ]
-            entries = read_frames(
-                part, data_root, frames_dir or out_dir, recipe, workers=workers, quiet=quiet
-            )
-            sets[split] = _Clips(recipe, entries, targets, augment=split == "train")
-        learner = _Learner(model, len(known_teams)).to(accelerator.device)
-        optimizer = make_optimizer(learner, recipe.train)
-        state: dict[str, Any] = {"epochs": 0, "best": None, "history": []}
-        if (out_dir / _LAST).exists():
-            state = checkpoint.load(out_dir / _LAST, learner, optimizer)
-        count = min(lessons.clips or len(sets["train"]), len(sets["train"]))
-        updates = max(1, count // batch_size)
-        spent = state.get("seconds", 0.0) - began
-        with (
-            bar(
-                "Learning plays", epochs * updates, done=state["epochs"] * updates, quiet=quiet
-            ) as step,
-            explained("learning plays", batch_size, go_on="The same command goes on"),
-        ):
-            for epoch in range(state["epochs"], epochs):
-                order = stable_rng("clips", recipe.train.seed, epoch).permutation(
-                    len(sets["train"])
-                )
-                set_seed(seed_of("clips", recipe.train.seed, epoch))
-                learner.train()
-                for number, (clips, targets) in enumerate(
-                    _batches(
-                        sets["train"], epoch, order[: updates * batch_size], batch_size, recipe
-                    )
-                ):
-                    set_learning_rate(
-                        optimizer, learning_rate(epoch * updates + number, updates, recipe.train)
-                    )
-                    with arithmetic(accelerator, recipe):
-                        loss = learner.loss(
-                            clips.to(accelerator.device), targets.to(accelerator.device)
-                        )
-                    optimizer.zero_grad(set_to_none=True)
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    learner.clip_gradients(1.0)
-                    optimizer.step()
-                    step(1, f"epoch {epoch + 1}/{epochs}, loss {loss.item():.3f}")
-                found = _measured(learner, sets["val"], batch_size, recipe)
-                mean = float(np.mean([found["play"], found["part, by recurrence"]]))
-                state["history"].append({"epoch": epoch, **found})
-                if state["best"] is None or mean >= state["best"]["mean"]:
-                    state["best"] = {"mean": mean, **found}
-                    checkpoint.save_weights(out_dir / ENCODER, learner.taught(), state["best"])
-                state |= {"epochs": epoch + 1, "seconds": spent + time.monotonic()}
-                checkpoint.save(out_dir / _LAST, learner, optimizer, state)
+            ]  # fmt: skip
+            sets[split] = _Clips(recipe, entries, *_targets(part, teams), augment=split == "train")
+        learner = _Learner(model, len(teams)).to(accelerator.device)
+        state = _learn(
+            learner, sets["train"], sets["val"], recipe, accelerator, out_dir, began, quiet
+        )
         report = PretrainReport(
             out_dir / ENCODER, state["epochs"], len(sets["train"]), len(sets["val"]),
             {name: state["best"][name] for name in TARGETS},
@@ -302,6 +268,55 @@ def pretrain(
         return report
     finally:
         folder.release()
+
+
+def _learn(
+    learner: _Learner,
+    train: _Clips,
+    val: _Clips,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    out_dir: Path,
+    began: float,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Do the epochs that are left, keep the encoder of the best one, and return the state of the last."""
+    lessons, device = recipe.transcripts, accelerator.device
+    optimizer = make_optimizer(learner, recipe.train)
+    state: dict[str, Any] = {"epochs": 0, "best": None, "history": []}
+    if (out_dir / _LAST).exists():
+        state = checkpoint.load(out_dir / _LAST, learner, optimizer)
+    updates = max(1, min(lessons.clips or len(train), len(train)) // lessons.batch_size)
+    spent = state.get("seconds", 0.0) - began
+    total, done = lessons.epochs * updates, state["epochs"] * updates
+    with (
+        bar("Learning plays", total, done=done, quiet=quiet) as step,
+        explained("learning plays", lessons.batch_size, go_on="The same command goes on"),
+    ):
+        for epoch in range(state["epochs"], lessons.epochs):
+            order = stable_rng("clips", recipe.train.seed, epoch).permutation(len(train))
+            order = order[: updates * lessons.batch_size]
+            set_seed(seed_of("clips", recipe.train.seed, epoch))
+            learner.train()
+            for number, (clips, targets) in enumerate(_batches(train, epoch, order, recipe)):
+                rate = learning_rate(epoch * updates + number, updates, recipe.train)
+                set_learning_rate(optimizer, rate)
+                with arithmetic(accelerator, recipe):
+                    loss = learner.loss(clips.to(device), targets.to(device))
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                learner.clip_gradients(1.0)
+                optimizer.step()
+                step(1, f"epoch {epoch + 1}/{lessons.epochs}, loss {loss.item():.3f}")
+            found = _measured(learner, val, recipe)
+            mean = float(np.mean([found["play"], found["part, by recurrence"]]))
+            state["history"].append({"epoch": epoch, **found})
+            if state["best"] is None or mean >= state["best"]["mean"]:
+                state["best"] = {"mean": mean, **found}
+                checkpoint.save_weights(out_dir / ENCODER, learner.taught(), state["best"])
+            state |= {"epochs": epoch + 1, "seconds": spent + time.monotonic()}
+            checkpoint.save(out_dir / _LAST, learner, optimizer, state)
+    return state
 
 
 def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[NDArray[np.int64]]:
@@ -507,11 +522,47 @@ def _for_clips(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"train": train, "model": model, "transcripts": lessons})
 
 
-def _samples(root: Path, split: str, recipe: Recipe) -> list[Sample]:
-    samples = read_split(root, split, levels=recipe.data.levels, draw=recipe.data.draw)
+def _draws(recipe: Recipe) -> tuple[int, ...]:
+    """Of which draws of the reels of train the lessons are."""
+    return recipe.transcripts.draws or (recipe.data.draw,)
+
+
+def _of_draw(recipe: Recipe, draw: int) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"draw": draw})})
+
+
+def _shown(root: Path, split: str, draw: int, recipe: Recipe) -> _Shown:
+    there = _with_transcripts(root).read("reels")["draw"].unique().sort().to_list()
+    if draw not in there:
+        raise NotFoundError(
+            f"'{root}' has no reels of draw {draw} (it has: {', '.join(map(str, there)) or 'none'}). Make "
+            f"them with 'openbasket reels {root} --draw {draw}', or learn from no others than the model's: "
+            "--set transcripts.draws=[]"
+        )
+    samples = read_split(root, split, levels=recipe.data.levels, draw=draw)
     if not samples:
         raise NotFoundError(f"the split '{split}' of '{root}' has no subjects")
-    return samples
+    told = _told_clips(root, samples, draw)
+    return _Shown(draw, samples, [told[s.subject_id] for s in samples])
+
+
+def _teams(part: Sequence[_Shown]) -> dict[str, int]:
+    """A number of each team that plays in these reels."""
+    told = pl.concat([reel.select(_TEAMS) for reels in part for reel in reels.told])
+    names = pl.concat([told[name] for name in _TEAMS]).drop_nulls().unique().sort()
+    return {name: number for number, name in enumerate(names)}
+
+
+def _targets(
+    part: Sequence[_Shown], teams: dict[str, int]
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.bool_]]]:
+    """Targets of the clips of each reel, with the numbers of its teams; and which are new."""
+    told = [reel for reels in part for reel in reels.told]
+    known = pl.col(_TEAMS).replace_strict(teams, default=MISSING, return_dtype=pl.Int64)
+    targets = [reel.select(*TARGETS, known).to_numpy() for reel in told]
+    plays = pl.concat([reel.select("subject_id", "game_id", "event_id") for reel in told])
+    new = plays.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
+    return targets, np.split(new, np.cumsum([len(reel) for reel in told])[:-1])
 
 
 def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any]) -> None:
@@ -526,9 +577,8 @@ def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any]) -> None:
     write_json(path, settings)
 
 
-def _batches(
-    clips: _Clips, epoch: int, order: NDArray[np.int64], batch: int, recipe: Recipe
-) -> Any:
+def _batches(clips: _Clips, epoch: int, order: NDArray[np.int64], recipe: Recipe) -> Any:
+    batch = recipe.transcripts.batch_size
     keys = [
         [(epoch, int(i)) for i in order[begin : begin + batch]]
         for begin in range(0, len(order), batch)
@@ -549,19 +599,19 @@ def _loss(answers: Sequence[torch.Tensor], targets: torch.Tensor) -> torch.Tenso
     return torch.stack(losses).sum()
 
 
-def _measured(learner: _Learner, clips: _Clips, batch: int, recipe: Recipe) -> dict[str, float]:
+def _measured(learner: _Learner, clips: _Clips, recipe: Recipe) -> dict[str, float]:
     """Accuracy of each target, and of what is known once the clips of a reel are seen together."""
     device = next(learner.parameters()).device
     answered, teams, truth = [], [], []
     learner.eval()
     with torch.inference_mode():
-        for pictures, targets in _batches(clips, 0, np.arange(len(clips)), batch, recipe):
+        for pictures, targets in _batches(clips, 0, np.arange(len(clips)), recipe):
             answers, playing = learner(pictures.to(device))
             answered.append(torch.cat([a.float().softmax(1) for a in answers], 1).cpu())
             teams.append(playing.cpu())
             truth.append(targets)
         told, targets = torch.cat(answered), torch.cat(truth)
-        reels = [len(own) for own in clips._targets]
+        reels = [len(own) for own in clips.targets]
         together = [
             known_by_recurrence(one[None], who[None], torch.ones(1, len(one), dtype=torch.bool))[0]
             for one, who in zip(
@@ -585,7 +635,7 @@ def _accuracy(told: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
 
 def _chance(clips: _Clips) -> dict[str, float]:
     """Share of the most frequent answer."""
-    whole = np.concatenate(clips._targets)
+    whole = np.concatenate(clips.targets)
     found = {}
     for place, name in enumerate(TARGETS):
         known = whole[whole[:, place] != MISSING, place]
