@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from _ceiling import ceiling_page
+from _rendered import rendered_page
 from typer.main import get_command
 
 from openbasket import cli, skills, tables
@@ -188,6 +189,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/providers.md": providers_page,
     "concepts/label-reliability.md": reliability_page,
     "concepts/ceiling.md": ceiling_page,
+    "reference/rendered-benchmark.md": rendered_page,
 }
 
 

@@ -1,0 +1,95 @@
+"""The page on the rendered benchmark, from the results of ``benchmarks/skillquery.sh``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parents[1]
+RESULTS = REPO / "benchmarks" / "results"
+
+
+def rendered_page() -> str:
+    """How models compare on it; ``{{ what it is of }}`` in the page's text is filled in from the results."""
+    text = (REPO / "docs" / "reference" / "rendered-benchmark.in.md").read_text(encoding="utf-8")
+
+    def fill(found: re.Match[str]) -> str:
+        kind, *of = found[1].split()
+        return _PARTS[kind](*of)
+
+    return re.sub(r"\{\{ (.+?) \}\}", fill, text)
+
+
+def _read(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _run(suite: str, run: str) -> Any:
+    return next(row for row in _read(suite) if row["name"] == run)
+
+
+def _table(suite: str) -> str:
+    """The table that the suite printed."""
+    lines = (RESULTS / f"{suite}.md").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if line.startswith("|"))
+
+
+def _interval(what: str) -> Callable[..., str]:
+    def told(suite: str, run: str, split: str = "test", *, alone: bool = False) -> str:
+        found = _run(suite, run)[what][split]
+        value, low, high = (f"{100 * found[key]:.1f}" for key in ("value", "low", "high"))
+        return value if alone else f"{value} % [{low}, {high}]"
+
+    return told
+
+
+def _value(what: str) -> Callable[..., str]:
+    return lambda *of: _interval(what)(*of, alone=True)
+
+
+def _ceiling(split: str = "test") -> str:
+    """What a perfect observer of one reel reaches, mean over the skills."""
+    found = _read("rendered-ceiling")
+    row = next(
+        row
+        for row in found["rows"]
+        if (row["skill"], row["split"], row["levels"], row["events"])
+        == ("mean", split, 5, found["own_clips"])
+    )
+    value, low, high = (f"{100 * row[key]:.1f}" for key in ("accuracy", "low", "high"))
+    return f"{value} % [{low}, {high}]"
+
+
+def _answers() -> str:
+    """How often the clip encoder is right."""
+    told = _read("rendered-lessons")
+    lines = [
+        "| question | right | of whole reels | the most frequent answer |",
+        "|---|---:|---:|---:|",
+    ]
+    for name in sorted(told["accuracy"]):
+        known = [told[part].get(name) for part in ("accuracy", "recurring", "chance")]
+        shares = ["" if share is None else f"{100 * share:.1f} %" for share in known]
+        lines.append(f"| {name} | {' | '.join(shares)} |")
+    return "\n".join(lines)
+
+
+def _lessons(what: str) -> str:
+    told = _read("rendered-lessons")
+    group, _, name = what.partition(".")
+    return f"{100 * told[group][name]:.1f} %" if name else f"{told[group]:,.0f}"
+
+
+_PARTS: dict[str, Callable[..., str]] = {
+    "table": _table,
+    "share": _interval("share"),
+    "share_alone": _value("share"),
+    "accuracy": _interval("accuracy"),
+    "accuracy_alone": _value("accuracy"),
+    "ceiling": _ceiling,
+    "answers": _answers,
+    "lessons": _lessons,
+}
