@@ -38,6 +38,8 @@ from typing import Any
 import numpy as np
 
 SECONDS = 540
+#: What ``openbasket scout`` is timed beside.
+PEER = "every frame"
 
 
 def make_reel(out: Path, source: Path | None, folder: Path, of_clips: bool) -> Path:
@@ -153,18 +155,15 @@ def main() -> None:
         card, plain = folder / "card.json", folder / "plain.json"
         scout = [sys.executable, "-m", "openbasket", "scout", str(reel), "--checkpoint", str(run)]
         scout += ["--out", str(card), "--quiet"]
-        ways = {
-            "openbasket": [*scout, "--no-evidence"],
-            "every frame": [sys.executable, __file__, "--plain", str(reel), str(run), str(plain)],
-        }
-        if of_clips:
-            del ways["every frame"]
+        ways = {"openbasket": [*scout, "--no-evidence"]}
+        if not of_clips:
+            ways[PEER] = [sys.executable, __file__, "--plain", str(reel), str(run), str(plain)]
         rounds: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(options.rounds):
             for way, command in ways.items():
                 rounds[way].append(timed(command))
         difference = None
-        if not of_clips:
+        if plain.exists():
             ours = np.array([s["probabilities"] for s in json.loads(card.read_text())["skills"]])
             difference = float(np.abs(ours - np.array(json.loads(plain.read_text()))).max())
         evidence = timed(scout)
@@ -175,9 +174,9 @@ def main() -> None:
     for way, row in found.items():
         print(f"{way:>12}  " + "  ".join(f"{key} {value:8.2f}" for key, value in row.items()))
     ratios = None
-    if not of_clips:
+    if PEER in found:
         ratios = {
-            key: round(found["every frame"][key] / found["openbasket"][key], 2) for key in row
+            key: round(value / found["openbasket"][key], 2) for key, value in found[PEER].items()
         }
         print("       ratio  " + "  ".join(f"{key} {value:8.2f}" for key, value in ratios.items()))
         print(f"greatest difference {difference:.4f}")
