@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from openbasket.dataset.reader import Sample, read_split
+from openbasket.dataset.reader import Sample, read_split, test_splits
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models.clip_encoder import TEAM_DIM, ClipAnswers
 from openbasket.models.questions import ANSWERS, ATTACKING, PLACES, TARGETS
@@ -36,9 +37,16 @@ from openbasket.tables import FILMED_KINDS
 from openbasket.training import checkpoint
 from openbasket.training.building import build_model
 from openbasket.training.config import Recipe, TrainConfig
-from openbasket.training.data import MISSING, ClipDataset, even_clips, seed_of, stable_rng
+from openbasket.training.data import (
+    MISSING,
+    ClipDataset,
+    even_clips,
+    of_persons,
+    seed_of,
+    stable_rng,
+)
 from openbasket.training.faults import batches as handed
-from openbasket.training.faults import explained
+from openbasket.training.faults import diverged, explained
 from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
 from openbasket.training.processes import make_accelerator
 from openbasket.training.reading import read_frames
@@ -109,7 +117,7 @@ class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         recipe: of the lessons.
         entries: frames of reels.
         targets: of the clips of each; the last two are the numbers of the home and the away team.
-        new: which of them show no play that an earlier one shows; the others are left out.
+        taught: which of them there are; the others are left out.
         augment: vary the light.
     """
 
@@ -118,7 +126,7 @@ class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         recipe: Recipe,
         entries: Sequence[CachedFrames],
         targets: Sequence[NDArray[np.int64]],
-        new: Sequence[NDArray[np.bool_]],
+        taught: Sequence[NDArray[np.bool_]],
         *,
         augment: bool,
     ) -> None:
@@ -126,7 +134,7 @@ class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self._entries = entries
         self.targets = targets
         self._index = [
-            (reel, int(clip)) for reel, own in enumerate(new) for clip in np.flatnonzero(own)
+            (reel, int(clip)) for reel, own in enumerate(taught) for clip in np.flatnonzero(own)
         ]
         single = recipe.data.model_copy(update={"frames": self._each, "clips": 1})
         self._views = ClipDataset((), (), single)
@@ -230,16 +238,24 @@ def pretrain(
     model = build_model(recipe)
     if not isinstance(model, SkillQuery):
         raise ConfigError(f"model '{recipe.model.name}' has no clip encoder; allowed: skillquery")
+    draws = lessons.draws or (recipe.data.draw,)
     shown = {
-        "train": [_shown(data_root, "train", draw, recipe) for draw in _draws(recipe)],
+        "train": [_shown(data_root, "train", draw, recipe) for draw in draws],
         "val": [_shown(data_root, "val", recipe.data.draw, recipe)],
     }
+    teams = _teams(shown["train"])
+    targets = {split: _targets(part, teams) for split, part in shown.items()}
+    taught = {
+        "train": _taught(shown["train"], targets["train"], _of_others(data_root, recipe)),
+        "val": [np.ones(len(reel), bool) for reel in targets["val"]],
+    }
+    if not any(clips.any() for clips in taught["train"]):
+        raise NotFoundError(f"the transcripts of '{data_root}' tell nothing of any clip of train")
     everybody = [s for part in shown.values() for reels in part for s in reels.samples]
     data = told_hash(fingerprint(everybody, data_root), data_root)
     folder = Folder(out_dir)
     try:
         _claim(folder, recipe, {"recipe": recipe.model_dump(mode="json"), "data": data})
-        teams = _teams(shown["train"])
         sets = {}
         for split, part in shown.items():
             entries = [
@@ -250,7 +266,10 @@ def pretrain(
                     workers=workers, quiet=quiet,
                 )
             ]  # fmt: skip
-            sets[split] = _Clips(recipe, entries, *_targets(part, teams), augment=split == "train")
+            sets[split] = _Clips(
+                recipe, entries, targets[split], taught[split], augment=split == "train"
+            )
+        set_seed(seed_of("teams", recipe.train.seed))  # whatever heads the model has
         learner = _Learner(model, len(teams)).to(accelerator.device)
         state = _learn(
             learner, sets["train"], sets["val"], recipe, accelerator, out_dir, began, quiet
@@ -307,7 +326,10 @@ def _learn(
                 loss.backward()  # type: ignore[no-untyped-call]
                 learner.clip_gradients(1.0)
                 optimizer.step()
-                step(1, f"epoch {epoch + 1}/{lessons.epochs}, loss {loss.item():.3f}")
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise diverged("loss", value, f"in lesson {epoch}, at its update {number}")
+                step(1, f"epoch {epoch + 1}/{lessons.epochs}, loss {value:.3f}")
             found = _measured(learner, val, recipe)
             mean = float(np.mean([found["play"], found["part, by recurrence"]]))
             state["history"].append({"epoch": epoch, **found})
@@ -515,16 +537,12 @@ def _for_clips(recipe: Recipe) -> Recipe:
     train = TrainConfig(
         epochs=lessons.epochs, batch_size=lessons.batch_size, learning_rate=lessons.learning_rate,
         warmup_epochs=min(0.5, lessons.epochs / 4), schedule="cosine", seed=recipe.train.seed,
+        fraction=recipe.train.fraction,
         loader_workers=recipe.train.loader_workers, precision=recipe.train.precision,
     )  # fmt: skip
     model = recipe.model.model_copy(update={"frozen": False})
     lessons = lessons.model_copy(update={"redraw": 0.0, "told": ()})
     return recipe.model_copy(update={"train": train, "model": model, "transcripts": lessons})
-
-
-def _draws(recipe: Recipe) -> tuple[int, ...]:
-    """Of which draws of the reels of train the lessons are."""
-    return recipe.transcripts.draws or (recipe.data.draw,)
 
 
 def _of_draw(recipe: Recipe, draw: int) -> Recipe:
@@ -540,6 +558,8 @@ def _shown(root: Path, split: str, draw: int, recipe: Recipe) -> _Shown:
             "--set transcripts.draws=[]"
         )
     samples = read_split(root, split, levels=recipe.data.levels, draw=draw)
+    if split == "train":
+        samples = of_persons(samples, recipe.train.fraction, recipe.train.seed)
     if not samples:
         raise NotFoundError(f"the split '{split}' of '{root}' has no subjects")
     told = _told_clips(root, samples, draw)
@@ -553,16 +573,38 @@ def _teams(part: Sequence[_Shown]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def _targets(
-    part: Sequence[_Shown], teams: dict[str, int]
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.bool_]]]:
-    """Targets of the clips of each reel, with the numbers of its teams; and which are new."""
-    told = [reel for reels in part for reel in reels.told]
+def _targets(part: Sequence[_Shown], teams: dict[str, int]) -> list[NDArray[np.int64]]:
+    """Targets of the clips of each reel, and the numbers of the two teams."""
     known = pl.col(_TEAMS).replace_strict(teams, default=MISSING, return_dtype=pl.Int64)
-    targets = [reel.select(*TARGETS, known).to_numpy() for reel in told]
-    plays = pl.concat([reel.select("subject_id", "game_id", "event_id") for reel in told])
-    new = plays.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
-    return targets, np.split(new, np.cumsum([len(reel) for reel in told])[:-1])
+    return [reel.select(*TARGETS, known).to_numpy() for reels in part for reel in reels.told]
+
+
+def _of_others(root: Path, recipe: Recipe) -> pl.Series:
+    """Clips (``clip_id``) in reels of splits that are not learned from."""
+    others = [
+        sample.subject_id
+        for split in ("val", *test_splits(root))
+        for sample in read_split(
+            root, split, levels=recipe.data.levels, draw=recipe.data.draw, require_videos=False
+        )
+    ]
+    reels = Workspace(root).read("reels").filter(pl.col("draw") == recipe.data.draw)
+    return reels.filter(pl.col("subject_id").is_in(others))["clip_id"].unique()
+
+
+def _taught(
+    part: Sequence[_Shown], targets: Sequence[NDArray[np.int64]], others: pl.Series
+) -> list[NDArray[np.bool_]]:
+    """Which clips of each reel are learned from.
+
+    Of each play of a player one; none that is in reels of others, or of which the transcript tells nothing.
+    """
+    told = [reel for reels in part for reel in reels.told]
+    clips = pl.concat([r.select("subject_id", "game_id", "event_id", "clip_id") for r in told])
+    first = pl.struct("subject_id", "game_id", "event_id").is_first_distinct()
+    wanted = clips.select(first & ~pl.col("clip_id").is_in(others.implode())).to_series().to_numpy()
+    wanted = wanted & (np.concatenate(targets) != MISSING).any(axis=1)
+    return np.split(wanted, np.cumsum([len(reel) for reel in told])[:-1])
 
 
 def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any]) -> None:
