@@ -14,23 +14,27 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from openbasket.cli import app
-from openbasket.dataset.reader import SPLIT_FILES, read_split
+from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
 from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models import create_model
 from openbasket.models.clip_encoder import TEAM_DIM
-from openbasket.models.layers import layer_depths
+from openbasket.models.layers import decays, layer_depths
 from openbasket.models.questions import ANSWERS, ATTACKING, TARGETS
 from openbasket.models.skillquery import OrdinalHeads, SetModel
 from openbasket.packaged import text
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import transcripts
 from openbasket.training.config import load_recipe
-from openbasket.training.data import MISSING
+from openbasket.training.data import MISSING, of_persons
+from openbasket.training.faults import TrainingError
+from openbasket.training.features import FeatureDataset, FrozenSession
 from openbasket.training.loop import train
 from openbasket.training.losses import head_sums, skill_loss
+from openbasket.training.optim import make_optimizer
 from openbasket.training.predict import predict
 from openbasket.training.processes import make_accelerator
+from openbasket.training.reading import read_frames
 from openbasket.training.session import Session
 from openbasket.training.transcripts import (
     ENCODER,
@@ -48,6 +52,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("rendered")
     make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
     return root
+
+
+@pytest.fixture(scope="module")
+def encoder(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip encoder that had one short lesson."""
+    recipe = load_recipe("skillquery-tiny", ["transcripts.epochs=1", "transcripts.clips=16"])
+    return pretrain(recipe, root, tmp_path_factory.mktemp("taught"), workers=1, quiet=True).encoder
 
 
 @pytest.fixture
@@ -231,8 +242,7 @@ def test_members_learn_each_by_themselves_and_their_probabilities_are_averaged()
     torch.testing.assert_close(model.attention(clips), shown.mean(0), atol=1e-5, rtol=0)
 
 
-def test_the_gradient_of_a_member_does_not_depend_on_the_others(root: Path, tmp_path: Path) -> None:
-    """One run of three members, and one of the first alone: the loss is the mean of theirs."""
+def test_the_loss_is_the_mean_of_the_members_and_each_has_a_gradient_of_its_own() -> None:
     torch.manual_seed(0)
     model = tiny(members=3, dropout=0.0, clip_dropout=0.0).train()
     features = torch.randn(4, model.heads.inputs)
@@ -244,12 +254,10 @@ def test_the_gradient_of_a_member_does_not_depend_on_the_others(root: Path, tmp_
         skill_loss(sums, counts), list(model.heads.members[1].parameters()), retain_graph=True
     )
     recipe = load_recipe("skillquery-tiny", ["model.options.members=3"])
-    session = object.__new__(Session)
-    session.accelerator, session.recipe, session.wrapped = (
-        make_accelerator(recipe),
-        recipe,
-        model.heads,
-    )
+    session = FrozenSession(
+        make_accelerator(recipe), recipe, model, model.heads, make_optimizer(model, recipe.train), None,
+        [], FeatureDataset([], features), FeatureDataset([], features),
+    )  # fmt: skip
     loss = session._loss(features, labels, counts)
     assert loss.item() == pytest.approx(
         np.mean([skill_loss(head_sums(one, labels)[0], counts).item() for one in logits]), rel=1e-5
@@ -257,6 +265,64 @@ def test_the_gradient_of_a_member_does_not_depend_on_the_others(root: Path, tmp_
     found = torch.autograd.grad(loss, list(model.heads.members[1].parameters()))
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(3 * one, other, atol=1e-6, rtol=1e-4)
+    # and is clipped by itself, to its share of the norm
+    assert session._apart == list(model.heads.members)
+    together = load_recipe(
+        "skillquery-tiny",
+        [
+            "model.options.members=3",
+            "model.frozen=false",
+            "transcripts.epochs=0",
+            "transcripts.redraw=0",
+        ],
+    )
+    session = Session(
+        make_accelerator(together), together, model, model, make_optimizer(model, together.train), None,
+        [], FeatureDataset([], features), FeatureDataset([], features),
+    )  # fmt: skip
+    assert session._apart == [model]
+
+
+def test_an_ensemble_that_was_interrupted_goes_on_to_the_same_end(
+    root: Path, encoder: Path, tmp_path: Path
+) -> None:
+    settings = [
+        "model.options.members=2",
+        "train.ema=0.9",
+        "train.epochs=3",
+        "transcripts.epochs=0",
+    ]
+    recipe = load_recipe("skillquery-tiny", [*settings, f"model.weights={encoder}"])
+
+    def stop(line):
+        if line["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    train(recipe, root, tmp_path / "whole", workers=1, quiet=True)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, root, tmp_path / "parts", workers=1, quiet=True, on_epoch=stop)
+    train(recipe, root, tmp_path / "parts", workers=1, quiet=True)
+    made = []
+    for name in ("whole", "parts"):
+        table = predict(tmp_path / name, root, tmp_path / f"{name}.parquet", workers=1, quiet=True)
+        made.append(table.frame.select("p0", "p1", "p2", "p3", "p4"))
+    assert made[0].equals(made[1])
+    np.testing.assert_allclose(made[0].sum_horizontal().to_numpy(), 1, atol=1e-5)
+
+
+def test_a_clip_encoder_that_gives_no_numbers_is_no_clip_that_is_not_there(
+    reels: torch.Tensor,
+) -> None:
+    model = tiny().eval()
+    with torch.no_grad():
+        model.encoder.place.fill_(torch.nan)
+        with pytest.raises(ValueError, match="no numbers"):
+            model(reels)
+
+
+def test_thresholds_and_biases_do_not_decay() -> None:
+    heads = OrdinalHeads(7, 5, "cumulative")
+    assert {name for name, p in heads.named_parameters() if decays(name, p)} == {"weight"}
 
 
 # -- ordinal heads
@@ -578,6 +644,97 @@ def test_lessons_that_were_interrupted_go_on_to_the_same_end(
         learn("parts")
     assert learn("parts") == whole
     assert len(calls) == 3
+
+
+def test_lessons_of_several_draws_show_each_play_once_and_none_of_other_splits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = mini_but(tmp_path / "drawn", events="6\ndraws = 3")
+    splits = {
+        s.subject_id: n for n in SPLIT_FILES if has_split(data, n) for s in read_split(data, n)
+    }
+    reels = Workspace(data).read("reels")
+    of = reels.with_columns(split=pl.col("subject_id").replace_strict(splits, default=None))
+    others = of.filter((pl.col("split") != "train") & (pl.col("draw") == 0))["clip_id"]
+    own = of.filter(split="train")
+    taught = own.filter(~pl.col("clip_id").is_in(others.implode()))
+    plays = taught.unique(["subject_id", "game_id", "event_id"])
+    assert plays.height < taught.height < own.height  # there is something to leave out
+    made = []
+    clips = transcripts._Clips
+
+    class Kept(clips):
+        def __init__(self, *given, **more):
+            super().__init__(*given, **more)
+            made.append(self)
+
+    monkeypatch.setattr(transcripts, "_Clips", Kept)
+    settings = ["transcripts.epochs=1", "transcripts.draws=[0, 1, 2]", "transcripts.clips=16"]
+    report = pretrain(
+        load_recipe("skillquery-tiny", settings), data, tmp_path / "run", workers=1, quiet=True
+    )
+    assert report.clips == plays.height
+    assert report.val_clips == of.filter(split="val", draw=0).height
+    # pictures and targets are of the same clip
+    recipe = load_recipe("skillquery-tiny", ["data.draw=2"])
+    last = read_split(data, "train", draw=2)[-1]
+    (entry,) = read_frames([last], data, tmp_path / "run", recipe, workers=1, quiet=True)
+    (targets,) = clip_targets(data, [last], 2)
+    reel = len(made[0].targets) - 1
+    assert (made[0].targets[reel][:, : len(TARGETS)] == targets).all()
+    assert made[0]._entries[reel].recording == entry.recording
+
+
+def test_draws_that_are_not_there(root: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("skillquery-tiny", ["transcripts.draws=[0, 1]"])
+    with pytest.raises(NotFoundError, match=r"no reels of draw 1 \(it has: 0\)"):
+        pretrain(recipe, root, tmp_path / "run", workers=1, quiet=True)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ConfigError, match="each draw once"):
+        load_recipe("skillquery-tiny", ["transcripts.draws=[1, 1]"])
+    told = CliRunner().invoke(
+        app,
+        ["cache", str(root), "--recipe", "skillquery-tiny", "--set", "transcripts.draws=[0, 1]"],
+    )
+    assert isinstance(told.exception, NotFoundError)
+
+
+def test_lessons_heed_what_changes_them_and_nothing_else(root: Path, tmp_path: Path) -> None:
+    out, settings = tmp_path / "run", ["transcripts.epochs=1", "transcripts.clips=16"]
+
+    def learn(*more: str, resume: bool = True) -> bytes:
+        recipe = load_recipe("skillquery-tiny", [*settings, *more])
+        pretrain(recipe, root, out, workers=1, quiet=True, resume=resume)
+        return (out / ENCODER).read_bytes()
+
+    first = learn()
+    stamp = (out / ENCODER).stat().st_mtime_ns
+    assert learn("model.options.members=2", "train.loader_workers=1") == first
+    assert (out / ENCODER).stat().st_mtime_ns == stamp
+    with pytest.raises(ConfigError, match=r"transcripts.learning_rate was .*--no-resume"):
+        learn("transcripts.learning_rate=0.01")
+    assert learn("transcripts.learning_rate=0.01", resume=False) != first
+    # heads of other settings learn from the same encoder
+    assert learn("model.options.members=2", "model.options.width=64", resume=False) == first
+
+
+def test_lessons_are_of_the_share_of_persons_that_is_learned_from(
+    root: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe(
+        "skillquery-tiny",
+        ["transcripts.epochs=1", "transcripts.clips=16", "train.fraction=0.4"],
+    )
+    report = pretrain(recipe, root, tmp_path / "run", workers=1, quiet=True)
+    few = of_persons(read_split(root, "train"), 0.4, recipe.train.seed)
+    assert report.clips <= 6 * len(few) < 6 * len(read_split(root, "train"))
+
+
+def test_lessons_that_diverge_are_an_error(root: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("skillquery-tiny", ["transcripts.learning_rate=1e30"])
+    with pytest.raises(TrainingError, match="lesson 0"):
+        pretrain(recipe, root, tmp_path / "run", workers=1, quiet=True)
+    assert not (tmp_path / "run" / ENCODER).exists()
 
 
 def test_told_plays_know_who_has_the_ball() -> None:

@@ -24,6 +24,9 @@ Override = Annotated[
         "--set", help="Change a setting of the recipe, like train.epochs=3; may be repeated."
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option(help="Go on with the run that lies in the folder, or start anew.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -100,6 +103,7 @@ def cache(
     from openbasket.video.recording import Taking
 
     taking, draw, by_clip = Taking(format=cast("Any", file_format)), 0, False
+    others: list[int] = []
     levels = dataset_levels(root)
     if recipe is not None:
         from openbasket.training.config import load_recipe
@@ -110,6 +114,10 @@ def cache(
         data = wanted.data
         taking = replace(taking_of(data), format=taking.format)
         levels, draw, by_clip = data.levels, data.draw, data.sampling == "clips"
+        if wanted.transcripts.epochs:
+            from openbasket.training.transcripts import lesson_draws
+
+            others = [other for other in lesson_draws(root, wanted) if other != draw]
     elif override:
         raise ConfigError("--set changes a recipe: give --recipe, too")
     changes = {"frames": frames, "size": size, "sampling": sampling}
@@ -129,10 +137,19 @@ def cache(
     store = FrameCache(folder)
     imported = import_shards(shards or (), store)
     damaged = verified(store, workers=workers, quiet=quiet) if verify else []
-    videos = list(dict.fromkeys(sample.video for sample in samples))
+    drawn = {draw: samples}
+    if "train" in parts:
+        drawn |= {other: read_split(root, "train", levels=levels, draw=other) for other in others}
+    videos = list(dict.fromkeys(sample.video for own in drawn.values() for sample in own))
     clips = None
     if by_clip:
-        clips = clips_of(root, samples, draw, folder=folder, workers=workers, quiet=quiet)
+        clips = {
+            video: found
+            for other, own in drawn.items()
+            for video, found in clips_of(
+                root, own, other, folder=folder, workers=workers, quiet=quiet
+            ).items()
+        }
     entries = cache_frames(
         videos, folder, root=root, clips=clips,
         within=taking.within, frames=taking.frames, short_side=taking.size,
@@ -177,6 +194,7 @@ def pretrain(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     override: Override = None,
+    resume: Resume = True,
     workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -192,7 +210,7 @@ def pretrain(
     from openbasket.training.transcripts import pretrain as run_pretraining
 
     config = load_recipe(recipe, override or ())
-    report = run_pretraining(config, data, out, workers=workers, quiet=quiet)
+    report = run_pretraining(config, data, out, resume=resume, workers=workers, quiet=quiet)
     if as_json:
         print_json(report.to_json())
         return
@@ -221,9 +239,7 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     override: Override = None,
-    resume: Annotated[
-        bool, typer.Option(help="Go on with the run that lies in the folder, or start anew.")
-    ] = True,
+    resume: Resume = True,
     workers: Workers = None,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -14,7 +14,7 @@ STEM = re.compile(
 )
 #: Tables and state-space constants, which official recipes leave without weight decay.
 UNDECAYED = re.compile(
-    r"(^|\.)(cls_token|class_embedding|probe|asks|queries|place|\w*pos_embed\w*|position_embeddings?|time_embeddings"
+    r"(^|\.)(bias|first|steps|cls_token|class_embedding|probe|asks|queries|place|\w*pos_embed\w*|position_embeddings?|time_embeddings"
     r"|temporal_pos_embedding|A_log)(\.weight)?$"
 )
 

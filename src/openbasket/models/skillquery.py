@@ -211,8 +211,9 @@ class SetModel(nn.Module):
 class SetHeads(nn.Module):
     """From features of clips to levels of skills: an ensemble of set models, which see the same clips.
 
-    They begin with other weights and learn each by itself; their probabilities are averaged (Lakshminarayanan
-    et al., Simple and scalable predictive uncertainty estimation using deep ensembles, NeurIPS 2017).
+    They begin with other weights, each learns from a loss of its own, and their probabilities are averaged
+    (Lakshminarayanan et al., Simple and scalable predictive uncertainty estimation using deep ensembles,
+    NeurIPS 2017). Where the clip encoder learns, too, it learns from all of them.
 
     Args:
         clips: most there can be.
@@ -445,6 +446,8 @@ class SkillQuery(VideoModel):
             made = self.of_clips(single)
         else:  # what a few clips need stays in the processor's caches
             made = torch.cat([self.of_clips(some) for some in torch.split(single, _AT_ONCE)])
+            if not (made.is_meta or bool(made.isfinite().all())):
+                raise ValueError("the clip encoder gave values that are no numbers")
         if some:
             whole = made.new_full((len(there), made.shape[1]), torch.nan)
             whole[there] = made

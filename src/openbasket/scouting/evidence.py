@@ -2,8 +2,9 @@
 
 Half of the clips at random are shown to the model, again and again, each half with its other half. What a
 clip adds to the probability of a level is its coefficient in the best linear fit of what the model said, by
-least squares; over all subsets these are the Banzhaf values. As halves are always as large, a clip is
-compared with the others that would be shown in its place: the coefficients add up to 0. A model of uniform
+least squares; over all subsets these are the Banzhaf values. A clip is compared with the others that would
+be shown in its place: the coefficients add up to 0 (of an odd number of clips halves differ by one, and what
+one more clip adds is taken off). A model of uniform
 frames is shown other frames; a model of sets of clips is shown fewer clips, as in its training.
 
 Sources: Ribeiro, Singh and Guestrin, "Why should I trust you?", KDD 2016 (a linear fit over what is left
@@ -193,7 +194,8 @@ def influence(
     back = np.linalg.pinv(design)  # as many of each half: the mean is not confounded
     values = back @ (told - told.mean(axis=0))
     rest = told - told.mean(axis=0) - design @ values
-    variance = (rest**2).sum(axis=0) / (len(shown) - clips)
+    variance = (rest**2).sum(axis=0) / (len(shown) - clips - clips % 2)
+    values -= values.mean(axis=0)  # of an odd number of clips, what it adds that one more is shown
     errors = np.sqrt((back**2).sum(axis=1)[:, None] * variance)
     return Influence(values, errors, len(shown))
 

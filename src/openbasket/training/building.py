@@ -217,25 +217,15 @@ def _folder_start(folder: str) -> Start:
     return Start(folder, digest, loaded, (), (), heads=False)
 
 
-def check_logits(
-    logits: object, clips: torch.Tensor, recipe: Recipe, *, learning: bool = False
-) -> torch.Tensor:
+def check_logits(logits: object, clips: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     """Refuse what a model gave if it is not ``(B, 20, levels)``.
-
-    Args:
-        logits: what it gave.
-        clips: what it was given.
-        recipe: of the run.
-        learning: members of an ensemble may each give their own: ``(members, B, 20, levels)``.
 
     Raises:
         ConfigError: says what was expected.
     """
     wanted = (len(clips), len(SKILLS), recipe.data.levels)
-    if isinstance(logits, torch.Tensor):
-        shape = tuple(logits.shape)
-        if shape == wanted or (learning and len(shape) == 4 and shape[1:] == wanted):
-            return logits
+    if isinstance(logits, torch.Tensor) and tuple(logits.shape) == wanted:
+        return logits
     given = (
         f"logits of shape {tuple(logits.shape)}"
         if isinstance(logits, torch.Tensor)

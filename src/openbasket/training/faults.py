@@ -31,13 +31,16 @@ class TrainingError(OpenBasketError):
 
 
 @contextmanager
-def explained(doing: str, batch_size: int, *, go_on: str) -> Iterator[None]:
+def explained(
+    doing: str, batch_size: int, *, go_on: str, setting: str = "train.batch_size"
+) -> Iterator[None]:
     """Turn out-of-memory errors and dead loader processes into errors that say what to change.
 
     Args:
         doing: what is being done.
         batch_size: of the recipe.
         go_on: what becomes of the work so far.
+        setting: of the recipe that says the batch size.
 
     Raises:
         TrainingError: memory was not enough, or a loader process was killed.
@@ -45,7 +48,7 @@ def explained(doing: str, batch_size: int, *, go_on: str) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(doing, batch_size, go_on, error) from None
+        raise _out_of_memory(doing, setting, batch_size, go_on, error) from None
     except RuntimeError as error:
         worker = _WORKER.search(str(error))
         if worker:
@@ -53,14 +56,14 @@ def explained(doing: str, batch_size: int, *, go_on: str) -> Iterator[None]:
                 "Shared memory ran out: enlarge /dev/shm, or set train.loader_workers=0"
                 if _SHARED.search(str(error))
                 else "Most often the machine ran out of memory: lower train.loader_workers, data.frames or "
-                "train.batch_size"
+                f"{setting}"
             )
             raise TrainingError(
                 f"a loader process (pid {worker[1]}) died while {doing}: {_first_line(error)}. "
                 f"{hint}. {go_on}"
             ) from None
         if _MEMORY.search(str(error)):
-            raise _out_of_memory(doing, batch_size, go_on, error) from None
+            raise _out_of_memory(doing, setting, batch_size, go_on, error) from None
         raise
 
 
@@ -102,12 +105,16 @@ def diverged(which: str, loss: float, where: str) -> TrainingError:
     )
 
 
-def _out_of_memory(doing: str, batch_size: int, go_on: str, error: BaseException) -> TrainingError:
+def _out_of_memory(
+    doing: str, setting: str, batch_size: int, go_on: str, error: BaseException
+) -> TrainingError:
+    lower = f"a lower {setting}"
+    if setting == "train.batch_size":
+        lower += ", with train.accumulate raised by as much (the updates stay the same)"
+        lower += "; model.checkpointing = true"
     return TrainingError(
-        f"memory ran out while {doing} with train.batch_size = {batch_size}: {_first_line(error)}. Any of "
-        "these needs less: a lower train.batch_size, with train.accumulate raised by as much (the updates "
-        "stay the same); model.checkpointing = true; train.precision = 'bf16'; fewer data.frames or a "
-        f"smaller data.size. {go_on}"
+        f"memory ran out while {doing} with {setting} = {batch_size}: {_first_line(error)}. Any of these "
+        f"needs less: {lower}; train.precision = 'bf16'; fewer data.frames or a smaller data.size. {go_on}"
     )
 
 

@@ -136,12 +136,10 @@ class FeatureDataset(Items):
 class FrozenSession(Session):
     """Training of a model's heads on its features."""
 
-    def _logits(
-        self, model: nn.Module, clips: torch.Tensor, *, learning: bool = False
-    ) -> torch.Tensor:
+    def _given(self, model: nn.Module, clips: torch.Tensor) -> Any:
         heads = model.heads if model is self.kept else model
         assert isinstance(heads, nn.Module)
-        return super()._logits(heads, clips, learning=learning)
+        return super()._given(heads, clips)
 
 
 def freeze(model: nn.Module) -> nn.Module:

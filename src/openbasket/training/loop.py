@@ -181,7 +181,8 @@ def _train(
     if going_on:
         _refuse_other_start(folder, recipe)
     else:
-        start = load_start(_taught(recipe, data_root, out_dir, accelerator, workers, quiet), model)
+        taught = _taught(recipe, data_root, out_dir, accelerator, resume, workers, quiet)
+        start = load_start(taught, model)
     model.to(accelerator.device)
     frozen = recipe.model.frozen
     if going_on and frozen:  # the last checkpoint has the heads alone
@@ -357,6 +358,7 @@ def _taught(
     root: Path,
     out_dir: Path,
     accelerator: Accelerator,
+    resume: bool,
     workers: int | None,
     quiet: bool,
 ) -> Recipe:
@@ -368,7 +370,13 @@ def _taught(
     report = on_main(
         accelerator,
         lambda: pretrain(
-            recipe, root, out_dir / LESSONS, frames_dir=out_dir, workers=workers, quiet=quiet
+            recipe,
+            root,
+            out_dir / LESSONS,
+            frames_dir=out_dir,
+            resume=resume,
+            workers=workers,
+            quiet=quiet,
         ),
     )
     return recipe.model_copy(

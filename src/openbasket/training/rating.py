@@ -41,7 +41,8 @@ class Rater:
 
     Raises:
         NotFoundError: there is no such run, or it has no weights yet.
-        ConfigError: its record is damaged, its model answers in text, or there is no such device.
+        ConfigError: its record is damaged, its model answers in text or is told answers by transcripts, or
+            there is no such device.
     """
 
     def __init__(self, run_dir: Path, *, quiet: bool = False, device: Device = "auto") -> None:
@@ -56,6 +57,11 @@ class Rater:
             raise ConfigError(
                 f"the run at '{run_dir}' is of '{self.recipe.model.name}', which answers in text; allowed: "
                 "models with heads ('openbasket models')"
+            )
+        if self.recipe.transcripts.told:
+            raise ConfigError(
+                f"the run at '{run_dir}' is told answers by transcripts, an experiment, and a video has "
+                "none; allowed: runs without transcripts.told"
             )
         model = build_again(run_dir, self.recipe, quiet=quiet)
         self.validation = checkpoint.load_weights(run_dir / BEST, model)

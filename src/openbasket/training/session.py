@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
 from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
 from openbasket.dataset.reader import Sample
 from openbasket.errors import OpenBasketError
+from openbasket.models.skillquery import SetHeads
 from openbasket.training.building import check_logits
 from openbasket.training.config import Recipe
 from openbasket.training.data import MISSING, EpochPlan, Item, Items, seed_of, shares
@@ -68,6 +69,11 @@ class Session:
         self.optimizer = optimizer
         self.average = average
         self.kept = model if average is None else average.model
+        heads = getattr(model, "heads", None)
+        members = list(heads.members) if isinstance(heads, SetHeads) else []
+        self._members = max(1, len(members))
+        #: Members that share no weights: each has its own gradient, of its share of the loss.
+        self._apart = members if members and recipe.model.frozen else [wrapped]
         settings, count = recipe.train, len(train_samples)
         self._train_set, self._val_set = train_set, val_set
         self._known = torch.tensor([[n is not None for n in s.levels] for s in train_samples])
@@ -104,7 +110,10 @@ class Session:
                     accelerator.backward(loss * accelerator.num_processes)
                 parts.append(loss.detach())
             if settings.grad_clip:
-                accelerator.clip_grad_norm_(self.wrapped.parameters(), settings.grad_clip)
+                for part in self._apart:
+                    accelerator.clip_grad_norm_(
+                        part.parameters(), settings.grad_clip / len(self._apart)
+                    )
             self.optimizer.step()
             self.optimizer.zero_grad()
             if self.average is not None:
@@ -142,21 +151,24 @@ class Session:
             labels: ``(B, 20)``.
             counts: ``(20,)``, labels of each skill in the whole update, of all batches and processes.
         """
-        logits = self._logits(self.wrapped, clips, learning=True)
-        members = 1
-        if logits.dim() == 4:
-            members = len(logits)
-            logits, labels = logits.flatten(0, 1), labels.repeat(members, 1)
-        sums, _ = head_sums(logits, labels, self.recipe.train.label_smoothing)
-        return skill_loss(sums / members, counts)
+        given = self._given(self.wrapped, clips)
+        each = given if self._members > 1 else [given]
+        smoothing = self.recipe.train.label_smoothing
+        sums = [
+            head_sums(check_logits(one, clips, self.recipe), labels, smoothing)[0] for one in each
+        ]
+        return skill_loss(torch.stack(sums).mean(dim=0), counts)
 
     def _validate(self, epoch: int) -> dict[str, Any]:
         """Loss and accuracy on the validation split, with the number of labels behind them."""
         found = torch.zeros(3, 20, device=self.accelerator.device)
         self.kept.eval()
+        if self.accelerator.num_processes > 1:  # running statistics are each process's own
+            for buffer in self.kept.buffers():
+                broadcast(buffer)
         with torch.no_grad():
             for clips, labels, _ in self._batches(self._val_set, self._val_batches):
-                logits = self._logits(self.kept, clips)
+                logits = check_logits(self._given(self.kept, clips), clips, self.recipe).float()
                 sums, counts = head_sums(logits, labels)
                 right = (logits.argmax(dim=2) == labels).sum(dim=0)
                 found += torch.stack([sums, counts, right])
@@ -172,12 +184,10 @@ class Session:
             "val_skills": int((counts > 0).sum()),
         }
 
-    def _logits(
-        self, model: nn.Module, clips: torch.Tensor, *, learning: bool = False
-    ) -> torch.Tensor:
+    def _given(self, model: nn.Module, clips: torch.Tensor) -> Any:
+        """What a model gives, in the recipe's precision."""
         with arithmetic(self.accelerator, self.recipe):
-            logits = model(clips)
-        return check_logits(logits, clips, self.recipe, learning=learning).float()
+            return model(clips)
 
     def _batches(
         self, dataset: Items, batches: Sequence[list[tuple[int, int]]]

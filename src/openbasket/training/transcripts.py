@@ -50,7 +50,7 @@ from openbasket.training.faults import diverged, explained
 from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
 from openbasket.training.processes import make_accelerator
 from openbasket.training.reading import read_frames
-from openbasket.training.run import Folder, fingerprint
+from openbasket.training.run import Folder, differences, fingerprint
 from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import Workspace, sha256, write_json
@@ -61,6 +61,7 @@ __all__ = [
     "PretrainReport",
     "clip_targets",
     "clip_teams",
+    "lesson_draws",
     "pretrain",
     "tell",
     "told_hash",
@@ -161,7 +162,7 @@ class _Shown:
     """Reels of one draw, and what the transcript tells of the clips of each."""
 
     draw: int
-    samples: list[Sample]
+    samples: Sequence[Sample]
     told: list[pl.DataFrame]
 
 
@@ -205,6 +206,7 @@ def pretrain(
     out_dir: Path,
     *,
     frames_dir: Path | None = None,
+    resume: bool = True,
     workers: int | None = None,
     quiet: bool = False,
 ) -> PretrainReport:
@@ -218,6 +220,7 @@ def pretrain(
         out_dir: folder of the run.
         frames_dir: a run's folder, whose cache of frames is used where the dataset has none; that of
             ``out_dir`` by default.
+        resume: go on with what lies in ``out_dir``; if false, start anew over it.
         workers: processes that draw or decode frames.
         quiet: show no progress.
 
@@ -238,11 +241,14 @@ def pretrain(
     model = build_model(recipe)
     if not isinstance(model, SkillQuery):
         raise ConfigError(f"model '{recipe.model.name}' has no clip encoder; allowed: skillquery")
-    draws = lessons.draws or (recipe.data.draw,)
-    shown = {
-        "train": [_shown(data_root, "train", draw, recipe) for draw in draws],
-        "val": [_shown(data_root, "val", recipe.data.draw, recipe)],
-    }
+    own = recipe.data.draw
+    wanted = [
+        (draw, _samples(data_root, "train", draw, recipe))
+        for draw in lesson_draws(data_root, recipe)
+    ]
+    wanted.append((own, _samples(data_root, "val", own, recipe)))
+    *train, val = _told_clips(data_root, wanted)
+    shown = {"train": train, "val": [val]}
     teams = _teams(shown["train"])
     targets = {split: _targets(part, teams) for split, part in shown.items()}
     taught = {
@@ -255,7 +261,8 @@ def pretrain(
     data = told_hash(fingerprint(everybody, data_root), data_root)
     folder = Folder(out_dir)
     try:
-        _claim(folder, recipe, {"recipe": recipe.model_dump(mode="json"), "data": data})
+        settings = {"recipe": recipe.model_dump(mode="json"), "data": data}
+        _claim(folder, recipe, settings, resume=resume)
         sets = {}
         for split, part in shown.items():
             entries = [
@@ -310,7 +317,12 @@ def _learn(
     total, done = lessons.epochs * updates, state["epochs"] * updates
     with (
         bar("Learning plays", total, done=done, quiet=quiet) as step,
-        explained("learning plays", lessons.batch_size, go_on="The same command goes on"),
+        explained(
+            "learning plays",
+            lessons.batch_size,
+            go_on="The same command goes on",
+            setting="transcripts.batch_size",
+        ),
     ):
         for epoch in range(state["epochs"], lessons.epochs):
             order = stable_rng("clips", recipe.train.seed, epoch).permutation(len(train))
@@ -341,6 +353,25 @@ def _learn(
     return state
 
 
+def lesson_draws(root: Path, recipe: Recipe) -> tuple[int, ...]:
+    """Of which draws of the reels of train the lessons are.
+
+    Raises:
+        NotFoundError: the dataset lacks one, or has no transcripts.
+    """
+    draws = recipe.transcripts.draws or (recipe.data.draw,)
+    there = _with_transcripts(root).read("reels")["draw"].unique().sort().to_list()
+    for draw in draws:
+        if draw not in there:
+            raise NotFoundError(
+                f"'{root}' has no reels of draw {draw} (it has: {', '.join(map(str, there)) or 'none'}). "
+                f"Make them with 'openbasket reels --draw {draw}' (of a rendered benchmark: 'openbasket "
+                "rendered', reels.draws), or learn from those alone that are rated: "
+                "--set transcripts.draws=[]"
+            )
+    return draws
+
+
 def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[NDArray[np.int64]]:
     """What the transcript says of each clip of each subject's reel.
 
@@ -355,21 +386,27 @@ def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[N
     Raises:
         NotFoundError: no table ``reels``, or ``events``.
     """
-    told = _told_clips(root, samples, draw)
-    return [told[s.subject_id].select(*TARGETS).to_numpy() for s in samples]
+    (shown,) = _told_clips(root, [(draw, samples)])
+    return [clips.select(*TARGETS).to_numpy() for clips in shown.told]
 
 
 def clip_teams(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[list[tuple[str, str]]]:
     """Home and away team of the game of each clip of each subject's reel; see :func:`clip_targets`."""
-    told = _told_clips(root, samples, draw)
-    return [told[s.subject_id].select(_TEAMS).rows() for s in samples]
+    (shown,) = _told_clips(root, [(draw, samples)])
+    return [clips.select(_TEAMS).rows() for clips in shown.told]
 
 
-def _told_clips(root: Path, samples: Sequence[Sample], draw: int) -> dict[str, pl.DataFrame]:
-    """What :func:`told_plays` says of the clips of each subject, in their order, without nulls."""
+def _told_clips(root: Path, wanted: Sequence[tuple[int, Sequence[Sample]]]) -> list[_Shown]:
+    """What :func:`told_plays` says of the clips of subjects' reels of some draws, in their order."""
     workspace = _with_transcripts(root)
-    reels = workspace.read("reels").filter(pl.col("draw") == draw)
-    reels = reels.filter(pl.col("subject_id").is_in([s.subject_id for s in samples]))
+    asked = pl.concat(
+        pl.DataFrame({"draw": draw, "subject_id": [s.subject_id for s in samples]})
+        for draw, samples in wanted
+    )
+    table = workspace.read("reels")
+    reels = table.join(
+        asked.cast({"draw": table["draw"].dtype}), on=["draw", "subject_id"], how="semi"
+    )
     plays = [
         told_plays(
             workspace.read("events", league, season).filter(
@@ -379,14 +416,16 @@ def _told_clips(root: Path, samples: Sequence[Sample], draw: int) -> dict[str, p
         )
         for league, season in workspace.seasons("events")
     ]
-    told = reels.join(pl.concat(plays), on=["game_id", "event_id"], how="left").sort(
-        "subject_id", "position"
-    )
-    parted = told.with_columns(FILLED).partition_by("subject_id", as_dict=True)
-    missing = sorted(s.subject_id for s in samples if (s.subject_id,) not in parted)
-    if missing:
-        raise NotFoundError(f"table 'reels' tells of no reel of '{missing[0]}' in draw {draw}")
-    return {str(name): part for (name,), part in parted.items()}
+    told = reels.join(pl.concat(plays), on=["game_id", "event_id"], how="left").sort("position")
+    parted = told.with_columns(FILLED).partition_by("draw", "subject_id", as_dict=True)
+    for draw, samples in wanted:
+        missing = sorted(s.subject_id for s in samples if (draw, s.subject_id) not in parted)
+        if missing:
+            raise NotFoundError(f"table 'reels' tells of no reel of '{missing[0]}' in draw {draw}")
+    return [
+        _Shown(draw, samples, [parted[draw, s.subject_id] for s in samples])
+        for draw, samples in wanted
+    ]
 
 
 def told_hash(data: str, root: Path) -> str:
@@ -540,7 +579,9 @@ def _for_clips(recipe: Recipe) -> Recipe:
         fraction=recipe.train.fraction,
         loader_workers=recipe.train.loader_workers, precision=recipe.train.precision,
     )  # fmt: skip
-    model = recipe.model.model_copy(update={"frozen": False})
+    of_heads = SkillQuery.head_options - {"dropout"}
+    options = {k: v for k, v in recipe.model.options.items() if k not in of_heads}
+    model = recipe.model.model_copy(update={"frozen": False, "options": options})
     lessons = lessons.model_copy(update={"redraw": 0.0, "told": ()})
     return recipe.model_copy(update={"train": train, "model": model, "transcripts": lessons})
 
@@ -549,21 +590,13 @@ def _of_draw(recipe: Recipe, draw: int) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"draw": draw})})
 
 
-def _shown(root: Path, split: str, draw: int, recipe: Recipe) -> _Shown:
-    there = _with_transcripts(root).read("reels")["draw"].unique().sort().to_list()
-    if draw not in there:
-        raise NotFoundError(
-            f"'{root}' has no reels of draw {draw} (it has: {', '.join(map(str, there)) or 'none'}). Make "
-            f"them with 'openbasket reels {root} --draw {draw}', or learn from no others than the model's: "
-            "--set transcripts.draws=[]"
-        )
+def _samples(root: Path, split: str, draw: int, recipe: Recipe) -> list[Sample]:
     samples = read_split(root, split, levels=recipe.data.levels, draw=draw)
     if split == "train":
         samples = of_persons(samples, recipe.train.fraction, recipe.train.seed)
     if not samples:
         raise NotFoundError(f"the split '{split}' of '{root}' has no subjects")
-    told = _told_clips(root, samples, draw)
-    return _Shown(draw, samples, [told[s.subject_id] for s in samples])
+    return samples
 
 
 def _teams(part: Sequence[_Shown]) -> dict[str, int]:
@@ -607,15 +640,24 @@ def _taught(
     return np.split(wanted, np.cumsum([len(reel) for reel in told])[:-1])
 
 
-def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any]) -> None:
-    """Keep others out of the folder, and refuse one of other settings."""
+def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any], *, resume: bool) -> None:
+    """Keep others out of the folder; refuse one of other settings, or start anew over it."""
     folder.claim(recipe, settings["data"], resume=False)
+    if not resume:
+        for name in (_LAST, ENCODER):
+            (folder.path / name).unlink(missing_ok=True)
     path = folder.path / "pretrain.json"
-    there = path.exists() and (folder.path / _LAST).exists()
-    if there and json.loads(path.read_text()) != json.loads(json.dumps(settings)):
-        raise ConfigError(
-            f"'{folder.path}' holds a clip encoder of other settings or other data; give another --out"
-        )
+    if path.exists() and (folder.path / _LAST).exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        earlier = Recipe.model_validate(before["recipe"]).model_dump(mode="json")
+        changed = differences(earlier, settings["recipe"])
+        if before["data"] != settings["data"]:
+            changed.append("subjects, videos or transcripts have changed since")
+        if changed:
+            raise ConfigError(
+                f"'{folder.path}' holds a clip encoder of other settings or other data: "
+                f"{'; '.join(changed)}. Give another --out, or start anew over this one (--no-resume)"
+            )
     write_json(path, settings)
 
 
