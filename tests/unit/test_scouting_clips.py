@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import av
 import numpy as np
@@ -21,8 +22,10 @@ from openbasket.dataset.reader import read_split
 from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, VideoError
 from openbasket.models import create_model
+from openbasket.scouting import evidence
 from openbasket.scouting.card import make_card
 from openbasket.scouting.evidence import influence
+from openbasket.scouting.page import write_page
 from openbasket.skills import SKILL_KEYS
 from openbasket.training import loop, predict
 from openbasket.training.building import build_model, load_start
@@ -211,7 +214,8 @@ def test_a_truncated_video_is_told(official, tmp_path, evidence):
     assert any("of 15.0 s: the file may be truncated" in note for note in card.notes)
 
 
-def test_a_reel_of_a_dataset_has_the_clips_of_its_table(official, finished):
+def test_a_reel_of_a_dataset_has_the_clips_of_its_table(official, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "LEAST", 0.0)  # a model that has hardly learned says little
     ws = Workspace(finished / "ws")
     path, clips = (
         ws.read("reels").filter(pl.col("draw") == 0).group_by("path").len().sort("path").row(0)
@@ -221,6 +225,14 @@ def test_a_reel_of_a_dataset_has_the_clips_of_its_table(official, finished):
     )
     assert len(card.clips) == clips
     assert all(clip.shows for s in card.skills for clip in s.evidence)
+    # beside what a clip adds stands how much the skill's query looks at it
+    looked = [clip.attention for s in card.skills for clip in s.evidence]
+    assert looked
+    assert all(0 < share < 1 for share in looked)
+    write_page(card, tmp_path / "card.html")
+    page = (tmp_path / "card.html").read_text()
+    assert f"attention {100 * looked[0]:.1f} %" in page
+    assert "looks at is this clip" in page
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +247,32 @@ def test_clips_that_are_not_shown_are_as_if_they_were_not_there(official, reel):
     shown = np.array([[1, 1, 1, 1, 1, 1], [1, 0, 1, 0, 0, 1]], bool)
     fewer = reel.reshape(6, 2, 32, 32, 3)[shown[1]].reshape(6, 32, 32, 3)
     np.testing.assert_allclose(rate(shown), [rater.rate([r])[0] for r in (reel, fewer)], atol=1e-5)
+    attended = rater.attention(fewer)
+    assert attended.shape == (20, 6)
+    assert (attended[:, 3:] == 0).all()
+    np.testing.assert_allclose(attended.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("clips", [5, 6, 7])
+def test_that_more_clips_are_shown_is_no_evidence(clips):
+    """A model that grows surer with each clip, whichever, has no evidence in any."""
+
+    def rate(shown):
+        return np.repeat(0.2 + 0.05 * shown.sum(1)[:, None, None], 20, 1).repeat(5, 2)
+
+    found = influence(rate, clips, [0] * 20, halves=64)
+    np.testing.assert_allclose(found.values, 0, atol=1e-9)
+
+
+def test_a_run_that_is_told_by_transcripts_rates_no_video(official, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(official / "run", run)
+    facts = json.loads((run / "recipe.json").read_text())
+    facts["recipe"]["model"] |= {"frozen": True, "weights": "encoder.safetensors"}
+    facts["recipe"]["transcripts"]["told"] = ["part"]
+    (run / "recipe.json").write_text(json.dumps(facts))
+    with pytest.raises(ConfigError, match="told answers by transcripts"):
+        Rater(run, device="cpu")
 
 
 def test_removing_the_evidence_changes_a_set_model_more_than_removing_others(official, reel):

@@ -145,7 +145,8 @@ def test_one_clip_is_enough(reels: torch.Tensor) -> None:
 def test_attention_is_a_share_of_the_clips_that_are_there(reels: torch.Tensor) -> None:
     reels[1, :, 12:] = torch.nan
     for pooling in ("queries", "mean"):
-        weights = tiny(pooling=pooling).attention(reels)
+        model = tiny(pooling=pooling)
+        weights = model.heads.attention(model.features(reels))
         assert weights.shape == (2, 20, 6)
         torch.testing.assert_close(weights.sum(2), torch.ones(2, 20))
         assert (weights[1, :, 3:] == 0).all()
@@ -239,7 +240,7 @@ def test_members_learn_each_by_themselves_and_their_probabilities_are_averaged()
     assert (each[0] - each[1]).abs().max() > 0.01
     torch.testing.assert_close(logits.exp(), torch.stack(each).mean(0), atol=1e-5, rtol=0)
     shown = torch.stack([m.attention(*model.heads._seen(features)) for m in model.heads.members])
-    torch.testing.assert_close(model.attention(clips), shown.mean(0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.heads.attention(features), shown.mean(0), atol=1e-5, rtol=0)
 
 
 def test_the_loss_is_the_mean_of_the_members_and_each_has_a_gradient_of_its_own() -> None:

@@ -2,8 +2,8 @@
 
 A clip encoder looks at a few frames of each clip by itself. A set model, to which the order of the clips is
 nothing, finds out which team is in all of them and lets clips see each other; twenty learned queries, one a
-skill, attend to them (the attention is the evidence for a rating); ordinal heads turn what each query found
-into probabilities of levels.
+skill, attend to them; ordinal heads turn what each query found into probabilities of levels. A report card
+shows what a clip adds to a rating (:mod:`openbasket.scouting.evidence`) and how much the query attends to it.
 
 The clip encoder may be any registered model with ``features``. It learns best from transcripts first
 (:mod:`openbasket.training.transcripts`).
@@ -465,11 +465,6 @@ class SkillQuery(VideoModel):
         if name.startswith("heads."):
             return 2
         return 0 if ".frame" in name else 1
-
-    def attention(self, clips: torch.Tensor) -> torch.Tensor:
-        """What each skill looks at in a reel: ``(B, 20, clips)``, 1 in all."""
-        assert isinstance(self.heads, SetHeads)
-        return self.heads.attention(self.features(clips))
 
 
 def skillquery_tiny(

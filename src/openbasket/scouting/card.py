@@ -220,7 +220,8 @@ def make_card(
                 weighed = influence(
                     rate, len(shown), told.argmax(axis=1).tolist(), halves=halves, on_batch=advance
                 )
-            found = [weighed.evidence(i, clips_shown, shown) for i in range(len(SKILLS))]
+            looked = rater.attention(frames)
+            found = [weighed.evidence(i, clips_shown, shown, looked) for i in range(len(SKILLS))]
     names = level_names(data.levels)
     ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)
     clips = CLIPS if data_root is None else own_clips(Workspace(data_root)) or CLIPS

@@ -64,6 +64,7 @@ class EvidenceClip:
         shows: what is seen in it, where that is known.
         influence: what it adds to the probability of the rated level.
         clear: whether that is more than chance in which clips were shown beside it.
+        attention: share of the attention of the skill's query that it has, where the model has queries.
     """
 
     clip: int
@@ -72,6 +73,7 @@ class EvidenceClip:
     shows: str
     influence: float
     clear: bool
+    attention: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,11 @@ class Influence:
         return [int(clip) for clip in order if self.values[clip, skill] > 0]
 
     def evidence(
-        self, skill: int, clips: Sequence[Segment], numbers: Sequence[int]
+        self,
+        skill: int,
+        clips: Sequence[Segment],
+        numbers: Sequence[int],
+        attention: NDArray[np.float64] | None = None,
     ) -> tuple[EvidenceClip, ...]:
         """The clips that speak most for a skill's level, as far as they add anything worth telling.
 
@@ -102,12 +108,14 @@ class Influence:
             skill: which.
             clips: that were shown.
             numbers: of these clips in the video.
+            attention: of the skills' queries to these clips, ``(20, clips)``, where the model has them.
         """
         return tuple(
             EvidenceClip(
                 numbers[clip], clips[clip].start_s, clips[clip].end_s, clips[clip].shows,
                 float(self.values[clip, skill]),
                 bool(self.values[clip, skill] > CLEAR * self.errors[clip, skill]),
+                None if attention is None else float(attention[skill, clip]),
             )
             for clip in self.strongest(skill)
             if self.values[clip, skill] >= LEAST

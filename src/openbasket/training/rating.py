@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError
 from openbasket.models import TEXT_MODELS
-from openbasket.models.skillquery import SkillQuery
+from openbasket.models.skillquery import SetHeads, SkillQuery
 from openbasket.skills import SKILLS
 from openbasket.training import checkpoint
 from openbasket.training.building import build_again, check_logits
@@ -115,13 +115,11 @@ class Rater:
             A function of which clips are shown, ``(n, clips)``, to probabilities ``(n, 20, levels)``;
             ``None`` where the model is no :class:`~openbasket.models.skillquery.SkillQuery`.
         """
-        model = self._model
-        if self.recipe.data.sampling != "clips" or not isinstance(model, SkillQuery):
+        found = self._of_clips(reel)
+        if found is None:
             return None
+        model, features = found
         most = model.clips
-        with self._seeing():
-            clip = self._data([reel])[0, 0][0][None].to(self.device)
-            features = model.features(clip).view(1, most, -1)
 
         def rate(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
             there = np.zeros((len(masks), most), bool)
@@ -133,6 +131,34 @@ class Rater:
             return scaled(told, self.temperature)
 
         return rate
+
+    def attention(self, reel: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """How much each skill's query attends to each of a reel's clips: ``(20, clips)``, 1 in all.
+
+        Args:
+            reel: as :meth:`rate_shown` takes it.
+
+        Returns:
+            ``None`` where the model is no :class:`~openbasket.models.skillquery.SkillQuery`.
+        """
+        found = self._of_clips(reel)
+        if found is None:
+            return None
+        model, features = found
+        heads = model.get_submodule("heads")
+        assert isinstance(heads, SetHeads)
+        with self._seeing():
+            attended = heads.attention(features.flatten(1))[0]
+        return attended.double().cpu().numpy()
+
+    def _of_clips(self, reel: NDArray[np.uint8]) -> tuple[SkillQuery, torch.Tensor] | None:
+        """A model of sets of clips, and what it makes of each clip of a reel: ``(1, clips, F)``."""
+        model = self._model
+        if self.recipe.data.sampling != "clips" or not isinstance(model, SkillQuery):
+            return None
+        with self._seeing():
+            clips = self._data([reel])[0, 0][0][None].to(self.device)
+            return model, model.features(clips).view(1, model.clips, -1)
 
     def _data(self, clips: Sequence[NDArray[np.uint8]]) -> ClipDataset:
         nobody = Sample("", "", "", "", "", Path(), (None,) * len(SKILLS))
