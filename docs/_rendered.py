@@ -28,7 +28,10 @@ def _read(name: str) -> Any:
 
 
 def _run(suite: str, run: str) -> Any:
-    return next(row for row in _read(suite) if row["name"] == run)
+    rows = {row["name"]: row for row in _read(suite)}
+    if run not in rows:
+        raise KeyError(f"benchmarks/results/{suite}.json has no run '{run}'")
+    return rows[run]
 
 
 def _table(suite: str) -> str:

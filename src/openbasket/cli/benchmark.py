@@ -89,7 +89,7 @@ def benchmark(
         str, typer.Option(help="Name of a suite (tiny), or the path of a TOML file.")
     ] = "tiny",
     models: Annotated[
-        str | None, typer.Option(help="Recipes of the suite to run, with commas; all by default.")
+        str | None, typer.Option(help="Runs of the suite to run, with commas; all by default.")
     ] = None,
     override: Annotated[
         list[str] | None,
