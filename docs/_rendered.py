@@ -40,17 +40,17 @@ def _table(suite: str) -> str:
     return "\n".join(line for line in lines if line.startswith("|"))
 
 
-def _interval(what: str) -> Callable[..., str]:
-    def told(suite: str, run: str, split: str = "test", *, alone: bool = False) -> str:
-        found = _run(suite, run)[what][split]
-        value, low, high = (f"{100 * found[key]:.1f}" for key in ("value", "low", "high"))
-        return value if alone else f"{value} % [{low}, {high}]"
-
-    return told
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _value(what: str) -> Callable[..., str]:
-    return lambda *of: _interval(what)(*of, alone=True)
+def _share(suite: str, run: str) -> str:
+    found = _run(suite, run)["share"]["test"]
+    return _interval(found["value"], found["low"], found["high"])
+
+
+def _share_alone(suite: str, run: str) -> str:
+    return f"{100 * _run(suite, run)['share']['test']['value']:.1f}"
 
 
 def _ceiling(split: str = "test") -> str:
@@ -62,8 +62,7 @@ def _ceiling(split: str = "test") -> str:
         if (row["skill"], row["split"], row["levels"], row["events"])
         == ("mean", split, 5, found["own_clips"])
     )
-    value, low, high = (f"{100 * row[key]:.1f}" for key in ("accuracy", "low", "high"))
-    return f"{value} % [{low}, {high}]"
+    return _interval(row["accuracy"], row["low"], row["high"])
 
 
 def _answers() -> str:
@@ -88,10 +87,8 @@ def _lessons(what: str) -> str:
 
 _PARTS: dict[str, Callable[..., str]] = {
     "table": _table,
-    "share": _interval("share"),
-    "share_alone": _value("share"),
-    "accuracy": _interval("accuracy"),
-    "accuracy_alone": _value("accuracy"),
+    "share": _share,
+    "share_alone": _share_alone,
     "ceiling": _ceiling,
     "answers": _answers,
     "lessons": _lessons,

@@ -392,10 +392,6 @@ def split(
         "by_name": by_name,
     }
     write_json(workspace.private / "splits.json", settings)
-    placed = splits.filter(pl.col("split").is_not_null()).with_columns(
-        person=pl.col("player_id").replace(persons)
-    )
-    apart = placed.group_by("person").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1)
     counts = [
         (name, part.height, part["player_id"].n_unique())
         for name in (*SPLITS, None)
@@ -411,6 +407,10 @@ def split(
         ("split", "subjects", "persons"),
         [(name or "left out", f"{number:,}", f"{people:,}") for name, number, people in counts],
     )
+    placed = splits.filter(pl.col("split").is_not_null()).with_columns(
+        person=pl.col("player_id").replace(persons)
+    )
+    apart = placed.group_by("person").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1)
     if apart.height:
         say(
             f"note: {counted(apart.height, 'name is', 'names are')} in more than one split, under several "
