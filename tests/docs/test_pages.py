@@ -116,7 +116,7 @@ def test_the_cost_of_the_official_download_is_that_of_the_results():
     for words in (
         f"{read['once_core_hours']:.0f} core-hours", f"{read['full_decode_s']:.1f} s a reel",
         f"takes {read['cache_gb']:.0f} GB", f"{read['jpeg_s']:.2f} s a reel for JPEG",
-        f"{read['squeeze_s']:.2f} s to squeeze", f"a prepared reel is {read['reel_gb']:.2f} GB",
+        f"{read['squeeze_s']:.2f} s to squeeze", f"two prepared reels of {read['reel_gb']:.2f} GB",
         f"processes ({forms[0]['peak_gib']['parameter']:.2f} GiB)",
     ):  # fmt: skip
         assert words in text

@@ -74,6 +74,25 @@ def test_swapping_home_and_away_turns_the_sign_of_the_margin_alone():
     assert second.home_advantage == pytest.approx(-first.home_advantage)
 
 
+def test_impacts_that_cancel_out_are_nothing_and_tied():
+    """Rounded each to nine digits of its own, they were ranked by the noise of the machine at hand."""
+    five = [[f"{team}{n}" for n in range(5)] for team in "ab"]
+    played = [(f"g{n}", n, *five, margin, 3.0) for n, margin in enumerate((1.0, 3.0, 2.0))]
+    other = [[name.upper() for name in team] for team in five]
+    other[0][0] = "a0"
+    played += [(f"h{n}", n, *other, margin, 3.0) for n, margin in enumerate((2.0, 4.0, 0.0))]
+    frame = pl.DataFrame(played, schema=planted(1, 1.0)[0].schema, orient="row")
+    found, _ = adjusted_plus_minus(frame)
+    assert found["impact"].to_list() == [0.0] * found.height
+    uneven = frame.with_columns(margin=pl.Series([1.0, 3.0, 2.0, 2.0, 4.0, 3.0]))
+    found, _ = adjusted_plus_minus(uneven)
+    greatest = found["impact"].abs().max()
+    for team in ("a[1-4]", "b", "A", "B"):
+        alike = found.filter(pl.col("player_id").str.contains(f"^{team}"))["impact"]
+        assert alike.n_unique() == 1
+        assert 0 < alike.abs().max() <= greatest
+
+
 @pytest.fixture(scope="module")
 def league(tmp_path_factory) -> Workspace:
     ws = Workspace(tmp_path_factory.mktemp("league"), create=True)

@@ -243,11 +243,11 @@ def reel():
 
 def test_clips_that_are_not_shown_are_as_if_they_were_not_there(official, reel):
     rater = Rater(official / "run", device="cpu")
-    rate = rater.rate_shown(reel)
+    rate = rater.see(reel).rate
     shown = np.array([[1, 1, 1, 1, 1, 1], [1, 0, 1, 0, 0, 1]], bool)
     fewer = reel.reshape(6, 2, 32, 32, 3)[shown[1]].reshape(6, 32, 32, 3)
     np.testing.assert_allclose(rate(shown), [rater.rate([r])[0] for r in (reel, fewer)], atol=1e-5)
-    attended = rater.attention(fewer)
+    attended = rater.see(fewer).attention()
     assert attended.shape == (20, 6)
     assert (attended[:, 3:] == 0).all()
     np.testing.assert_allclose(attended.sum(1), 1, atol=1e-5)
@@ -276,7 +276,7 @@ def test_a_run_that_is_told_by_transcripts_rates_no_video(official, tmp_path):
 
 
 def test_removing_the_evidence_changes_a_set_model_more_than_removing_others(official, reel):
-    rate = Rater(official / "run", device="cpu").rate_shown(reel)
+    rate = Rater(official / "run", device="cpu").see(reel).rate
     everything = np.ones((1, 6), bool)
     told = rate(everything)[0]
     levels = told.argmax(axis=1)

@@ -107,7 +107,7 @@ def cache(
     levels = dataset_levels(root)
     if recipe is not None:
         from openbasket.training.config import load_recipe
-        from openbasket.training.reading import check_levels, taking_of
+        from openbasket.training.reading import check_levels, lesson_draws, taking_of
 
         wanted = load_recipe(recipe, override or ())
         check_levels(root, wanted)
@@ -115,8 +115,6 @@ def cache(
         taking = replace(taking_of(data), format=taking.format)
         levels, draw, by_clip = data.levels, data.draw, data.sampling == "clips"
         if wanted.transcripts.epochs:
-            from openbasket.training.transcripts import lesson_draws
-
             others = [other for other in lesson_draws(root, wanted) if other != draw]
     elif override:
         raise ConfigError("--set changes a recipe: give --recipe, too")

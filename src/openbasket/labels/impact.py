@@ -172,8 +172,15 @@ def adjusted_plus_minus(found: pl.DataFrame) -> tuple[pl.DataFrame, RidgeFit]:
     fit = RidgeFit(
         100 * advantage, penalty, noise, 100 * noise / float(np.sqrt(penalty)), found.height
     )
-    impact = pl.Series("impact", 100 * coefficients).round_sig_figs(9)
-    return pl.DataFrame({"player_id": people, "impact": impact}), fit
+    return pl.DataFrame({"player_id": people, "impact": _rounded(100 * coefficients)}), fit
+
+
+def _rounded(impact: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nine digits of the greatest impact, for all: what cancels out is 0, and not a machine's own noise."""
+    greatest = float(np.abs(impact).max(initial=0.0))
+    if greatest == 0:
+        return np.zeros_like(impact)
+    return np.round(impact, 8 - int(np.floor(np.log10(greatest)))) + 0.0
 
 
 @cache

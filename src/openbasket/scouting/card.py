@@ -208,11 +208,12 @@ def make_card(
             video, wanted.wanted, data.short_side, sampling=data.reader, threads=spare_threads(1),
             on_frames=each_tenth(tell, "reading the video"),
         ).pixels  # fmt: skip
-    told = rater.rate([frames])[0]
+    seen = rater.see(frames)
+    told = rater.rate([frames])[0] if seen is None else seen.rate(np.ones((1, len(shown)), bool))[0]
     found: list[tuple[EvidenceClip, ...]] = [()] * len(SKILLS)
     if evidence and len(shown) > 1:
         clips_shown = [parts[i] for i in shown]
-        rate = shower(rater, video, clips_shown, frames, quiet)
+        rate = shower(rater, video, clips_shown, quiet) if seen is None else seen.rate
         if rate is None:
             notes.append(NO_EVIDENCE[data.sampling])
         else:
@@ -220,7 +221,7 @@ def make_card(
                 weighed = influence(
                     rate, len(shown), told.argmax(axis=1).tolist(), halves=halves, on_batch=advance
                 )
-            looked = rater.attention(frames)
+            looked = None if seen is None else seen.attention()
             found = [weighed.evidence(i, clips_shown, shown, looked) for i in range(len(SKILLS))]
     names = level_names(data.levels)
     ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)

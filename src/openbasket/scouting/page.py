@@ -53,6 +53,7 @@ def write_page(card: Card, out: Path) -> Path:
         "groups": [
             (c.capitalize(), [s for s in card.skills if s.category == c]) for c in CATEGORIES
         ],
+        "attended": any(clip.attention is not None for s in card.skills for clip in s.evidence),
         "minutes": f"{card.duration_s / 60:.1f}",
         "moment": moment,
         "trained_on": trained_on(card.model),

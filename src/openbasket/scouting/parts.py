@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from openbasket.progress import bar, status
 from openbasket.scouting.evidence import RateShown, Segment, pool_size, showing
 from openbasket.training.config import DataConfig
@@ -89,21 +86,16 @@ def seen_of(data: DataConfig, clips: Sequence[tuple[int, int]]) -> list[int]:
     return [there[i] for i in even_clips(len(there), data.clips)]
 
 
-def shower(
-    rater: Rater, video: Path, clips: Sequence[Segment], frames: NDArray[np.uint8], quiet: bool
-) -> RateShown | None:
-    """What a model says where some of a video's clips are shown; ``None`` where it cannot be asked.
+def shower(rater: Rater, video: Path, clips: Sequence[Segment], quiet: bool) -> RateShown | None:
+    """What a model of uniform frames says where some of a video's clips are shown; ``None`` for other models.
 
     Args:
         rater: the model.
-        video: the file; frames of a model of uniform frames are read again, more of each clip.
-        clips: that it sees.
-        frames: that it was given.
+        video: the file; its frames are read again, more of each clip.
+        clips: that the model sees.
         quiet: show no progress.
     """
     data = rater.recipe.data
-    if data.sampling == "clips":
-        return rater.rate_shown(frames)
     if data.sampling != "uniform":
         return None
     held = pool_size(data.frames, len(clips))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -24,7 +24,7 @@ from openbasket.training.processes import make_accelerator
 from openbasket.training.run import BEST, read_facts, read_recipe
 from openbasket.video.cache import CachedFrames
 
-__all__ = ["DEVICES", "Device", "Rater"]
+__all__ = ["DEVICES", "Device", "Rater", "SeenReel"]
 
 #: Where a model runs; ``auto`` takes a GPU where there is one.
 Device = Literal["auto", "cpu", "gpu"]
@@ -101,64 +101,21 @@ class Rater:
                 found.append(self._levels(logits))
         return scaled(np.concatenate(found), self.temperature)
 
-    def rate_shown(
-        self, reel: NDArray[np.uint8]
-    ) -> Callable[[NDArray[np.bool_]], NDArray[np.float64]] | None:
-        """What a model of sets of clips says where only some of a reel's clips are shown.
-
-        Each clip's features are computed once; the set model sees those of the clips that are shown.
+    def see(self, reel: NDArray[np.uint8]) -> SeenReel | None:
+        """A reel as a model of sets of clips sees it; each clip's features are computed once.
 
         Args:
             reel: frames of all clips, one after the other, at most as many clips as the model takes.
 
         Returns:
-            A function of which clips are shown, ``(n, clips)``, to probabilities ``(n, 20, levels)``;
             ``None`` where the model is no :class:`~openbasket.models.skillquery.SkillQuery`.
         """
-        found = self._of_clips(reel)
-        if found is None:
-            return None
-        model, features = found
-        most = model.clips
-
-        def rate(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-            there = np.zeros((len(masks), most), bool)
-            there[:, : masks.shape[1]] = masks
-            hidden = ~torch.from_numpy(there).to(self.device)[..., None]
-            with self._seeing():
-                seen = features.expand(len(masks), -1, -1).masked_fill(hidden, torch.nan)
-                told = self._levels(model.heads(seen.flatten(1)))
-            return scaled(told, self.temperature)
-
-        return rate
-
-    def attention(self, reel: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-        """How much each skill's query attends to each of a reel's clips: ``(20, clips)``, 1 in all.
-
-        Args:
-            reel: as :meth:`rate_shown` takes it.
-
-        Returns:
-            ``None`` where the model is no :class:`~openbasket.models.skillquery.SkillQuery`.
-        """
-        found = self._of_clips(reel)
-        if found is None:
-            return None
-        model, features = found
-        heads = model.get_submodule("heads")
-        assert isinstance(heads, SetHeads)
-        with self._seeing():
-            attended = heads.attention(features.flatten(1))[0]
-        return attended.double().cpu().numpy()
-
-    def _of_clips(self, reel: NDArray[np.uint8]) -> tuple[SkillQuery, torch.Tensor] | None:
-        """A model of sets of clips, and what it makes of each clip of a reel: ``(1, clips, F)``."""
         model = self._model
         if self.recipe.data.sampling != "clips" or not isinstance(model, SkillQuery):
             return None
         with self._seeing():
             clips = self._data([reel])[0, 0][0][None].to(self.device)
-            return model, model.features(clips).view(1, model.clips, -1)
+            return SeenReel(self, model, model.features(clips).view(1, model.clips, -1))
 
     def _data(self, clips: Sequence[NDArray[np.uint8]]) -> ClipDataset:
         nobody = Sample("", "", "", "", "", Path(), (None,) * len(SKILLS))
@@ -184,6 +141,40 @@ class Rater:
                 f"model '{self.recipe.model.name}' gave numbers that are not finite{why}"
             )
         return found
+
+
+class SeenReel:
+    """A reel's clips as a model of sets of clips sees them (:meth:`Rater.see`)."""
+
+    def __init__(self, rater: Rater, model: SkillQuery, features: torch.Tensor) -> None:
+        self._rater = rater
+        self._model = model
+        self._features = features
+
+    def rate(self, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """What the model says where only some of the clips are shown.
+
+        Args:
+            masks: which, ``(n, clips)``.
+
+        Returns:
+            Probabilities ``(n, 20, levels)``, at the run's temperature.
+        """
+        there = np.zeros((len(masks), self._model.clips), bool)
+        there[:, : masks.shape[1]] = masks
+        hidden = ~torch.from_numpy(there).to(self._features.device)[..., None]
+        with self._rater._seeing():
+            seen = self._features.expand(len(masks), -1, -1).masked_fill(hidden, torch.nan)
+            told = self._rater._levels(self._model.heads(seen.flatten(1)))
+        return scaled(told, self._rater.temperature)
+
+    def attention(self) -> NDArray[np.float64]:
+        """How much each skill's query attends to each clip: ``(20, clips)``, 1 in all."""
+        heads = self._model.get_submodule("heads")
+        assert isinstance(heads, SetHeads)
+        with self._rater._seeing():
+            attended = heads.attention(self._features.flatten(1))[0]
+        return attended.double().cpu().numpy()
 
 
 class _Held:

@@ -10,15 +10,23 @@ from pathlib import Path
 from openbasket.dataset.clips import clips_of
 from openbasket.dataset.frame_cache import cache_folder, cache_frames
 from openbasket.dataset.reader import Sample, dataset_levels
-from openbasket.errors import ConfigError
+from openbasket.errors import ConfigError, NotFoundError
 from openbasket.progress import note
 from openbasket.training.config import DataConfig, Recipe, TestConfig, load_recipe, recipe_names
 from openbasket.training.run import CACHE
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
 from openbasket.video.recording import Format, Taking
+from openbasket.workspace import Workspace
 
-__all__ = ["cache_command", "check_levels", "read_frames", "taking_of"]
+__all__ = [
+    "cache_command",
+    "check_levels",
+    "lesson_draws",
+    "read_frames",
+    "taking_of",
+    "with_transcripts",
+]
 
 
 def taking_of(
@@ -124,3 +132,35 @@ def check_levels(root: Path, recipe: Recipe) -> None:
             f"recipe '{recipe.name}' has data.levels = {recipe.data.levels}; the dataset at '{root}' has "
             f"{levels}. Set it with --set data.levels={levels}"
         )
+
+
+def lesson_draws(root: Path, recipe: Recipe) -> tuple[int, ...]:
+    """Of which draws of the reels of train the lessons are.
+
+    Raises:
+        NotFoundError: the dataset lacks one, or has no transcripts.
+    """
+    draws = recipe.transcripts.draws or (recipe.data.draw,)
+    there = with_transcripts(root).read("reels")["draw"].unique().sort().to_list()
+    for draw in draws:
+        if draw not in there:
+            raise NotFoundError(
+                f"'{root}' has no reels of draw {draw} (it has: {', '.join(map(str, there)) or 'none'}). "
+                f"Make them with 'openbasket reels --draw {draw}' (of a rendered benchmark: 'openbasket "
+                "rendered', reels.draws), or learn from those alone that are rated: "
+                "--set transcripts.draws=[]"
+            )
+    return draws
+
+
+def with_transcripts(root: Path) -> Workspace:
+    """The dataset's tables, where they tell what clips show."""
+    workspace = Workspace(root)
+    lacking = [name for name in ("reels", "events", "games") if not workspace.has(name)]
+    if lacking:
+        raise NotFoundError(
+            f"'{root}' has no table '{lacking[0]}', so that nothing tells what its clips show. Learn from "
+            "levels alone: --set transcripts.epochs=0 --set model.frozen=false "
+            "--set model.options.tokens=features --set transcripts.redraw=0"
+        )
+    return workspace

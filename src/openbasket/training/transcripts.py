@@ -49,7 +49,7 @@ from openbasket.training.faults import batches as handed
 from openbasket.training.faults import diverged, explained
 from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
 from openbasket.training.processes import make_accelerator
-from openbasket.training.reading import read_frames
+from openbasket.training.reading import lesson_draws, read_frames, with_transcripts
 from openbasket.training.run import Folder, differences, fingerprint
 from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
@@ -61,7 +61,6 @@ __all__ = [
     "PretrainReport",
     "clip_targets",
     "clip_teams",
-    "lesson_draws",
     "pretrain",
     "tell",
     "told_hash",
@@ -353,25 +352,6 @@ def _learn(
     return state
 
 
-def lesson_draws(root: Path, recipe: Recipe) -> tuple[int, ...]:
-    """Of which draws of the reels of train the lessons are.
-
-    Raises:
-        NotFoundError: the dataset lacks one, or has no transcripts.
-    """
-    draws = recipe.transcripts.draws or (recipe.data.draw,)
-    there = _with_transcripts(root).read("reels")["draw"].unique().sort().to_list()
-    for draw in draws:
-        if draw not in there:
-            raise NotFoundError(
-                f"'{root}' has no reels of draw {draw} (it has: {', '.join(map(str, there)) or 'none'}). "
-                f"Make them with 'openbasket reels --draw {draw}' (of a rendered benchmark: 'openbasket "
-                "rendered', reels.draws), or learn from those alone that are rated: "
-                "--set transcripts.draws=[]"
-            )
-    return draws
-
-
 def clip_targets(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[NDArray[np.int64]]:
     """What the transcript says of each clip of each subject's reel.
 
@@ -398,7 +378,7 @@ def clip_teams(root: Path, samples: Sequence[Sample], draw: int = 0) -> list[lis
 
 def _told_clips(root: Path, wanted: Sequence[tuple[int, Sequence[Sample]]]) -> list[_Shown]:
     """What :func:`told_plays` says of the clips of subjects' reels of some draws, in their order."""
-    workspace = _with_transcripts(root)
+    workspace = with_transcripts(root)
     asked = pl.concat(
         pl.DataFrame({"draw": draw, "subject_id": [s.subject_id for s in samples]})
         for draw, samples in wanted
@@ -434,7 +414,7 @@ def told_hash(data: str, root: Path) -> str:
     Raises:
         NotFoundError: no table ``reels``, ``events`` or ``games``.
     """
-    workspace = _with_transcripts(root)
+    workspace = with_transcripts(root)
     files = [workspace.table_path("reels")]
     files += [
         workspace.table_path(name, league, season)
@@ -555,19 +535,6 @@ def told_plays(events: pl.DataFrame, games: pl.DataFrame) -> pl.DataFrame:
             away_team_id="away_team_id",
         )
     )
-
-
-def _with_transcripts(root: Path) -> Workspace:
-    """The dataset's tables, where they tell what clips show."""
-    workspace = Workspace(root)
-    lacking = [name for name in ("reels", "events", "games") if not workspace.has(name)]
-    if lacking:
-        raise NotFoundError(
-            f"'{root}' has no table '{lacking[0]}', so that nothing tells what its clips show. Learn from "
-            "levels alone: --set transcripts.epochs=0 --set model.frozen=false "
-            "--set model.options.tokens=features --set transcripts.redraw=0"
-        )
-    return workspace
 
 
 def _for_clips(recipe: Recipe) -> Recipe:
