@@ -190,6 +190,24 @@ def test_a_registered_model_has_its_own_layers_and_is_made_twice_layer_by_layer(
     assert {d for n, d in depths.items() if n.startswith(("heads.", "answers."))} == {8}
 
 
+def test_activations_that_are_made_twice_enter_running_statistics_once(
+    reels: torch.Tensor,
+) -> None:
+    def learned(**options) -> tuple[dict[str, torch.Tensor], list[torch.Tensor]]:
+        torch.manual_seed(0)
+        model = tiny(tokens="features", dropout=0.0, **options).train()
+        model.heads.clip_dropout = 0.0
+        model(reels).square().sum().backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        return dict(model.named_buffers()), gradients
+
+    plain, gradients = learned()
+    again, same = learned(gradient_checkpointing=True)
+    assert any(name.endswith("running_mean") and value.any() for name, value in plain.items())
+    torch.testing.assert_close(again, plain, rtol=0, atol=0)
+    torch.testing.assert_close(same, gradients, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

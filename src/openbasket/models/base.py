@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from openbasket.models.heads import SkillHeads
 from openbasket.models.positions import Source
 
 __all__ = ["DropPath", "Mlp", "VideoModel"]
+
+
+@contextmanager
+def _statistics_as_they_are(layer: nn.Module) -> Iterator[None]:
+    """Running statistics of normalisation know a batch already that is seen again, for its gradients."""
+    running = [m for m in layer.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    before = [module.momentum for module in running]
+    counts = [module.num_batches_tracked for module in running]
+    known = [None if count is None else count.clone() for count in counts]
+    try:
+        for module in running:
+            module.momentum = 0.0
+        yield
+    finally:
+        for module, momentum, count, value in zip(running, before, counts, known, strict=True):
+            module.momentum = momentum
+            if count is not None and value is not None:
+                count.copy_(value)
 
 
 class VideoModel(nn.Module):
@@ -53,7 +74,10 @@ class VideoModel(nn.Module):
     def through(self, layer: nn.Module, *given: Any) -> Any:
         """What a layer makes of values; in training with ``gradient_checkpointing``, made twice."""
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
-            return checkpoint(layer, *given, use_reentrant=False)
+            return checkpoint(
+                layer, *given, use_reentrant=False,
+                context_fn=lambda: (nullcontext(), _statistics_as_they_are(layer)),
+            )  # fmt: skip
         return layer(*given)
 
     def from_official(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
