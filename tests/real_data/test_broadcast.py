@@ -58,8 +58,9 @@ def test_whoever_acts_has_the_ball_and_the_score_comes_out(workspace: Workspace)
     people = broadcast.people_of(game, seats, events)
     ids = [person.player_id for person in people]
     tried = held = 0
-    for period, put in broadcast.scenes(game, laid, events, stints, people, 0):
-        scene = put()
+    motion = broadcast.scenes(game, laid, events, stints, people, 0)
+    for number, period in enumerate(motion.periods):
+        scene = motion.scene(number)
         for moment in period.moments:
             if moment.kind in ("shot", "free_throw") and moment.actor:
                 frame = moment.frame - period.first

@@ -41,6 +41,17 @@ def test_a_period_that_was_let_go_comes_back_the_same() -> None:
     assert np.array_equal(made.read([140]), first)
 
 
+def test_games_that_are_put_into_motion_together_have_the_same_frames() -> None:
+    wanted = [3, 140, 411, 650]
+    settings = [{"seed": seed} for seed in (0, 1, 2)]
+    alone = [film(**more).read(wanted) for more in settings]
+    films = [film(**more) for more in settings]
+    GameFilm.walk_together(films)
+    assert not np.array_equal(alone[0], alone[1])
+    for one, seen in zip(films, alone, strict=True):
+        assert np.array_equal(one.read(wanted), seen)
+
+
 def test_the_same_game_is_laid_out_as_in_the_video() -> None:
     made = film()
     laid, _ = pictures(game(), events(PLAYS), appearances(), stints())

@@ -17,7 +17,7 @@ import simplejpeg
 
 from openbasket.dataset.film import DrawnReel, filmed_tables, fingerprints, read_reel
 from openbasket.engine import run
-from openbasket.errors import VideoError
+from openbasket.errors import OpenBasketError, VideoError
 from openbasket.progress import track
 from openbasket.simulation.on_demand import GameFilm
 from openbasket.simulation.timeline import RenderSettings
@@ -32,6 +32,8 @@ __all__ = ["draw_reels", "wanted_frames"]
 
 #: Frames drawn of a game before they are compressed: 60 MB at full size.
 _AT_ONCE = 64
+#: Games that are put into motion together.
+_TOGETHER = 4
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,14 @@ def draw_reels(
     spool.mkdir(parents=True, exist_ok=True)
     missing = [job for job in jobs if not job.out.is_file()]
     outcomes = run(
-        _draw, missing, describe="Drawing games", workers=workers, quiet=quiet, size=_frames_in
-    )
-    broken = {o.item.out: o.error for o in outcomes if o.error is not None}
+        _draw, _shared(missing), describe="Drawing games", workers=workers, quiet=quiet,
+        size=lambda games: sum(map(_frames_in, games)),
+    )  # fmt: skip
+    broken: dict[Path, str] = {}
+    for outcome in outcomes:
+        broken |= outcome.result or {}
+        if outcome.error is not None:
+            broken |= dict.fromkeys((job.out for job in outcome.item), outcome.error)
     found: dict[Path, CachedFrames] = {}
     archive = lru_cache(200)(zipfile.ZipFile)
     for (path, taking), places in track(list(shown.items()), "Joining frames", quiet=quiet):
@@ -162,8 +169,27 @@ def _frames_in(job: _Game) -> float:
     return 600.0 + len(job.frames)  # to put a game into motion takes as long as to draw so many
 
 
-def _draw(job: _Game) -> None:
-    film = _film(job)
+def _shared(jobs: Sequence[_Game]) -> list[tuple[_Game, ...]]:
+    """Games that are put into motion together: as many that need as many frames."""
+    ordered = sorted(jobs, key=_frames_in)
+    return [tuple(ordered[i : i + _TOGETHER]) for i in range(0, len(ordered), _TOGETHER)]
+
+
+def _draw(jobs: tuple[_Game, ...]) -> dict[Path, str]:
+    """Draw games; what is wrong with those that cannot be drawn."""
+    films, broken = [], {}
+    for job in jobs:
+        try:
+            films.append((job, _film(job)))
+        except OpenBasketError as error:
+            broken[job.out] = str(error)
+    GameFilm.walk_together([film for _, film in films])
+    while films:
+        _write(*films.pop())
+    return broken
+
+
+def _write(job: _Game, film: GameFilm) -> None:
     with atomic_path(job.out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for begin in range(0, len(job.frames), _AT_ONCE):
             part = job.frames[begin : begin + _AT_ONCE]

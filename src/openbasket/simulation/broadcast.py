@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,47 @@ def people_of(
     return [found[p] for p in dict.fromkeys([*starters, *found]) if p in found]
 
 
+class Motion:
+    """The periods of a game, put into motion when they are asked for.
+
+    Args:
+        periods: as planned.
+        told: what directs each of them.
+    """
+
+    def __init__(
+        self, periods: Sequence[PeriodPlan], told: Sequence[Callable[[], Directed]]
+    ) -> None:
+        self.periods = periods
+        self._told = told
+        self._walked: list[tuple[Directed, NDArray[np.float64]]] = []
+
+    def scene(self, number: int) -> Scene:
+        """A period in motion; for the first that is asked for all are walked, which takes a while."""
+        if not self._walked:
+            walk_together([self])
+        return choreograph(*self._walked[number])
+
+    def direct(self) -> list[Directed]:
+        """What everyone is to do in each period."""
+        return [tell() for tell in self._told]
+
+    def follow(self, directed: Sequence[Directed], walked: Sequence[NDArray[np.float64]]) -> None:
+        """Keep where everyone walks in each period."""
+        self._walked = list(zip(directed, walked, strict=True))
+
+
+def walk_together(games: Sequence[Motion]) -> None:
+    """Let everyone walk in all periods of some games, which takes hardly longer than in those of one.
+
+    Each of them goes where he would have gone without the other games.
+    """
+    directed = [game.direct() for game in games]
+    walked = iter(walk([period.errands for periods in directed for period in periods]))
+    for game, periods in zip(games, directed, strict=True):
+        game.follow(periods, list(islice(walked, len(periods))))
+
+
 def scenes(
     game: Mapping[str, Any],
     laid: Plan,
@@ -133,15 +174,15 @@ def scenes(
     stints: pl.DataFrame,
     people: Sequence[Person],
     seed: int,
-) -> list[tuple[PeriodPlan, Callable[[], Scene]]]:
-    """The periods of a game, and what puts each into motion (which takes a while, most for the first)."""
+) -> Motion:
+    """The periods of a game, to be put into motion."""
     index: dict[str, int] = {}
     for i, person in enumerate(people):
         index.setdefault(person.player_id, i)
     rosters = [[p.player_id for p in people if p.team == team] for team in (0, 1)]
     ids = (game["home_team_id"], game["away_team_id"])
     last: list[list[str]] = [rosters[0][:5], rosters[1][:5]]
-    told: list[Callable[[np.random.Generator], Directed]] = []
+    told: list[Callable[[], Directed]] = []
     for period in laid.periods:
         spans = [
             [
@@ -162,25 +203,20 @@ def scenes(
         first_half = period.period <= int(game["periods"]) / 2
         line_ups = list(zip(both[0], both[1], strict=True))
         score = _score(game, events, period.period)
-        told.append(partial(direct, period, line_ups, index, 1 if first_half else -1, score))
+        tell = partial(direct, period, line_ups, index, 1 if first_half else -1, score)
+        told.append(partial(_directed, tell, seed, game["game_id"], period.period))
+    return Motion(laid.periods, told)
 
-    @cache
-    def walked() -> list[tuple[Directed, NDArray[np.float64]]]:
-        directed = [
-            tell(_rng(seed, game["game_id"], period.period))
-            for period, tell in zip(laid.periods, told, strict=True)
-        ]
-        return list(zip(directed, walk([d.errands for d in directed]), strict=True))
 
-    def scene(number: int) -> Scene:
-        return choreograph(*walked()[number])
-
-    return [(period, partial(scene, number)) for number, period in enumerate(laid.periods)]
+def _directed(tell: Callable[[np.random.Generator], Directed], *of: Any) -> Directed:
+    """A period directed by what is drawn for it, each time the same."""
+    return tell(_rng(*of))
 
 
 def _in_motion(*given: Any) -> Iterator[tuple[PeriodPlan, Scene]]:
     """The periods of :func:`scenes` in motion, one after the other."""
-    return ((period, scene()) for period, scene in scenes(*given))
+    motion = scenes(*given)
+    return ((period, motion.scene(number)) for number, period in enumerate(motion.periods))
 
 
 def _score(game: Mapping[str, Any], events: pl.DataFrame, period: int) -> tuple[int, int]:
