@@ -25,6 +25,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -143,6 +144,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/scouting.json"))
     options = parser.parse_args()
+    if not shutil.which("ffmpeg"):
+        raise SystemExit("the program 'ffmpeg' is needed; on Debian: apt-get install ffmpeg")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # in processes of their own: a child's peak of memory is never below its parent's
