@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from _ceiling import ceiling_page
-from _rendered import rendered_page
+from _rendered import ablations_figure, rendered_page
 from typer.main import get_command
 
 from openbasket import cli, skills, tables
@@ -190,6 +190,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "concepts/label-reliability.md": reliability_page,
     "concepts/ceiling.md": ceiling_page,
     "reference/rendered-benchmark.md": rendered_page,
+    "images/rendered-ablations.svg": ablations_figure,
 }
 
 

@@ -8,6 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from openbasket.evaluation.figures import interval_plot, standalone
+
 REPO = Path(__file__).resolve().parents[1]
 RESULTS = REPO / "benchmarks" / "results"
 
@@ -37,15 +41,36 @@ def _run(suite: str, run: str) -> Any:
 def _table(suite: str) -> str:
     """The table that the suite printed."""
     lines = (RESULTS / f"{suite}.md").read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if line.startswith("|"))
+    table = "\n".join(line for line in lines if line.startswith("|"))
+    return re.sub(
+        r"(\d) \[(\S+), (\S+\])", "\\1\u00a0[\\2,\u00a0\\3", table
+    )  # intervals stay in one line
+
+
+def ablations_figure() -> str:
+    """Shares of the ceiling of the suite's runs, the greatest first, as SVG."""
+    rows = [row for row in _read("rendered-ablations") if row["model"] == "skillquery"]
+    told = [(row["name"], row["share"]["test"]) for row in rows]
+    told.sort(key=lambda row: -row[1]["value"])
+    plain = _run("rendered-ablations", "as-it-is")["share"]["test"]["value"]
+    plot = interval_plot(
+        [
+            (name, s["value"], s["low"], s["high"], "all" if name == "as-it-is" else "")
+            for name, s in told
+        ],
+        plain,
+    )
+    label = "Share of the ceiling with 95 % intervals; the dashed line is SkillQuery as it is"
+    plot = Markup(re.sub(r'aria-label="[^"]*"', f'aria-label="{label}"', plot))  # noqa: S704
+    return standalone(plot).replace("<svg ", '<svg style="background:#fff" ', 1) + "\n"
 
 
 def _interval(value: float, low: float, high: float) -> str:
     return f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _share(suite: str, run: str) -> str:
-    found = _run(suite, run)["share"]["test"]
+def _share(suite: str, run: str, split: str = "test") -> str:
+    found = _run(suite, run)["share"][split]
     return _interval(found["value"], found["low"], found["high"])
 
 

@@ -193,6 +193,9 @@ set = ["train.seed=1", "model.weights={{out}}/umt-tiny/best.safetensors", "model
 """
     )
     out = tmp_path / "out"
+    for folder in (out, tmp_path / "disk"):
+        folder.mkdir()
+    (out / "again").symlink_to(tmp_path / "disk")  # a run may lie elsewhere
     done = run(root, out, "--suite", str(tmp_path / "suite.toml"), "--json")
     assert done.exit_code == 0, done.output
     rows = {row["name"]: row for row in json.loads(done.output)}

@@ -134,6 +134,16 @@ def test_a_run_on_stretches_predicts(trained, tmp_path):
     assert (reading["sampling"], reading["every"], reading["largest_error_s"]) == ("exact", 2, 0.0)
 
 
+def test_a_record_whose_weights_are_no_record_is_refused_and_nothing_is_written(root, tmp_path):
+    recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
+    loop.train(recipe, root, tmp_path / "run", quiet=True, workers=1)
+    file = tmp_path / "run" / "recipe.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"weights": "x"}))
+    with pytest.raises(ConfigError, match="is damaged"):
+        predict.predict(tmp_path / "run", root, tmp_path / "p.parquet", quiet=True, workers=1)
+    assert not (tmp_path / "p.parquet").exists()
+
+
 def openbasket(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "openbasket", *map(str, arguments)],

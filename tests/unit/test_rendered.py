@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,22 @@ from typer.testing import CliRunner
 
 from openbasket import packaged
 from openbasket.cli import app
+from openbasket.dataset import drawing
 from openbasket.dataset.clips import clips_of
-from openbasket.dataset.drawing import _jobs
+from openbasket.dataset.drawing import _jobs, _wanted
 from openbasket.dataset.film import FilmSettings, film, read_reel
 from openbasket.dataset.frame_cache import cache_frames
 from openbasket.dataset.reader import read_split
 from openbasket.dataset.rendered import benchmark_names, load_benchmark, make
 from openbasket.dataset.verify import verify
-from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, VideoError
+from openbasket.errors import (
+    BadInputError,
+    ConfigError,
+    NotFoundError,
+    UnknownNameError,
+    VideoError,
+    WorkspaceError,
+)
 from openbasket.reels.settings import ReelSettings
 from openbasket.simulation.broadcast import render
 from openbasket.video.frames import frames_at
@@ -125,7 +135,9 @@ def test_reels_may_mark_whose_they_are(root: Path, tmp_path: Path) -> None:
 
 def test_frames_are_drawn_in_the_order_of_their_game(root: Path, tmp_path: Path) -> None:
     reels = {
-        (s.video, Taking(frames=90, size=64)): read_reel(s.video) for s in read_split(root, "train")
+        (s.video, taking): _wanted(s.video, taking, {})
+        for taking in [Taking(frames=90, size=64)]
+        for s in read_split(root, "train")
     }
     jobs, _ = _jobs(root, reels, tmp_path)
     numbers = [[frame for frame, _ in job.frames] for job in jobs]
@@ -138,7 +150,7 @@ def test_a_reel_is_drawn_once(root: Path, tmp_path: Path) -> None:
     before = taken(root, tmp_path, videos)
     stamps = [entry.path.stat().st_mtime_ns for entry in before]
     assert [entry.path.stat().st_mtime_ns for entry in taken(root, tmp_path, videos)] == stamps
-    assert not list(tmp_path.glob("drawing-*"))
+    assert not (tmp_path / "drawing").exists()
 
 
 def test_games_that_have_changed_are_refused(root: Path, tmp_path: Path) -> None:
@@ -161,7 +173,11 @@ def test_games_that_have_changed_are_refused(root: Path, tmp_path: Path) -> None
         ({"clips": [["a", "21-22", "g", -3, 10]]}, "clips without frames"),
         ({"games": {}}, "nothing is said of game"),
         ({"render": {"dead_time_s": -1}}, "dead_time_s is -1"),
-        ({"render": {"colour": 1}}, "unexpected keyword"),
+        ({"render": {"colour": 1}}, "unknown: render.colour"),
+        ({"render": {"difficulty": {"fog": 1}}}, "unknown: render.difficulty.fog"),
+        ({"render": {"difficulty": {"similar_kits": "no"}}}, "similar_kits: got 'no'"),
+        ({"render": {"difficulty": {"quality": 60.5}}}, "quality: got 60.5"),
+        ({"mark": "\ud800"}, "mark: allowed"),
         ({"render": {"dead_time_s": float("nan")}}, "dead_time_s is nan"),
         ({"render": {"difficulty": {"shake_px": float("nan")}}}, "shake_px is nan"),
         ({"seed": float("inf")}, "seed: allowed"),
@@ -231,6 +247,15 @@ def test_reels_with_too_few_events_are_named(root: Path) -> None:
         ("[[leagues]]\nleague = 'a'\nteam = 4", r"leagues\[0\].team"),
         ("[film]\nreplays = 2", "film.replays"),
         ("seed = [", "is not TOML"),
+        ("seed = -1", "seed: got -1"),
+        ("unseen_season = 5", "unseen_season: got 5"),
+        ("[film]\nmark = 'false'", "film.mark: got 'false'"),
+        ("[difficulty]\nquality = 60.5", "difficulty.quality: got 60.5"),
+        ("[[leagues]]\nleague = 'a'\nteams = 2.5", r"leagues\[0\].teams: got 2.5"),
+        ("[reels]\ndraws = 0", "reels.draws: got 0"),
+        ("[reels]\ndraws = 120", "reels.draws: got 120"),
+        ("[reels]\nevents = 150\nbefore_s = 60.0\nafter_s = 60.0", "540,000 frames; allowed"),
+        ("[labels]\nlevels = 4", "labels.levels: got 4; allowed: 3 or 5"),
     ],
 )
 def test_faulty_benchmarks_are_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -257,3 +282,109 @@ def test_real_games_are_filmed_with_their_own_labels(root: Path, tmp_path: Path)
     empty = CliRunner().invoke(app, ["rendered", str(tmp_path), "--benchmark", "mini", "--real"])
     assert empty.exit_code != 0
     assert "'games'" in str(empty.exception)
+
+
+def copied(root: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(root, folder))
+
+
+def changed(video: Path, **more) -> None:
+    video.write_text(json.dumps(json.loads(video.read_text()) | more))
+
+
+def test_a_reel_that_was_edited_is_refused_before_it_is_drawn(root: Path, tmp_path: Path) -> None:
+    copy = copied(root, tmp_path / "copy")
+    video = read_split(copy, "val")[0].video
+    clips = json.loads(video.read_text())["clips"]
+    changed(video, clips=[[*clip[:3], clip[3] + 1, clip[4]] for clip in clips])
+    failures: dict[Path, str] = {}
+    assert not taken(copy, tmp_path / "cache", [video], failures=failures)
+    assert "is not as it was made" in failures[video]
+    assert not list((tmp_path / "cache").glob("??/*.zip"))
+
+
+def test_reels_that_cannot_be_drawn_leave_the_others(root: Path, tmp_path: Path) -> None:
+    copy = copied(root, tmp_path / "copy")
+    (copy / "openbasket" / "manifest.json").unlink()
+    samples = read_split(copy, "train")[:5]
+    videos = [s.video for s in samples]
+    clips = clips_of(copy, samples)
+    reels = [json.loads(video.read_text()) for video in videos]
+    beyond = [*reels[0]["clips"][0][:3], 2_000_000, reels[0]["clips"][0][4]]
+    changed(videos[0], clips=[beyond, *reels[0]["clips"][1:]])
+    changed(videos[1], games=dict.fromkeys(reels[1]["games"], "0" * 64))
+    changed(videos[2], clips=reels[2]["clips"][:1])
+    failures: dict[Path, str] = {}
+    found = taken(copy, tmp_path / "cache", videos, clips=clips, failures=failures)
+    assert set(failures) == set(videos[:3])
+    assert "has no frame 20000" in failures[videos[0]]
+    assert "not the one that the reel was made of" in failures[videos[1]]
+    assert "tells of other clips" in failures[videos[2]]
+    others = read_split(root, "train")[3:5]
+    theirs = [s.video for s in others]
+    whole = taken(root, tmp_path / "whole", theirs, clips=clips_of(root, others))
+    for one, other in zip(found, whole, strict=True):
+        assert np.array_equal(one.read(), other.read())
+    assert not (tmp_path / "cache" / "drawing").exists()
+
+
+def test_a_game_whose_drawing_ends_badly_leaves_those_it_is_drawn_with(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = [s.video for s in read_split(root, "train")]
+    apart = [frozenset(clip.game_id for clip in read_reel(video).clips) for video in videos]
+    bad = read_reel(videos[0]).clips[0].game_id
+    write = drawing._write
+
+    def broken(job, film) -> None:
+        if job.game_id == bad:
+            raise RuntimeError("the disk burns")
+        write(job, film)
+
+    monkeypatch.setattr(drawing, "_write", broken)
+    failures: dict[Path, str] = {}
+    found = taken(root, tmp_path, videos, failures=failures)
+    lost = {video for video, games in zip(videos, apart, strict=True) if bad in games}
+    assert {videos[0]} <= set(failures) <= lost  # not all frames that are taken are of that game
+    assert len(found) == len(videos) - len(failures) > 0
+    assert all("the disk burns" in text for text in failures.values())
+
+
+def test_who_waits_for_another_process_finds_what_it_drew(root: Path, tmp_path: Path) -> None:
+    videos = [s.video for s in read_split(root, "train")[:6]]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: taken(root, tmp_path, videos), range(2)))
+    assert [e.path for e in both[0]] == [e.path for e in both[1]]
+    assert all(entry.verify() is None for entry in both[0])
+
+
+def test_more_frames_than_an_entry_may_have_are_refused_before_they_are_drawn(
+    root: Path, tmp_path: Path
+) -> None:
+    samples = read_split(root, "train")[:1]
+    clips = clips_of(root, samples)
+    with pytest.raises(ConfigError, match="got 2000 of each of 6 clips; allowed: 4096 in all"):
+        taken(root, tmp_path, [samples[0].video], clips=clips, frames=2000)
+
+
+def test_a_folder_with_other_leagues_is_refused(root: Path, tmp_path: Path) -> None:
+    text = packaged.text("rendered", "mini").replace("sim-men", "other")
+    (tmp_path / "other.toml").write_text(text)
+    workspace = Workspace(copied(root, tmp_path / "copy"))
+    before = workspace.read("splits")
+    with pytest.raises(WorkspaceError, match="not of benchmark 'other'"):
+        make(workspace, load_benchmark(tmp_path / "other.toml"), quiet=True)
+    assert workspace.read("splits").equals(before)
+
+
+def test_games_of_two_leagues_with_one_id_are_refused(root: Path, tmp_path: Path) -> None:
+    workspace = Workspace(copied(root, tmp_path / "copy"))
+    first, second = list(workspace.seasons("games"))[:2]
+    taken_id = workspace.read("games", *first)["game_id"][0]
+    games = workspace.read("games", *second)
+    renamed = games.with_columns(
+        game_id=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(taken_id)).otherwise("game_id")
+    )
+    workspace.write("games", renamed, *second)
+    with pytest.raises(BadInputError, match=f"'{taken_id}', as in"):
+        film(workspace, quiet=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from openbasket.models.skillquery import OrdinalHeads, SetModel
 from openbasket.packaged import text
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import transcripts
+from openbasket.training.building import build_model, load_start
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING, of_persons
 from openbasket.training.faults import TrainingError
@@ -218,11 +220,19 @@ def test_activations_that_are_made_twice_enter_running_statistics_once(
         ({"clip_dropout": 1.0}, "clip_dropout"),
         ({"size": 60}, "multiple of 16"),
         ({"backbone": "skillquery-tiny"}, "a model of single clips"),
+        ({"heads": 2.0}, "heads must be a whole number"),
+        ({"shown": 2.0}, "shown must be a whole number"),
+        ({"conv_width": -8}, "conv_width must be a whole number"),
+        ({"recurs": "no"}, "recurs must be true or false"),
     ],
 )
 def test_options_that_cannot_be(options, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         tiny(**options)
+
+
+def test_clips_need_not_see_each_other(reels: torch.Tensor) -> None:
+    assert tiny(depth=0)(reels).shape == (2, 20, 5)
 
 
 def test_clip_dropout_leaves_a_clip_and_acts_in_training_alone() -> None:
@@ -474,6 +484,67 @@ def test_lessons_of_other_settings_are_not_gone_on_with(root: Path, tmp_path: Pa
     learn()
     with pytest.raises(ConfigError, match="other settings"):
         learn("transcripts.batch_size=8")
+
+
+def test_lessons_of_a_folder_that_is_not_whole_are_not_gone_on_with(
+    root: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe("skillquery-tiny", [*LESSONS, "transcripts.clips=16"])
+    whole = tmp_path / "whole"
+    pretrain(recipe, root, whole, workers=1, quiet=True)
+    faults = [("pretrain.json", None), (ENCODER, None), ("pretrain.json", "{"),
+              ("pretrain.json", '{"recipe": 3}')]  # fmt: skip
+    for number, (name, content) in enumerate(faults):
+        folder = Path(shutil.copytree(whole, tmp_path / str(number)))
+        (folder / name).unlink()
+        if content is not None:
+            (folder / name).write_text(content)
+        with pytest.raises(ConfigError, match=f"(?s){name}.*--no-resume"):
+            pretrain(recipe, root, folder, workers=1, quiet=True)
+    pretrain(recipe, root, folder, workers=1, quiet=True, resume=False)
+    assert (folder / ENCODER).is_file()
+
+
+@pytest.mark.parametrize("clips", [3, 12])
+def test_other_numbers_of_clips_for_the_data_and_the_model_are_refused(clips: int) -> None:
+    recipe = load_recipe("skillquery-tiny", [f"data.clips={clips}", "transcripts.epochs=1"])
+    with pytest.raises(ConfigError, match=f"set model.options.clips to {clips}"):
+        build_model(recipe)
+    recipe = load_recipe("skillquery-tiny", [f"data.clips={clips}", f"model.options.clips={clips}"])
+    assert build_model(recipe).clips == clips
+
+
+def test_weights_that_are_no_numbers_are_refused(encoder: Path, tmp_path: Path) -> None:
+    state = load_file(encoder)
+    name = next(name for name in state if name.endswith("asks"))
+    state[name][0, 0] = torch.nan
+    save_file(state, tmp_path / "nan.safetensors")
+    given = ["transcripts.epochs=0", f"model.weights={tmp_path}/nan.safetensors"]
+    recipe = load_recipe("skillquery-tiny", given)
+    with pytest.raises(ConfigError, match=f"no numbers, in {name}"):
+        load_start(recipe, build_model(recipe))
+
+
+@pytest.mark.parametrize("fault", ["short", "square", "endless", "bits", "nothing"])
+def test_damaged_features_are_computed_again(
+    root: Path, encoder: Path, tmp_path: Path, fault: str
+) -> None:
+    given = ["transcripts.epochs=0", f"model.weights={encoder}", "train.epochs=1"]
+    recipe = load_recipe("skillquery-tiny", given)
+    first = train(recipe, root, tmp_path / "one", workers=1, quiet=True)
+    assert first.features_computed > 1
+    file = next((tmp_path / "one").rglob("*.npz"))
+    whole, length = file.read_bytes(), len(np.load(file)["features"])
+    arrays = {
+        "short": np.zeros(3), "square": np.zeros((2, 2)), "endless": np.full(length, np.inf),
+    }  # fmt: skip
+    if fault in arrays:
+        np.savez(file, features=arrays[fault])
+    else:
+        flipped = whole[:-72] + bytes([whole[-72] ^ 1]) + whole[-71:]  # "it is encrypted"
+        file.write_bytes(flipped if fault == "bits" else b"none")
+    again = train(recipe, root, tmp_path / "one", workers=1, quiet=True, resume=False)
+    assert again.features_computed == 1
 
 
 def test_frames_that_are_not_shown_change_nothing(reels: torch.Tensor) -> None:

@@ -181,10 +181,10 @@ def _predicted(path: Path, run: Path, recipe: Any, data: Path, splits: Sequence[
     """Whether predictions are of these weights, views, reader and labels, and of all subjects."""
     from openbasket.dataset.reader import labels_hash, read_split
     from openbasket.training.run import BEST
-    from openbasket.workspace import Workspace, sha256
+    from openbasket.workspace import Workspace, run_name, sha256
 
     try:
-        facts = json.loads(run_facts_path(path).read_text(encoding="utf-8"))[run.resolve().name]
+        facts = json.loads(run_facts_path(path).read_text(encoding="utf-8"))[run_name(run)]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     levels, draw = recipe.data.levels, recipe.data.draw

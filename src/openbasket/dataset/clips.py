@@ -109,7 +109,9 @@ def _held(video: Path, folder: Path) -> Clips | None:
         told = json.loads(_place(video, folder).read_text(encoding="utf-8"))
         clips = told.pop("clips")
         return tuple((int(a), int(n)) for a, n in clips) if told == _facts(video) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (
+        ArithmeticError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError,
+    ):  # fmt: skip
         return None  # none yet, or of no use
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import simplejpeg
+from filelock import FileLock, Timeout
 
-from openbasket.dataset.film import DrawnReel, filmed_tables, fingerprints, read_reel
+from openbasket.dataset.film import DrawnClip, DrawnReel, filmed_tables, fingerprints, read_reel
 from openbasket.engine import run
 from openbasket.errors import OpenBasketError, VideoError
-from openbasket.progress import track
+from openbasket.progress import note, track
 from openbasket.simulation.on_demand import GameFilm
 from openbasket.simulation.timeline import RenderSettings
 from openbasket.video.cache import CachedFrames, FrameCache, jpeg_name
 from openbasket.video.frames import Every, Uniform, uniform_indices
 from openbasket.video.pictures import scaled_size
-from openbasket.video.recording import Recording, Taking
+from openbasket.video.recording import MOST_FRAMES, Recording, Taking
 from openbasket.video.write import FPS, HEIGHT, WIDTH
 from openbasket.workspace import Workspace, atomic_path, sha256
 
@@ -58,6 +59,7 @@ def draw_reels(
     wanted: Sequence[tuple[Path, Taking]],
     cache: FrameCache,
     *,
+    stated: Mapping[Path, str] | None = None,
     workers: int | None = None,
     quiet: bool = False,
     failures: dict[Path, str] | None = None,
@@ -65,12 +67,13 @@ def draw_reels(
     """Draw frames of reels, game by game, and keep them as those of videos are kept.
 
     What was drawn of games stays beside the cache until all reels are done, so that a run that was stopped
-    goes on.
+    goes on. While another process draws into the same cache, this one waits.
 
     Args:
         root: the dataset, with the tables that the games are drawn from.
         wanted: reels, and how their frames are taken; of JPEG.
         cache: where they go.
+        stated: SHA-256 that a reel's file must have, by its resolved path, where that is known.
         workers: processes; all cores by default.
         quiet: show no progress.
         failures: filled with what is wrong with reels, which are then left out of what is returned.
@@ -79,45 +82,126 @@ def draw_reels(
         The entry of each reel.
     """
     failures = {} if failures is None else failures
-    reels: dict[tuple[Path, Taking], DrawnReel] = {}
+    reels: dict[tuple[Path, Taking], _Wanted] = {}
     for path, taking in wanted:
         try:
-            if taking.format != "jpeg":
-                raise VideoError(f"'{path}': reels are drawn as JPEG; allowed: --format jpeg")
-            reels[path, taking] = read_reel(path)
+            reels[path, taking] = _wanted(path, taking, stated or {})
         except VideoError as error:
             failures[path] = str(error)
     if not reels:
         return {}
-    names = sorted(f"{path}:{sha256(path)}:{taking}" for path, taking in reels)
-    spool = cache.folder / f"drawing-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]}"
-    jobs, shown = _jobs(root, reels, spool)
-    spool.mkdir(parents=True, exist_ok=True)
-    missing = [job for job in jobs if not job.out.is_file()]
-    outcomes = run(
-        _draw, _shared(missing), describe="Drawing games", workers=workers, quiet=quiet,
-        size=lambda games: sum(map(_frames_in, games)),
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    with _turn(cache.folder / "drawing.lock", quiet):
+        found = {}
+        for (path, taking), reel in list(reels.items()):
+            if (entry := cache.entry(reel.recording)) is not None:  # of another process
+                found[path] = entry
+                del reels[path, taking]
+        return found | _drawn(root, reels, cache, workers, quiet, failures)
+
+
+@contextmanager
+def _turn(path: Path, quiet: bool) -> Iterator[None]:
+    """Keep other processes from drawing into a cache; wait for one that does."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        note(f"another process draws into '{path.parent}': waiting for it", quiet=quiet)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A reel, its frames that are wanted, where in its games they are, and the entry that they will be."""
+
+    reel: DrawnReel
+    places: Sequence[tuple[DrawnClip, int]]
+    recording: Recording
+
+
+def _wanted(path: Path, taking: Taking, stated: Mapping[Path, str]) -> _Wanted:
+    """What is to be drawn of a reel.
+
+    Raises:
+        VideoError: it cannot be.
+    """
+    if taking.format != "jpeg":
+        raise VideoError(f"'{path}': reels are drawn as JPEG; allowed: --format jpeg")
+    reel = read_reel(path)
+    digest = sha256(path)
+    if stated.get(path.resolve(), digest) != digest:
+        raise VideoError(
+            f"'{path}' is not as it was made: its SHA-256 is {digest}, and the dataset's manifest states "
+            f"{stated[path.resolve()]}. Make it again with 'openbasket rendered'"
+        )
+    if not set(taking.clips) <= set(reel.bounds):
+        raise VideoError(
+            f"'{path}': the dataset's table 'reels' tells of other clips than it has. Make it again with "
+            "'openbasket rendered'"
+        )
+    indices = wanted_frames(reel, taking)
+    width, height = scaled_size(WIDTH, HEIGHT, taking.size)
+    recording = Recording(
+        digest, taking, (len(indices), height, width, 3), tuple(indices),
+        tuple(index / float(FPS) for index in indices), (0.0,) * len(indices),
     )  # fmt: skip
+    if not recording.allowed:
+        raise VideoError(f"'{path}': {len(indices):,} frames of it; allowed: {MOST_FRAMES:,}")
+    return _Wanted(reel, reel.places(indices), recording)
+
+
+def _drawn(
+    root: Path,
+    reels: Mapping[tuple[Path, Taking], _Wanted],
+    cache: FrameCache,
+    workers: int | None,
+    quiet: bool,
+    failures: dict[Path, str],
+) -> dict[Path, CachedFrames]:
+    """Draw the games of reels, and join their frames to entries."""
+    spool = cache.folder / "drawing"
+    spool.mkdir(exist_ok=True)
+    jobs, shown = _jobs(root, reels, spool)
+    missing = _shared([job for job in jobs if not job.out.is_file()])
     broken: dict[Path, str] = {}
-    for outcome in outcomes:
-        broken |= outcome.result or {}
-        if outcome.error is not None:
-            broken |= dict.fromkeys((job.out for job in outcome.item), outcome.error)
+    while missing:
+        outcomes = run(
+            _draw, missing, describe="Drawing games", workers=workers, quiet=quiet,
+            size=lambda games: sum(map(_frames_in, games)),
+        )  # fmt: skip
+        missing = []
+        for outcome in outcomes:
+            broken |= outcome.result or {}
+            if outcome.error is None:
+                continue
+            if len(outcome.item) > 1:  # which of them it is shows when each is drawn by itself
+                missing += [(job,) for job in outcome.item if not job.out.is_file()]
+            else:
+                broken[outcome.item[0].out] = outcome.error
     found: dict[Path, CachedFrames] = {}
     archive = lru_cache(200)(zipfile.ZipFile)
     for (path, taking), places in track(list(shown.items()), "Joining frames", quiet=quiet):
-        fault = next((broken[file] for file, _ in places if file in broken), None)
-        if fault is not None:
-            failures[path] = fault
+        wanted = reels[path, taking]
+        names = [(file, _name(frame, wanted.reel.mark)) for file, frame in places]
+        lacking = [
+            broken.get(file) or f"its game has no frame {name.removesuffix('.jpg')}"
+            for file, name in names
+            if file in broken or name not in archive(file).NameToInfo
+        ]
+        if lacking:
+            failures[path] = lacking[0]
             continue
         payloads = {
-            jpeg_name(number): archive(file).read(_name(frame, reels[path, taking].mark))
-            for number, (file, frame) in enumerate(places)
+            jpeg_name(number): archive(file).read(name) for number, (file, name) in enumerate(names)
         }
-        found[path] = cache.put(_recording(path, reels[path, taking], taking), payloads)
+        found[path] = cache.put(wanted.recording, payloads)
     archive.cache_clear()
-    if not broken:
-        shutil.rmtree(spool)
+    shutil.rmtree(spool)
     return found
 
 
@@ -130,34 +214,33 @@ def wanted_frames(reel: DrawnReel, taking: Taking) -> list[int]:
 
 
 def _jobs(
-    root: Path, reels: Mapping[tuple[Path, Taking], DrawnReel], spool: Path
+    root: Path, reels: Mapping[tuple[Path, Taking], _Wanted], spool: Path
 ) -> tuple[list[_Game], dict[tuple[Path, Taking], list[tuple[Path, int]]]]:
     """What is to be drawn of each game; and of each reel, where its frames will be."""
-    games: dict[Path, tuple[_Game, set[tuple[int, str | None]]]] = {}
-    shown: dict[tuple[Path, Taking], list[tuple[Path, int]]] = {}
-    for (path, taking), reel in reels.items():
-        width, height = scaled_size(WIDTH, HEIGHT, taking.size)
-        files: dict[tuple[str, str, str], Path] = {}
+    games: dict[_Game, set[tuple[int, str | None]]] = {}
+    shown: dict[tuple[Path, Taking], list[tuple[_Game, int]]] = {}
+    for (path, taking), wanted in reels.items():
+        reel, size = wanted.reel, wanted.recording.shape[1:3]
+        looks = {
+            (clip.league, clip.season, clip.game_id): _Game(
+                root, clip.league, clip.season, clip.game_id, reel.games[clip.game_id], reel.render,
+                reel.seed, (), size, taking.quality, spool,
+            )
+            for clip in reel.clips
+        }  # fmt: skip
         places = shown[path, taking] = []
-        for clip, frame in reel.places(wanted_frames(reel, taking)):
-            where = (clip.league, clip.season, clip.game_id)
-            if where not in files:
-                made_of = reel.games[clip.game_id]
-                look = (where, made_of, reel.render, reel.seed, taking.size, taking.quality)
-                files[where] = spool / f"{hashlib.sha256(repr(look).encode()).hexdigest()}.zip"
-            out = files[where]
-            if out not in games:
-                job = _Game(
-                    root, *where, made_of, reel.render, reel.seed, (), (height, width),
-                    taking.quality, out,
-                )  # fmt: skip
-                games[out] = (job, set())
-            games[out][1].add((frame, reel.mark))
-            places.append((out, frame))
-    jobs = [
-        replace(job, frames=tuple(sorted(frames, key=_order))) for job, frames in games.values()
-    ]
-    return jobs, shown
+        for clip, frame in wanted.places:
+            look = looks[clip.league, clip.season, clip.game_id]
+            games.setdefault(look, set()).add((frame, reel.mark))
+            places.append((look, frame))
+    jobs = {}
+    for look, frames in games.items():
+        job = replace(look, frames=tuple(sorted(frames, key=_order)))
+        name = hashlib.sha256(repr(replace(job, root=Path())).encode()).hexdigest()
+        jobs[look] = replace(job, out=spool / f"{name}.zip")
+    return list(jobs.values()), {
+        key: [(jobs[look].out, frame) for look, frame in places] for key, places in shown.items()
+    }
 
 
 def _order(frame: tuple[int, str | None]) -> tuple[int, str]:
@@ -183,16 +266,19 @@ def _draw(jobs: tuple[_Game, ...]) -> dict[Path, str]:
             films.append((job, _film(job)))
         except OpenBasketError as error:
             broken[job.out] = str(error)
-    GameFilm.walk_together([film for _, film in films])
+    if films:
+        GameFilm.walk_together([film for _, film in films])
     while films:
         _write(*films.pop())
     return broken
 
 
 def _write(job: _Game, film: GameFilm) -> None:
+    """Write the wanted frames of a game, but for those that it does not have."""
     with atomic_path(job.out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for begin in range(0, len(job.frames), _AT_ONCE):
-            part = job.frames[begin : begin + _AT_ONCE]
+        there = [frame for frame in job.frames if frame[0] < len(film)]
+        for begin in range(0, len(there), _AT_ONCE):
+            part = there[begin : begin + _AT_ONCE]
             numbers, marks = [frame for frame, _ in part], [mark for _, mark in part]
             drawn = film.read(numbers, job.size, marks=marks)
             for number, mark, picture in zip(numbers, marks, drawn, strict=True):
@@ -223,11 +309,3 @@ def _film(job: _Game) -> GameFilm:
             "Make the reels again with 'openbasket rendered'"
         )
     return GameFilm(games.row(0, named=True), *rows, settings=job.render, seed=job.seed)
-
-
-def _recording(path: Path, reel: DrawnReel, taking: Taking) -> Recording:
-    indices = wanted_frames(reel, taking)
-    width, height = scaled_size(WIDTH, HEIGHT, taking.size)
-    times = tuple(index / float(FPS) for index in indices)
-    shape = (len(indices), height, width, 3)
-    return Recording(sha256(path), taking, shape, tuple(indices), times, (0.0,) * len(indices))

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import polars as pl
+from pydantic import TypeAdapter, ValidationError
 
 from openbasket import tables
 from openbasket.errors import ConfigError, NotFoundError, VideoError
@@ -28,13 +30,14 @@ from openbasket.reels.cut import span
 from openbasket.reels.plan import candidates, choose, stretches
 from openbasket.reels.settings import ReelSettings
 from openbasket.simulation.broadcast import RENDERER_VERSION, fingerprint
-from openbasket.simulation.difficulty import Difficulty
 from openbasket.simulation.timeline import RenderSettings, plan
+from openbasket.transcripts.checks import require_own_ids
 from openbasket.video.write import FPS
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, sha256, write_json
 
 __all__ = [
+    "MOST_FRAMES",
     "SUFFIX",
     "DrawnClip",
     "DrawnReel",
@@ -44,13 +47,15 @@ __all__ = [
     "filmed_tables",
     "fingerprints",
     "read_reel",
+    "strictly",
 ]
 
 #: Of drawn reels, in the place of ``.mp4``.
 SUFFIX = ".reel"
 _VERSION = 1
+_T = TypeVar("_T")
 #: What a file may ask of who draws it: its bytes, its clips, and frames of a reel (4 h) and of a game (24 h).
-_MOST_BYTES, _MOST_CLIPS, _MOST_FRAMES, _MOST_FIRST = 1 << 22, 10_000, 432_000, 2_592_000
+_MOST_BYTES, _MOST_CLIPS, MOST_FRAMES, _MOST_FIRST = 1 << 22, 10_000, 432_000, 2_592_000
 
 
 @dataclass(frozen=True)
@@ -164,9 +169,12 @@ def film(
 
     Raises:
         NotFoundError: no labels yet, or no subject has enough events.
+        BadInputError: games of two leagues or seasons have one id.
     """
     settings = settings or FilmSettings()
     people = workspace.read("subjects")
+    for pair in workspace.seasons("games"):
+        require_own_ids(workspace, pair, workspace.read("games", *pair))
     reels: list[pl.DataFrame] = []
     made_of: dict[str, str] = {}
     failures: list[tuple[str, str, str]] = []
@@ -225,8 +233,7 @@ def read_reel(path: Path) -> DrawnReel:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["openbasket_reel"] != _VERSION:
             raise ValueError(f"of version {content['openbasket_reel']}")
-        given = dict(content["render"])
-        given["difficulty"] = Difficulty(**given.get("difficulty", {}))
+        render = strictly(RenderSettings, content["render"], "render.")
         clips = tuple(DrawnClip(*clip) for clip in content["clips"])
         if not clips or any(c.first < 0 or c.frames < 1 for c in clips):
             raise ValueError("clips without frames")
@@ -237,9 +244,9 @@ def read_reel(path: Path) -> DrawnReel:
         seed, mark = content["seed"], content.get("mark")
         if type(seed) is not int or not 0 <= seed < 1 << 64:
             raise ValueError("seed: allowed: a whole number from 0, below 2 to the power of 64")
-        if not isinstance(mark, str | None):
+        if mark is not None and not (isinstance(mark, str) and re.search(tables.ID_PATTERN, mark)):
             raise ValueError("mark: allowed: a player, or nothing")
-        return DrawnReel(clips, RenderSettings(**given), seed, games, mark)
+        return DrawnReel(clips, render, seed, games, mark)
     except FileNotFoundError:
         raise VideoError(f"there is no reel at '{path}'") from None
     except (
@@ -269,12 +276,47 @@ def _refuse_bombs(clips: Sequence[DrawnClip]) -> None:
         if any(type(text) is not str for text in (clip.league, clip.season, clip.game_id)):
             raise ValueError("league, season and game of a clip must be texts")
     frames = sum(clip.frames for clip in clips)
-    if len(clips) > _MOST_CLIPS or frames > _MOST_FRAMES:
+    if len(clips) > _MOST_CLIPS or frames > MOST_FRAMES:
         raise ValueError(
-            f"{len(clips):,} clips of {frames:.3g} frames; allowed: {_MOST_CLIPS:,} of {_MOST_FRAMES:,}"
+            f"{len(clips):,} clips of {frames:.3g} frames; allowed: {_MOST_CLIPS:,} of {MOST_FRAMES:,}"
         )
     if (last := max(clip.first for clip in clips)) > _MOST_FIRST:
         raise ValueError(f"frame {last:.3g} of a game; allowed: up to {_MOST_FIRST:,}")
+
+
+def strictly(kind: type[_T], given: Any, where: str = "") -> _T:
+    """Settings from a file, each of which must be of its type: no number is a text, and no text a yes.
+
+    Args:
+        kind: a dataclass, or another type.
+        given: what the file says.
+        where: what stands before the names in messages.
+
+    Raises:
+        ConfigError: a value of another type, or one that is not allowed.
+    """
+    if unknown := list(_unknown(kind, given, where)):
+        raise ConfigError("unknown: " + ", ".join(unknown))
+    try:
+        # as JSON, in which a dataclass may be a mapping and a tuple a list, and nothing else is lax
+        return TypeAdapter(kind).validate_json(json.dumps(given, default=str), strict=True)
+    except ValidationError as error:
+        faults = [
+            f"{where}{'.'.join(map(str, e['loc']))}: got {e['input']!r}; {e['msg']}"
+            for e in error.errors(include_url=False)
+        ]
+        raise ConfigError("; ".join(faults)) from None
+
+
+def _unknown(kind: Any, given: Any, where: str) -> Iterator[str]:
+    """Names in a mapping that a dataclass, or one in it, does not have."""
+    if is_dataclass(kind) and isinstance(given, Mapping):
+        hints = get_type_hints(kind)
+        for name, value in given.items():
+            if name in hints:
+                yield from _unknown(hints[name], value, f"{where}{name}.")
+            else:
+                yield f"{where}{name}"
 
 
 def filmed_tables(workspace: Workspace, league: str, season: str) -> tuple[pl.DataFrame, ...]:

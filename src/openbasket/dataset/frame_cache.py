@@ -109,7 +109,7 @@ def cache_frames(
     if drawn:
         held |= draw_reels(
             root or Path(), [(reel, takings[reel]) for reel in drawn], cache,
-            workers=workers, quiet=quiet, failures=unusable,
+            stated=stated, workers=workers, quiet=quiet, failures=unusable,
         )  # fmt: skip
         missing = [video for video in missing if video.suffix != SUFFIX]
     job = partial(_add, folder=folder, threads=spare_threads(len(missing), workers))

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from openbasket import packaged
 from openbasket.dataset.build import BuildReport, build
-from openbasket.dataset.film import FilmReport, FilmSettings, film
-from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, suggest
+from openbasket.dataset.film import MOST_FRAMES, FilmReport, FilmSettings, film, strictly
+from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, WorkspaceError, suggest
 from openbasket.labels import LabelSettings, label
 from openbasket.reels.cut import ClipSettings
 from openbasket.reels.settings import ReelSettings
@@ -24,6 +26,7 @@ from openbasket.simulation.difficulty import Difficulty
 from openbasket.simulation.league import LeagueSettings, simulate
 from openbasket.simulation.timeline import RenderSettings
 from openbasket.splits.assign import assign
+from openbasket.video.write import FPS
 from openbasket.workspace import Workspace, write_json
 
 __all__ = ["Benchmark", "RenderedReport", "benchmark_names", "load_benchmark", "make"]
@@ -112,7 +115,7 @@ def load_benchmark(name_or_path: str | Path) -> Benchmark:
         raise ConfigError(f"benchmark '{name}' is not TOML: {error}") from None
     try:
         return _benchmark(name, given, hashlib.sha256(text.encode()).hexdigest())
-    except (TypeError, ValueError) as error:
+    except (ConfigError, TypeError, ValueError) as error:
         raise ConfigError(f"benchmark '{name}': {error}") from None
 
 
@@ -130,10 +133,13 @@ def make(
 
     Raises:
         NotFoundError: ``real``, and there are no games, or no splits.
+        WorkspaceError: not ``real``, and the workspace holds other leagues or seasons, too, which would be
+            labelled and split with those of the benchmark.
     """
     if real:
         workspace.require("games")
     else:
+        _refuse_others(workspace, benchmark)
         simulate(workspace, benchmark.leagues, seed=benchmark.seed, quiet=quiet)
     if not (real and workspace.has("levels")):
         label(workspace, benchmark.labels, quiet=quiet)
@@ -160,50 +166,100 @@ def make(
     return report
 
 
+def _refuse_others(workspace: Workspace, benchmark: Benchmark) -> None:
+    own = {(league.league, season) for league in benchmark.leagues for season in league.seasons}
+    if others := sorted(set(workspace.seasons("games")) - own):
+        named = ", ".join(" ".join(pair) for pair in others[:3]) + (", ..." if others[3:] else "")
+        raise WorkspaceError(
+            f"'{workspace.root}' holds games that are not of benchmark '{benchmark.name}' ({named}); they "
+            "would be split with its own. Give another folder"
+        )
+
+
 def _benchmark(name: str, given: dict[str, Any], digest: str) -> Benchmark:
     known = ("summary", "version", "seed", "unseen_season", "unseen_leagues", "labels", "reels", "film",
              "difficulty", "leagues", "every_league")  # fmt: skip
     _refuse_unknown("", given, known)
-    reels = dict(given.get("reels", {}))
-    _refuse_unknown("reels.", reels, ("events", "min_events", "draws", "before_s", "after_s"))
-    look = dict(given.get("film", {}))
-    mark = bool(look.pop("mark", False))
-    _refuse_unknown("film.", look, _FILM)
-    hard = dict(given.get("difficulty", {}))
-    _refuse_unknown("difficulty.", hard, [f.name for f in fields(Difficulty)])
-    levels = dict(given.get("labels", {}))
-    _refuse_unknown("labels.", levels, [f.name for f in fields(LabelSettings)])
-    every = dict(given.get("every_league", {}))
-    allowed = [f.name for f in fields(LeagueSettings)]
-    leagues = []
-    for number, own in enumerate(given.get("leagues", ())):
-        _refuse_unknown(f"leagues[{number}].", {**every, **own}, allowed)
-        settings = {**every, **own}
-        if "seasons" in settings:
-            settings["seasons"] = tuple(settings["seasons"])
-        leagues.append(LeagueSettings(**settings))
-    length: dict[str, Any] = {k: float(reels[k]) for k in ("before_s", "after_s") if k in reels}
-    clip = ClipSettings(**length)
-    seed = int(given.get("seed", 0))
-    events: dict[str, Any] = {k: int(reels[k]) for k in ("events", "min_events") if k in reels}
+    top = strictly(_Top, {key: given[key] for key in given if key in _Top.__dataclass_fields__})
+    reels = strictly(
+        _Reels, _known("reels.", given.get("reels", {}), _Reels.__dataclass_fields__), "reels."
+    )
+    look = _known("film.", given.get("film", {}), (*_FILM, "mark"))
+    mark = strictly(bool, look.pop("mark", False), "film.mark")
+    hard = _known("difficulty.", given.get("difficulty", {}), [f.name for f in fields(Difficulty)])
+    levels = _known("labels.", given.get("labels", {}), [f.name for f in fields(LabelSettings)])
+    labels = strictly(LabelSettings, levels, "labels.")
+    if labels.levels not in (3, 5):
+        raise ConfigError(f"labels.levels: got {labels.levels}; allowed: 3 or 5, as for models")
+    clip = ClipSettings(before_s=reels.before_s, after_s=reels.after_s)
+    frames = round(reels.events * (reels.before_s + reels.after_s) * FPS)
+    if frames > MOST_FRAMES:
+        raise ConfigError(
+            f"reels of {reels.events} clips of {reels.before_s + reels.after_s:g} s have {frames:,} frames; "
+            f"allowed: {MOST_FRAMES:,}"
+        )
     return Benchmark(
         name=name,
-        summary=str(given.get("summary", "")),
-        version=int(given.get("version", 1)),
-        seed=seed,
-        leagues=tuple(leagues),
-        unseen_season=given.get("unseen_season"),
-        unseen_leagues=tuple(given.get("unseen_leagues", ())),
-        labels=LabelSettings(**levels),
+        summary=top.summary,
+        version=top.version,
+        seed=top.seed,
+        leagues=_leagues(given),
+        unseen_season=top.unseen_season,
+        unseen_leagues=tuple(top.unseen_leagues),
+        labels=labels,
         film=FilmSettings(
-            reels=ReelSettings(clip=clip, seed=seed, **events),
-            render=RenderSettings(**look, difficulty=Difficulty(**hard)),
-            seed=seed,
-            draws=int(reels.get("draws", 1)),
+            reels=ReelSettings(
+                clip=clip, seed=top.seed, events=reels.events, min_events=reels.min_events
+            ),
+            render=strictly(RenderSettings, {**look, "difficulty": hard}),
+            seed=top.seed,
+            draws=reels.draws,
             mark=mark,
         ),
         sha256=digest,
     )
+
+
+@dataclass(frozen=True)
+class _Top:
+    """What stands above the sections of a benchmark's file."""
+
+    summary: str = ""
+    version: int = 1
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
+    unseen_season: str | None = None
+    unseen_leagues: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Reels:
+    """Section ``reels`` of a benchmark's file."""
+
+    events: Annotated[int, Field(ge=1, le=10_000)] = ReelSettings.events
+    min_events: int | None = ReelSettings.min_events
+    draws: Annotated[int, Field(ge=1, le=100)] = 1
+    before_s: float = ClipSettings.before_s
+    after_s: float = ClipSettings.after_s
+
+
+def _leagues(given: Mapping[str, Any]) -> tuple[LeagueSettings, ...]:
+    allowed = [f.name for f in fields(LeagueSettings)]
+    every = strictly(dict[str, Any], given.get("every_league", {}), "every_league")
+    leagues = []
+    for number, own in enumerate(
+        strictly(list[dict[str, Any]], given.get("leagues", []), "leagues")
+    ):
+        where = f"leagues[{number}]."
+        settings = _known(where, {**every, **own}, allowed)
+        leagues.append(strictly(LeagueSettings, settings, where))
+    return tuple(leagues)
+
+
+def _known(prefix: str, given: Any, known: Collection[str]) -> dict[str, Any]:
+    """A section, if it is one, and all of its names are known."""
+    section = dict(strictly(dict[str, Any], given, prefix.removesuffix(".")))
+    _refuse_unknown(prefix, section, known)
+    return section
 
 
 def _refuse_unknown(prefix: str, given: Mapping[str, Any], known: Any) -> None:

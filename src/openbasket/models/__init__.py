@@ -74,6 +74,7 @@ _LEAST: Mapping[str, int] = {
     **{"num_frames": 1, "size": 1, "levels": 2, "depth": 1, "width": 1, "heads": 1, "patch": 1},
     **{"tubelet_size": 1, "clip_frames": 1, "projection_dim": 1, "mit_layers": 1, "dim": 1},
     **{"clip_embed_dim": 1, "attn_pool_num_heads": 1},
+    **{"clips": 1, "shown": 1, "frames_shown": 1, "members": 1, "conv_width": 1},
 }
 
 
@@ -128,7 +129,7 @@ def create_model(
         if option not in parameters and not anything:
             raise UnknownNameError(f"option of model '{name}'", option, list(parameters))
     if not own:
-        _check(options)
+        _check(options, parameters)
     return cast("nn.Module", build(**options))
 
 
@@ -150,16 +151,28 @@ def no_heads(name: str) -> str:
     )
 
 
-def _check(options: Mapping[str, Any]) -> None:
+def _check(options: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]) -> None:
     """Refuse values that no model can have.
+
+    Args:
+        options: given.
+        parameters: that the model takes.
 
     Raises:
         ValueError: says what is allowed.
     """
     for option, least in _LEAST.items():
         value = options.get(option)
-        if isinstance(value, int | float) and (value < least or value != int(value)):
-            raise ValueError(f"{option} must be a whole number of at least {least}; got {value}")
+        if (
+            option == "depth" and "clip_dropout" in parameters
+        ):  # of clips that need not see each other
+            least = 0
+        if isinstance(value, int | float) and (type(value) is not int or value < least):
+            raise ValueError(f"{option} must be a whole number of at least {least}; got {value!r}")
+    for option, value in options.items():
+        parameter = parameters.get(option)
+        if parameter and isinstance(parameter.default, bool) and not isinstance(value, bool):
+            raise ValueError(f"{option} must be true or false; got {value!r}")
     rate = options.get("drop_path_rate", 0)
     if not 0 <= rate < 1:
         raise ValueError(f"drop_path_rate must be at least 0 and less than 1; got {rate}")

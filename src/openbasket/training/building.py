@@ -14,6 +14,7 @@ from torch import nn
 
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.models import TEXT_MODELS, create_model
+from openbasket.models.skillquery import SkillQuery
 from openbasket.models.weights import is_head, lacking
 from openbasket.progress import note
 from openbasket.skills import SKILLS
@@ -83,12 +84,17 @@ def build_model(recipe: Recipe) -> nn.Module:
             f"model.checkpointing is on, but model '{name}' has no such switch. Give what builds it a "
             "parameter 'gradient_checkpointing', or set model.checkpointing = false"
         ) from None
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(
             f"recipe '{recipe.name}': model '{name}' cannot be built: {error}"
         ) from None
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model '{name}' gave a {type(model).__name__}; allowed: an nn.Module")
+    if data.sampling == "clips" and isinstance(model, SkillQuery) and model.clips != data.clips:
+        raise ConfigError(
+            f"recipe '{recipe.name}': data.clips is {data.clips}, and model '{name}' takes {model.clips} "
+            f"clips: set model.options.clips to {data.clips}, too"
+        )
     if recipe.model.compile:
         model.compile()
     return model
@@ -187,6 +193,11 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             f"model.weights: '{path}' {fault}. Convert the checkpoint for what the recipe trains: "
             f"'openbasket weights convert ... --recipe {recipe.name} {clips}' (of a recipe of your own, give "
             "the path of its file)"
+        )
+    if odd := [n for n, v in fits.items() if v.is_floating_point() and not v.isfinite().all()]:
+        raise ConfigError(
+            f"model.weights: '{path}' holds values that are no numbers, in {', '.join(odd[:SHOWN])}. Make or "
+            "fetch it again"
         )
     missing = sorted(own.keys() - state.keys())
     needed = lacking(model, missing)

@@ -70,19 +70,25 @@ class FeatureCache:
         folder: where it lies; may be shared by many models.
         model: its weights, heads apart, must not change afterwards.
         preparation: names all that is done between frames and features.
+        length: numbers of a video; files of others are of no use. Any by default.
     """
 
-    def __init__(self, folder: Path, model: nn.Module, preparation: str) -> None:
+    def __init__(
+        self, folder: Path, model: nn.Module, preparation: str, length: int | None = None
+    ) -> None:
         named = hashlib.sha256(preparation.encode()).hexdigest()[:16]
         self.folder = Path(folder) / f"{weights_hash(model)}-{named}"
+        self._length = length
 
     def held(self, entry: CachedFrames) -> NDArray[np.float32] | None:
         """Features of a video, float32 ``(F,)``; ``None`` where there are none, or they are damaged."""
         try:
             with np.load(self._path(entry), allow_pickle=False) as kept:  # checks its CRC-32
-                return np.asarray(kept["features"], np.float32)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+                found = np.asarray(kept["features"], np.float32)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, RuntimeError):
             return None
+        length = len(found) if self._length is None and found.ndim == 1 else self._length
+        return found if found.shape == (length,) and not np.isinf(found).any() else None
 
     def keep(self, entry: CachedFrames, features: NDArray[np.float32]) -> None:
         """Write the features of a video.
@@ -217,6 +223,7 @@ def features_of(
                 recipe.train.precision,
             ]
         ),
+        getattr(model.get_submodule("heads"), "inputs", None),
     )
 
     def look() -> list[NDArray[np.float32] | None]:

@@ -412,8 +412,9 @@ def _left(folder: Folder, recipe: Recipe, resume: bool) -> str:
     """What an interrupted run leaves, and how to go on."""
     same = "the same command" if resume else "the same command without --no-resume"
     if not resume and folder.has_epochs and not folder.begun:
+        but = " but for the lessons of its clip encoder" if recipe.transcripts.epochs else ""
         return (
-            f"interrupted before the new run began: the earlier run in '{folder.path}' is untouched. "
+            f"interrupted before the new run began: the earlier run in '{folder.path}' is untouched{but}. "
             "To start anew over it: the same command; to go on with it: without --no-resume"
         )
     if not folder.has_epochs:

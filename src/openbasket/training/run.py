@@ -254,6 +254,7 @@ def read_facts(run_dir: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         Recipe.model_validate(content["recipe"])
         content["data"], content.setdefault("versions", {}).items()
+        (content.get("weights") or {}).items()
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise ConfigError(f"'{path}' is damaged ({error}); give another folder") from None
     return content

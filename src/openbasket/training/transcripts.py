@@ -615,11 +615,19 @@ def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any], *, resume: 
         for name in (_LAST, ENCODER):
             (folder.path / name).unlink(missing_ok=True)
     path = folder.path / "pretrain.json"
-    if path.exists() and (folder.path / _LAST).exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        earlier = Recipe.model_validate(before["recipe"]).model_dump(mode="json")
+    if (folder.path / _LAST).exists():
+        anew = "Start anew over it (--no-resume), or give another --out"
+        for name in (path.name, ENCODER):
+            if not (folder.path / name).is_file():
+                raise ConfigError(f"'{folder.path}' holds lessons without '{name}'. {anew}")
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            earlier = Recipe.model_validate(before["recipe"]).model_dump(mode="json")
+            data = before["data"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"'{path}' is damaged ({error}). {anew}") from None
         changed = differences(earlier, settings["recipe"])
-        if before["data"] != settings["data"]:
+        if data != settings["data"]:
             changed.append("subjects, videos or transcripts have changed since")
         if changed:
             raise ConfigError(

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from openbasket.errors import ConfigError, VideoError
 from openbasket.video.frames import Frames, frames_at
 from openbasket.video.probe import Limits
-from openbasket.video.recording import Recording, Taking, key_of
+from openbasket.video.recording import MOST_FRAMES, Recording, Taking, key_of
 from openbasket.video.seal import is_intact
 from openbasket.workspace import atomic_path, remove_leftovers, sha256, write_json
 
@@ -151,7 +151,7 @@ class CachedFrames:
             raise VideoError(
                 f"there are no cached frames at '{self.path}'; make them with 'openbasket cache'"
             ) from None
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, RuntimeError) as error:
             raise VideoError(
                 f"'{self.path}' is damaged ({error}); 'openbasket cache --verify' makes it again"
             ) from None
@@ -227,9 +227,16 @@ class FrameCache:
             check: look first whether they are what ``recording`` says.
 
         Raises:
-            VideoError: they are not, if they are checked. What was there before is kept.
+            VideoError: they are not, if they are checked, or they are too many. What was there before is
+                kept.
             WorkspaceError: it cannot be written.
         """
+        if not recording.allowed:
+            count, height, width, _ = recording.shape
+            raise VideoError(
+                f"{count:,} frames of {width}x{height} pixels; allowed: {MOST_FRAMES:,}, of less than "
+                "4 GB in all: take fewer, or smaller ones"
+            )
         path = self._path(recording.key)
         with atomic_path(path) as temporary:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:

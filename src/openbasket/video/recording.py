@@ -16,7 +16,7 @@ Format = Literal["jpeg", "raw"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _VERSION = 1
-_MOST_FRAMES, _MOST_BYTES = 4096, 1 << 32
+MOST_FRAMES, _MOST_BYTES = 4096, 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Taking:
             if getattr(self, name) not in allowed:
                 given = repr(getattr(self, name))
                 raise ConfigError(f"{name}: got {given}; allowed: {', '.join(allowed)}")
-        for name, most in (("frames", _MOST_FRAMES), ("size", 4096), ("quality", 100)):
+        for name, most in (("frames", MOST_FRAMES), ("size", 4096), ("quality", 100)):
             if not 1 <= getattr(self, name) <= most:
                 raise ConfigError(f"{name}: got {getattr(self, name)}; allowed: 1 to {most}")
         if self.every < 0:
@@ -63,6 +63,10 @@ class Taking:
             raise ConfigError(f"within: got {self.within}; allowed: from 0 to 1, the lesser first")
         if any(first < 0 or frames < 1 for first, frames in self.clips):
             raise ConfigError("clips: allowed: first frames from 0, with 1 frame or more each")
+        if len(self.clips) * self.frames > MOST_FRAMES:
+            raise ConfigError(
+                f"frames: got {self.frames} of each of {len(self.clips)} clips; allowed: {MOST_FRAMES} in all"
+            )
         if self.clips and self.every:
             raise ConfigError("every and clips: allowed: one of them")
 
@@ -114,6 +118,16 @@ class Recording:
         """The name of the entry."""
         return key_of(self.source, self.taking)
 
+    @property
+    def allowed(self) -> bool:
+        """Whether an entry may be so large."""
+        count, height, width, three = self.shape
+        sides = (height, width)
+        right = (
+            three == 3 and 1 <= count <= MOST_FRAMES and 1 <= min(sides) <= max(sides) <= 1 << 16
+        )
+        return right and count * height * width * 3 <= _MOST_BYTES
+
     def as_json(self) -> bytes:
         """The text of ``frames.json``."""
         return json.dumps({"version": _VERSION, **asdict(self)}, sort_keys=True).encode()
@@ -133,16 +147,11 @@ class Recording:
             count, height, width, three = map(int, content.pop("shape"))
             lists = {name: tuple(content.pop(name)) for name in ("indices", "times_s", "errors_s")}
             made = cls(str(content.pop("source")), taking, (count, height, width, three), **lists)
-        except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        except (
+            ArithmeticError, AttributeError, ConfigError, KeyError, RecursionError, TypeError,
+        ) as error:  # fmt: skip
             raise ValueError(f"no description of frames ({error})") from None
-        sides = (height, width)
-        if (
-            content
-            or three != 3
-            or not (1 <= count <= _MOST_FRAMES and 1 <= min(sides) <= max(sides) <= 1 << 16)
-            or count * height * width * 3 > _MOST_BYTES
-            or any(len(values) != count for values in lists.values())
-        ):
+        if content or not made.allowed or any(len(v) != count for v in lists.values()):
             raise ValueError("no description of frames")
         return made
 
