@@ -1,15 +1,21 @@
-"""How Python's memory is kept while tables are worked on."""
+"""How memory is kept: Python's while tables are worked on, and the C library's while networks compute."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-__all__ = ["seldom_collected"]
+__all__ = ["keep_freed", "seldom_collected"]
 
 #: New objects between two searches for garbage; Python's own setting is a few hundred.
 OBJECTS = 200_000
+#: Of ``malloc.h``: pieces as large come from the system, and as much that is free at the end goes back to it.
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 
 
 @contextmanager
@@ -25,3 +31,19 @@ def seldom_collected() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*found)
+
+
+@cache
+def keep_freed() -> bool:
+    """Let glibc keep the memory that was freed, for whoever asks next; tell whether it does.
+
+    A network on a CPU asks for the same few megabytes again and again, and glibc gives each such piece back
+    to the system, which fills it with zeros before it is had again: up to half of the time
+    (``benchmarks/allocator.py``). Whoever has set glibc's own ``MALLOC_...`` variables is left to it.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    libc = ctypes.CDLL(None)
+    return all(
+        [libc.mallopt(_MMAP_THRESHOLD, 1 << 30), libc.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)]
+    )

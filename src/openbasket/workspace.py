@@ -52,7 +52,6 @@ __all__ = [
     "refuse_way_out",
     "remove_leftovers",
     "run_facts_path",
-    "run_name",
     "safe_join",
     "sha256",
     "unwritable",
@@ -410,11 +409,6 @@ def _write_parquet(frame: pl.DataFrame, temporary: Path, path: Path) -> None:
         frame.write_parquet(temporary, compression="zstd", compression_level=1, statistics=False)
     except (OSError, pl.exceptions.ComputeError) as error:
         raise unwritable(path, error) from None
-
-
-def run_name(run_dir: Path) -> str:
-    """What a run is called: its folder's name, of a link the link's."""
-    return Path(os.path.abspath(run_dir)).name  # noqa: PTH100 - which follows no link
 
 
 def run_facts_path(predictions: Path) -> Path:

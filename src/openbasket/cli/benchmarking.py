@@ -173,7 +173,8 @@ def run_recipe(
         write_json(clock, seconds)
     else:
         seconds = float(clock.read_text())
-    frames = json.loads(run_facts_path(predictions).read_text(encoding="utf-8"))[name]["frames"]
+    facts = json.loads(run_facts_path(predictions).read_text(encoding="utf-8"))
+    frames = facts[run.resolve().name]["frames"]
     return Row(name, recipe.model.name, report.parameters, frames, {}, seconds, error)
 
 
@@ -181,10 +182,10 @@ def _predicted(path: Path, run: Path, recipe: Any, data: Path, splits: Sequence[
     """Whether predictions are of these weights, views, reader and labels, and of all subjects."""
     from openbasket.dataset.reader import labels_hash, read_split
     from openbasket.training.run import BEST
-    from openbasket.workspace import Workspace, run_name, sha256
+    from openbasket.workspace import Workspace, sha256
 
     try:
-        facts = json.loads(run_facts_path(path).read_text(encoding="utf-8"))[run_name(run)]
+        facts = json.loads(run_facts_path(path).read_text(encoding="utf-8"))[run.resolve().name]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     levels, draw = recipe.data.levels, recipe.data.draw
@@ -224,7 +225,8 @@ def _score(
     write_json(table_of(suite, out, "evaluation.json"), evaluation.to_json())
 
     def scored_row(row: Row) -> Row:
-        whole = [r for r in evaluation.results if r.run == row.name and not r.part]
+        called = (out / row.name).resolve().name  # a run may be a link
+        whole = [r for r in evaluation.results if r.run == called and not r.part]
         return replace(
             row,
             accuracy={r.split: asdict(r.scores["accuracy"]["mean"]) for r in whole},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import os
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,9 +26,9 @@ from openbasket.simulation.timeline import RenderSettings
 from openbasket.video.cache import CachedFrames, FrameCache, jpeg_name
 from openbasket.video.frames import Every, Uniform, uniform_indices
 from openbasket.video.pictures import scaled_size
-from openbasket.video.recording import MOST_FRAMES, Recording, Taking
+from openbasket.video.recording import Recording, Taking
 from openbasket.video.write import FPS, HEIGHT, WIDTH
-from openbasket.workspace import Workspace, atomic_path, sha256
+from openbasket.workspace import Workspace, atomic_path, sha256, unwritable
 
 __all__ = ["draw_reels", "wanted_frames"]
 
@@ -35,6 +36,8 @@ __all__ = ["draw_reels", "wanted_frames"]
 _AT_ONCE = 64
 #: Games that are put into motion together.
 _TOGETHER = 4
+#: How long what was drawn waits for whoever stopped.
+_KEPT_S = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def draw_reels(
     """Draw frames of reels, game by game, and keep them as those of videos are kept.
 
     What was drawn of games stays beside the cache until all reels are done, so that a run that was stopped
-    goes on. While another process draws into the same cache, this one waits.
+    goes on; what nobody went on with for a week is removed. While another process draws into the same cache,
+    this one waits.
 
     Args:
         root: the dataset, with the tables that the games are drawn from.
@@ -103,12 +107,14 @@ def draw_reels(
 @contextmanager
 def _turn(path: Path, quiet: bool) -> Iterator[None]:
     """Keep other processes from drawing into a cache; wait for one that does."""
-    lock = FileLock(path)
+    lock = FileLock(path, mode=0o666)  # who else may write there may draw there
     try:
         lock.acquire(timeout=0)
     except Timeout:
         note(f"another process draws into '{path.parent}': waiting for it", quiet=quiet)
         lock.acquire()
+    except OSError as error:
+        raise unwritable(path, error) from None
     try:
         yield
     finally:
@@ -150,8 +156,10 @@ def _wanted(path: Path, taking: Taking, stated: Mapping[Path, str]) -> _Wanted:
         digest, taking, (len(indices), height, width, 3), tuple(indices),
         tuple(index / float(FPS) for index in indices), (0.0,) * len(indices),
     )  # fmt: skip
-    if not recording.allowed:
-        raise VideoError(f"'{path}': {len(indices):,} frames of it; allowed: {MOST_FRAMES:,}")
+    try:
+        recording.refuse_too_large()
+    except VideoError as error:
+        raise VideoError(f"'{path}': {error}") from None
     return _Wanted(reel, reel.places(indices), recording)
 
 
@@ -167,7 +175,11 @@ def _drawn(
     spool = cache.folder / "drawing"
     spool.mkdir(exist_ok=True)
     jobs, shown = _jobs(root, reels, spool)
-    missing = _shared([job for job in jobs if not job.out.is_file()])
+    for file in spool.iterdir():
+        if file.stat().st_mtime < time.time() - _KEPT_S:
+            file.unlink()
+    together = max(1, min(_TOGETHER, len(jobs) // (workers or os.cpu_count() or 1)))
+    missing = _shared([job for job in jobs if not _drawn_already(job)], together)
     broken: dict[Path, str] = {}
     while missing:
         outcomes = run(
@@ -189,8 +201,8 @@ def _drawn(
         wanted = reels[path, taking]
         names = [(file, _name(frame, wanted.reel.mark)) for file, frame in places]
         lacking = [
-            broken.get(file) or f"its game has no frame {name.removesuffix('.jpg')}"
-            for file, name in names
+            broken.get(file) or f"its game has no frame {frame}"
+            for (file, name), (_, frame) in zip(names, places, strict=True)
             if file in broken or name not in archive(file).NameToInfo
         ]
         if lacking:
@@ -201,8 +213,21 @@ def _drawn(
         }
         found[path] = cache.put(wanted.recording, payloads)
     archive.cache_clear()
-    shutil.rmtree(spool)
+    for job in jobs:
+        job.out.unlink(missing_ok=True)
+    with suppress(OSError):  # what others stopped at is there
+        spool.rmdir()
     return found
+
+
+def _drawn_already(job: _Game) -> bool:
+    """Whether an earlier run, of these reels or of others, drew all of a game's frames that are wanted."""
+    try:
+        with zipfile.ZipFile(job.out) as archive:
+            there = archive.NameToInfo
+            return all(_name(*frame) in there for frame in job.frames)
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def wanted_frames(reel: DrawnReel, taking: Taking) -> list[int]:
@@ -236,7 +261,7 @@ def _jobs(
     jobs = {}
     for look, frames in games.items():
         job = replace(look, frames=tuple(sorted(frames, key=_order)))
-        name = hashlib.sha256(repr(replace(job, root=Path())).encode()).hexdigest()
+        name = hashlib.sha256(repr(replace(look, root=Path(), out=Path())).encode()).hexdigest()
         jobs[look] = replace(job, out=spool / f"{name}.zip")
     return list(jobs.values()), {
         key: [(jobs[look].out, frame) for look, frame in places] for key, places in shown.items()
@@ -252,10 +277,10 @@ def _frames_in(job: _Game) -> float:
     return 600.0 + len(job.frames)  # to put a game into motion takes as long as to draw so many
 
 
-def _shared(jobs: Sequence[_Game]) -> list[tuple[_Game, ...]]:
-    """Games that are put into motion together: as many that need as many frames."""
+def _shared(jobs: Sequence[_Game], together: int) -> list[tuple[_Game, ...]]:
+    """So many games that need as many frames, which are put into motion together."""
     ordered = sorted(jobs, key=_frames_in)
-    return [tuple(ordered[i : i + _TOGETHER]) for i in range(0, len(ordered), _TOGETHER)]
+    return [tuple(ordered[i : i + together]) for i in range(0, len(ordered), together)]
 
 
 def _draw(jobs: tuple[_Game, ...]) -> dict[Path, str]:

@@ -15,15 +15,16 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from fractions import Fraction
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from openbasket import tables
-from openbasket.errors import ConfigError, NotFoundError, VideoError
+from openbasket.errors import BadInputError, ConfigError, NotFoundError, Problem, VideoError
 from openbasket.progress import track
 from openbasket.receipts import HERE, Receipt, receipt_path, write_receipt
 from openbasket.reels.cut import span
@@ -31,13 +32,12 @@ from openbasket.reels.plan import candidates, choose, stretches
 from openbasket.reels.settings import ReelSettings
 from openbasket.simulation.broadcast import RENDERER_VERSION, fingerprint
 from openbasket.simulation.timeline import RenderSettings, plan
-from openbasket.transcripts.checks import require_own_ids
 from openbasket.video.write import FPS
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, sha256, write_json
 
 __all__ = [
-    "MOST_FRAMES",
+    "MOST_REEL_FRAMES",
     "SUFFIX",
     "DrawnClip",
     "DrawnReel",
@@ -55,7 +55,7 @@ SUFFIX = ".reel"
 _VERSION = 1
 _T = TypeVar("_T")
 #: What a file may ask of who draws it: its bytes, its clips, and frames of a reel (4 h) and of a game (24 h).
-_MOST_BYTES, _MOST_CLIPS, MOST_FRAMES, _MOST_FIRST = 1 << 22, 10_000, 432_000, 2_592_000
+_MOST_BYTES, _MOST_CLIPS, MOST_REEL_FRAMES, _MOST_FIRST = 1 << 22, 10_000, 432_000, 2_592_000
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,7 @@ def film(
     """
     settings = settings or FilmSettings()
     people = workspace.read("subjects")
-    for pair in workspace.seasons("games"):
-        require_own_ids(workspace, pair, workspace.read("games", *pair))
+    _refuse_twins(workspace)
     reels: list[pl.DataFrame] = []
     made_of: dict[str, str] = {}
     failures: list[tuple[str, str, str]] = []
@@ -219,6 +218,24 @@ def film(
         whole["game_id"].n_unique(),
         len({subject for _, subject, _ in failures}),
     )
+
+
+def _refuse_twins(workspace: Workspace) -> None:
+    """Refuse games of two leagues or seasons with one id, by which alone clips and reels name them."""
+    seasons = workspace.seasons("games")
+    games = pl.concat(workspace.read("games", *pair) for pair in seasons)
+    twins = games.filter(pl.col("game_id").is_duplicated()).sort("game_id", "league", "season")
+    if twins.height:
+        raise BadInputError(
+            [
+                Problem(
+                    f"{league} {season}, games", None, "game_id", game, "an id that no other has"
+                )
+                for game, league, season in twins.select("game_id", "league", "season").iter_rows()
+            ],
+            "Is it one game, imported under two names? Remove the folders of one of them below "
+            f"'{workspace.private}'. Else import one of the leagues with ids that have its name before them.",
+        )
 
 
 def read_reel(path: Path) -> DrawnReel:
@@ -276,9 +293,9 @@ def _refuse_bombs(clips: Sequence[DrawnClip]) -> None:
         if any(type(text) is not str for text in (clip.league, clip.season, clip.game_id)):
             raise ValueError("league, season and game of a clip must be texts")
     frames = sum(clip.frames for clip in clips)
-    if len(clips) > _MOST_CLIPS or frames > MOST_FRAMES:
+    if len(clips) > _MOST_CLIPS or frames > MOST_REEL_FRAMES:
         raise ValueError(
-            f"{len(clips):,} clips of {frames:.3g} frames; allowed: {_MOST_CLIPS:,} of {MOST_FRAMES:,}"
+            f"{len(clips):,} clips of {frames:.3g} frames; allowed: {_MOST_CLIPS:,} of {MOST_REEL_FRAMES:,}"
         )
     if (last := max(clip.first for clip in clips)) > _MOST_FIRST:
         raise ValueError(f"frame {last:.3g} of a game; allowed: up to {_MOST_FIRST:,}")
@@ -299,13 +316,18 @@ def strictly(kind: type[_T], given: Any, where: str = "") -> _T:
         raise ConfigError("unknown: " + ", ".join(unknown))
     try:
         # as JSON, in which a dataclass may be a mapping and a tuple a list, and nothing else is lax
-        return TypeAdapter(kind).validate_json(json.dumps(given, default=str), strict=True)
+        return cast("_T", _adapter(cast("Any", kind)).validate_json(json.dumps(given), strict=True))
     except ValidationError as error:
         faults = [
             f"{where}{'.'.join(map(str, e['loc']))}: got {e['input']!r}; {e['msg']}"
             for e in error.errors(include_url=False)
         ]
         raise ConfigError("; ".join(faults)) from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _unknown(kind: Any, given: Any, where: str) -> Iterator[str]:

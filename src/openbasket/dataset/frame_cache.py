@@ -14,7 +14,7 @@ from openbasket.dataset.clips import Clips
 from openbasket.dataset.drawing import draw_reels
 from openbasket.dataset.film import SUFFIX
 from openbasket.engine import run
-from openbasket.errors import BadInputError, Problem, VideoError
+from openbasket.errors import BadInputError, ConfigError, Problem, VideoError
 from openbasket.video.cache import CachedFrames, FrameCache
 from openbasket.video.frames import Sampling, spare_threads
 from openbasket.video.recording import FORMATS, Format, Taking
@@ -81,15 +81,19 @@ def cache_frames(
         BadInputError: a damaged manifest.
     """
     taking = Taking(frames, short_side, sampling, format, every=every, within=within)
-    takings = {
-        video: taking if clips is None else replace(taking, clips=clips[video]) for video in videos
-    }
+    wanted, unusable = list(dict.fromkeys(videos)), dict[Path, str]()
+    takings = {}
+    for video in wanted:
+        try:
+            takings[video] = taking if clips is None else replace(taking, clips=clips[video])
+        except ConfigError as error:  # of more clips than an entry can hold frames of
+            unusable[video] = str(error)
+    wanted = list(takings)
     cache = FrameCache(folder)
     there = cache.folder.is_dir()
     if there:
         cache.remove_leftovers()
     held: dict[Path, CachedFrames] = {}
-    wanted = list(dict.fromkeys(videos))
     if there and cache.entries():
         others = [f for f in FORMATS if any_format and f != format]
         find = partial(_find, folder=folder, others=others)
@@ -98,7 +102,7 @@ def cache_frames(
             if look.result is not None:
                 held[look.item[0]] = look.result
     stated = {} if root is None else stated_hashes(root)
-    unusable = {
+    unusable |= {
         video: fault for video, entry in held.items() if (fault := _stale(video, entry, stated))
     }
     held = {video: entry for video, entry in held.items() if video not in unusable}
@@ -124,7 +128,7 @@ def cache_frames(
         shown = "\n".join(f"  - {fault}" for fault in faults[:MAX_FAULTS_SHOWN])
         more = len(faults) - MAX_FAULTS_SHOWN
         raise VideoError(
-            f"{len(faults)} of {counted(len(wanted), 'video')} cannot be used:\n{shown}"
+            f"{len(faults)} of {counted(len(set(videos)), 'video')} cannot be used:\n{shown}"
             + (f"\n  - and {more} more" if more > 0 else "")
             + "\nMake or fetch them again, or take their subjects out of the split files."
         )

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from openbasket import packaged
 from openbasket.dataset.build import BuildReport, build
-from openbasket.dataset.film import MOST_FRAMES, FilmReport, FilmSettings, film, strictly
+from openbasket.dataset.film import MOST_REEL_FRAMES, FilmReport, FilmSettings, film, strictly
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, WorkspaceError, suggest
 from openbasket.labels import LabelSettings, label
 from openbasket.reels.cut import ClipSettings
@@ -193,10 +193,10 @@ def _benchmark(name: str, given: dict[str, Any], digest: str) -> Benchmark:
         raise ConfigError(f"labels.levels: got {labels.levels}; allowed: 3 or 5, as for models")
     clip = ClipSettings(before_s=reels.before_s, after_s=reels.after_s)
     frames = round(reels.events * (reels.before_s + reels.after_s) * FPS)
-    if frames > MOST_FRAMES:
+    if frames > MOST_REEL_FRAMES:
         raise ConfigError(
             f"reels of {reels.events} clips of {reels.before_s + reels.after_s:g} s have {frames:,} frames; "
-            f"allowed: {MOST_FRAMES:,}"
+            f"allowed: {MOST_REEL_FRAMES:,}"
         )
     return Benchmark(
         name=name,

@@ -172,15 +172,9 @@ def adjusted_plus_minus(found: pl.DataFrame) -> tuple[pl.DataFrame, RidgeFit]:
     fit = RidgeFit(
         100 * advantage, penalty, noise, 100 * noise / float(np.sqrt(penalty)), found.height
     )
-    return pl.DataFrame({"player_id": people, "impact": _rounded(100 * coefficients)}), fit
-
-
-def _rounded(impact: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Nine digits of the greatest impact, for all: what cancels out is 0, and not a machine's own noise."""
-    greatest = float(np.abs(impact).max(initial=0.0))
-    if greatest == 0:
-        return np.zeros_like(impact)
-    return np.round(impact, 8 - int(np.floor(np.log10(greatest)))) + 0.0
+    # what cancels out is 0, and not a machine's own noise, by which players would be ranked
+    impact = np.round(100 * coefficients, 9) + 0.0
+    return pl.DataFrame({"player_id": people, "impact": impact}), fit
 
 
 @cache

@@ -78,6 +78,10 @@ _LEAST: Mapping[str, int] = {
 }
 
 
+#: Less than that: clips need not see each other.
+_LESS = {("skillquery", "depth"): 0, ("skillquery-tiny", "depth"): 0}
+
+
 def create_model(
     name: str,
     *,
@@ -129,7 +133,7 @@ def create_model(
         if option not in parameters and not anything:
             raise UnknownNameError(f"option of model '{name}'", option, list(parameters))
     if not own:
-        _check(options, parameters)
+        _check(name, options, parameters)
     return cast("nn.Module", build(**options))
 
 
@@ -151,10 +155,13 @@ def no_heads(name: str) -> str:
     )
 
 
-def _check(options: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]) -> None:
+def _check(
+    name: str, options: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]
+) -> None:
     """Refuse values that no model can have.
 
     Args:
+        name: of the model.
         options: given.
         parameters: that the model takes.
 
@@ -163,12 +170,11 @@ def _check(options: Mapping[str, Any], parameters: Mapping[str, inspect.Paramete
     """
     for option, least in _LEAST.items():
         value = options.get(option)
-        if (
-            option == "depth" and "clip_dropout" in parameters
-        ):  # of clips that need not see each other
-            least = 0
-        if isinstance(value, int | float) and (type(value) is not int or value < least):
-            raise ValueError(f"{option} must be a whole number of at least {least}; got {value!r}")
+        allowed = _LESS.get((name, option), least)
+        if isinstance(value, int | float) and (type(value) is not int or value < allowed):
+            raise ValueError(
+                f"{option} must be a whole number of at least {allowed}; got {value!r}"
+            )
     for option, value in options.items():
         parameter = parameters.get(option)
         if parameter and isinstance(parameter.default, bool) and not isinstance(value, bool):

@@ -18,10 +18,14 @@ from openbasket.models.positions import Source
 __all__ = ["DropPath", "Mlp", "VideoModel"]
 
 
+def _running(layer: nn.Module) -> Iterator[_BatchNorm]:
+    return (m for m in layer.modules() if isinstance(m, _BatchNorm) and m.track_running_stats)
+
+
 @contextmanager
 def _statistics_as_they_are(layer: nn.Module) -> Iterator[None]:
     """Running statistics of normalisation know a batch already that is seen again, for its gradients."""
-    running = [m for m in layer.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    running = list(_running(layer))
     before = [module.momentum for module in running]
     counts = [module.num_batches_tracked for module in running]
     known = [None if count is None else count.clone() for count in counts]
@@ -74,6 +78,8 @@ class VideoModel(nn.Module):
     def through(self, layer: nn.Module, *given: Any) -> Any:
         """What a layer makes of values; in training with ``gradient_checkpointing``, made twice."""
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
+            if torch.compiler.is_compiling() or not any(_running(layer)):
+                return checkpoint(layer, *given, use_reentrant=False)
             return checkpoint(
                 layer, *given, use_reentrant=False,
                 context_fn=lambda: (nullcontext(), _statistics_as_they_are(layer)),

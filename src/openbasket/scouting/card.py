@@ -25,7 +25,7 @@ from openbasket.video.cuts import EARLY_S
 from openbasket.video.frames import frames_at, spare_threads
 from openbasket.video.probe import probe
 from openbasket.wording import counted
-from openbasket.workspace import Workspace, run_name
+from openbasket.workspace import Workspace
 
 __all__ = ["Card", "EvidenceClip", "SkillRating", "make_card"]
 
@@ -284,7 +284,7 @@ def _among(
                 names[row["subject_id"]] = f"{who} ({row['league']} {row['season']})"
                 if row["subject_id"] == there.subject_id:
                     groups |= {k: row[k] for k in ("gender", "region") if row[k]}
-        run = run_name(rater.run_dir)
+        run = rater.run_dir.resolve().name
         reached = limits(cohort, data_root, run, groups)
     return others.similar(expected, names, without=there.subject_id), reached
 
@@ -293,7 +293,7 @@ def _model(rater: Rater) -> dict[str, Any]:
     recipe = rater.recipe
     facts: dict[str, Any] = {
         "model": recipe.model.name,
-        "run": run_name(rater.run_dir),
+        "run": rater.run_dir.resolve().name,
         "parameters": rater.parameters,
         "frames": recipe.data.frames,
         "size": recipe.data.size,

@@ -26,7 +26,7 @@ from openbasket.evaluation.scoring import label_array
 from openbasket.skills import SKILL_KEYS
 from openbasket.training.calibration import scaled
 from openbasket.training.rating import Rater
-from openbasket.workspace import Workspace, run_name
+from openbasket.workspace import Workspace
 
 __all__ = ["FEW", "Cohort", "Limit", "Similar", "limits", "read_cohort"]
 
@@ -158,7 +158,7 @@ def read_cohort(
         ConfigError: nobody of this league and season with so many minutes, or minutes that no dataset tells.
     """
     rows = Workspace.read_file("predictions", path).drop_nulls("p0")
-    run = run_name(rater.run_dir)
+    run = rater.run_dir.resolve().name
     rows = rows.filter(pl.col("run") == run)
     if rows.is_empty():
         problem = Problem(

@@ -1,7 +1,7 @@
 """Where eleven figures walk: spacing on offence, man-to-man on defence, at human speed.
 
-Each step follows from the one before, so that frames cannot be computed side by side; but periods of a game
-can, and are.
+Each step follows from the one before, so that frames cannot be computed side by side; but periods, of
+one game or of several, can, and are.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def walk(periods: Sequence[Errands]) -> list[Array]:
     """Let everyone walk.
 
     Args:
-        periods: of one game; none depends on another.
+        periods: of one game or several; none depends on another.
 
     Returns:
         Metres ``(F, 11, 2)`` of each period.

@@ -85,6 +85,10 @@ def build_model(recipe: Recipe) -> nn.Module:
             "parameter 'gradient_checkpointing', or set model.checkpointing = false"
         ) from None
     except (RuntimeError, TypeError, ValueError) as error:
+        if (
+            isinstance(error, RuntimeError) and ":" in name
+        ):  # of code of one's own, which it tells where
+            raise
         raise ConfigError(
             f"recipe '{recipe.name}': model '{name}' cannot be built: {error}"
         ) from None
@@ -194,7 +198,8 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             f"'openbasket weights convert ... --recipe {recipe.name} {clips}' (of a recipe of your own, give "
             "the path of its file)"
         )
-    if odd := [n for n, v in fits.items() if v.is_floating_point() and not v.isfinite().all()]:
+    learned = {name for name, _ in model.named_parameters()}
+    if odd := [n for n, v in fits.items() if n in learned and not v.float().isfinite().all()]:
         raise ConfigError(
             f"model.weights: '{path}' holds values that are no numbers, in {', '.join(odd[:SHOWN])}. Make or "
             "fetch it again"

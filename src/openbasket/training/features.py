@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from openbasket import __version__
 from openbasket.dataset.frame_cache import cache_folder
 from openbasket.dataset.reader import Sample
 from openbasket.errors import ConfigError, NotFoundError, OpenBasketError
+from openbasket.models.base import VideoModel
 from openbasket.models.weights import is_head
 from openbasket.training.building import own_code
 from openbasket.training.checkpoint import load_weights
@@ -85,7 +87,9 @@ class FeatureCache:
         try:
             with np.load(self._path(entry), allow_pickle=False) as kept:  # checks its CRC-32
                 found = np.asarray(kept["features"], np.float32)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, RuntimeError):
+        except (
+            EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
+        ):  # fmt: skip
             return None
         length = len(found) if self._length is None and found.ndim == 1 else self._length
         return found if found.shape == (length,) and not np.isinf(found).any() else None
@@ -223,7 +227,7 @@ def features_of(
                 recipe.train.precision,
             ]
         ),
-        getattr(model.get_submodule("heads"), "inputs", None),
+        model.heads.inputs if isinstance(model, VideoModel) else None,
     )
 
     def look() -> list[NDArray[np.float32] | None]:

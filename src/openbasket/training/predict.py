@@ -32,7 +32,7 @@ from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
 from openbasket.video.frames import Sampling
 from openbasket.wording import counted
-from openbasket.workspace import Workspace, run_facts_path, run_name, sha256, write_json
+from openbasket.workspace import Workspace, run_facts_path, sha256, write_json
 
 __all__ = ["Failure", "Predicted", "failures_path", "predict"]
 
@@ -163,9 +163,11 @@ def predict(
             probabilities = _of_features(accelerator, recipe, model, features.values)
         else:
             probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
-    frame = prediction_rows(probabilities, samples, recipe.model.name, run_name(run_dir))
+    frame = prediction_rows(probabilities, samples, recipe.model.name, run_dir.resolve().name)
     facts = {
-        run_name(run_dir): _facts(run_dir, recipe, model, of_split, test, reader or data.reader)
+        run_dir.resolve().name: _facts(
+            run_dir, recipe, model, of_split, test, reader or data.reader
+        )
     }
     if accelerator.is_main_process:
         if not isinstance(model, TextLearner):

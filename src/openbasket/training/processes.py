@@ -12,6 +12,7 @@ from accelerate.utils import DistributedType, broadcast_object_list, gather_obje
 from torch.utils.data import DataLoader
 
 from openbasket.errors import ConfigError, OpenBasketError
+from openbasket.memory import keep_freed
 from openbasket.progress import bar
 from openbasket.training.config import Recipe
 from openbasket.training.data import Item, Items, shares
@@ -34,6 +35,7 @@ def make_accelerator(recipe: Recipe) -> Accelerator:
     Raises:
         ConfigError: launched with DeepSpeed, FSDP or Megatron.
     """
+    keep_freed()
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),
         mixed_precision="no",

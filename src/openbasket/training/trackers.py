@@ -11,7 +11,7 @@ from typing import Any
 
 from openbasket.errors import DependencyError
 from openbasket.training.config import Recipe
-from openbasket.workspace import run_name, write_text
+from openbasket.workspace import write_text
 
 __all__ = ["TRACKER_ID", "check_tracker", "tracker"]
 
@@ -66,7 +66,7 @@ def tracker(recipe: Recipe, run_dir: Path, *, wanted: bool = True) -> Iterator[L
     resumed = mark.exists()
     if not resumed:
         write_text(mark, secrets.token_hex(4))
-    name = f"{run_name(run_dir)}-{mark.read_text(encoding='utf-8')}"
+    name = f"{run_dir.resolve().name}-{mark.read_text(encoding='utf-8')}"
     more = {"id": name, "dir": str(run_dir)} if kind == "wandb" else {}
     package.init(
         project=PROJECT,

@@ -344,7 +344,7 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
     """Write a season's tables, all or none; one import at a time."""
     import polars as pl
 
-    from openbasket.transcripts.checks import in_order, require_own_ids
+    from openbasket.transcripts.checks import in_order
 
     pair = (transcript.league, transcript.season)
     with workspace.locked():
@@ -355,7 +355,6 @@ def _write(transcript: Transcript, workspace: Workspace) -> dict[str, Any]:
         }
         transcript, replaced = _with_what_is_known(transcript, old)
         frames = prepared(transcript)
-        require_own_ids(workspace, pair, frames["games"])
         twice = _told_twice(frames["games"], old)
         frames["flags"] = pl.concat([frames["flags"], twice])
         players = frames.pop("players")

@@ -6,9 +6,8 @@ import polars as pl
 
 from openbasket.errors import BadInputError, Problem
 from openbasket.tables import PLAYER_KINDS
-from openbasket.workspace import Workspace
 
-__all__ = ["in_order", "require_own_ids", "require_sound"]
+__all__ = ["in_order", "require_sound"]
 
 
 def in_order(rows: pl.DataFrame, *keys: str | pl.Expr) -> pl.DataFrame:
@@ -125,30 +124,3 @@ def require_sound(
         problems.append(Problem(place, None, "order", f"repeated in game '{game}'", "one row each"))
     if problems:
         raise BadInputError(problems)
-
-
-def require_own_ids(workspace: Workspace, pair: tuple[str, str], games: pl.DataFrame) -> None:
-    """Refuse games that have the id of a game of another league or season: clips and reels name it alone.
-
-    Args:
-        workspace: what is there.
-        pair: league and season of the games.
-        games: table ``games`` of them.
-
-    Raises:
-        BadInputError: the ids that are taken.
-    """
-    problems = []
-    for other in workspace.seasons("games"):
-        if other != pair:
-            there = workspace.read("games", *other)["game_id"]
-            taken = games.filter(pl.col("game_id").is_in(there.implode()))["game_id"]
-            problems += [
-                Problem(
-                    f"{' '.join(pair)}, games", None, "game_id", f"'{game}', as in {' '.join(other)}",
-                    "an id that no other game has",
-                )
-                for game in taken.to_list()
-            ]  # fmt: skip
-    if problems:
-        raise BadInputError(problems, "Give one of the leagues ids with its name before them.")

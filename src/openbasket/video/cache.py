@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from openbasket.errors import ConfigError, VideoError
 from openbasket.video.frames import Frames, frames_at
 from openbasket.video.probe import Limits
-from openbasket.video.recording import MOST_FRAMES, Recording, Taking, key_of
+from openbasket.video.recording import Recording, Taking, key_of
 from openbasket.video.seal import is_intact
 from openbasket.workspace import atomic_path, remove_leftovers, sha256, write_json
 
@@ -231,12 +231,7 @@ class FrameCache:
                 kept.
             WorkspaceError: it cannot be written.
         """
-        if not recording.allowed:
-            count, height, width, _ = recording.shape
-            raise VideoError(
-                f"{count:,} frames of {width}x{height} pixels; allowed: {MOST_FRAMES:,}, of less than "
-                "4 GB in all: take fewer, or smaller ones"
-            )
+        recording.refuse_too_large()
         path = self._path(recording.key)
         with atomic_path(path) as temporary:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -280,7 +275,7 @@ class FrameCache:
             known = json.loads(note.read_text())
             if known["state"] == _state(video) and known["video"] == place:
                 return str(known["sha256"]), True
-        except (OSError, ValueError, KeyError, TypeError):  # none yet, or of no use
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none yet, or of no use
             pass
         return self._hashed(video), False
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from openbasket.errors import ConfigError
+from openbasket.errors import ConfigError, VideoError
 from openbasket.video.frames import SAMPLINGS, Every, Sampling, Uniform
 
 __all__ = ["FORMATS", "Format", "Recording", "Taking", "key_of"]
@@ -16,7 +16,7 @@ Format = Literal["jpeg", "raw"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _VERSION = 1
-MOST_FRAMES, _MOST_BYTES = 4096, 1 << 32
+_MOST_FRAMES, _MOST_BYTES = 4096, 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Taking:
             if getattr(self, name) not in allowed:
                 given = repr(getattr(self, name))
                 raise ConfigError(f"{name}: got {given}; allowed: {', '.join(allowed)}")
-        for name, most in (("frames", MOST_FRAMES), ("size", 4096), ("quality", 100)):
+        for name, most in (("frames", _MOST_FRAMES), ("size", 4096), ("quality", 100)):
             if not 1 <= getattr(self, name) <= most:
                 raise ConfigError(f"{name}: got {getattr(self, name)}; allowed: 1 to {most}")
         if self.every < 0:
@@ -63,9 +63,10 @@ class Taking:
             raise ConfigError(f"within: got {self.within}; allowed: from 0 to 1, the lesser first")
         if any(first < 0 or frames < 1 for first, frames in self.clips):
             raise ConfigError("clips: allowed: first frames from 0, with 1 frame or more each")
-        if len(self.clips) * self.frames > MOST_FRAMES:
+        if len(self.clips) * self.frames > _MOST_FRAMES:
             raise ConfigError(
-                f"frames: got {self.frames} of each of {len(self.clips)} clips; allowed: {MOST_FRAMES} in all"
+                f"frames: got {self.frames} of each of {len(self.clips)} clips; "
+                f"allowed: {_MOST_FRAMES} in all"
             )
         if self.clips and self.every:
             raise ConfigError("every and clips: allowed: one of them")
@@ -124,9 +125,22 @@ class Recording:
         count, height, width, three = self.shape
         sides = (height, width)
         right = (
-            three == 3 and 1 <= count <= MOST_FRAMES and 1 <= min(sides) <= max(sides) <= 1 << 16
+            three == 3 and 1 <= count <= _MOST_FRAMES and 1 <= min(sides) <= max(sides) <= 1 << 16
         )
         return right and count * height * width * 3 <= _MOST_BYTES
+
+    def refuse_too_large(self) -> None:
+        """Refuse what no entry may hold.
+
+        Raises:
+            VideoError: says what is allowed.
+        """
+        if not self.allowed:
+            count, height, width, _ = self.shape
+            raise VideoError(
+                f"{count:,} frames of {width}x{height} pixels; allowed: {_MOST_FRAMES:,}, of 4 GiB in all: "
+                "take fewer, or smaller ones"
+            )
 
     def as_json(self) -> bytes:
         """The text of ``frames.json``."""
