@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import polars as pl
 import pytest
@@ -45,3 +46,25 @@ def test_a_season_is_written_beside_the_next_only_where_there_are_threads(
         at_once = isinstance(writer, transcripts._AtOnce)
         assert at_once == (threads == 1)
         assert writer.submit(divmod, 7, 2).result() == (3, 1)
+
+
+def test_freed_memory_is_kept_where_glibc_is_and_nobody_has_set_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    class Libc:
+        def mallopt(self, setting: int, _value: int) -> int:
+            asked.append(setting)
+            return 1
+
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Libc())
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    for libc, kept in (("glibc", True), ("musl", False), ("", False)):
+        monkeypatch.setattr(memory.platform, "libc_ver", lambda libc=libc: (libc, "2.36"))
+        assert memory.keep_freed.__wrapped__() is kept
+    assert asked == [-3, -1]
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    assert not memory.keep_freed.__wrapped__()

@@ -87,7 +87,9 @@ def test_impacts_that_cancel_out_are_nothing_and_tied():
     frame = pl.DataFrame(played, schema=planted(1, 1.0)[0].schema, orient="row")
     found, _ = adjusted_plus_minus(frame)
     assert found["impact"].to_list() == [0.0] * found.height
-    found, _ = adjusted_plus_minus(frame.with_columns(margin=pl.Series([4.0, 1.0, 3.0, 5.0, 0.0, 4.0])))
+    found, _ = adjusted_plus_minus(
+        frame.with_columns(margin=pl.Series([4.0, 1.0, 3.0, 5.0, 0.0, 4.0]))
+    )
     for team in "abAB":
         alike = found.filter(pl.col("player_id").str.starts_with(team))["impact"]
         assert alike.n_unique() == 1
