@@ -94,7 +94,6 @@ def draw_reels(
             failures[path] = str(error)
     if not reels:
         return {}
-    cache.folder.mkdir(parents=True, exist_ok=True)
     with _turn(cache.folder / "drawing.lock", quiet):
         found = {}
         for (path, taking), reel in list(reels.items()):
@@ -109,6 +108,7 @@ def _turn(path: Path, quiet: bool) -> Iterator[None]:
     """Keep other processes from drawing into a cache; wait for one that does."""
     lock = FileLock(path, mode=0o666)  # who else may write there may draw there
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         note(f"another process draws into '{path.parent}': waiting for it", quiet=quiet)
@@ -192,7 +192,7 @@ def _drawn(
             if outcome.error is None:
                 continue
             if len(outcome.item) > 1:  # which of them it is shows when each is drawn by itself
-                missing += [(job,) for job in outcome.item if not job.out.is_file()]
+                missing += [(job,) for job in outcome.item if not _drawn_already(job)]
             else:
                 broken[outcome.item[0].out] = outcome.error
     found: dict[Path, CachedFrames] = {}
