@@ -160,7 +160,7 @@ def test_unknown_names_get_a_suggestion(name):
         {"size": 0},
         {"size": -16},
         {"levels": 1},
-        {"depth": 0},
+        {"depth": -1},
         {"drop_path_rate": 1.0},
         {"drop_path_rate": -0.1},
         {"drop_path_rate": float("nan")},
