@@ -74,8 +74,8 @@ def _share(suite: str, run: str, split: str = "test") -> str:
     return _interval(found["value"], found["low"], found["high"])
 
 
-def _share_alone(suite: str, run: str) -> str:
-    return f"{100 * _run(suite, run)['share']['test']['value']:.1f}"
+def _share_alone(suite: str, run: str, split: str = "test") -> str:
+    return f"{100 * _run(suite, run)['share'][split]['value']:.1f}"
 
 
 def _ceiling(split: str = "test") -> str:
