@@ -38,7 +38,7 @@ def keep_freed() -> bool:
     """Let glibc keep the memory that was freed, for whoever asks next; tell whether it does.
 
     A network on a CPU asks for the same few megabytes again and again, and glibc gives each such piece back
-    to the system, which fills it with zeros before it is had again: up to half of the time
+    to the system, which fills it with zeros before it is had again: a third of the time
     (``benchmarks/allocator.py``). Whoever has set glibc's own ``MALLOC_...`` variables is left to it.
     """
     if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
