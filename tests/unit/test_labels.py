@@ -335,7 +335,7 @@ def test_impact_is_the_ridge_of_scikit_learn(league):
     margins = found["margin"].to_numpy() - fit.home_advantage / 100 * possessions
     model = Ridge(alpha=fit.penalty, fit_intercept=False)
     model.fit(design, margins / possessions, sample_weight=possessions)
-    np.testing.assert_allclose(impact["impact"], 100 * model.coef_, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(impact["impact"], 100 * model.coef_, rtol=1e-6, atol=1e-9)
     assert impact["impact"].abs().max() > 0
 
 

@@ -134,7 +134,9 @@ def test_a_run_on_stretches_predicts(trained, tmp_path):
     assert (reading["sampling"], reading["every"], reading["largest_error_s"]) == ("exact", 2, 0.0)
 
 
-def test_a_record_whose_weights_are_no_record_is_refused_and_nothing_is_written(root, tmp_path):
+def test_a_record_whose_weights_are_no_record_is_refused_and_nothing_is_written(tmp_path):
+    root = tmp_path / "data"
+    write_dataset(root, 4)
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=1"])
     loop.train(recipe, root, tmp_path / "run", quiet=True, workers=1)
     file = tmp_path / "run" / "recipe.json"
