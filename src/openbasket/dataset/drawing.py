@@ -23,7 +23,7 @@ from openbasket.errors import OpenBasketError, VideoError
 from openbasket.progress import note, track
 from openbasket.simulation.on_demand import GameFilm
 from openbasket.simulation.timeline import RenderSettings
-from openbasket.video.cache import CachedFrames, FrameCache, jpeg_name
+from openbasket.video.cache import CachedFrames, FrameCache, jpeg_name, refuse_changed
 from openbasket.video.frames import Every, Uniform, uniform_indices
 from openbasket.video.pictures import scaled_size
 from openbasket.video.recording import Recording, Taking
@@ -140,11 +140,7 @@ def _wanted(path: Path, taking: Taking, stated: Mapping[Path, str]) -> _Wanted:
         raise VideoError(f"'{path}': reels are drawn as JPEG; allowed: --format jpeg")
     reel = read_reel(path)
     digest = sha256(path)
-    if stated.get(path.resolve(), digest) != digest:
-        raise VideoError(
-            f"'{path}' is not as it was made: its SHA-256 is {digest}, and the dataset's manifest states "
-            f"{stated[path.resolve()]}. Make it again with 'openbasket rendered'"
-        )
+    refuse_changed(path, digest, stated.get(path.resolve()))
     if not set(taking.clips) <= set(reel.bounds):
         raise VideoError(
             f"'{path}': the dataset's table 'reels' tells of other clips than it has. Make it again with "
@@ -156,10 +152,7 @@ def _wanted(path: Path, taking: Taking, stated: Mapping[Path, str]) -> _Wanted:
         digest, taking, (len(indices), height, width, 3), tuple(indices),
         tuple(index / float(FPS) for index in indices), (0.0,) * len(indices),
     )  # fmt: skip
-    try:
-        recording.refuse_too_large()
-    except VideoError as error:
-        raise VideoError(f"'{path}': {error}") from None
+    recording.refuse_too_large()
     return _Wanted(reel, reel.places(indices), recording)
 
 

@@ -32,7 +32,7 @@ from openbasket.video.recording import Recording, Taking, key_of
 from openbasket.video.seal import is_intact
 from openbasket.workspace import atomic_path, remove_leftovers, sha256, write_json
 
-__all__ = ["CachedFrames", "FrameCache", "jpeg_name", "view_places"]
+__all__ = ["CachedFrames", "FrameCache", "jpeg_name", "refuse_changed", "view_places"]
 
 _ABOUT, _ARRAY = "frames.json", "frames.npy"
 #: An archive's entry begins so many bytes, and those of its name and extra field, behind its place.
@@ -198,7 +198,7 @@ class FrameCache:
         if entry is None:
             if noted:  # its date does not tell that a disk lost a bit
                 source = self._hashed(video)
-            _refuse_changed(video, source, stated)
+            refuse_changed(video, source, stated)
             frames = frames_at(
                 video, taking.wanted, taking.size,
                 sampling=taking.sampling, threads=threads, limits=limits,
@@ -370,7 +370,17 @@ def _mapped(
     return np.memmap(path, np.uint8, "r", at, shape)
 
 
-def _refuse_changed(video: Path, source: str, stated: str | None) -> None:
+def refuse_changed(video: Path, source: str, stated: str | None) -> None:
+    """Refuse a file that is not as it was made.
+
+    Args:
+        video: the file.
+        source: SHA-256 of its bytes.
+        stated: the one that they must have, where that is known.
+
+    Raises:
+        VideoError: its bytes are not the stated ones, or those of its seal.
+    """
     if stated is not None and source != stated:
         fault = f"its SHA-256 is {source}, not {stated}"
     elif not is_intact(video):
