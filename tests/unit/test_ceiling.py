@@ -148,6 +148,22 @@ def test_spellings_of_an_id_are_one_person_where_intervals_draw(mine):
     assert found[0].equals(found[1])
 
 
+def test_ids_in_capitals_hide_no_play(mine):
+    """Who is one person is told by a key in small letters; whose a play is, by the id as it stands."""
+    before = ceiling(mine, FEW, quiet=True)
+    capitals = pl.col("player_id").str.to_uppercase()
+    for name in ("splits", "subjects"):
+        mine.write(name, mine.read(name).with_columns(capitals))
+    for name in ("events", "appearances"):
+        rows = mine.read(name, "sim", "21-22").with_columns(capitals)
+        mine.write(name, rows, "sim", "21-22")
+    assert mine.read("splits")["player_id"].str.contains("[A-Z]").all()
+    after = ceiling(mine, FEW, quiet=True)
+    assert after.median_plays == before.median_plays > 10
+    assert after.enough == before.enough
+    assert accuracy(after) == pytest.approx(accuracy(before), abs=0.02)
+
+
 def test_another_seed_draws_other_plays(mine):
     other = CeilingSettings(events=(10,), levels=(5,), draws=1, resamples=200, seed=5)
     one, two = ceiling(mine, FEW, quiet=True), ceiling(mine, other, quiet=True)

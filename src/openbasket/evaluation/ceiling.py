@@ -77,7 +77,6 @@ def ceiling(
     levels, levels_note = _levels(workspace, settings, own)
     settings = replace(settings, levels=levels)
     splits = workspace.read("splits").filter(pl.col("split").is_not_null()).sort("subject_id")
-    splits = splits.with_columns(pl.col("player_id").map_elements(person_key, pl.String))
     for name in IN_DOMAIN:
         if splits.filter(split=name).is_empty():
             raise SplitError(f"nobody is in '{name}'. Split anew: 'openbasket split'")
@@ -93,7 +92,8 @@ def ceiling(
     by_league: list[pl.DataFrame] = []
     every: list[pl.DataFrame] = []
     groups, few = _groups(splits)
-    persons = {key: splits["player_id"].gather(rows).to_list() for key, rows in groups.items()}
+    person = [person_key(player) for player in splits["player_id"]]
+    persons = {key: [person[row] for row in rows] for key, rows in groups.items()}
     weights = {
         key: cluster_weights(some, settings.resamples, settings.seed)
         for key, some in persons.items()
