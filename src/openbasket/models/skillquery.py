@@ -42,6 +42,8 @@ __all__ = [
 
 #: Clips that are encoded at once where nothing is learnt.
 _AT_ONCE = 8
+#: Share of reels in training of which league and season are not told.
+_UNTOLD = 0.2
 Ordinal = Literal["softmax", "cumulative", "corn"]
 Pooling = Literal["queries", "mean"]
 Tokens = Literal["features", "answers", "both"]
@@ -136,6 +138,8 @@ class SetModel(nn.Module):
         clip_dropout: most of the clips that are left out in training: a share that is drawn for each reel.
         ordinal: which heads, see :class:`OrdinalHeads`.
         pooling: ``queries``: a learned query a skill; ``mean``: the same mean of all clips for every skill.
+        conditions: numbers that tell of a reel what no clip shows, 0 where that is not known: of one reel in
+            five they are left out in training, so that reels of which nothing is told are rated well, too.
     """
 
     def __init__(
@@ -150,6 +154,7 @@ class SetModel(nn.Module):
         clip_dropout: float,
         ordinal: Ordinal,
         pooling: Pooling,
+        conditions: int = 0,
     ) -> None:
         super().__init__()
         self.clip_dropout = clip_dropout
@@ -168,10 +173,17 @@ class SetModel(nn.Module):
             self.attend = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.leave = nn.Sequential(nn.LayerNorm(2 * width), nn.Dropout(dropout))
         self.levels = OrdinalHeads(2 * width, levels, ordinal)
+        if conditions:
+            self.condition = nn.Linear(conditions, width, bias=False)
 
-    def forward(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
-        """Map clips ``(B, clips, features)``, some of them ``absent (B, clips)``, to ``(B, 20, levels)``."""
-        tokens, absent = self._tokens(clips, absent)
+    def forward(
+        self, clips: torch.Tensor, absent: torch.Tensor, told: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Map clips ``(B, clips, features)``, some of them ``absent (B, clips)``, to ``(B, 20, levels)``.
+
+        ``told (B, conditions)``, where the model has conditions; nothing is told by default.
+        """
+        tokens, absent = self._tokens(clips, absent, told)
         mean = _mean(tokens, absent)[:, None].expand(-1, len(SKILLS), -1)
         found = mean
         if self.pooling == "queries":
@@ -182,9 +194,11 @@ class SetModel(nn.Module):
         logits: torch.Tensor = self.levels(self.leave(torch.cat([found, mean], dim=2)))
         return logits
 
-    def attention(self, clips: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+    def attention(
+        self, clips: torch.Tensor, absent: torch.Tensor, told: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """What each skill looks at: ``(B, 20, clips)``, 0 where there is no clip, 1 in all."""
-        tokens, absent = self._tokens(clips, absent)
+        tokens, absent = self._tokens(clips, absent, told)
         if self.pooling == "mean":
             there = (~absent).to(tokens.dtype)
             even = there / there.sum(dim=1, keepdim=True).clamp(min=1)
@@ -194,7 +208,7 @@ class SetModel(nn.Module):
         return torch.as_tensor(weights)
 
     def _tokens(
-        self, clips: torch.Tensor, absent: torch.Tensor
+        self, clips: torch.Tensor, absent: torch.Tensor, told: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Clips that have seen each other ``(B, clips, width)``, and which are not there ``(B, clips)``."""
         if self.training and self.clip_dropout:
@@ -203,6 +217,10 @@ class SetModel(nn.Module):
             left = absent | (drawn < share)
             absent = torch.where(left.all(dim=1, keepdim=True), absent, left)
         tokens = self.enter(clips)
+        if told is not None:
+            if self.training:
+                told = told * (torch.rand(len(told), 1, device=told.device) >= _UNTOLD)
+            tokens = tokens + self.condition(told)[:, None]
         for layer in self.layers:
             tokens = layer(tokens, src_key_padding_mask=absent)
         return self.norm(tokens), absent
@@ -225,6 +243,8 @@ class SetHeads(nn.Module):
             them stand the answers. 0 where nothing is told.
         recurs: find out by them which team is in all clips, and what follows for the player's part
             (:mod:`openbasket.models.recurrence`).
+        conditions: numbers after those of the clips that tell of a reel what no clip shows; where features
+            lack them, nothing is told.
         settings: of each :class:`SetModel`.
     """
 
@@ -238,24 +258,30 @@ class SetHeads(nn.Module):
         shown: int | None = None,
         teams: int = 0,
         recurs: bool = True,
+        conditions: int = 0,
         **settings: Any,
     ) -> None:
         super().__init__()
         self.inputs = clips * (features + teams)
+        self.conditions = conditions
         self.clips = clips
         self.teams = teams
         self.recurs = recurs
         self.shown = clips if shown is None else shown
-        self.members = nn.ModuleList(SetModel(features, levels, **settings) for _ in range(members))
+        self.members = nn.ModuleList(
+            SetModel(features, levels, conditions=conditions, **settings) for _ in range(members)
+        )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map features ``(B, clips x F)``, NaN where there is no clip, to logits.
 
+        After them may stand ``conditions`` numbers of each reel.
+
         Returns:
             ``(B, 20, levels)``; where several members learn, those of each: ``(members, B, 20, levels)``.
         """
-        clips, absent = self._seen(features)
-        each = torch.stack([member(clips, absent) for member in self._members()])
+        seen = self._given(features)
+        each = torch.stack([member(*seen) for member in self._members()])
         if len(each) == 1:
             return each[0]
         if self.training:
@@ -264,8 +290,8 @@ class SetHeads(nn.Module):
 
     def attention(self, features: torch.Tensor) -> torch.Tensor:
         """What each skill looks at, the mean of the members: ``(B, 20, clips)``, 1 in all."""
-        clips, absent = self._seen(features)
-        return torch.stack([m.attention(clips, absent) for m in self._members()]).mean(dim=0)
+        seen = self._given(features)
+        return torch.stack([m.attention(*seen) for m in self._members()]).mean(dim=0)
 
     def settled(self, features: torch.Tensor) -> torch.Tensor:
         """Features of whole reels after whose they are is known, and no longer to be found out.
@@ -280,6 +306,17 @@ class SetHeads(nn.Module):
 
     def _members(self) -> list[SetModel]:
         return [member for member in self.members if isinstance(member, SetModel)]
+
+    def _given(
+        self, features: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """What members get: clips, which are not there, and what is told of the reel."""
+        told = None
+        if self.conditions:
+            told = features[:, self.inputs :]
+            if not told.shape[1]:
+                told = features.new_zeros(len(features), self.conditions)
+        return *self._seen(features[:, : self.inputs]), told
 
     def _seen(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What is known of clips ``(B, clips, F)``, and which are not there ``(B, clips)``."""
@@ -328,6 +365,8 @@ class SkillQuery(VideoModel):
             transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
         recurs: find out which team is in all clips, and what follows for the player's part in them
             (:mod:`openbasket.models.recurrence`); where there are answers.
+        conditions: numbers that the set model is told of a reel beside its clips: recipes' ``data.leagues``
+            and ``data.seasons``.
         gradient_checkpointing: make the clip encoder's activations twice, for less memory; those of a
             registered model layer by layer.
 
@@ -350,6 +389,7 @@ class SkillQuery(VideoModel):
             "members",
             "shown",
             "recurs",
+            "conditions",
         }
     )
 
@@ -375,6 +415,7 @@ class SkillQuery(VideoModel):
         recurs: bool = True,
         shown: int | None = None,
         frames_shown: int | None = None,
+        conditions: int = 0,
         gradient_checkpointing: bool = False,
     ) -> None:
         if clips < 1 or num_frames % clips:
@@ -392,6 +433,8 @@ class SkillQuery(VideoModel):
             raise ValueError(f"shown: got {shown}; allowed: 1 to clips ({clips})")
         if members < 1:
             raise ValueError(f"members: got {members}; allowed: 1 and more")
+        if conditions < 0:
+            raise ValueError(f"conditions: got {conditions}; allowed: 0 and more")
         if not 0 <= clip_dropout < 1:
             raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
         each = num_frames // clips
@@ -415,7 +458,8 @@ class SkillQuery(VideoModel):
         self.encoder = encoder
         self.answers = answers
         self.heads = SetHeads(  # type: ignore[assignment]
-            clips, token, levels, members=members, shown=shown, teams=teams, recurs=recurs, width=width,
+            clips, token, levels, members=members, shown=shown, teams=teams, recurs=recurs,
+            conditions=conditions, width=width,
             depth=depth, heads=heads, dropout=dropout, clip_dropout=clip_dropout, ordinal=ordinal,
             pooling=pooling,
         )  # fmt: skip
@@ -488,6 +532,7 @@ def skillquery_tiny(
     recurs: bool = True,
     shown: int | None = None,
     frames_shown: int | None = None,
+    conditions: int = 0,
     gradient_checkpointing: bool = False,
 ) -> SkillQuery:
     """SkillQuery of six clips, narrow."""

@@ -73,11 +73,18 @@ def build_model(recipe: Recipe) -> nn.Module:
     options: dict[str, Any] = dict(recipe.model.options)
     if recipe.model.checkpointing:
         options["gradient_checkpointing"] = True
+    if data.conditions:
+        options["conditions"] = data.conditions
     try:
         model = create_model(
             name, num_frames=data.frames, size=data.size, levels=data.levels, **options
         )
     except UnknownNameError as error:
+        if data.conditions and error.given == "conditions":
+            raise ConfigError(
+                f"recipe '{recipe.name}': data.leagues and data.seasons are for models of sets of clips "
+                f"(skillquery); '{name}' is none"
+            ) from None
         if error.given != "gradient_checkpointing":
             raise
         raise ConfigError(

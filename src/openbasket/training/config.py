@@ -33,6 +33,7 @@ __all__ = [
 
 #: Two numbers; TOML and JSON write them as a list.
 Pair = Annotated[tuple[float, float], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -120,6 +121,14 @@ class DataConfig(_Section):
         default=(0.0, 1.0),
         description="Part of a clip that frames are taken from, 0 to 1, where sampling is clips.",
     )
+    leagues: Names = Field(
+        default=(),
+        description="Leagues, by name, that the set model is told of a reel, where model.frozen is on; "
+        "another league is told as unknown. None: it is told of no reel.",
+    )
+    seasons: Names = Field(
+        default=(), description="Seasons, such as 21-22, that it is told likewise."
+    )
     fit: Literal["crop", "whole"] = Field(
         default="crop",
         description="crop: a square of the picture (in training a random box); whole: all of it, squeezed "
@@ -165,6 +174,18 @@ class DataConfig(_Section):
         if levels not in (3, 5):
             raise ValueError("allowed: 3 or 5")
         return levels
+
+    @field_validator("leagues", "seasons")
+    @classmethod
+    def _named_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in names or len(set(names)) < len(names):
+            raise ValueError(f"got {list(names)}; allowed: each name once, and none of them empty")
+        return names
+
+    @property
+    def conditions(self) -> int:
+        """Numbers that tell a model of sets of clips of which league and season a reel is."""
+        return len(self.leagues) + len(self.seasons)
 
     @field_validator("crop_aspect")
     @classmethod
@@ -307,7 +328,7 @@ class TranscriptsConfig(_Section):
         description="Share of training reels that are drawn anew in each epoch from all plays of the season, "
         "each shown by a clip like it; where model.frozen is on.",
     )
-    told: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+    told: Names = Field(
         default=(),
         description="Answers that the set model is told by the transcript, in prediction too, such as part: "
         "an experiment, to measure what not seeing them costs; where model.frozen is on.",
@@ -386,6 +407,16 @@ class Recipe(_Section):
             raise ValueError("transcripts.told needs model.options.tokens = 'answers' or 'both'")
         if lessons.told and self.test.spatial_views > 1:
             raise ValueError("transcripts.told needs test.spatial_views = 1")
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_fit(self) -> Recipe:
+        if self.data.conditions and not (self.model.frozen and self.data.sampling == "clips"):
+            raise ValueError(
+                "data.leagues and data.seasons need model.frozen = true and data.sampling = 'clips'"
+            )
+        if self.data.conditions and self.test.spatial_views > 1:
+            raise ValueError("data.leagues and data.seasons need test.spatial_views = 1")
         return self
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from openbasket.models.base import VideoModel
 from openbasket.models.weights import is_head
 from openbasket.training.building import own_code
 from openbasket.training.checkpoint import load_weights
-from openbasket.training.config import Recipe
+from openbasket.training.config import DataConfig, Recipe
 from openbasket.training.data import ClipDataset, Item, Items, labels_of
 from openbasket.training.processes import on_main, over_shares
 from openbasket.training.run import CACHE, FEATURES
@@ -38,6 +38,7 @@ __all__ = [
     "FeatureDataset",
     "Features",
     "FrozenSession",
+    "conditions_of",
     "features_of",
     "freeze",
     "frozen_features",
@@ -126,21 +127,30 @@ class FeatureDataset(Items):
     Args:
         samples: subjects of a split.
         features: of each, ``(N, F)``.
+        told: what the heads are told beside them, ``(N, C)`` (:func:`conditions_of`); nothing by default.
     """
 
-    def __init__(self, samples: Sequence[Sample], features: torch.Tensor) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], features: torch.Tensor, told: torch.Tensor | None = None
+    ) -> None:
         self._samples = samples
         self._features = features
+        self._told = features.new_empty(len(features), 0) if told is None else told
 
     def __len__(self) -> int:
         """Return the number of subjects."""
         return len(self._samples)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Return the features and the labels of subject ``index``."""
-        _, index = key
+        """Return the features and the labels of subject ``index``, after them what is told of him."""
+        index = key[1]
         place = max(index, 0)
-        return self._features[place], labels_of(self._samples[place], index), index
+        given = torch.cat([self._given(key), self._told[place]])
+        return given, labels_of(self._samples[place], index), index
+
+    def _given(self, key: tuple[int, int]) -> torch.Tensor:
+        """The features alone."""
+        return self._features[max(key[1], 0)]
 
 
 class FrozenSession(Session):
@@ -150,6 +160,18 @@ class FrozenSession(Session):
         heads = model.heads if model is self.kept else model
         assert isinstance(heads, nn.Module)
         return super()._given(heads, clips)
+
+
+def conditions_of(samples: Sequence[Sample], data: DataConfig) -> torch.Tensor:
+    """What heads are told of each subject's league and season: float32 ``(N, data.conditions)``.
+
+    1 at the place of his league in ``data.leagues``, and of his season in ``data.seasons`` behind; else 0.
+    """
+    told = [
+        [*(s.league == name for name in data.leagues), *(s.season == name for name in data.seasons)]
+        for s in samples
+    ]
+    return torch.tensor(told, dtype=torch.float32).reshape(len(samples), data.conditions)
 
 
 def freeze(model: nn.Module) -> nn.Module:

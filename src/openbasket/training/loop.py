@@ -32,6 +32,7 @@ from openbasket.training.faults import explained
 from openbasket.training.features import (
     FeatureDataset,
     FrozenSession,
+    conditions_of,
     freeze,
     frozen_features,
     load_backbone,
@@ -165,6 +166,7 @@ def _train(
         _split(data_root, "train", recipe), recipe.train.fraction, recipe.train.seed
     )
     val_samples = _split(data_root, "val", recipe)
+    _check_conditions(train_samples, recipe)
     check_levels(data_root, recipe)
     check_tracker(recipe)
     data = fingerprint([*train_samples, *val_samples], data_root)
@@ -240,7 +242,9 @@ def _train(
             train_set = _of_features(
                 train_samples, features.values[:count], model, recipe, data_root
             )
-            val_set = FeatureDataset(val_samples, features.values[count:])
+            val_set = FeatureDataset(
+                val_samples, features.values[count:], conditions_of(val_samples, recipe.data)
+            )
         else:
             train_set = ClipDataset(
                 train_samples, cached[:count], recipe.data, seed=recipe.train.seed, augment=True
@@ -395,10 +399,26 @@ def _of_features(
 ) -> FeatureDataset:
     """What the heads learn from: reels as they are, or drawn anew."""
     if not recipe.transcripts.redraw:
-        return FeatureDataset(samples, features)
+        return FeatureDataset(samples, features, conditions_of(samples, recipe.data))
     from openbasket.training.redraw import redrawn
 
     return redrawn(samples, features, model, root, recipe)
+
+
+def _check_conditions(samples: list[Sample], recipe: Recipe) -> None:
+    """Refuse leagues and seasons by name of which nobody is there to learn from.
+
+    Raises:
+        ConfigError: says which there are.
+    """
+    for key, wanted, there in (
+        ("leagues", recipe.data.leagues, {s.league for s in samples}),
+        ("seasons", recipe.data.seasons, {s.season for s in samples}),
+    ):
+        if nobody := [name for name in wanted if name not in there]:
+            raise ConfigError(
+                f"data.{key}: nobody in train is of '{nobody[0]}'; there are: {', '.join(sorted(there))}"
+            )
 
 
 def _session_of(recipe: Recipe) -> type[Session]:

@@ -23,7 +23,7 @@ from openbasket.training.building import build_again, check_logits
 from openbasket.training.config import Recipe, TestConfig
 from openbasket.training.data import ClipDataset
 from openbasket.training.faults import explained
-from openbasket.training.features import frozen_features
+from openbasket.training.features import conditions_of, frozen_features
 from openbasket.training.processes import make_accelerator, on_main, over_shares
 from openbasket.training.reading import read_frames
 from openbasket.training.run import BEST, read_facts, read_recipe
@@ -116,6 +116,8 @@ def predict(
     accelerator = make_accelerator(recipe)
     if recipe.transcripts.told and test != TestConfig():
         raise ConfigError("a model that is told answers by transcripts has one view of a reel")
+    if data.conditions and test != TestConfig():
+        raise ConfigError("a model that is told leagues or seasons has one view of a reel")
     of_split = {
         split: read_split(
             data_root, split, levels=data.levels, require_videos=False, draw=data.draw
@@ -160,7 +162,9 @@ def predict(
             features = frozen_features(
                 accelerator, recipe, model, samples, entries, data_root, run_dir, quiet=quiet
             )
-            probabilities = _of_features(accelerator, recipe, model, features.values)
+            told = conditions_of(samples, data)
+            given = torch.cat([features.values, told], dim=1)
+            probabilities = _of_features(accelerator, recipe, model, given)
         else:
             probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
     frame = prediction_rows(probabilities, samples, recipe.model.name, run_dir.resolve().name)

@@ -23,8 +23,8 @@ from openbasket.models.questions import TARGETS
 from openbasket.models.skillquery import SetHeads
 from openbasket.reels.sample import sample
 from openbasket.training.config import Recipe
-from openbasket.training.data import Item, even_clips, labels_of, stable_rng
-from openbasket.training.features import FeatureDataset
+from openbasket.training.data import even_clips, stable_rng
+from openbasket.training.features import FeatureDataset, conditions_of
 from openbasket.training.transcripts import FILLED, clip_targets, told_plays
 from openbasket.workspace import Workspace
 
@@ -45,6 +45,7 @@ class RedrawnFeatures(FeatureDataset):
         clips: of a reel.
         share: of the reels that are drawn anew.
         seed: of the draws.
+        told: what the heads are told of each beside the clips, ``(N, C)``; nothing by default.
     """
 
     def __init__(
@@ -57,33 +58,32 @@ class RedrawnFeatures(FeatureDataset):
         clips: int,
         share: float,
         seed: int,
+        told: torch.Tensor | None = None,
     ) -> None:
-        super().__init__(samples, features)
-        shown = [told[even_clips(len(told), clips)] for told in shown]
+        super().__init__(samples, features, told)
+        shown = [own[even_clips(len(own), clips)] for own in shown]
         single = features.view(len(features), clips, -1)
         there = [np.flatnonzero(~own.isnan().any(1).numpy())[: len(s)]
                  for own, s in zip(single, shown, strict=True)]  # fmt: skip
         self._clips, self._share, self._seed = clips, share, seed
         self._all = torch.cat([own[at] for own, at in zip(single, there, strict=True)])
-        told = np.concatenate([s[: len(at)] for s, at in zip(shown, there, strict=True)])
+        answers = np.concatenate([s[: len(at)] for s, at in zip(shown, there, strict=True)])
         whole = np.concatenate(seasons)
         ends = np.cumsum([len(s) for s in seasons])
-        self._alike, groups = _alike(told, whole)
+        self._alike, groups = _alike(answers, whole)
         self._groups = [own[own >= 0] for own in np.split(groups, ends[:-1])]
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Return the features and the labels of subject ``index`` in epoch ``key[0]``."""
-        epoch, index = key
-        place = max(index, 0)
-        rng = stable_rng("redraw", self._seed, epoch, place)
+    def _given(self, key: tuple[int, int]) -> torch.Tensor:
+        turn, place = key[0], max(key[1], 0)
+        rng = stable_rng("redraw", self._seed, turn, place)
         groups = self._groups[place]
         if not len(groups) or rng.random() >= self._share:
-            return super().__getitem__(key)
+            return super()._given(key)
         drawn = rng.permutation(groups)[: self._clips]
         picked = [self._alike[group][rng.integers(len(self._alike[group]))] for group in drawn]
         reel = torch.full((self._clips, self._all.shape[1]), torch.nan)
         reel[: len(picked)] = self._all[picked]
-        return reel.flatten(), labels_of(self._samples[place], index), index
+        return reel.flatten()
 
 
 def season_targets(root: Path, samples: Sequence[Sample]) -> list[NDArray[np.int64]]:
@@ -153,6 +153,7 @@ def redrawn(
         clips=recipe.data.clips,
         share=recipe.transcripts.redraw,
         seed=recipe.train.seed,
+        told=conditions_of(samples, recipe.data),
     )
 
 
