@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import difflib
 import re
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from openbasket.wording import counted
 
 __all__ = [
+    "DAMAGED_ARCHIVE",
     "BadInputError",
     "ConfigError",
     "DependencyError",
@@ -29,6 +32,11 @@ __all__ = [
     "suggest",
 ]
 
+#: What reading a damaged ZIP archive, or an array in one, may raise.
+DAMAGED_ARCHIVE = (
+    EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 MAX_NAMES_SHOWN = 40
 MAX_PROBLEMS_SHOWN = 20
 #: What a terminal obeys instead of showing it: control characters, and marks that turn the direction of text.

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from openbasket.dataset.film import DrawnClip, DrawnReel, filmed_tables, fingerprints, read_reel
 from openbasket.engine import run
-from openbasket.errors import OpenBasketError, VideoError
+from openbasket.errors import DAMAGED_ARCHIVE, OpenBasketError, VideoError
 from openbasket.progress import note, track
 from openbasket.simulation.on_demand import GameFilm
 from openbasket.simulation.timeline import RenderSettings
@@ -219,7 +219,7 @@ def _drawn_already(job: _Game) -> bool:
         with zipfile.ZipFile(job.out) as archive:
             there = archive.NameToInfo
             return all(_name(*frame) in there for frame in job.frames)
-    except (OSError, zipfile.BadZipFile):
+    except DAMAGED_ARCHIVE:
         return False
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +18,7 @@ from torch import nn
 from openbasket import __version__
 from openbasket.dataset.frame_cache import cache_folder
 from openbasket.dataset.reader import Sample
-from openbasket.errors import ConfigError, NotFoundError, OpenBasketError
+from openbasket.errors import DAMAGED_ARCHIVE, ConfigError, NotFoundError, OpenBasketError
 from openbasket.models.base import VideoModel
 from openbasket.models.weights import is_head
 from openbasket.training.building import own_code
@@ -88,9 +86,7 @@ class FeatureCache:
         try:
             with np.load(self._path(entry), allow_pickle=False) as kept:  # checks its CRC-32
                 found = np.asarray(kept["features"], np.float32)
-        except (
-            EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
-        ):  # fmt: skip
+        except DAMAGED_ARCHIVE:
             return None
         length = len(found) if self._length is None and found.ndim == 1 else self._length
         return found if found.shape == (length,) and not np.isinf(found).any() else None

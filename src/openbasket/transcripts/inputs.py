@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from openbasket.errors import (
+    DAMAGED_ARCHIVE,
     BadInputError,
     DependencyError,
     OpenBasketError,
@@ -259,8 +260,7 @@ def _unzip(path: Path, target: Path, names: dict[str, str], budget: _Budget) -> 
                     else:
                         size = entry.compress_size
                         _copy(source, out, path, budget, packed=lambda size=size: size)
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, ValueError,
-            NotImplementedError) as error:  # fmt: skip
+    except DAMAGED_ARCHIVE as error:
         raise _damaged(path, error) from None
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from openbasket.errors import ConfigError, VideoError
+from openbasket.errors import DAMAGED_ARCHIVE, ConfigError, VideoError
 from openbasket.video.frames import Frames, frames_at
 from openbasket.video.probe import Limits
 from openbasket.video.recording import Recording, Taking, key_of
@@ -151,7 +151,7 @@ class CachedFrames:
             raise VideoError(
                 f"there are no cached frames at '{self.path}'; make them with 'openbasket cache'"
             ) from None
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, RuntimeError) as error:
+        except DAMAGED_ARCHIVE as error:
             raise VideoError(
                 f"'{self.path}' is damaged ({error}); 'openbasket cache --verify' makes it again"
             ) from None
