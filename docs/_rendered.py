@@ -14,6 +14,8 @@ from openbasket.evaluation.figures import interval_plot, standalone
 
 REPO = Path(__file__).resolve().parents[1]
 RESULTS = REPO / "benchmarks" / "results"
+#: What the heading of a column of shares begins with, before the split.
+_SHARE = "share of the ceiling, "
 
 
 def rendered_page() -> str:
@@ -38,10 +40,20 @@ def _run(suite: str, run: str) -> Any:
     return rows[run]
 
 
-def _table(suite: str) -> str:
-    """The table that the suite printed."""
+def _table(suite: str, what: str = "") -> str:
+    """The table that the suite printed; where it is too wide, ``what`` of it: ``accuracy`` or ``share``."""
     lines = (RESULTS / f"{suite}.md").read_text(encoding="utf-8").splitlines()
-    table = "\n".join(line for line in lines if line.startswith("|"))
+    rows = [line.split("|")[1:-1] for line in lines if line.startswith("|")]
+    if what:
+        others = ("weights", "frames", "seconds")
+        heads = [name.strip() for name in rows[0]]
+        kept = [
+            place
+            for place, head in enumerate(heads)
+            if place == 0 or (head not in others and head.startswith(_SHARE) == (what == "share"))
+        ]
+        rows = [[row[place].replace(_SHARE, "") for place in kept] for row in rows]
+    table = "\n".join(f"|{'|'.join(row)}|" for row in rows)
     return re.sub(
         r"(\d) \[(\S+), (\S+\])", "\\1\u00a0[\\2,\u00a0\\3", table
     )  # intervals stay in one line
@@ -78,9 +90,9 @@ def _share_alone(suite: str, run: str, split: str = "test") -> str:
     return f"{100 * _run(suite, run)['share'][split]['value']:.1f}"
 
 
-def _ceiling(split: str = "test") -> str:
+def _ceiling(split: str = "test", of: str = "rendered-ceiling") -> str:
     """What a perfect observer of one reel reaches, mean over the skills."""
-    found = _read("rendered-ceiling")
+    found = _read(of)
     row = next(
         row
         for row in found["rows"]
