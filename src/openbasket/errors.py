@@ -32,9 +32,9 @@ __all__ = [
     "suggest",
 ]
 
-#: What reading a damaged ZIP archive, or an array in one, may raise.
+#: What reading a damaged ZIP archive may raise.
 DAMAGED_ARCHIVE = (
-    EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile,
+    EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError, zipfile.BadZipFile,
     zlib.error,
 )  # fmt: skip
 MAX_NAMES_SHOWN = 40

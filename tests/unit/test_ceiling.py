@@ -140,12 +140,34 @@ def test_order_of_rows_changes_nothing(mine):
 
 
 def test_spellings_of_an_id_are_one_person_where_intervals_draw(mine):
-    splits, found = mine.read("splits").with_row_index("row"), []
-    for spelled in ("P{}", "p{}"):
-        ids = [(spelled if row % 2 else "P{}").format(row // 2) for row in splits["row"]]
-        mine.write("splits", splits.drop("row").with_columns(player_id=pl.Series(ids)))
-        found.append(ceiling(mine, FEW, quiet=True).table)
-    assert found[0].equals(found[1])
+    """Every second subject has the id of the one before, in capitals; or an id of his own."""
+    splits = mine.read("splits").sort("split", "subject_id").with_row_index("row")
+    before = {name: mine.read(name, "sim", "21-22") for name in ("events", "appearances")}
+    found = []
+    for other in ("P{}", "q{}"):
+        ids = [("p{}" if row % 2 else other).format(row // 2) for row in splits["row"]]
+        new = pl.col("player_id").replace(dict(zip(splits["player_id"], ids, strict=True)))
+        mine.write("splits", splits.drop("row").with_columns(new))
+        for name, rows in before.items():
+            mine.write(name, rows.with_columns(new), "sim", "21-22")
+        report = ceiling(mine, FEW, quiet=True)
+        assert report.median_plays > 10
+        found.append(report.table.filter(pl.col("events").is_null(), skill="mean"))
+    persons, apart = found
+    assert persons["accuracy"].item() == pytest.approx(apart["accuracy"].item(), abs=0.02)
+    assert persons["low"].item() != apart["low"].item()
+    # the 60 of test are 30 persons, just enough for a line of their league
+    letter = pl.when(pl.col("row") % 2 == 0).then(pl.lit("P")).otherwise(pl.lit("p"))
+    spelled = splits.with_columns(player_id=pl.concat_str(letter, pl.col("row") // 2)).drop("row")
+    assert spelled["split"][:60].to_list() == ["test"] * 60
+    assert list(_groups(spelled)[0]) == [("test", None), ("test", "sim")]
+    assert list(_groups(spelled[2:])[0]) == [("test", None)]
+
+
+def test_a_place_of_which_nobody_shows_a_play_is_refused(mine):
+    mine.write("splits", mine.read("splits").with_columns(pl.col("player_id") + "x"))
+    with pytest.raises(BadInputError, match="no play of the 200 subjects of sim 21-22"):
+        ceiling(mine, FEW, quiet=True)
 
 
 def test_ids_in_capitals_hide_no_play(mine):

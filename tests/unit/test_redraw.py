@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,17 @@ def test_seasons_hold_what_reels_show_and_more(root: Path) -> None:
         )
     assert sum(map(len, seasons)) > sum(map(len, shown))
     assert len(season_targets(root, [*samples, person("nobody")])[-1]) == 0
+
+
+def test_plays_are_found_by_the_id_as_events_spell_it(root: Path) -> None:
+    samples = read_split(root, "train")
+    spelled = [replace(s, player_id=s.player_id.upper()) for s in samples]
+    assert {s.player_id for s in spelled}.isdisjoint(s.player_id for s in samples)
+    for one, other in zip(
+        season_targets(root, spelled), season_targets(root, samples), strict=True
+    ):
+        assert len(one)
+        np.testing.assert_array_equal(one, other)
 
 
 def test_training_with_it_ends_and_differs(root: Path, tmp_path: Path) -> None:

@@ -93,6 +93,20 @@ def test_quotas_are_exact(persons):
         assert all(abs(10 * c - persons * s) < 10 for c, s in zip(counts, (7, 1, 2), strict=True))
 
 
+def test_spellings_of_an_id_are_one_person():
+    """Every second season spells it in capitals; who is spelled in one way stays where he was."""
+    people = fixed()
+    capitals = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col("player_id").str.to_uppercase())
+    spelled = people.with_columns(player_id=capitals.otherwise(pl.col("player_id")))
+    found = assign(spelled, **HELD)
+    places = found.filter(pl.col("split").is_not_null()).group_by(
+        pl.col("player_id").str.to_lowercase()
+    )
+    assert places.agg(pl.col("split").n_unique())["split"].to_list() == [1] * 120
+    assert spelled["player_id"].n_unique() > 120
+    assert set(found["player_id"]) == set(spelled["player_id"])
+
+
 def test_quotas_by_hand():
     assert _quotas(10, (7, 1, 2)) == [7, 1, 2]
     assert _quotas(8, (7, 1, 2)) == [6, 1, 1]  # 5.6, 0.8, 1.6: the first of equal remainders

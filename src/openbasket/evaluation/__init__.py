@@ -154,6 +154,11 @@ def evaluate(
         for run in runs
         if run.facts and run.facts.told and run.name in found
     ]
+    notes += [
+        f"run '{run.name}' was told the {' and '.join(run.facts.conditions)} of what it rates"
+        for run in runs
+        if run.facts and run.facts.conditions and run.name in found
+    ]
     results, comparisons = corrected(scored)
     notes += [
         f"no letters are shown on {split}: more than 26 groups of runs cannot be told apart; the "

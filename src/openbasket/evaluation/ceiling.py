@@ -38,6 +38,7 @@ from openbasket.progress import bar, track
 from openbasket.skills import SKILL_KEYS
 from openbasket.splits.assign import IN_DOMAIN
 from openbasket.splits.persons import person_key
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, write_json
 
 __all__ = ["CeilingReport", "CeilingSettings", "LeftOut", "ceiling"]
@@ -181,7 +182,7 @@ def _groups(
     }
     few = []
     for (league,), part in sorted(of_split.filter(split="test").group_by("league")):
-        if part["player_id"].n_unique() < LEAST_PERSONS:
+        if len(set(map(person_key, part["player_id"]))) < LEAST_PERSONS:
             why = f"of test; fewer than {LEAST_PERSONS} persons, in the whole only"
             few.append(LeftOut(str(league), None, part.height, why))
         else:
@@ -226,6 +227,11 @@ def _tallies(
             out = workspace.read("flags", league, season).filter(scope="game")["game_id"].unique()
             events = events.filter(~pl.col("game_id").is_in(out.implode()))
         seen = see(events, games, people)
+        if seen.is_empty():
+            given = f"no play of the {counted(people.height, 'subject')} of {league} {season}"
+            where = str(workspace.table_path("events", league, season))
+            problem = Problem(where, None, "player_id", given, "the ids of table splits")
+            raise BadInputError([problem], "Label and split anew, or import the games again.")
         for draw in range(settings.draws):
             ordered = draw_order(events, people, seen, draw=draw, seed=settings.seed)
             for sampling, n in wanted:

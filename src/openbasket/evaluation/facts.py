@@ -30,6 +30,7 @@ class _Stated(BaseModel):
     views: list[int] | None = None
     reader: str | None = None
     told: list[str] = []
+    conditions: list[str] = []
     weights: str | None = None
 
 
@@ -106,6 +107,9 @@ def _of_folder(folder: Path) -> Facts:
         frames=frames if isinstance(frames, int) else None,
         parameters=int(told[1].replace(",", "")) if told else None,
         told=tuple(map(str, answers)) if isinstance(answers, list) else (),
+        conditions=tuple(
+            k for k in ("leagues", "seasons") if isinstance(data, dict) and data.get(k)
+        ),
     )
 
 

@@ -108,6 +108,7 @@ class Facts:
         parameters: number of weights, counted.
         labels: split -> hash of the subjects and labels that it was predicted for.
         told: answers that transcripts told it of what it rates: an experiment.
+        conditions: what else it was told of each reel: ``leagues``, ``seasons``.
     """
 
     pretraining: str | None = None
@@ -115,6 +116,7 @@ class Facts:
     parameters: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     told: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

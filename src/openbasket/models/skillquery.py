@@ -42,8 +42,8 @@ __all__ = [
 
 #: Clips that are encoded at once where nothing is learnt.
 _AT_ONCE = 8
-#: Share of reels in training of which league and season are not told.
-_UNTOLD = 0.2
+#: Share of reels in training of which a condition is not told.
+_UNKNOWN = 0.2
 Ordinal = Literal["softmax", "cumulative", "corn"]
 Pooling = Literal["queries", "mean"]
 Tokens = Literal["features", "answers", "both"]
@@ -138,8 +138,9 @@ class SetModel(nn.Module):
         clip_dropout: most of the clips that are left out in training: a share that is drawn for each reel.
         ordinal: which heads, see :class:`OrdinalHeads`.
         pooling: ``queries``: a learned query a skill; ``mean``: the same mean of all clips for every skill.
-        conditions: numbers that tell of a reel what no clip shows, 0 where that is not known: of one reel in
-            five they are left out in training, so that reels of which nothing is told are rated well, too.
+        conditions: lengths of what is told of a reel that no clip shows (its league, its season), zeros where
+            that is not known. Each is left out of one reel in five in training, so that reels of which it is
+            not known are rated well, too.
     """
 
     def __init__(
@@ -154,10 +155,11 @@ class SetModel(nn.Module):
         clip_dropout: float,
         ordinal: Ordinal,
         pooling: Pooling,
-        conditions: int = 0,
+        conditions: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         self.clip_dropout = clip_dropout
+        self.conditions = conditions
         self.pooling = pooling
         self.enter = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
         self.layers = nn.ModuleList(
@@ -173,17 +175,17 @@ class SetModel(nn.Module):
             self.attend = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.leave = nn.Sequential(nn.LayerNorm(2 * width), nn.Dropout(dropout))
         self.levels = OrdinalHeads(2 * width, levels, ordinal)
-        if conditions:
-            self.condition = nn.Linear(conditions, width, bias=False)
+        if sum(conditions):
+            self.condition = nn.Linear(sum(conditions), width, bias=False)
 
     def forward(
-        self, clips: torch.Tensor, absent: torch.Tensor, told: torch.Tensor | None = None
+        self, clips: torch.Tensor, absent: torch.Tensor, conditions: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Map clips ``(B, clips, features)``, some of them ``absent (B, clips)``, to ``(B, 20, levels)``.
 
-        ``told (B, conditions)``, where the model has conditions; nothing is told by default.
+        ``conditions``, one after the other, ``(B, sum of their lengths)``; none is known by default.
         """
-        tokens, absent = self._tokens(clips, absent, told)
+        tokens, absent = self._tokens(clips, absent, conditions)
         mean = _mean(tokens, absent)[:, None].expand(-1, len(SKILLS), -1)
         found = mean
         if self.pooling == "queries":
@@ -195,10 +197,10 @@ class SetModel(nn.Module):
         return logits
 
     def attention(
-        self, clips: torch.Tensor, absent: torch.Tensor, told: torch.Tensor | None = None
+        self, clips: torch.Tensor, absent: torch.Tensor, conditions: torch.Tensor | None = None
     ) -> torch.Tensor:
         """What each skill looks at: ``(B, 20, clips)``, 0 where there is no clip, 1 in all."""
-        tokens, absent = self._tokens(clips, absent, told)
+        tokens, absent = self._tokens(clips, absent, conditions)
         if self.pooling == "mean":
             there = (~absent).to(tokens.dtype)
             even = there / there.sum(dim=1, keepdim=True).clamp(min=1)
@@ -208,7 +210,7 @@ class SetModel(nn.Module):
         return torch.as_tensor(weights)
 
     def _tokens(
-        self, clips: torch.Tensor, absent: torch.Tensor, told: torch.Tensor | None
+        self, clips: torch.Tensor, absent: torch.Tensor, conditions: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Clips that have seen each other ``(B, clips, width)``, and which are not there ``(B, clips)``."""
         if self.training and self.clip_dropout:
@@ -217,10 +219,12 @@ class SetModel(nn.Module):
             left = absent | (drawn < share)
             absent = torch.where(left.all(dim=1, keepdim=True), absent, left)
         tokens = self.enter(clips)
-        if told is not None:
+        if conditions is not None:
             if self.training:
-                told = told * (torch.rand(len(told), 1, device=told.device) >= _UNTOLD)
-            tokens = tokens + self.condition(told)[:, None]
+                each = torch.split(conditions, list(self.conditions), dim=1)
+                known = [c * (torch.rand(len(c), 1, device=c.device) >= _UNKNOWN) for c in each]
+                conditions = torch.cat(known, dim=1)
+            tokens = tokens + self.condition(conditions)[:, None]
         for layer in self.layers:
             tokens = layer(tokens, src_key_padding_mask=absent)
         return self.norm(tokens), absent
@@ -243,8 +247,8 @@ class SetHeads(nn.Module):
             them stand the answers. 0 where nothing is told.
         recurs: find out by them which team is in all clips, and what follows for the player's part
             (:mod:`openbasket.models.recurrence`).
-        conditions: numbers after those of the clips that tell of a reel what no clip shows; where features
-            lack them, nothing is told.
+        conditions: lengths of what stands after the features of the clips, and tells of a reel what no clip
+            shows (:class:`SetModel`). Features of reels to rate may lack them: nothing of them is known.
         settings: of each :class:`SetModel`.
     """
 
@@ -258,7 +262,7 @@ class SetHeads(nn.Module):
         shown: int | None = None,
         teams: int = 0,
         recurs: bool = True,
-        conditions: int = 0,
+        conditions: tuple[int, ...] = (),
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -273,14 +277,12 @@ class SetHeads(nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features ``(B, clips x F)``, NaN where there is no clip, to logits.
-
-        After them may stand ``conditions`` numbers of each reel.
+        """Map features ``(B, clips x F)``, NaN where there is no clip, and conditions after them to logits.
 
         Returns:
             ``(B, 20, levels)``; where several members learn, those of each: ``(members, B, 20, levels)``.
         """
-        seen = self._given(features)
+        seen = self._parted(features)
         each = torch.stack([member(*seen) for member in self._members()])
         if len(each) == 1:
             return each[0]
@@ -290,7 +292,7 @@ class SetHeads(nn.Module):
 
     def attention(self, features: torch.Tensor) -> torch.Tensor:
         """What each skill looks at, the mean of the members: ``(B, 20, clips)``, 1 in all."""
-        seen = self._given(features)
+        seen = self._parted(features)
         return torch.stack([m.attention(*seen) for m in self._members()]).mean(dim=0)
 
     def settled(self, features: torch.Tensor) -> torch.Tensor:
@@ -307,16 +309,20 @@ class SetHeads(nn.Module):
     def _members(self) -> list[SetModel]:
         return [member for member in self.members if isinstance(member, SetModel)]
 
-    def _given(
+    def _parted(
         self, features: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """What members get: clips, which are not there, and what is told of the reel."""
-        told = None
-        if self.conditions:
-            told = features[:, self.inputs :]
-            if not told.shape[1]:
-                told = features.new_zeros(len(features), self.conditions)
-        return *self._seen(features[:, : self.inputs]), told
+        """What members get: clips, which of them are not there, and conditions."""
+        seen = self._seen(features[:, : self.inputs])
+        length = sum(self.conditions)
+        if not length:
+            return *seen, None
+        conditions = features[:, self.inputs :]
+        if not conditions.shape[1] and not self.training:
+            conditions = features.new_zeros(len(features), length)
+        if conditions.shape[1] != length:
+            raise ValueError(f"got {conditions.shape[1]} numbers of conditions; allowed: {length}")
+        return *seen, conditions
 
     def _seen(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What is known of clips ``(B, clips, F)``, and which are not there ``(B, clips)``."""
@@ -365,8 +371,9 @@ class SkillQuery(VideoModel):
             transcript would tell (:class:`~openbasket.models.clip_encoder.ClipAnswers`), or ``both``.
         recurs: find out which team is in all clips, and what follows for the player's part in them
             (:mod:`openbasket.models.recurrence`); where there are answers.
-        conditions: numbers that the set model is told of a reel beside its clips: recipes' ``data.leagues``
-            and ``data.seasons``.
+        leagues: so many leagues the set model is told by a number, after the features of the clips: recipes'
+            ``data.leagues``.
+        seasons: so many seasons likewise, after the leagues: ``data.seasons``.
         gradient_checkpointing: make the clip encoder's activations twice, for less memory; those of a
             registered model layer by layer.
 
@@ -389,7 +396,8 @@ class SkillQuery(VideoModel):
             "members",
             "shown",
             "recurs",
-            "conditions",
+            "leagues",
+            "seasons",
         }
     )
 
@@ -415,7 +423,8 @@ class SkillQuery(VideoModel):
         recurs: bool = True,
         shown: int | None = None,
         frames_shown: int | None = None,
-        conditions: int = 0,
+        leagues: int = 0,
+        seasons: int = 0,
         gradient_checkpointing: bool = False,
     ) -> None:
         if clips < 1 or num_frames % clips:
@@ -433,8 +442,8 @@ class SkillQuery(VideoModel):
             raise ValueError(f"shown: got {shown}; allowed: 1 to clips ({clips})")
         if members < 1:
             raise ValueError(f"members: got {members}; allowed: 1 and more")
-        if conditions < 0:
-            raise ValueError(f"conditions: got {conditions}; allowed: 0 and more")
+        if min(leagues, seasons) < 0:
+            raise ValueError(f"leagues, seasons: got {leagues}, {seasons}; allowed: 0 and more")
         if not 0 <= clip_dropout < 1:
             raise ValueError(f"clip_dropout: got {clip_dropout}; allowed: from 0, below 1")
         each = num_frames // clips
@@ -459,7 +468,7 @@ class SkillQuery(VideoModel):
         self.answers = answers
         self.heads = SetHeads(  # type: ignore[assignment]
             clips, token, levels, members=members, shown=shown, teams=teams, recurs=recurs,
-            conditions=conditions, width=width,
+            conditions=(leagues, seasons), width=width,
             depth=depth, heads=heads, dropout=dropout, clip_dropout=clip_dropout, ordinal=ordinal,
             pooling=pooling,
         )  # fmt: skip
@@ -532,7 +541,8 @@ def skillquery_tiny(
     recurs: bool = True,
     shown: int | None = None,
     frames_shown: int | None = None,
-    conditions: int = 0,
+    leagues: int = 0,
+    seasons: int = 0,
     gradient_checkpointing: bool = False,
 ) -> SkillQuery:
     """SkillQuery of six clips, narrow."""

@@ -188,6 +188,8 @@ def make_card(
         divided, how = parts_of(video, clip_s, looks, quiet)
         parts = tuple(Segment(part.start_s, part.end_s) for part in divided)
         places = tuple((part.first, part.frames) for part in divided)
+    league, season = league or there.league, season or there.season
+    rater = rater.of(league, season)
     notes = notes_of(rater, info.width, info.height, duration_s, parts)
     if data_root is not None and not there.clips:
         notes.append(
@@ -226,7 +228,6 @@ def make_card(
     names = level_names(data.levels)
     ceiling = {} if data_root is None else read_ceiling(Workspace(data_root), data.levels)
     clips = CLIPS if data_root is None else own_clips(Workspace(data_root)) or CLIPS
-    league, season = league or there.league, season or there.season
     expected = told @ np.arange(data.levels)
     others = (
         None

@@ -170,7 +170,11 @@ def read_cohort(
         problem = Problem(str(path), None, "p0 ... p4", "other levels", f"{levels} levels")
         raise BadInputError([problem])
     ending = "_".join(["", *([league] if league else []), *(season.split("-") if season else [])])
-    if season or league:
+    if (season or league) and root is not None and Workspace(root).has("subjects"):
+        of = {k: v for k, v in (("league", league), ("season", season)) if v}
+        people = Workspace(root).read("subjects").filter(**of)
+        rows = rows.join(people.select("subject_id"), on="subject_id", how="semi")
+    elif season or league:  # an id ends in league and season
         rows = rows.filter(
             pl.col("subject_id").str.ends_with(ending)
             if season

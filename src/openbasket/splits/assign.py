@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from openbasket.errors import SplitError, UnknownNameError
+from openbasket.splits.persons import person_key
 from openbasket.tables import SPLITS
 from openbasket.wording import counted
 
@@ -79,8 +80,12 @@ def assign(
         "subject_id"
     )
     known = persons or {}
+    first: dict[str, str] = {}  # spelling of a person's id, of which his place is drawn
+    persons_of = [known.get(player, player) for player in rows["player_id"]]
+    for player in sorted(persons_of):
+        first.setdefault(person_key(player), player)
     rows = rows.with_columns(
-        person=pl.Series([known.get(p, p) for p in rows["player_id"]], dtype=pl.String)
+        person=pl.Series([first[person_key(player)] for player in persons_of], dtype=pl.String)
     )
     home = {
         player: _drawn_cell(player, sorted(cells), seed)

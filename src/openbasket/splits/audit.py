@@ -299,7 +299,7 @@ def gather(workspace: Workspace) -> Evidence:
         if file.exists():
             with file.open(newline="", encoding="utf-8-sig") as text:
                 rows = list(csv.reader(text))[1:]
-            listed += [(split, number, row[0]) for number, row in enumerate(rows) if row]
+            listed += [(split, number, row[0].strip()) for number, row in enumerate(rows) if row]
     reels = workspace.read("reels") if workspace.has("reels") else None
     owners: list[tuple[str, str]] = []
     hashes: dict[str, str] = {}

@@ -14,7 +14,7 @@ from torch import nn
 
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
 from openbasket.models import TEXT_MODELS, create_model
-from openbasket.models.skillquery import SkillQuery
+from openbasket.models.skillquery import SPECS, SkillQuery
 from openbasket.models.weights import is_head, lacking
 from openbasket.progress import note
 from openbasket.skills import SKILLS
@@ -73,18 +73,19 @@ def build_model(recipe: Recipe) -> nn.Module:
     options: dict[str, Any] = dict(recipe.model.options)
     if recipe.model.checkpointing:
         options["gradient_checkpointing"] = True
-    if data.conditions:
-        options["conditions"] = data.conditions
+    for option, names in (("leagues", data.leagues), ("seasons", data.seasons)):
+        if names and name not in SPECS:
+            raise ConfigError(
+                f"recipe '{recipe.name}': data.{option} is for models of sets of clips "
+                f"({', '.join(SPECS)}); '{name}' is none"
+            )
+        if names:
+            options[option] = len(names)
     try:
         model = create_model(
             name, num_frames=data.frames, size=data.size, levels=data.levels, **options
         )
     except UnknownNameError as error:
-        if data.conditions and error.given == "conditions":
-            raise ConfigError(
-                f"recipe '{recipe.name}': data.leagues and data.seasons are for models of sets of clips "
-                f"(skillquery); '{name}' is none"
-            ) from None
         if error.given != "gradient_checkpointing":
             raise
         raise ConfigError(

@@ -33,6 +33,7 @@ __all__ = [
 
 #: Two numbers; TOML and JSON write them as a list.
 Pair = Annotated[tuple[float, float], Field(strict=False)]
+#: Names, each once.
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -183,9 +184,9 @@ class DataConfig(_Section):
         return names
 
     @property
-    def conditions(self) -> int:
-        """Numbers that tell a model of sets of clips of which league and season a reel is."""
-        return len(self.leagues) + len(self.seasons)
+    def conditioned(self) -> bool:
+        """Whether the model is told leagues or seasons."""
+        return bool(self.leagues or self.seasons)
 
     @field_validator("crop_aspect")
     @classmethod
@@ -411,11 +412,16 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _conditions_fit(self) -> Recipe:
-        if self.data.conditions and not (self.model.frozen and self.data.sampling == "clips"):
+        for name in ("leagues", "seasons"):
+            if name in self.model.options:
+                raise ValueError(f"model.options.{name}: give their names, as data.{name}")
+        if not self.data.conditioned:
+            return self
+        if not (self.model.frozen and self.data.sampling == "clips"):
             raise ValueError(
                 "data.leagues and data.seasons need model.frozen = true and data.sampling = 'clips'"
             )
-        if self.data.conditions and self.test.spatial_views > 1:
+        if self.test.spatial_views > 1:
             raise ValueError("data.leagues and data.seasons need test.spatial_views = 1")
         return self
 

@@ -86,7 +86,7 @@ class FeatureCache:
         try:
             with np.load(self._path(entry), allow_pickle=False) as kept:  # checks its CRC-32
                 found = np.asarray(kept["features"], np.float32)
-        except DAMAGED_ARCHIVE:
+        except (*DAMAGED_ARCHIVE, TypeError):  # which the header of an array may raise
             return None
         length = len(found) if self._length is None and found.ndim == 1 else self._length
         return found if found.shape == (length,) and not np.isinf(found).any() else None
@@ -123,29 +123,32 @@ class FeatureDataset(Items):
     Args:
         samples: subjects of a split.
         features: of each, ``(N, F)``.
-        told: what the heads are told beside them, ``(N, C)`` (:func:`conditions_of`); nothing by default.
+        conditions: of each, ``(N, C)`` (:func:`conditions_of`); the heads get them, too. None by default.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], features: torch.Tensor, told: torch.Tensor | None = None
+        self,
+        samples: Sequence[Sample],
+        features: torch.Tensor,
+        conditions: torch.Tensor | None = None,
     ) -> None:
         self._samples = samples
         self._features = features
-        self._told = features.new_empty(len(features), 0) if told is None else told
+        nothing = features.new_empty(len(features), 0)
+        self._conditions = nothing if conditions is None else conditions
 
     def __len__(self) -> int:
         """Return the number of subjects."""
         return len(self._samples)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Return the features and the labels of subject ``index``, after them what is told of him."""
+        """Return the features and conditions of subject ``index``, and the labels."""
         index = key[1]
         place = max(index, 0)
-        given = torch.cat([self._given(key), self._told[place]])
+        given = torch.cat([self._features_of(key), self._conditions[place]])
         return given, labels_of(self._samples[place], index), index
 
-    def _given(self, key: tuple[int, int]) -> torch.Tensor:
-        """The features alone."""
+    def _features_of(self, key: tuple[int, int]) -> torch.Tensor:
         return self._features[max(key[1], 0)]
 
 
@@ -159,15 +162,16 @@ class FrozenSession(Session):
 
 
 def conditions_of(samples: Sequence[Sample], data: DataConfig) -> torch.Tensor:
-    """What heads are told of each subject's league and season: float32 ``(N, data.conditions)``.
+    """The league and the season of each subject as heads get them: float32 ``(N, leagues + seasons)``.
 
     1 at the place of his league in ``data.leagues``, and of his season in ``data.seasons`` behind; else 0.
     """
-    told = [
+    known = [
         [*(s.league == name for name in data.leagues), *(s.season == name for name in data.seasons)]
         for s in samples
     ]
-    return torch.tensor(told, dtype=torch.float32).reshape(len(samples), data.conditions)
+    count = len(data.leagues) + len(data.seasons)
+    return torch.tensor(known, dtype=torch.float32).reshape(len(samples), count)
 
 
 def freeze(model: nn.Module) -> nn.Module:

@@ -162,11 +162,10 @@ def _train(
     began = time.monotonic()
     out_dir = folder.path
     accelerator = make_accelerator(recipe)
-    train_samples = of_persons(
-        _split(data_root, "train", recipe), recipe.train.fraction, recipe.train.seed
-    )
+    whole = _split(data_root, "train", recipe)
+    _check_conditions(whole, recipe)
+    train_samples = of_persons(whole, recipe.train.fraction, recipe.train.seed)
     val_samples = _split(data_root, "val", recipe)
-    _check_conditions(train_samples, recipe)
     check_levels(data_root, recipe)
     check_tracker(recipe)
     data = fingerprint([*train_samples, *val_samples], data_root)

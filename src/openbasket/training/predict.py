@@ -116,7 +116,7 @@ def predict(
     accelerator = make_accelerator(recipe)
     if recipe.transcripts.told and test != TestConfig():
         raise ConfigError("a model that is told answers by transcripts has one view of a reel")
-    if data.conditions and test != TestConfig():
+    if data.conditioned and test != TestConfig():
         raise ConfigError("a model that is told leagues or seasons has one view of a reel")
     of_split = {
         split: read_split(
@@ -162,8 +162,7 @@ def predict(
             features = frozen_features(
                 accelerator, recipe, model, samples, entries, data_root, run_dir, quiet=quiet
             )
-            told = conditions_of(samples, data)
-            given = torch.cat([features.values, told], dim=1)
+            given = torch.cat([features.values, conditions_of(samples, data)], dim=1)
             probabilities = _of_features(accelerator, recipe, model, given)
         else:
             probabilities = _probabilities(accelerator, recipe, model, dataset, test, quiet)
@@ -260,5 +259,6 @@ def _facts(
         "views": [views.temporal_views, views.spatial_views],
         "reader": reader,
         "told": list(recipe.transcripts.told),
+        "conditions": [name for name in ("leagues", "seasons") if getattr(recipe.data, name)],
         "weights": sha256(run_dir / BEST),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -20,6 +22,7 @@ from openbasket.training import checkpoint
 from openbasket.training.building import build_again, check_logits
 from openbasket.training.calibration import read_calibration, scaled
 from openbasket.training.data import ClipDataset
+from openbasket.training.features import conditions_of
 from openbasket.training.processes import make_accelerator
 from openbasket.training.run import BEST, read_facts, read_recipe
 from openbasket.video.cache import CachedFrames
@@ -29,10 +32,11 @@ __all__ = ["DEVICES", "Device", "Rater", "SeenReel"]
 #: Where a model runs; ``auto`` takes a GPU where there is one.
 Device = Literal["auto", "cpu", "gpu"]
 DEVICES: tuple[str, ...] = get_args(Device)
+_NOBODY = Sample("", "", "", "", "", Path(), (None,) * len(SKILLS))
 
 
 class Rater:
-    """A trained run, ready to rate.
+    """A trained run, ready to rate; of leagues and seasons that are not known, unless :meth:`of` names them.
 
     Args:
         run_dir: folder of :func:`openbasket.training.loop.train`.
@@ -69,12 +73,20 @@ class Rater:
         self.parameters = sum(weight.numel() for weight in model.parameters())
         found = make_accelerator(self.recipe).device
         self.device = torch.device("cpu") if device == "cpu" else found
+        self._conditions = conditions_of([_NOBODY], self.recipe.data).to(self.device)
         self._model = model.to(self.device).eval()
 
     @property
     def temperature(self) -> float:
         """Of the calibration; 1 without one."""
         return self.calibration.temperature if self.calibration else 1.0
+
+    def of(self, league: str | None, season: str | None) -> Rater:
+        """This rater for videos of a league and a season, where the run is told of such; null is unknown."""
+        nobody = replace(_NOBODY, league=league or "", season=season or "")
+        other = copy(self)
+        other._conditions = conditions_of([nobody], self.recipe.data).to(self.device)
+        return other
 
     def rate(self, clips: Sequence[NDArray[np.uint8]], *, batch: int = 8) -> NDArray[np.float64]:
         """Probabilities of the levels, ``(len(clips), 20, levels)``, at the run's temperature.
@@ -97,8 +109,7 @@ class Rater:
                 part = torch.stack(
                     [data[0, i][0] for i in range(begin, min(begin + batch, len(clips)))]
                 ).to(self.device)
-                logits = check_logits(self._model(part), part, self.recipe)
-                found.append(self._levels(logits))
+                found.append(self._levels(check_logits(self._logits(part), part, self.recipe)))
         return scaled(np.concatenate(found), self.temperature)
 
     def see(self, reel: NDArray[np.uint8]) -> SeenReel | None:
@@ -115,12 +126,18 @@ class Rater:
             return None
         with self._seeing():
             clips = self._data([reel])[0, 0][0][None].to(self.device)
-            return SeenReel(self, model, model.features(clips).view(1, model.clips, -1))
+            features = model.features(clips).view(1, model.clips, -1)
+            return SeenReel(self, model, features, self._conditions)
+
+    def _logits(self, clips: torch.Tensor) -> object:
+        if not self.recipe.data.conditioned or not isinstance(self._model, SkillQuery):
+            return self._model(clips)
+        conditions = self._conditions.expand(len(clips), -1)
+        return self._model.heads(torch.cat([self._model.features(clips), conditions], dim=1))
 
     def _data(self, clips: Sequence[NDArray[np.uint8]]) -> ClipDataset:
-        nobody = Sample("", "", "", "", "", Path(), (None,) * len(SKILLS))
         held = cast("list[CachedFrames]", [_Held(clip) for clip in clips])
-        return ClipDataset([nobody] * len(clips), held, self.recipe.data)
+        return ClipDataset([_NOBODY] * len(clips), held, self.recipe.data)
 
     def _seeing(self) -> AbstractContextManager[object]:
         stack = ExitStack()
@@ -146,10 +163,13 @@ class Rater:
 class SeenReel:
     """A reel's clips as a model of sets of clips sees them (:meth:`Rater.see`)."""
 
-    def __init__(self, rater: Rater, model: SkillQuery, features: torch.Tensor) -> None:
+    def __init__(
+        self, rater: Rater, model: SkillQuery, features: torch.Tensor, conditions: torch.Tensor
+    ) -> None:
         self._rater = rater
         self._model = model
         self._features = features
+        self._conditions = conditions
 
     def rate(self, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What the model says where only some of the clips are shown.
@@ -165,7 +185,7 @@ class SeenReel:
         hidden = ~torch.from_numpy(there).to(self._features.device)[..., None]
         with self._rater._seeing():
             seen = self._features.expand(len(masks), -1, -1).masked_fill(hidden, torch.nan)
-            told = self._rater._levels(self._model.heads(seen.flatten(1)))
+            told = self._rater._levels(self._model.heads(self._given(seen)))
         return scaled(told, self._rater.temperature)
 
     def attention(self) -> NDArray[np.float64]:
@@ -173,8 +193,12 @@ class SeenReel:
         heads = self._model.get_submodule("heads")
         assert isinstance(heads, SetHeads)
         with self._rater._seeing():
-            attended = heads.attention(self._features.flatten(1))[0]
+            attended = heads.attention(self._given(self._features))[0]
         return attended.double().cpu().numpy()
+
+    def _given(self, features: torch.Tensor) -> torch.Tensor:
+        """What heads get: features of the clips, and conditions."""
+        return torch.cat([features.flatten(1), self._conditions.expand(len(features), -1)], dim=1)
 
 
 class _Held:

@@ -45,7 +45,7 @@ class RedrawnFeatures(FeatureDataset):
         clips: of a reel.
         share: of the reels that are drawn anew.
         seed: of the draws.
-        told: what the heads are told of each beside the clips, ``(N, C)``; nothing by default.
+        conditions: of each, ``(N, C)``; none by default.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class RedrawnFeatures(FeatureDataset):
         clips: int,
         share: float,
         seed: int,
-        told: torch.Tensor | None = None,
+        conditions: torch.Tensor | None = None,
     ) -> None:
-        super().__init__(samples, features, told)
+        super().__init__(samples, features, conditions)
         shown = [own[even_clips(len(own), clips)] for own in shown]
         single = features.view(len(features), clips, -1)
         there = [np.flatnonzero(~own.isnan().any(1).numpy())[: len(s)]
@@ -73,12 +73,12 @@ class RedrawnFeatures(FeatureDataset):
         self._alike, groups = _alike(answers, whole)
         self._groups = [own[own >= 0] for own in np.split(groups, ends[:-1])]
 
-    def _given(self, key: tuple[int, int]) -> torch.Tensor:
+    def _features_of(self, key: tuple[int, int]) -> torch.Tensor:
         turn, place = key[0], max(key[1], 0)
         rng = stable_rng("redraw", self._seed, turn, place)
         groups = self._groups[place]
         if not len(groups) or rng.random() >= self._share:
-            return super()._given(key)
+            return super()._features_of(key)
         drawn = rng.permutation(groups)[: self._clips]
         picked = [self._alike[group][rng.integers(len(self._alike[group]))] for group in drawn]
         reel = torch.full((self._clips, self._all.shape[1]), torch.nan)
@@ -100,8 +100,14 @@ def season_targets(root: Path, samples: Sequence[Sample]) -> list[NDArray[np.int
         NotFoundError: a table is not there.
     """
     workspace = Workspace(root)
+    spelled = {}  # as events spell them: those of samples may be the first spelling of a split
+    if workspace.has("subjects"):
+        spelled = dict(workspace.read("subjects").select("subject_id", "player_id").iter_rows())
     subjects = pl.DataFrame(
-        [(s.subject_id, s.player_id, s.league, s.season) for s in samples],
+        [
+            (s.subject_id, spelled.get(s.subject_id, s.player_id), s.league, s.season)
+            for s in samples
+        ],
         schema=["subject_id", "player_id", "league", "season"],
         orient="row",
     )
@@ -153,7 +159,7 @@ def redrawn(
         clips=recipe.data.clips,
         share=recipe.transcripts.redraw,
         seed=recipe.train.seed,
-        told=conditions_of(samples, recipe.data),
+        conditions=conditions_of(samples, recipe.data),
     )
 
 

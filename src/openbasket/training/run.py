@@ -321,6 +321,8 @@ def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> 
     rows = "\n".join(f"| {name} | {value} |" for name, value in sorted(best.items()))
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     error = reading.get("largest_error_s", 0.0)
+    names = ", ".join((*data.leagues, *data.seasons))
+    known = f"- Beside the frames: whether a reel is of {names}.\n" if names else ""
     return f"""# {recipe.name}: {recipe.model.name}
 
 {recipe.summary or "A video model with twenty skill heads."} Trained with openbasket.
@@ -330,8 +332,9 @@ def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> 
 - Model `{recipe.model.name}`, {parameters:,} weights, begun from {begun}.
 - Input: {data.frames} frames of {data.size} x {data.size} pixels, sampled `{data.sampling}`, read
   `{data.reader}` (at most {error:.3f} s from the wanted moment). Output: 20 skills in {data.levels} levels.
-- `{BEST}` holds the {kept} of epoch {state["best_epoch"]} (counted from 0), that of the lowest validation
-  loss; {state["epochs"]} of {recipe.train.epochs} epochs are done. `{LAST}` holds what it takes to go on.
+{known}- `{BEST}` holds the {kept} of epoch {state["best_epoch"]} (counted from 0), that of the lowest
+  validation loss; {state["epochs"]} of {recipe.train.epochs} epochs are done. `{LAST}` holds what it takes to
+  go on.
 
 ## Data
 

@@ -549,8 +549,10 @@ def _for_clips(recipe: Recipe) -> Recipe:
     of_heads = SkillQuery.head_options - {"dropout"}
     options = {k: v for k, v in recipe.model.options.items() if k not in of_heads}
     model = recipe.model.model_copy(update={"frozen": False, "options": options})
+    data = recipe.data.model_copy(update={"leagues": (), "seasons": ()})
     lessons = lessons.model_copy(update={"redraw": 0.0, "told": ()})
-    return recipe.model_copy(update={"train": train, "model": model, "transcripts": lessons})
+    changed = {"train": train, "model": model, "data": data, "transcripts": lessons}
+    return recipe.model_copy(update=changed)
 
 
 def _of_draw(recipe: Recipe, draw: int) -> Recipe:
