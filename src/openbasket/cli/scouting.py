@@ -39,7 +39,10 @@ def scout(
         ),
     ] = None,
     player: Annotated[str | None, typer.Option(help="Name for the card.")] = None,
-    league: Annotated[str | None, typer.Option(help="League, for the card, the cohort, and runs that are told of leagues.")] = None,
+    league: Annotated[
+        str | None,
+        typer.Option(help="League, for the card, the cohort, and runs that are told of leagues."),
+    ] = None,
     season: Annotated[str | None, typer.Option(help="Season, such as 21-22.")] = None,
     data: Annotated[
         Path | None,
