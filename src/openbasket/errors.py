@@ -8,6 +8,7 @@ one run shows everything that has to be mended.
 from __future__ import annotations
 
 import difflib
+import lzma
 import re
 import zipfile
 import zlib
@@ -34,8 +35,8 @@ __all__ = [
 
 #: What reading a damaged ZIP archive may raise.
 DAMAGED_ARCHIVE = (
-    EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError, zipfile.BadZipFile,
-    zlib.error,
+    EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError, lzma.LZMAError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 MAX_NAMES_SHOWN = 40
 MAX_PROBLEMS_SHOWN = 20

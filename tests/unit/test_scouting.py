@@ -24,6 +24,7 @@ from openbasket.errors import (
 )
 from openbasket.scouting.card import make_card
 from openbasket.scouting.charts import write_picture
+from openbasket.scouting.cohort import read_cohort
 from openbasket.scouting.evidence import influence, left_out, pool_size, showing
 from openbasket.scouting.page import write_page
 from openbasket.skills import SKILLS
@@ -229,6 +230,17 @@ def test_percentiles_are_among_the_cohort(trained, video, tmp_path):
     Workspace.write_file("predictions", rows.with_columns(run=pl.lit("other")), cohort)
     with pytest.raises(BadInputError, match="predictions of run 'run'"):
         make_card(video, trained / "run", cohort=cohort, evidence=False, quiet=True)
+
+
+def test_a_cohort_is_of_the_league_as_the_dataset_has_it(trained, tmp_path):
+    """Not of every league whose name ends as that of the league does."""
+    made = predict.predict(trained / "run", trained, tmp_path / "p.parquet", quiet=True, workers=1)
+    other = pl.col("subject_id").str.replace("_L_", "_other_L_")
+    both = pl.concat([made.frame, made.frame.with_columns(other)])
+    Workspace.write_file("predictions", both, tmp_path / "p.parquet")
+    of = (tmp_path / "p.parquet", Rater(trained / "run", device="cpu"), "L", "21-22")
+    assert read_cohort(*of).who.startswith("8 player-seasons of L 21-22")  # by the ids alone
+    assert read_cohort(*of, root=trained).who.startswith("4 player-seasons of L 21-22")
 
 
 def cohort_of(card, path):

@@ -275,6 +275,36 @@ def test_a_run_that_is_told_by_transcripts_rates_no_video(official, tmp_path):
         Rater(run, device="cpu")
 
 
+def test_a_card_tells_the_model_its_league_and_says_so(official, tmp_path):
+    settings = [
+        "transcripts.epochs=0", "transcripts.redraw=0", f"model.weights={official / 'run' / 'best.safetensors'}",
+        "data.leagues=['L']", "train.epochs=4", "train.learning_rate=0.05", *TINY[2:-2],
+    ]  # fmt: skip
+    loop.train(
+        load_recipe("skillquery-tiny", settings), official, tmp_path / "run", quiet=True, workers=1
+    )
+    predict.predict(
+        tmp_path / "run", official, tmp_path / "p.parquet", splits=["val"], quiet=True, workers=1
+    )
+    sample = read_split(official, "val")[0]
+
+    def card(**of):
+        made = make_card(sample.video, tmp_path / "run", evidence=False, quiet=True, **of)
+        return np.array([s.probabilities for s in made.skills]), " ".join(made.notes)
+
+    rows = pl.read_parquet(tmp_path / "p.parquet").filter(subject_id=sample.subject_id)
+    rows = rows.join(pl.DataFrame({"skill": SKILL_KEYS, "n": range(20)}), on="skill").sort("n")
+    wanted = rows.select("p0", "p1", "p2", "p3", "p4").to_numpy()
+    for of in ({"data_root": official}, {"league": "L"}):
+        rated, notes = card(**of)
+        np.testing.assert_allclose(rated, wanted, atol=1e-6)
+        assert "was told that the reel is of the league L." in notes
+    for of in ({}, {"league": "l"}):
+        rated, notes = card(**of)
+        assert np.abs(rated - wanted).max() > 1e-4
+        assert "is of a league that it does not know." in notes
+
+
 def test_removing_the_evidence_changes_a_set_model_more_than_removing_others(official, reel):
     rate = Rater(official / "run", device="cpu").see(reel).rate
     everything = np.ones((1, 6), bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import polars as pl
@@ -54,6 +55,8 @@ def fixed() -> pl.DataFrame:
     )
 
 
+#: Of the places of :func:`fixed` in capitals, with the seed of always.
+PLACES = "bab9602c6d68631e"
 HELD = {"unseen_season": "20-21", "unseen_leagues": ("west",)}
 
 
@@ -105,6 +108,18 @@ def test_spellings_of_an_id_are_one_person():
     assert places.agg(pl.col("split").n_unique())["split"].to_list() == [1] * 120
     assert spelled["player_id"].n_unique() > 120
     assert set(found["player_id"]) == set(spelled["player_id"])
+
+
+def test_names_and_spellings_join_ids_of_one_person_and_move_nobody_else():
+    people = fixed().with_columns(pl.col("player_id").str.to_uppercase())
+    before = assign(people, **HELD)
+    assert hashlib.sha256(str(before["split"].to_list()).encode()).hexdigest()[:16] == PLACES
+    ids = {"P7": "a1", "P8": "A1", "P9": "0z"}  # a1 and 0z have one name
+    renamed = people.with_columns(pl.col("player_id").replace(ids))
+    for seed in range(20):
+        found = assign(renamed, **HELD, seed=seed, persons={"a1": "0z", "A1": "A1", "0z": "0z"})
+        kept = found.filter(pl.col("player_id").is_in(["a1", "A1", "0z"])).drop_nulls("split")
+        assert kept["split"].n_unique() == 1
 
 
 def test_quotas_by_hand():

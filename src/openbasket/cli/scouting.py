@@ -43,7 +43,7 @@ def scout(
         str | None,
         typer.Option(help="League, for the card, the cohort, and runs that are told of leagues."),
     ] = None,
-    season: Annotated[str | None, typer.Option(help="Season, such as 21-22.")] = None,
+    season: Annotated[str | None, typer.Option(help="Season, such as 21-22; likewise.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(

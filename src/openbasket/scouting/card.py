@@ -17,7 +17,7 @@ from openbasket.scouting.cohort import FEW, Cohort, Limit, Similar, limits, read
 from openbasket.scouting.evidence import EvidenceClip, Segment, influence
 from openbasket.scouting.known import Known, Shot, check_names, known
 from openbasket.scouting.parts import each_tenth, parts_of, seen_of, shower, told_of_halves
-from openbasket.scouting.words import GUESS, certainty_of, notes_of, observable
+from openbasket.scouting.words import GUESS, certainty_of, notes_of, observable, told_of
 from openbasket.skills import SKILLS, level_names
 from openbasket.training.rating import Device, Rater
 from openbasket.training.reading import taking_of
@@ -191,10 +191,11 @@ def make_card(
     league, season = league or there.league, season or there.season
     rater = rater.of(league, season)
     notes = notes_of(rater, info.width, info.height, duration_s, parts)
+    if data.conditioned:
+        notes.append(told_of(data, league, season))
     if data_root is not None and not there.clips:
-        notes.append(
-            f"This video is no reel of the dataset at '{data_root}': its clips are not known."
-        )
+        why = "is no reel of" if there.subject_id is None else "has no clips in a table of"
+        notes.append(f"This video {why} the dataset at '{data_root}': its clips are not known.")
     if how:
         notes.append(how)
     if duration_s - parts[-1].end_s > EARLY_S:

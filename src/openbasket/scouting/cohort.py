@@ -170,10 +170,15 @@ def read_cohort(
         problem = Problem(str(path), None, "p0 ... p4", "other levels", f"{levels} levels")
         raise BadInputError([problem])
     ending = "_".join(["", *([league] if league else []), *(season.split("-") if season else [])])
-    if (season or league) and root is not None and Workspace(root).has("subjects"):
-        of = {k: v for k, v in (("league", league), ("season", season)) if v}
-        people = Workspace(root).read("subjects").filter(**of)
-        rows = rows.join(people.select("subject_id"), on="subject_id", how="semi")
+    if (season or league) and root is not None:
+        people = [
+            s.subject_id
+            for split in SPLIT_FILES
+            if has_split(root, split)
+            for s in read_split(root, split, require_videos=False)
+            if league in (None, s.league) and season in (None, s.season)
+        ]
+        rows = rows.filter(pl.col("subject_id").is_in(people))
     elif season or league:  # an id ends in league and season
         rows = rows.filter(
             pl.col("subject_id").str.ends_with(ending)

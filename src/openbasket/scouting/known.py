@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from openbasket.dataset.clips import Clips
+from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
 from openbasket.errors import UnknownNameError
 from openbasket.evaluation.report_player import event_words
 from openbasket.scouting.evidence import Segment
@@ -61,7 +62,9 @@ def known(root: Path | None, video: Path) -> Known:
         return Known()
     workspace = Workspace(root)
     path = video.resolve()
-    if not workspace.has("reels") or not path.is_relative_to(workspace.root.resolve()):
+    if not workspace.has("reels"):
+        return _listed(root, path)
+    if not path.is_relative_to(workspace.root.resolve()):
         return Known()
     name = path.relative_to(workspace.root.resolve()).as_posix()
     rows = workspace.read("reels").filter(pl.col("path") == name).sort("draw", "position")
@@ -85,6 +88,16 @@ def known(root: Path | None, video: Path) -> Known:
         shots,
         frames,
     )
+
+
+def _listed(root: Path, video: Path) -> Known:
+    """Whose reel a video is by the CSVs of the splits, which is all that an official download tells."""
+    for split in SPLIT_FILES:
+        samples = read_split(root, split, require_videos=False) if has_split(root, split) else ()
+        for s in samples:
+            if s.video.name == video.name and s.video.resolve() == video:
+                return Known(s.subject_id, s.player_id, s.league, s.season)
+    return Known()
 
 
 def _clips(

@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from openbasket.scouting.evidence import Segment
 from openbasket.training.calibration import at_bound
+from openbasket.training.config import DataConfig
 from openbasket.training.rating import Rater
 from openbasket.wording import counted
 
-__all__ = ["GUESS", "certainty_of", "facts_of", "notes_of", "observable", "trained_on"]
+__all__ = [
+    "GUESS",
+    "certainty_of",
+    "facts_of",
+    "notes_of",
+    "observable",
+    "told_of",
+    "trained_on",
+]
 
 #: A likeliest level with less than so many times the probability of chance is a guess.
 GUESS = 1.35
@@ -24,6 +33,19 @@ HARDLY = 1.35
 def observable(ceiling: float | None, levels: int) -> bool:
     """Whether clips can show a skill, by the accuracy of a perfect observer; yes if that is not known."""
     return ceiling is None or ceiling >= HARDLY / levels
+
+
+def told_of(data: DataConfig, league: str | None, season: str | None) -> str:
+    """What the model was told of a reel beside its pictures."""
+    told = [
+        f"the {kind} {name}" if name in names else f"a {kind} that it does not know"
+        for kind, name, names in (
+            ("league", league, data.leagues),
+            ("season", season, data.seasons),
+        )
+        if names
+    ]
+    return f"The model was told that the reel is of {' and of '.join(told)}."
 
 
 def notes_of(

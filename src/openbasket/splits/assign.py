@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -80,12 +80,9 @@ def assign(
         "subject_id"
     )
     known = persons or {}
-    first: dict[str, str] = {}  # spelling of a person's id, of which his place is drawn
-    persons_of = [known.get(player, player) for player in rows["player_id"]]
-    for player in sorted(persons_of):
-        first.setdefault(person_key(player), player)
+    person = _persons(rows["player_id"], known)
     rows = rows.with_columns(
-        person=pl.Series([first[person_key(player)] for player in persons_of], dtype=pl.String)
+        person=pl.Series([person[player] for player in rows["player_id"]], dtype=pl.String)
     )
     home = {
         player: _drawn_cell(player, sorted(cells), seed)
@@ -121,6 +118,23 @@ def assign(
 def _drawn_cell(player: str, cells: list[str], seed: int) -> str:
     """One of a person's cells, each as likely as its share of his subjects."""
     return cells[_hash("cell", seed, player) % len(cells)]
+
+
+def _persons(players: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """The first id of each person: ids are one person's that are spelled alike, or that are known to be."""
+    parent: dict[str, str] = {}
+
+    def first(player: str) -> str:
+        while (above := parent.setdefault(player, player)) != player:
+            player = above
+        return player
+
+    spelled: dict[str, str] = {}
+    for player in sorted(set(players)):
+        for other in (known.get(player, player), spelled.setdefault(person_key(player), player)):
+            one, two = sorted((first(player), first(other)))
+            parent[two] = one
+    return {player: first(player) for player in players}
 
 
 def _quotas(persons: int, ratios: tuple[int, int, int]) -> list[int]:

@@ -14,6 +14,7 @@ from openbasket import packaged
 from openbasket.errors import ConfigError, suggest
 from openbasket.models import MODELS, TEXT_MODELS
 from openbasket.models.questions import TARGETS
+from openbasket.models.skillquery import SPECS as SETS
 from openbasket.training.settings import fault, place_of, unknown
 from openbasket.wording import counted
 
@@ -413,7 +414,7 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _conditions_fit(self) -> Recipe:
         for name in ("leagues", "seasons"):
-            if name in self.model.options:
+            if name in self.model.options and self.model.name in SETS:
                 raise ValueError(f"model.options.{name}: give their names, as data.{name}")
         if not self.data.conditioned:
             return self
