@@ -213,7 +213,7 @@ class SetModel(nn.Module):
         return torch.as_tensor(weights)
 
     def _tokens(
-        self, clips: torch.Tensor, absent: torch.Tensor, conditions: torch.Tensor | None
+        self, clips: torch.Tensor, absent: torch.Tensor, conditions: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Clips that have seen each other ``(B, clips, width)``, and which are not there ``(B, clips)``."""
         if self.training and self.clip_dropout:
