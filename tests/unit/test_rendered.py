@@ -412,10 +412,27 @@ def test_a_folder_with_other_leagues_is_refused(root: Path, tmp_path: Path) -> N
     text = packaged.text("rendered", "mini").replace("sim-men", "other")
     (tmp_path / "other.toml").write_text(text)
     workspace = Workspace(copied(root, tmp_path / "copy"))
+    for file in ("rendered.json", "benchmark.json"):
+        (workspace.private / file).unlink()
     before = workspace.read("splits")
     with pytest.raises(WorkspaceError, match="not of benchmark 'other'"):
         make(workspace, load_benchmark(tmp_path / "other.toml"), quiet=True)
     assert workspace.read("splits").equals(before)
+
+
+@pytest.mark.parametrize("file", ["rendered.json", "benchmark.json"])
+def test_a_folder_with_another_benchmark_is_refused(root: Path, tmp_path: Path, file: str) -> None:
+    """Even if its leagues and seasons are among those of the new one, and if it is not whole."""
+    (tmp_path / "other.toml").write_text(packaged.text("rendered", "mini"))
+    workspace = Workspace(copied(root, tmp_path / "copy"))
+    (workspace.private / file).unlink()
+    before = {p: p.stat().st_mtime_ns for p in workspace.root.rglob("*") if p.is_file()}
+    with pytest.raises(
+        WorkspaceError, match="holds benchmark 'mini', and 'other' would write over"
+    ):
+        make(workspace, load_benchmark(tmp_path / "other.toml"), quiet=True)
+    after = {p: p.stat().st_mtime_ns for p in workspace.root.rglob("*") if p.is_file()}
+    assert after == before
 
 
 def test_games_of_two_leagues_with_one_id_are_refused(root: Path, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ __all__ = ["Benchmark", "RenderedReport", "benchmark_names", "load_benchmark", "
 
 _FILM = ("dead_time_s", "free_throw_s", "timeout_s", "max_dead_time_s", "period_break_s")
 
+#: Which benchmark was begun in a workspace.
+_BEGUN = "benchmark.json"
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -133,13 +136,14 @@ def make(
 
     Raises:
         NotFoundError: ``real``, and there are no games, or no splits.
-        WorkspaceError: not ``real``, and the workspace holds other leagues or seasons, too, which would be
-            labelled and split with those of the benchmark.
+        WorkspaceError: not ``real``, and the workspace holds another benchmark, or other leagues or seasons,
+            which would be labelled and split with those of the benchmark.
     """
     if real:
         workspace.require("games")
     else:
         _refuse_others(workspace, benchmark)
+        write_json(workspace.private / _BEGUN, {"benchmark": benchmark.name})
         simulate(workspace, benchmark.leagues, seed=benchmark.seed, quiet=quiet)
     if not (real and workspace.has("levels")):
         label(workspace, benchmark.labels, quiet=quiet)
@@ -167,6 +171,15 @@ def make(
 
 
 def _refuse_others(workspace: Workspace, benchmark: Benchmark) -> None:
+    for file in (_BEGUN, "rendered.json"):
+        if not (workspace.private / file).exists():
+            continue
+        there = workspace.read_json(file).get("benchmark")
+        if there != benchmark.name:
+            raise WorkspaceError(
+                f"'{workspace.root}' holds benchmark '{there}', and '{benchmark.name}' would write over it. "
+                "Give another folder"
+            )
     own = {(league.league, season) for league in benchmark.leagues for season in league.seasons}
     if others := sorted(set(workspace.seasons("games")) - own):
         named = ", ".join(" ".join(pair) for pair in others[:3]) + (", ..." if others[3:] else "")

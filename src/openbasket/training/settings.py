@@ -116,6 +116,8 @@ def _kind(annotation: Any) -> str:
         return " or ".join(_kind(one) for one in inside if one is not type(None))
     if origin is dict:
         return "a section of options"
+    if str in inside:
+        return """a list of texts, such as '["a", "b"]'"""
     return "a list of numbers" if inside[-1] is Ellipsis else f"a list of {len(inside)} numbers"
 
 
