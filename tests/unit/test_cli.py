@@ -57,6 +57,15 @@ def test_importing_the_package_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_reading_a_recipe_does_not_load_torch():
+    code = (
+        "import sys; from openbasket.training.config import load_recipe; load_recipe('skillquery')\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_the_core_needs_neither_video_nor_training_packages():
     modules = (
         "transcripts, labels, splits.audit, dataset.build, dataset.statistics, evaluation.tables"

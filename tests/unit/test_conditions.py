@@ -11,7 +11,6 @@ from accelerate.utils import set_seed
 from safetensors.torch import load_file
 
 from openbasket.dataset.reader import Sample, read_split
-from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError
 from openbasket.evaluation import evaluate
 from openbasket.models import create_model
@@ -27,26 +26,17 @@ from openbasket.training.rating import Rater
 from openbasket.training.reading import read_frames
 from openbasket.training.redraw import RedrawnFeatures, season_targets
 from openbasket.training.transcripts import clip_targets, pretrain
-from openbasket.workspace import Workspace, sha256
+from openbasket.workspace import sha256
 
 LEVELS = [f"p{n}" for n in range(5)]
 CONDITION = "heads.members.0.condition.weight"
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("rendered")
-    make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
-    return root
-
-
-@pytest.fixture(scope="module")
-def settings(root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def settings(encoder: Path) -> list[str]:
     """Heads that learn on one encoder, and quickly."""
-    recipe = load_recipe("skillquery-tiny", ["transcripts.epochs=1", "transcripts.clips=16"])
-    made = pretrain(recipe, root, tmp_path_factory.mktemp("taught"), workers=1, quiet=True).encoder
     quick = ["train.epochs=3", "train.learning_rate=0.01"]
-    return [f"model.weights={made}", "transcripts.epochs=0", *quick]
+    return [f"model.weights={encoder}", "transcripts.epochs=0", *quick]
 
 
 @pytest.fixture(scope="module")

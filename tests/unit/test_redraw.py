@@ -10,23 +10,14 @@ import pytest
 import torch
 
 from openbasket.dataset.reader import Sample, read_split
-from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.models.questions import TARGETS
 from openbasket.training.config import load_recipe
 from openbasket.training.data import MISSING
 from openbasket.training.loop import train
 from openbasket.training.redraw import RedrawnFeatures, season_targets
 from openbasket.training.transcripts import clip_targets
-from openbasket.workspace import Workspace
 
 NAMES = list(TARGETS)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("rendered")
-    make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
-    return root
 
 
 def told(*rows: dict[str, int]) -> np.ndarray:

@@ -40,13 +40,6 @@ from openbasket.video.recording import Taking
 from openbasket.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("rendered")
-    make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
-    return root
-
-
 def taken(root: Path, folder: Path, videos, **more):
     given = {"frames": 4, "short_side": 100, "workers": 1, "quiet": True} | more
     return cache_frames(videos, folder, root=root, **given)

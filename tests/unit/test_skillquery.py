@@ -49,20 +49,6 @@ from openbasket.training.transcripts import (
 from openbasket.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("rendered")
-    make(Workspace(root, create=True), load_benchmark("mini"), quiet=True)
-    return root
-
-
-@pytest.fixture(scope="module")
-def encoder(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip encoder that had one short lesson."""
-    recipe = load_recipe("skillquery-tiny", ["transcripts.epochs=1", "transcripts.clips=16"])
-    return pretrain(recipe, root, tmp_path_factory.mktemp("taught"), workers=1, quiet=True).encoder
-
-
 @pytest.fixture
 def reels() -> torch.Tensor:
     torch.manual_seed(0)

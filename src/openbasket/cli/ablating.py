@@ -271,15 +271,12 @@ def _make_draw(root: Path, draw: int, workers: int | None, quiet: bool) -> None:
     Raises:
         NotFoundError: the dataset does not say how draw 0 was made.
     """
-    from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+    from openbasket.dataset.reader import read_splits
     from openbasket.engine import Engine
     from openbasket.reels import ClipSettings, ReelSettings, build
 
     if draw == 0 or all(
-        sample.video.is_file()
-        for split in SPLIT_FILES
-        if has_split(root, split)
-        for sample in read_split(root, split, require_videos=False, draw=draw)
+        sample.video.is_file() for part in read_splits(root, draw=draw).values() for sample in part
     ):
         return
     made = root / "openbasket" / "reels_draw0.json"

@@ -28,6 +28,7 @@ __all__ = [
     "hash_labels",
     "labels_hash",
     "read_split",
+    "read_splits",
     "test_splits",
 ]
 
@@ -117,6 +118,24 @@ def hash_labels(rows: Iterable[tuple[str, tuple[int | None, ...]]], levels: int)
     """SHA-256 of subjects and their 20 levels, in whatever order; ``None`` where there is no label."""
     lines = sorted(f"{subject} {labels}" for subject, labels in rows)
     return hashlib.sha256("\n".join([str(levels), *lines]).encode()).hexdigest()
+
+
+def read_splits(root: Path, *, draw: int = 0) -> dict[str, list[Sample]]:
+    """Read the CSVs of all splits that a dataset has, whether the videos are there or not.
+
+    Args:
+        root: the dataset.
+        draw: as of :func:`read_split`.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        BadInputError: bad rows.
+    """
+    return {
+        split: read_split(root, split, require_videos=False, draw=draw)
+        for split in SPLIT_FILES
+        if has_split(root, split)
+    }
 
 
 def read_split(

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openbasket.dataset.figures import GREY, INK, SHORT, save
-from openbasket.dataset.reader import SPLIT_FILES, Sample, dataset_levels, has_split, read_split
+from openbasket.dataset.reader import (
+    SPLIT_FILES,
+    Sample,
+    dataset_levels,
+    read_splits,
+)
 from openbasket.errors import NotFoundError, UnknownNameError
 from openbasket.leagues import LEAGUES
 from openbasket.skills import category_means, level_names
@@ -49,9 +54,8 @@ def has_reels(root: Path, subject_ids: Sequence[str] = ()) -> bool:
     """Whether the splits have a reel that is there; of named subjects, whether all of theirs are."""
     there = {
         sample.subject_id: sample.video.is_file()
-        for split in SPLIT_FILES
-        if has_split(root, split)
-        for sample in read_split(root, split, require_videos=False)
+        for part in read_splits(root).values()
+        for sample in part
     }
     return all(map(there.get, subject_ids)) if subject_ids else any(there.values())
 
@@ -70,10 +74,9 @@ def gather(root: Path, subject_ids: Sequence[str] = (), count: int = 6) -> list[
         VideoError: a reel does not decode.
     """
     found: dict[str, tuple[str, Sample]] = {}
-    for split in SPLIT_FILES:
-        if has_split(root, split):
-            for sample in read_split(root, split, require_videos=False):
-                found.setdefault(sample.subject_id, (split, sample))
+    for split, part in read_splits(root).items():
+        for sample in part:
+            found.setdefault(sample.subject_id, (split, sample))
     for one in subject_ids:
         if one not in found:
             raise UnknownNameError("subject", one, sorted(found))

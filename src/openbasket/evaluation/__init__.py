@@ -14,8 +14,7 @@ from openbasket.dataset.reader import (
     TEST_SPLITS,
     Sample,
     dataset_levels,
-    has_split,
-    read_split,
+    read_splits,
 )
 from openbasket.errors import NotFoundError, UnknownNameError
 from openbasket.evaluation.baselines import majority, random_guess, text_only
@@ -79,11 +78,7 @@ def evaluate(
     root = Path(root)
     levels = dataset_levels(root)
     wanted = list(dict.fromkeys(splits or TEST_SPLITS))
-    samples = {
-        split: read_split(root, split, levels=levels, require_videos=False)
-        for split in SPLIT_FILES
-        if has_split(root, split)
-    }
+    samples = read_splits(root)
     missing = [split for split in splits or () if split not in samples]
     for split in splits or ():
         if split not in SPLIT_FILES:

@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 
 from openbasket.dataset.reader import (
-    SPLIT_FILES,
     Sample,
     dataset_levels,
-    has_split,
     labels_hash,
     read_split,
+    read_splits,
 )
 from openbasket.errors import BadInputError, NotFoundError, Problem
 from openbasket.evaluation.facts import read_facts
@@ -237,13 +236,7 @@ def crossing_notes(root: Path, allowed: bool) -> list[str]:
     Raises:
         BadInputError: persons cross splits and it is not allowed.
     """
-    levels = dataset_levels(root)
-    samples = {
-        split: read_split(root, split, levels=levels, require_videos=False)
-        for split in SPLIT_FILES
-        if has_split(root, split)
-    }
-    return refuse_crossing(samples, allowed)
+    return refuse_crossing(read_splits(root), allowed)
 
 
 def unscored(runs: Sequence[Run], scored: set[str], wanted: Sequence[str]) -> None:

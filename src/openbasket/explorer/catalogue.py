@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from openbasket import tables
-from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
+from openbasket.dataset.reader import dataset_levels, read_splits
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.evaluation.predictions import levels_of, read_predictions
 from openbasket.labels.players import clubs
@@ -217,10 +217,8 @@ def _official(root: Path) -> tuple[pl.DataFrame, int, dict[str, str]]:
     levels = dataset_levels(root)
     rows: list[dict[str, Any]] = []
     videos = {}
-    for split in SPLIT_FILES:
-        if not has_split(root, split):
-            continue
-        for sample in read_split(root, split, require_videos=False):
+    for split, part in read_splits(root).items():
+        for sample in part:
             if sample.subject_id in videos:
                 continue
             videos[sample.subject_id] = _below(root, sample.path)

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from openbasket.models.spec import ModelSpec
 
-__all__ = ["ALIASES", "MODELS", "TEXT_MODELS", "create_model", "model_spec", "no_heads"]
+__all__ = [
+    "ALIASES",
+    "MODELS",
+    "SET_MODELS",
+    "TEXT_MODELS",
+    "create_model",
+    "model_spec",
+    "no_heads",
+]
 
 #: Name of a model -> what builds it. A file of several sizes has one line each.
 MODELS: Mapping[str, str] = {
@@ -48,6 +56,9 @@ MODELS: Mapping[str, str] = {
     "xclip": "openbasket.models.xclip:XClip",
     "xclip-tiny": "openbasket.models.xclip:xclip_tiny",
 }
+
+#: Those of them that take sets of clips.
+SET_MODELS = tuple(name for name in MODELS if name.startswith("skillquery"))
 
 #: Models that answer in text and have no heads: :func:`create_model` does not build them.
 TEXT_MODELS: Mapping[str, str] = {

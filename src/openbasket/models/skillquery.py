@@ -177,9 +177,7 @@ class SetModel(nn.Module):
         self.levels = OrdinalHeads(2 * width, levels, ordinal)
         if sum(conditions):
             self.condition = nn.Linear(sum(conditions), width, bias=False)
-            nn.init.zeros_(
-                self.condition.weight
-            )  # what is not learned of is as if it were not known
+            nn.init.zeros_(self.condition.weight)  # what is not learned of is as if not known
 
     def forward(
         self, clips: torch.Tensor, absent: torch.Tensor, conditions: torch.Tensor | None = None

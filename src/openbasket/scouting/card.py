@@ -191,7 +191,7 @@ def make_card(
     league, season = league or there.league, season or there.season
     rater = rater.of(league, season)
     notes = notes_of(rater, info.width, info.height, duration_s, parts)
-    if data.conditioned:
+    if data.conditions:
         notes.append(told_of(data, league, season))
     if data_root is not None and not there.clips:
         why = "is no reel of" if there.subject_id is None else "has no clips in a table of"

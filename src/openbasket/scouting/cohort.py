@@ -10,11 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from openbasket.dataset.reader import (
-    SPLIT_FILES,
     TEST_SPLITS,
     dataset_levels,
-    has_split,
-    read_split,
+    read_splits,
 )
 from openbasket.errors import BadInputError, ConfigError, Problem
 from openbasket.evaluation.games import Sharing, read_game_shares
@@ -173,9 +171,8 @@ def read_cohort(
     if (season or league) and root is not None:
         people = [
             s.subject_id
-            for split in SPLIT_FILES
-            if has_split(root, split)
-            for s in read_split(root, split, require_videos=False)
+            for part in read_splits(root).values()
+            for s in part
             if league in (None, s.league) and season in (None, s.season)
         ]
         rows = rows.filter(pl.col("subject_id").is_in(people))
@@ -242,11 +239,7 @@ def limits(
         BadInputError: predictions that cannot be scored.
     """
     levels = dataset_levels(root)
-    samples = {
-        split: read_split(root, split, levels=levels, require_videos=False)
-        for split in SPLIT_FILES
-        if has_split(root, split)
-    }
+    samples = read_splits(root)
     refuse_crossing(samples, allowed=False)
     runs = {one.name: one for one in read_runs([path], samples, levels)}
     if run not in runs:

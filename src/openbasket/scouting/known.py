@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from openbasket.dataset.clips import Clips
-from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+from openbasket.dataset.reader import read_splits
 from openbasket.errors import UnknownNameError
 from openbasket.evaluation.report_player import event_words
 from openbasket.scouting.evidence import Segment
@@ -92,9 +92,8 @@ def known(root: Path | None, video: Path) -> Known:
 
 def _listed(root: Path, video: Path) -> Known:
     """Whose reel a video is by the CSVs of the splits, which is all that an official download tells."""
-    for split in SPLIT_FILES:
-        samples = read_split(root, split, require_videos=False) if has_split(root, split) else ()
-        for s in samples:
+    for part in read_splits(root).values():
+        for s in part:
             if s.video.name == video.name and s.video.resolve() == video:
                 return Known(s.subject_id, s.player_id, s.league, s.season)
     return Known()

@@ -37,13 +37,11 @@ def observable(ceiling: float | None, levels: int) -> bool:
 
 def told_of(data: DataConfig, league: str | None, season: str | None) -> str:
     """What the model was told of a reel beside its pictures."""
+    given = {"leagues": ("league", league), "seasons": ("season", season)}
     told = [
         f"the {kind} {name}" if name in names else f"a {kind} that it does not know"
-        for kind, name, names in (
-            ("league", league, data.leagues),
-            ("season", season, data.seasons),
-        )
-        if names
+        for key, names in data.conditions.items()
+        for kind, name in (given[key],)
     ]
     return f"The model was told that the reel is of {' and of '.join(told)}."
 

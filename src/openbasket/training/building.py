@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from openbasket.errors import ConfigError, NotFoundError, UnknownNameError
-from openbasket.models import TEXT_MODELS, create_model
-from openbasket.models.skillquery import SPECS, SkillQuery
+from openbasket.models import SET_MODELS, TEXT_MODELS, create_model
+from openbasket.models.skillquery import SkillQuery
 from openbasket.models.weights import is_head, lacking
 from openbasket.progress import note
 from openbasket.skills import SKILLS
@@ -73,14 +73,13 @@ def build_model(recipe: Recipe) -> nn.Module:
     options: dict[str, Any] = dict(recipe.model.options)
     if recipe.model.checkpointing:
         options["gradient_checkpointing"] = True
-    for option, names in (("leagues", data.leagues), ("seasons", data.seasons)):
-        if names and name not in SPECS:
+    for option, names in data.conditions.items():
+        if name not in SET_MODELS:
             raise ConfigError(
                 f"recipe '{recipe.name}': data.{option} is for models of sets of clips "
-                f"({', '.join(SPECS)}); '{name}' is none"
+                f"({', '.join(SET_MODELS)}); '{name}' is none"
             )
-        if names:
-            options[option] = len(names)
+        options[option] = len(names)
     try:
         model = create_model(
             name, num_frames=data.frames, size=data.size, levels=data.levels, **options

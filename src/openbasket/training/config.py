@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from openbasket import packaged
 from openbasket.errors import ConfigError, suggest
-from openbasket.models import MODELS, TEXT_MODELS
+from openbasket.models import MODELS, SET_MODELS, TEXT_MODELS
 from openbasket.models.questions import TARGETS
-from openbasket.models.skillquery import SPECS as SETS
 from openbasket.training.settings import fault, place_of, unknown
 from openbasket.wording import counted
 
@@ -185,9 +184,10 @@ class DataConfig(_Section):
         return names
 
     @property
-    def conditioned(self) -> bool:
-        """Whether the model is told leagues or seasons."""
-        return bool(self.leagues or self.seasons)
+    def conditions(self) -> dict[str, tuple[str, ...]]:
+        """What the set model is told of a reel: ``leagues``, ``seasons``, and the names that it knows."""
+        given = {"leagues": self.leagues, "seasons": self.seasons}
+        return {kind: names for kind, names in given.items() if names}
 
     @field_validator("crop_aspect")
     @classmethod
@@ -414,9 +414,9 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _conditions_fit(self) -> Recipe:
         for name in ("leagues", "seasons"):
-            if name in self.model.options and self.model.name in SETS:
+            if name in self.model.options and self.model.name in SET_MODELS:
                 raise ValueError(f"model.options.{name}: give their names, as data.{name}")
-        if not self.data.conditioned:
+        if not self.data.conditions:
             return self
         if not (self.model.frozen and self.data.sampling == "clips"):
             raise ValueError(

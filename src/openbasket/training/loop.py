@@ -410,10 +410,9 @@ def _check_conditions(samples: list[Sample], recipe: Recipe) -> None:
     Raises:
         ConfigError: says which there are.
     """
-    for key, wanted, there in (
-        ("leagues", recipe.data.leagues, {s.league for s in samples}),
-        ("seasons", recipe.data.seasons, {s.season for s in samples}),
-    ):
+    there_are = {"leagues": {s.league for s in samples}, "seasons": {s.season for s in samples}}
+    for key, wanted in recipe.data.conditions.items():
+        there = there_are[key]
         if nobody := [name for name in wanted if name not in there]:
             raise ConfigError(
                 f"data.{key}: nobody in train is of '{nobody[0]}'; there are: {', '.join(sorted(there))}"

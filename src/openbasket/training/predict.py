@@ -116,7 +116,7 @@ def predict(
     accelerator = make_accelerator(recipe)
     if recipe.transcripts.told and test != TestConfig():
         raise ConfigError("a model that is told answers by transcripts has one view of a reel")
-    if data.conditioned and test != TestConfig():
+    if data.conditions and test != TestConfig():
         raise ConfigError("a model that is told leagues or seasons has one view of a reel")
     of_split = {
         split: read_split(
@@ -259,6 +259,6 @@ def _facts(
         "views": [views.temporal_views, views.spatial_views],
         "reader": reader,
         "told": list(recipe.transcripts.told),
-        "conditions": [name for name in ("leagues", "seasons") if getattr(recipe.data, name)],
+        "conditions": list(recipe.data.conditions),
         "weights": sha256(run_dir / BEST),
     }

@@ -126,14 +126,16 @@ class Rater:
             return None
         with self._seeing():
             clips = self._data([reel])[0, 0][0][None].to(self.device)
-            features = model.features(clips).view(1, model.clips, -1)
-            return SeenReel(self, model, features, self._conditions)
+            return SeenReel(self, model, model.features(clips).view(1, model.clips, -1))
 
     def _logits(self, clips: torch.Tensor) -> object:
-        if not self.recipe.data.conditioned or not isinstance(self._model, SkillQuery):
+        if not self.recipe.data.conditions or not isinstance(self._model, SkillQuery):
             return self._model(clips)
-        conditions = self._conditions.expand(len(clips), -1)
-        return self._model.heads(torch.cat([self._model.features(clips), conditions], dim=1))
+        return self._model.heads(self._told(self._model.features(clips)))
+
+    def _told(self, features: torch.Tensor) -> torch.Tensor:
+        """What heads get: features of reels, and conditions behind them."""
+        return torch.cat([features, self._conditions.expand(len(features), -1)], dim=1)
 
     def _data(self, clips: Sequence[NDArray[np.uint8]]) -> ClipDataset:
         held = cast("list[CachedFrames]", [_Held(clip) for clip in clips])
@@ -163,13 +165,10 @@ class Rater:
 class SeenReel:
     """A reel's clips as a model of sets of clips sees them (:meth:`Rater.see`)."""
 
-    def __init__(
-        self, rater: Rater, model: SkillQuery, features: torch.Tensor, conditions: torch.Tensor
-    ) -> None:
+    def __init__(self, rater: Rater, model: SkillQuery, features: torch.Tensor) -> None:
         self._rater = rater
         self._model = model
         self._features = features
-        self._conditions = conditions
 
     def rate(self, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What the model says where only some of the clips are shown.
@@ -185,7 +184,7 @@ class SeenReel:
         hidden = ~torch.from_numpy(there).to(self._features.device)[..., None]
         with self._rater._seeing():
             seen = self._features.expand(len(masks), -1, -1).masked_fill(hidden, torch.nan)
-            told = self._rater._levels(self._model.heads(self._given(seen)))
+            told = self._rater._levels(self._model.heads(self._rater._told(seen.flatten(1))))
         return scaled(told, self._rater.temperature)
 
     def attention(self) -> NDArray[np.float64]:
@@ -193,12 +192,8 @@ class SeenReel:
         heads = self._model.get_submodule("heads")
         assert isinstance(heads, SetHeads)
         with self._rater._seeing():
-            attended = heads.attention(self._given(self._features))[0]
+            attended = heads.attention(self._rater._told(self._features.flatten(1)))[0]
         return attended.double().cpu().numpy()
-
-    def _given(self, features: torch.Tensor) -> torch.Tensor:
-        """What heads get: features of the clips, and conditions."""
-        return torch.cat([features.flatten(1), self._conditions.expand(len(features), -1)], dim=1)
 
 
 class _Held:
