@@ -10,8 +10,9 @@ from start to finish, imports included:
 - ``openbasket``: ``openbasket scout REEL --checkpoint RUN --no-evidence --out card.json``;
 - ``every frame``: the same model on the same frames, taken from a plain decode of the whole reel with PyAV.
 
-A model of clips (``--model skillquery``) is timed alone, on a reel of 54 clips of 10 s whose cuts it has to
-find; it begins with fresh weights.
+For a model of clips (``--model skillquery``) the reel has 50 clips, and lies in a dataset whose table tells
+them to both ways; ``cuts to find`` is the same reel as a video of which nothing is known. The model begins
+with fresh weights.
 
 Their probabilities differ by what their scalers differ (OpenCV's bilinear filter beside the decoder's); the
 greatest difference is printed. ``evidence`` is the time of a card with its evidence, for which the
@@ -39,12 +40,15 @@ from typing import Any
 import numpy as np
 
 SECONDS = 540
+CLIPS = 50
 #: What ``openbasket scout`` is timed beside.
 PEER = "every frame"
+SUBJECT = "somebody"
 
 
 def make_reel(out: Path, source: Path | None, folder: Path, of_clips: bool) -> Path:
-    """A reel of nine minutes, of one piece or of clips of 10 s."""
+    """A reel of nine minutes, of one piece or of clips."""
+    clip_s = SECONDS / CLIPS
     if source is None:
         from openbasket.simulation.broadcast import RenderSettings, render_all
         from openbasket.simulation.league import LeagueSettings, simulate
@@ -63,9 +67,9 @@ def make_reel(out: Path, source: Path | None, folder: Path, of_clips: bool) -> P
         import av
 
         with av.open(str(source)) as container:
-            length = float(container.duration or 0) / 1e6 - 11
-        begins = [(37.0 * clip) % length for clip in range(SECONDS // 10)]
-        lines = [f"file '{source}'\ninpoint {t:.2f}\noutpoint {t + 10:.2f}" for t in begins]
+            length = float(container.duration or 0) / 1e6 - clip_s - 1
+        begins = [(37.0 * clip) % length for clip in range(CLIPS)]
+        lines = [f"file '{source}'\ninpoint {t:.2f}\noutpoint {t + clip_s:.2f}" for t in begins]
         (folder / "clips.txt").write_text("\n".join(lines))
         given = ["-f", "concat", "-safe", "0", "-i", str(folder / "clips.txt")]
     subprocess.run(
@@ -75,6 +79,32 @@ def make_reel(out: Path, source: Path | None, folder: Path, of_clips: bool) -> P
         check=True,
     )  # fmt: skip
     return out
+
+
+def clips() -> list[tuple[int, int]]:
+    """First frame and number of frames of each clip of the reel."""
+    frames = SECONDS * 30 // CLIPS
+    return [(clip * frames, frames) for clip in range(CLIPS)]
+
+
+def make_dataset(folder: Path, reel: Path) -> Path:
+    """A dataset that has the reel, and tells its clips."""
+    import polars as pl
+
+    from openbasket import tables
+    from openbasket.workspace import Workspace
+
+    workspace = Workspace(folder, create=True)
+    workspace.write("subjects", pl.DataFrame(schema=tables.dtypes("subjects")))
+    rows = [
+        {
+            "subject_id": SUBJECT, "draw": 0, "position": i, "clip_id": f"c{i}", "game_id": "g",
+            "event_id": f"e{i}", "first_frame": first, "frames": frames, "path": reel.name,
+        }
+        for i, (first, frames) in enumerate(clips())
+    ]  # fmt: skip
+    workspace.write("reels", pl.DataFrame(rows, schema=tables.dtypes("reels")))
+    return folder
 
 
 def make_run(folder: Path, model: str) -> Path:
@@ -112,7 +142,13 @@ def every_frame(reel: str, run: str, out: str) -> None:
     data = rater.recipe.data
     with av.open(reel) as container:
         count = container.streams.video[0].frames
-        wanted = set(np.linspace(0, count - 1, data.frames).astype(int).tolist())
+        if data.sampling == "clips":
+            begin, end = data.within
+            each = data.frames // data.clips
+            shares = begin + (end - begin) * (np.arange(each) + 0.5) / each
+            wanted = {first + int(share * frames) for first, frames in clips() for share in shares}
+        else:
+            wanted = set(np.linspace(0, count - 1, data.frames).astype(int).tolist())
         held = []
         for number, frame in enumerate(container.decode(video=0)):
             pixels = frame.to_ndarray(format="rgb24")
@@ -151,39 +187,44 @@ def main() -> None:
         # in processes of their own: a child's peak of memory is never below its parent's
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             of_clips = bool(pool.submit(fresh, options.model).result())
+            there = folder / "dataset"
+            there.mkdir()
             reel = pool.submit(
-                make_reel, folder / "reel.mp4", options.video, folder, of_clips
+                make_reel, there / "reel.mp4", options.video, folder, of_clips
             ).result()
+            if of_clips:
+                pool.submit(make_dataset, there, reel).result()
             run = pool.submit(make_run, folder, options.model).result()
         card, plain = folder / "card.json", folder / "plain.json"
         scout = [sys.executable, "-m", "openbasket", "scout", str(reel), "--checkpoint", str(run)]
         scout += ["--out", str(card), "--quiet"]
-        ways = {"openbasket": [*scout, "--no-evidence"]}
-        if not of_clips:
-            ways[PEER] = [sys.executable, __file__, "--plain", str(reel), str(run), str(plain)]
+        unknown = scout
+        if of_clips:
+            scout = [*scout, "--data", str(there)]
+        ways = {
+            "openbasket": [*scout, "--no-evidence"],
+            PEER: [sys.executable, __file__, "--plain", str(reel), str(run), str(plain)],
+        }
         rounds: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(options.rounds):
             for way, command in ways.items():
                 rounds[way].append(timed(command))
-        difference = None
-        if plain.exists():
-            ours = np.array([s["probabilities"] for s in json.loads(card.read_text())["skills"]])
-            difference = float(np.abs(ours - np.array(json.loads(plain.read_text()))).max())
-        evidence = timed(scout)
+        ours = np.array([s["probabilities"] for s in json.loads(card.read_text())["skills"]])
+        difference = float(np.abs(ours - np.array(json.loads(plain.read_text()))).max())
+        extra = {"evidence": timed(scout)}
+        if of_clips:
+            extra["cuts to find"] = timed([*unknown, "--no-evidence"])
     found: dict[str, Any] = {
         way: {key: round(median(r[key] for r in held), 2) for key in held[0]}
         for way, held in rounds.items()
     }
     for way, row in found.items():
         print(f"{way:>12}  " + "  ".join(f"{key} {value:8.2f}" for key, value in row.items()))
-    ratios = None
-    if PEER in found:
-        ratios = {
-            key: round(value / found["openbasket"][key], 2) for key, value in found[PEER].items()
-        }
-        print("       ratio  " + "  ".join(f"{key} {value:8.2f}" for key, value in ratios.items()))
-        print(f"greatest difference {difference:.4f}")
-    print(f"with evidence: {evidence['wall_s']:.1f} s")
+    ratios = {key: round(value / found["openbasket"][key], 2) for key, value in found[PEER].items()}
+    print("       ratio  " + "  ".join(f"{key} {value:8.2f}" for key, value in ratios.items()))
+    print(f"greatest difference {difference:.4f}")
+    for what, row in extra.items():
+        print(f"{what}: {row['wall_s']:.1f} s")
     content = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -191,7 +232,7 @@ def main() -> None:
         "reel_s": SECONDS,
         **found,
         "ratio": ratios,
-        "evidence": {key: round(value, 2) for key, value in evidence.items()},
+        **{what: {key: round(v, 2) for key, v in row.items()} for what, row in extra.items()},
         "greatest_difference": difference,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
