@@ -503,7 +503,10 @@ def test_too_few_labels_are_refused_with_their_numbers(mine):
     mine.write("splits", few)
     with pytest.raises(BadInputError, match="train 9, val 9, test 9") as caught:
         ceiling(mine, FEW, quiet=True)
-    assert len(caught.value.problems) == len(SKILL_KEYS)
+    # skills with the same numbers share a line
+    assert 1 <= len(caught.value.problems) < len(SKILL_KEYS)
+    named = [skill for problem in caught.value.problems for skill in problem.field.split(", ")]
+    assert sorted(named) == sorted(SKILL_KEYS)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from training_data import OWN, SMALL, write_dataset, write_splits
+from training_data import OWN, SMALL, reel, write_dataset, write_splits
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -213,7 +213,9 @@ def test_logits_of_another_shape_leave_frames_and_no_run(root, tmp_path):
     assert [p.name for p in (tmp_path / "run").glob("[!.]*")] == ["frame_cache"]
 
 
-def test_how_many_reels_come_from_the_cache_and_why_not_all(root, tmp_path, capsys):
+def test_how_many_reels_come_from_the_cache_and_why_not_all(tmp_path, capsys):
+    root = tmp_path / "data"
+    videos = write_dataset(root, 3)
     shared = root / "openbasket" / "frame_cache"
     words = ["cache", str(root), "--workers", "1"]
     assert CliRunner().invoke(app, [*words, "--frames", "2", "--size", "32"]).exit_code == 0
@@ -228,6 +230,11 @@ def test_how_many_reels_come_from_the_cache_and_why_not_all(root, tmp_path, caps
     assert f"3 of 3 reels from the cache in '{shared}'\n" in capsys.readouterr().err
     predict.predict(tmp_path / "a", root, tmp_path / "p.parquet", workers=1, views=(2, 1))
     assert "(wanted: 6 frames of short side 32" in capsys.readouterr().err
+    reel(videos[0], colour=5)
+    train(root, tmp_path / "c", [])
+    told = capsys.readouterr().err
+    assert "2 of 3 reels from the cache" in told
+    assert "(not read before, or changed since)" in told
 
 
 @pytest.mark.parametrize("form", ["jpeg", "raw"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -275,6 +276,9 @@ def test_real_games_are_filmed_with_their_own_labels(root: Path, tmp_path: Path)
     told = json.loads(done.stdout)
     assert told["reels"] == len(list(root.rglob("*.reel")))
     assert told["benchmark"] == "mini"
+    shown = CliRunner().invoke(app, ["rendered", str(root), "--benchmark", "mini", "--real"])
+    split = sum(int(n) for n in re.findall(r"│\s+(\d+) │", shown.output))
+    assert f"{told['reels'] - split} reels belong to no split" in shown.output
     empty = CliRunner().invoke(app, ["rendered", str(tmp_path), "--benchmark", "mini", "--real"])
     assert empty.exit_code != 0
     assert "'games'" in str(empty.exception)

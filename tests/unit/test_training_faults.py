@@ -43,6 +43,17 @@ def test_a_loss_that_is_no_number_names_epoch_and_update_and_keeps_the_last_epoc
     assert all(torch.isfinite(value).all() for value in weights.values())
 
 
+def test_a_dataset_is_no_folder_for_a_run(root, tmp_path):
+    before = sorted(root.iterdir())
+    with pytest.raises(ConfigError, match="is a dataset's own folder"):
+        train(root, root, OWN)
+    (tmp_path / "workspace.json").write_text("{}")
+    with pytest.raises(ConfigError, match="Give another --out"):
+        train(root, tmp_path, OWN)
+    assert [path.name for path in tmp_path.iterdir()] == ["workspace.json"]
+    assert sorted(root.iterdir()) == before
+
+
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory. Tried"), MemoryError()]
 )

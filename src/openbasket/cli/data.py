@@ -21,10 +21,11 @@ from openbasket.cli.options import (
 from openbasket.wording import counted
 
 if TYPE_CHECKING:
+    from openbasket.dataset.build import BuildReport
     from openbasket.reels.settings import Check, Few, Overlap
     from openbasket.workspace import Workspace
 
-__all__ = ["register"]
+__all__ = ["register", "tell_built"]
 
 
 def register(app: typer.Typer) -> None:
@@ -561,7 +562,13 @@ def build(root: Root, as_json: Json = False, _quiet: Quiet = False) -> None:
     if as_json:
         print_json(report.to_json())
         return
-    print_table("Official CSVs", ("split", "reels"), list(report.rows.items()))
+    tell_built("Official CSVs", report)
+
+
+def tell_built(title: str, report: BuildReport) -> None:
+    """Print how many reels each split has, and which are in none."""
+    rows = [(split, f"{reels:,}") for split, reels in report.rows.items()]
+    print_table(title, ("split", "reels"), rows)
     if report.left_out:
         told = counted(report.left_out, "reel belongs", "reels belong")
         say(f"{told} to no split (the person is in another one)")

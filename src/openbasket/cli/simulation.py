@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from openbasket.cli.data import tell_built
 from openbasket.cli.options import Json, Quiet, Root, Seed, Workers, print_json, print_table, say
 from openbasket.wording import counted
 
@@ -109,11 +110,7 @@ def rendered(
         f"{counted(made.reels, 'reel')} of {counted(made.clips, 'clip')} from {counted(made.games, 'game')}, "
         f"{made.seconds / 3600:.1f} hours; {counted(made.few, 'subject')} with too few events"
     )
-    print_table(
-        f"Benchmark '{settings.name}', version {settings.version}",
-        ("split", "reels"),
-        [(split, f"{rows:,}") for split, rows in report.built.rows.items()],
-    )
+    tell_built(f"Benchmark '{settings.name}', version {settings.version}", report.built)
 
 
 def render(

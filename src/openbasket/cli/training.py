@@ -261,8 +261,10 @@ def train(
     say(
         f"{counted(report.epochs, 'epoch')} on {counted(report.train_samples, 'reel')} "
         f"({report.val_samples} to validate), {report.parameters:,} parameters, "
-        f"{report.seconds:.0f} s; best epoch {report.best_epoch}"
+        f"{report.seconds:.0f} s; best epoch {report.best_epoch} (counted from 0)"
     )
+    if report.resumed_from == report.epochs:
+        say("nothing was left to learn: the run was finished before")
     if report.features_computed is not None:
         reels = report.train_samples + report.val_samples
         say(

@@ -228,15 +228,14 @@ def _told(cache: FrameCache, taking: Taking, held: int, wanted: int) -> str:
     text = f"{held:,} of {counted(wanted, 'reel')} from the cache in '{cache.folder}'"
     if held == wanted:
         return text
-    others = set()
+    there = set()
     for entry in cache.entries()[:LOOKED_AT]:
         with suppress(VideoError):  # a damaged one is found when it is wanted
-            others.add(entry.recording.taking.told)
-    others.discard(taking.told)
+            there.add(entry.recording.taking.told)
     why = (
-        f"wanted: {taking.told}; the cache has {' and '.join(sorted(others))}"
-        if others
-        else "the cache has those of other reels, or these have changed"
+        "not read before, or changed since"
+        if taking.told in there or not there
+        else f"wanted: {taking.told}; the cache has {' and '.join(sorted(there))}"
     )
     return f"{text}; the frames of {wanted - held:,} are read now and kept there ({why})"
 

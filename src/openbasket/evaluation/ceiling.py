@@ -86,8 +86,12 @@ def ceiling(
     unmeasured = find_unmeasured(truth, splits)
     if len(unmeasured) == len(SKILL_KEYS):
         where = str(workspace.table_path("levels"))
-        problems = [Problem(where, None, skill, why, ALLOWED) for skill, why in unmeasured.items()]
-        raise BadInputError(problems, "Import more games, or split with a greater share of train.")
+        skills: dict[str, list[str]] = {}
+        for skill, why in unmeasured.items():
+            skills.setdefault(why, []).append(skill)
+        problems = [Problem(where, None, ", ".join(of), why, ALLOWED) for why, of in skills.items()]
+        hint = "A ceiling takes some hundred player-seasons: import, or simulate, more games or more leagues."
+        raise BadInputError(problems, hint)
     tallies = _tallies(workspace, splits, settings, quiet)
     found: list[pl.DataFrame] = []
     by_league: list[pl.DataFrame] = []

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from openbasket import __version__
 from openbasket.dataset.frame_cache import stated_hashes
-from openbasket.dataset.reader import Sample
+from openbasket.dataset.reader import SPLIT_FILES, Sample
 from openbasket.errors import ConfigError, NotFoundError, plain
 from openbasket.training.config import Recipe
 from openbasket.training.trackers import TRACKER_ID
@@ -50,6 +50,8 @@ CACHE, FEATURES = "frame_cache", "feature_cache"
 LESSONS = "lessons"
 #: Settings that may change between the sessions of a run: they change nothing of what is learned.
 FREE = ("name", "summary", "log", "test", "train.loader_workers")
+#: Files by which a dataset's folders are known.
+_OF_DATASETS = ("workspace.json", *SPLIT_FILES.values())
 #: Bytes of a video's beginning and end that tell it from others.
 ENDS = 1 << 14
 PACKAGES = ("torch", "accelerate", "transformers", "kornia", "av", "numpy")
@@ -91,12 +93,16 @@ class Folder:
             resume: go on with what is there; else an earlier run is in nobody's way.
 
         Raises:
-            ConfigError: it holds a run of another recipe or other data, or is a file.
+            ConfigError: it holds a run of another recipe or other data, or is a file or a dataset.
             WorkspaceError: another process trains here, or the folder cannot be written.
         """
         path = self.path
         if path.exists() and not path.is_dir():
             raise ConfigError(f"'{path}' is a file; a run is a folder. Give another --out")
+        if any((path / name).exists() for name in _OF_DATASETS):
+            raise ConfigError(
+                f"'{path}' is a dataset's own folder; a run is another. Give another --out"
+            )
         try:
             made = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
