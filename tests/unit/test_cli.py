@@ -243,6 +243,20 @@ def test_a_wide_table_is_continued_below_and_no_cell_is_cut(width, monkeypatch, 
     assert shown.count("what it says") == 1
 
 
+@pytest.mark.parametrize(("width", "again"), [(24, 1), (40, 2)])
+def test_a_continued_table_repeats_what_its_rows_are_of(width, again, monkeypatch, capsys):
+    console = rich.console.Console
+    monkeypatch.setattr(
+        rich.console, "Console", lambda **_: console(width=width, force_terminal=True)
+    )
+    columns = ["Season", "League", *(f"run-{i}" for i in range(9))]
+    print_table("Table 5", columns, [["seen", "unseen", *"012345678"]], keys=2)
+    shown = capsys.readouterr().out
+    parts = shown.count("continued") + 1
+    assert parts > 1
+    assert [shown.count(name) for name in ("Season", "League")] == [parts, (1, parts)[again == 2]]
+
+
 def test_the_demo_says_how_to_look_around(tmp_path, monkeypatch):
     monkeypatch.setattr("openbasket.cli.demo.run_demo", lambda out, quiet: out / "report.html")
     run = CliRunner().invoke(cli.app, ["demo", str(tmp_path / "my demo")])

@@ -181,6 +181,9 @@ def test_a_table_that_no_page_holds_becomes_several():
     assert tex.count(r"\begin{tabular}{lrrrrr}") == 2
     assert tex.count("Table 9, continued") == 1
     assert "x & 5 & 6 & 7 & 8 & 9" in tex
+    tex = latex([wide._replace(keys=2)])
+    assert "x & 0 & 1 & 2 & 3 & 4 & 5" in tex
+    assert "x & 0 & 6 & 7 & 8 & 9" in tex
 
 
 def test_many_runs_are_rows_of_table_5(root):

@@ -108,7 +108,7 @@ def evaluate(
         typer.echo(formats.render(found, form))
     else:
         for table in found:
-            print_table(table.title, table.columns, table.texts(), table.footer)
+            print_table(table.title, table.columns, table.texts(), table.footer, keys=table.keys)
         for note in evaluation.notes:
             say(f"note: {note}")
         if out is not None:

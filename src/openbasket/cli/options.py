@@ -50,12 +50,16 @@ _FRAME = 3
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = ""
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    caption: str = "",
+    keys: int = 1,
 ) -> None:
     """Print a table for people: first column left, the others right.
 
-    What is wider than the terminal is continued below with the first column again, and long cells are folded;
-    nothing is cut.
+    What is wider than the terminal is continued below with the first columns again, as many as there are
+    ``keys`` if half of the width holds them, and long cells are folded; nothing is cut.
     """
     from rich.console import Console
     from rich.table import Table
@@ -73,7 +77,8 @@ def print_table(
         _width(head, [row[place] for row in cells], (console.width - 1) // 2 - _FRAME)
         for place, head in enumerate(heads)
     ]
-    blocks = _blocks(wide, console.width)
+    fits = sum(wide[:keys]) + keys * _FRAME <= console.width // 2
+    blocks = _blocks(wide, console.width, keys if fits else 1)
     for number, block in enumerate(blocks):
         table = Table(
             title=text(f"{title}{', continued' if number else ''}", "table.title"),
@@ -104,15 +109,16 @@ def _width(head: Text, cells: Sequence[Text], most: int) -> int:
     return min(max([1, *words, *whole]), most)
 
 
-def _blocks(wide: Sequence[int], width: int) -> list[list[int]]:
-    """Columns that stand side by side within a width, the first one in each block."""
-    blocks = [[0]]
-    left = width - 1 - wide[0] - _FRAME
-    for place in range(1, len(wide)):
-        if left < wide[place] + _FRAME and len(blocks[-1]) > 1:
-            blocks.append([0])
-            left = width - 1 - wide[0] - _FRAME
-        blocks[-1].append(place)
+def _blocks(wide: Sequence[int], width: int, keys: int) -> list[list[int]]:
+    """Columns that stand side by side within a width, the first ``keys`` of them in each block."""
+    again = list(range(keys))
+    room = width - 1 - sum(wide[place] + _FRAME for place in again)
+    blocks, left = [again], room
+    for place in range(keys, len(wide)):
+        if left < wide[place] + _FRAME and len(blocks[-1]) > keys:
+            blocks.append(again)
+            left = room
+        blocks[-1] = [*blocks[-1], place]
         left -= wide[place] + _FRAME
     return blocks
 

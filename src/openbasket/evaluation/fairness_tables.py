@@ -76,7 +76,7 @@ def warnings_table(found: Sequence[Fairness]) -> Table:
         "Differences are from all players of the same true levels; p is corrected for all tests of a run "
         "(Holm)."
     )
-    return Table(title, columns, rows, "fairness_warnings", footer)
+    return Table(title, columns, rows, "fairness_warnings", footer, keys=2)
 
 
 def _levels(score: Score | None) -> str:

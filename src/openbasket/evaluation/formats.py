@@ -40,6 +40,7 @@ class Table(NamedTuple):
         rows: the cells; scores are shares of one.
         name: of its file.
         footer: what a reader must know of it, shown below.
+        keys: how many of the first columns say what a row is of; where a table is continued they come again.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Table(NamedTuple):
     rows: list[list[Cell]]
     name: str = "table"
     footer: str = ""
+    keys: int = 1
 
     def texts(self) -> list[list[str]]:
         """The rows as text, as in a terminal."""
@@ -115,7 +117,7 @@ def latex(tables: Sequence[Table]) -> str:
     """
     parts = []
     for table in tables:
-        for title, columns, rows, _, footer in _narrow(table):
+        for title, columns, rows, _, footer, _ in _narrow(table):
             parts += [
                 r"\begin{table}[htbp]", r"\centering",
                 rf"\textbf{{{latex_text(title)}}}\par\smallskip",
@@ -138,13 +140,14 @@ def _narrow(table: Table) -> list[Table]:
     if len(table.columns) <= _WIDEST:
         return [table]
     parts = []
-    for begin in range(1, len(table.columns), _SHARE):
+    keys = table.keys
+    for begin in range(keys, len(table.columns), _SHARE):
         kept = slice(begin, begin + _SHARE)
-        title = table.title if begin == 1 else f"{table.title.split(':')[0]}, continued"
-        rows = [[row[0], *row[kept]] for row in table.rows]
-        columns = [table.columns[0], *table.columns[kept]]
+        title = table.title if begin == keys else f"{table.title.split(':')[0]}, continued"
+        rows = [[*row[:keys], *row[kept]] for row in table.rows]
+        columns = [*table.columns[:keys], *table.columns[kept]]
         last = begin + _SHARE >= len(table.columns)
-        parts.append(Table(title, columns, rows, table.name, table.footer if last else ""))
+        parts.append(Table(title, columns, rows, table.name, table.footer if last else "", keys))
     return parts
 
 

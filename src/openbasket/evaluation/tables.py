@@ -168,7 +168,7 @@ def split_table(evaluation: Evaluation, metric: str = "accuracy") -> Table:
             ]
             for split, place, count, top in zip(splits, places, counts, tops, strict=True)
         ]  # fmt: skip
-        return Table(title, columns, rows, "table5", footer)
+        return Table(title, columns, rows, "table5", footer, keys=2)
     rows = [[run, *(scores.get((run, split), NO_SHARE) for split in splits)] for run in runs]
     rows += [
         [_of_observable(run), *(shares.get((run, split), NO_SHARE) for split in splits)]
@@ -231,7 +231,7 @@ def study_table(
     names = [BY_KEY[key].name for key in study["skills"]]
     title = f"Accuracy in the human study in percent, {study['levels']} levels"
     footer = "" if levels is None else _other_task(study, levels, labels or {})
-    return Table(title, ["", "kind", "players", "accuracy", *names], rows, "study", footer)
+    return Table(title, ["", "kind", "players", "accuracy", *names], rows, "study", footer, keys=2)
 
 
 def _other_task(study: Mapping[str, Any], levels: int, labels: Mapping[str, str]) -> str:
@@ -270,7 +270,7 @@ def comparison_table(evaluation: Evaluation) -> Table:
     if 0 < among < len(rows):
         title += f", and those of baselines with each other for {among:,}"
     columns = ["Split", "Run", "Other", "Difference (points)", "p", "p corrected", "Verdict"]
-    return Table(title, columns, rows, "comparisons")
+    return Table(title, columns, rows, "comparisons", keys=3)
 
 
 def _ceiling(evaluation: Evaluation, split: str, part: str = "") -> Mapping[str, Score]:
