@@ -115,7 +115,7 @@ def test_a_query_that_makes_no_sense_is_refused(pairs):
 
 
 def test_accents_and_case_do_not_matter():
-    assert folded("Dončić ŠARIĆ") == "doncic saric"
+    assert folded("Dončić ŠARIĆ Đurišić") == "doncic saric durisic"
 
 
 def test_a_player_page_shows_levels_beside_predictions(client):

@@ -17,7 +17,7 @@ from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import SplitError, UnknownNameError
 from openbasket.splits.assign import IN_DOMAIN, _quotas, assign
 from openbasket.splits.audit import SEARCHES, Evidence, audit, plant, self_test
-from openbasket.splits.persons import one_by_name
+from openbasket.splits.persons import name_key, one_by_name
 from openbasket.tables import SPLITS
 from openbasket.workspace import Workspace
 
@@ -228,6 +228,21 @@ def test_a_split_without_training_cannot_be_self_tested():
     only = clean.splits.with_columns(split=pl.lit("test"))
     with pytest.raises(SplitError, match="planted only where"):
         self_test(Evidence(**{**clean.__dict__, "splits": only}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("ĐURIŠIĆ, Nikola", "Nikola Durisic", True),
+        ("Jared Butler Jr.", "BUTLER, JARED", True),
+        ("Shaquille O\u2019Neal", "ONEAL Shaquille", True),
+        ("Ђурић, Никола", "НИКОЛА Ђурић", True),
+        ("李 Ming", "王 Ming", False),
+        ("José Ortiz", "Jose Cortiz", False),
+    ],
+)
+def test_spellings_of_a_name(one, other, same):
+    assert (name_key(one) == name_key(other)) is same
 
 
 def test_players_of_one_name_may_be_one_person(tmp_path):

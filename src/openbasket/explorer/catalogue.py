@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ from openbasket.evaluation.predictions import levels_of, read_predictions
 from openbasket.labels.players import clubs
 from openbasket.leagues import LEAGUES
 from openbasket.skills import SKILL_KEYS
+from openbasket.transcripts.names import unaccented
 from openbasket.workspace import REEL_FPS, Workspace
 
 __all__ = ["FACETS", "Catalogue", "Clip", "folded", "load"]
@@ -180,9 +180,8 @@ def load(root: Path, predictions: Sequence[Path] = ()) -> Catalogue:
 
 
 def folded(text: str) -> str:
-    """Text without case and accents, for searching."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in plain if not unicodedata.combining(c))
+    """Text without case, accents and letters that few keyboards have, for searching."""
+    return unaccented(text).casefold()
 
 
 def _built(workspace: Workspace) -> tuple[pl.DataFrame, int, dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import polars as pl
 
 from openbasket.errors import SplitError
 from openbasket.splits.assign import IN_DOMAIN, cell
-from openbasket.splits.persons import person_key
+from openbasket.splits.persons import name_key, person_key
 from openbasket.tables import SPLITS
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, sha256
@@ -109,7 +108,7 @@ def _twins(e: Evidence) -> list[str]:
     born = e.players.filter(pl.col("birth_date").is_not_null() & pl.col("name").is_not_null())
     people: dict[tuple[str, object], set[str]] = {}
     for player, name, birth in born.select("player_id", "name", "birth_date").rows():
-        people.setdefault((_plain(name), birth), set()).add(player)
+        people.setdefault((name_key(name), birth), set()).add(player)
     used = e.splits.filter(pl.col("split").is_not_null())
     where: dict[str, set[str]] = {}
     for player, split in used.select("player_id", "split").rows():
@@ -262,7 +261,7 @@ def _namesakes(e: Evidence) -> list[str]:
     names: dict[str, list[set[str]]] = {}
     unborn = e.players.filter(pl.col("birth_date").is_null() & pl.col("name").is_not_null())
     for player, name in unborn.select("player_id", "name").rows():
-        sides = names.setdefault(_plain(name), [set(), set()])
+        sides = names.setdefault(name_key(name), [set(), set()])
         if player in train:
             sides[0].add(player)
         if player in others:
@@ -275,17 +274,6 @@ def _namesakes(e: Evidence) -> list[str]:
         f"{counted(len(same), 'name stands', 'names stand')} both in train and elsewhere, "
         f"under different ids and without a birth date ({told}): the same person, or a namesake"
     ]
-
-
-def _plain(name: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return " ".join(
-        sorted(
-            "".join(
-                c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c)
-            ).split()
-        )
-    )
 
 
 # -- on a workspace ----------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from openbasket.transcripts.names import normal_name, unaccented
+
 __all__ = ["name_key", "one_by_name", "person_key"]
 
 
@@ -21,14 +23,17 @@ def person_key(player_id: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """What is equal for spellings of a name: without accents, case, points and the order of its words.
+    """What is equal for spellings of a name: without accents, case, points, suffix and order of words.
 
     Example:
-        >>> name_key("DOBRIĆ, Ognjen") == name_key("Ognjen Dobric")
+        >>> name_key("ĐURIŠIĆ, Nikola Jr.") == name_key("Nikola Durisic")
         True
     """
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    words = "".join(c if c.isalnum() else " " for c in bare.casefold()).split()
+    bare = unaccented(name).casefold()
+    if all(c.isascii() for c in bare if c.isalnum()):
+        words = normal_name(name).split()
+    else:  # of another script than Latin, whose letters a normal name lacks
+        words = "".join(c if c.isalnum() else " " for c in bare).split()
     return " ".join(sorted(words))
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "slug",
     "stat",
     "text",
+    "unaccented",
     "whole",
 ]
 
@@ -108,6 +109,12 @@ def per_value(
     return column.cast(pl.String).map_batches(apply, return_dtype=dtype, is_elementwise=True)
 
 
+def unaccented(given: str) -> str:
+    """Text without accents, plain letters for those that have none apart: ``"Đurišić"`` → ``"Durisic"``."""
+    plain = unicodedata.normalize("NFKD", given.translate(LETTERS))
+    return "".join(c for c in plain if not unicodedata.combining(c))
+
+
 @lru_cache(maxsize=100_000)  # the same names come in every game
 def normal_name(name: str) -> str:
     """A name without accents, case, punctuation, order and suffix: ``"CARNEY, Jenn"`` → ``"jenn carney"``."""
@@ -115,9 +122,7 @@ def normal_name(name: str) -> str:
         last, first = name.split(",")
         suffix = first.strip().strip(".").lower() in SUFFIXES
         name = last if suffix else f"{first} {last}"
-    plain = unicodedata.normalize("NFKD", name.translate(LETTERS))
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).lower()
-    words = re.sub(r"[^a-z0-9]+", " ", plain.replace("'", "")).split()
+    words = re.sub(r"[^a-z0-9]+", " ", unaccented(name).lower().replace("'", "")).split()
     while len(words) > 1 and words[-1] in SUFFIXES:
         words.pop()
     return " ".join(words)
