@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 REPO = Path(__file__).resolve().parents[1]
+
+# Models this small wait for each other's threads, and for those of other test processes: one thread takes half
+# the processor time. Before PyTorch is imported; processes that tests start have it, too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -20,17 +23,6 @@ def real_data() -> Path:
     if not (folder / "events").is_dir():
         pytest.skip(f"no real play-by-play at '{folder}' (set OPENBASKET_REAL_DATA)")
     return folder
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread, so that models this small are not slower for waiting on each other."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,6 @@ QUICK = [
     "--allow-crossing",
 ]  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):

@@ -21,9 +21,6 @@ SIZE = 56
 IN_COLUMNS = [[(row + i) % 5 for i in range(20)] for row in range(2)]
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """A dataset in the official layout; its second player lacks one label, its third all."""

@@ -31,9 +31,6 @@ SMALL = ["data.frames=2", "data.size=28", "data.short_side=28", "train.batch_siz
 LEVELS = [tuple((2 * i + k) % 5 for k in range(20)) for i in range(3)]
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Twelve reels to train on, of three kinds; three and one without any label to validate and test."""
