@@ -1,22 +1,24 @@
 """Rate a nine-minute reel: ``openbasket scout`` beside reading every frame, in one run.
 
-    python benchmarks/scouting.py --out benchmarks/results/scouting.json
+    python benchmarks/scouting.py
+    python benchmarks/scouting.py --model skillquery
 
 The reel is 704x400 at 30 FPS, H.264 with groups of 15 frames, made of a game that openbasket renders (or of
 ``--video``), repeated. The run is ``--model`` with the frames of its recipe, trained for one step on a few
-tiny reels: how long it takes does not depend on what it has learned. Both ways run in processes of their own,
-from start to finish, imports included:
+tiny reels: how long it takes does not depend on what it has learned. All run in processes of their own, from
+start to finish, imports included:
 
 - ``openbasket``: ``openbasket scout REEL --checkpoint RUN --no-evidence --out card.json``;
-- ``every frame``: the same model on the same frames, taken from a plain decode of the whole reel with PyAV.
+- ``every frame``: the same model on the same frames, taken from a plain decode of the whole reel with PyAV;
+- ``evidence``: a card with its evidence, for which the model sees 256 halves of the reel.
 
 For a model of clips (``--model skillquery``) the reel has 50 clips, and lies in a dataset whose table tells
-them to both ways; ``cuts to find`` is the same reel as a video of which nothing is known. The model begins
-with fresh weights.
+them to both ways (and has no events; those of a league take another half second); ``cuts to find`` is the
+same reel as a video of which nothing is known. The model begins with fresh weights.
 
 Their probabilities differ by what their scalers differ (OpenCV's bilinear filter beside the decoder's); the
-greatest difference is printed. ``evidence`` is the time of a card with its evidence, for which the
-model sees 256 halves of the reel.
+greatest difference is printed. That both take the same frames, but for the rounding of even places, is
+checked first.
 """
 
 from __future__ import annotations
@@ -32,12 +34,16 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from openbasket.training.config import DataConfig
 
 SECONDS = 540
 CLIPS = 50
@@ -131,6 +137,33 @@ def fresh(model: str) -> list[str]:
     return ["transcripts.epochs=0", "transcripts.redraw=0", "model.frozen=false"]
 
 
+def wanted_frames(data: DataConfig, count: int) -> list[int]:
+    """Numbers of the frames that a recipe takes of the reel, by the plain rule."""
+    if data.sampling != "clips":
+        return np.linspace(0, count - 1, data.frames).astype(int).tolist()
+    begin, end = data.within
+    each = data.frames // data.clips
+    shares = begin + (end - begin) * (np.arange(each) + 0.5) / each
+    return [first + int(share * frames) for first, frames in clips() for share in shares]
+
+
+def check_frames(reel: Path, run: Path) -> None:
+    """Stop where ``openbasket`` takes other frames than the plain way."""
+    from openbasket.training.reading import taking_of
+    from openbasket.training.run import read_recipe
+    from openbasket.video.frames import frames_at
+
+    data = read_recipe(run).data
+    taking = taking_of(data)
+    if data.sampling == "clips":
+        taking = replace(taking, clips=tuple(clips()))
+    ours = list(frames_at(reel, taking.wanted, data.short_side).indices)
+    plain = wanted_frames(data, SECONDS * 30)
+    apart = max(abs(a - b) for a, b in zip(ours, plain, strict=True))
+    if apart > 1:  # rounding of even places
+        raise SystemExit(f"not the same frames: {ours[:4]} ... and {plain[:4]} ...")
+
+
 def every_frame(reel: str, run: str, out: str) -> None:
     """The plain way; writes the probabilities."""
     import av
@@ -141,18 +174,11 @@ def every_frame(reel: str, run: str, out: str) -> None:
     rater = Rater(Path(run), quiet=True)
     data = rater.recipe.data
     with av.open(reel) as container:
-        count = container.streams.video[0].frames
-        if data.sampling == "clips":
-            begin, end = data.within
-            each = data.frames // data.clips
-            shares = begin + (end - begin) * (np.arange(each) + 0.5) / each
-            wanted = {first + int(share * frames) for first, frames in clips() for share in shares}
-        else:
-            wanted = set(np.linspace(0, count - 1, data.frames).astype(int).tolist())
+        wanted = set(wanted_frames(data, container.streams.video[0].frames))
         held = []
         for number, frame in enumerate(container.decode(video=0)):
-            pixels = frame.to_ndarray(format="rgb24")
             if number in wanted:
+                pixels = frame.to_ndarray(format="rgb24")
                 height, width = pixels.shape[:2]
                 side = data.short_side / min(height, width)
                 held.append(cv2.resize(pixels, (round(width * side), round(height * side))))
@@ -178,8 +204,11 @@ def main() -> None:
     parser.add_argument("--video", type=Path, help="source of the reel")
     parser.add_argument("--model", default="timesformer-tiny", help="recipe")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/scouting.json"))
+    parser.add_argument(
+        "--out", type=Path, help="by default benchmarks/results/scouting_MODEL.json"
+    )
     options = parser.parse_args()
+    out = options.out or Path("benchmarks/results") / f"scouting_{options.model}.json"
     if not shutil.which("ffmpeg"):
         raise SystemExit("the program 'ffmpeg' is needed; on Debian: apt-get install ffmpeg")
     with tempfile.TemporaryDirectory() as name:
@@ -195,25 +224,25 @@ def main() -> None:
             if of_clips:
                 pool.submit(make_dataset, there, reel).result()
             run = pool.submit(make_run, folder, options.model).result()
+            pool.submit(check_frames, reel, run).result()
         card, plain = folder / "card.json", folder / "plain.json"
         scout = [sys.executable, "-m", "openbasket", "scout", str(reel), "--checkpoint", str(run)]
-        scout += ["--out", str(card), "--quiet"]
-        unknown = scout
-        if of_clips:
-            scout = [*scout, "--data", str(there)]
+        scout += ["--quiet"]
+        told = ["--data", str(there)] if of_clips else []
+        other = ["--out", str(folder / "other.json")]
         ways = {
-            "openbasket": [*scout, "--no-evidence"],
+            "openbasket": [*scout, *told, "--no-evidence", "--out", str(card)],
             PEER: [sys.executable, __file__, "--plain", str(reel), str(run), str(plain)],
+            "evidence": [*scout, *told, *other],
         }
+        if of_clips:
+            ways["cuts to find"] = [*scout, "--no-evidence", *other]
         rounds: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(options.rounds):
             for way, command in ways.items():
                 rounds[way].append(timed(command))
         ours = np.array([s["probabilities"] for s in json.loads(card.read_text())["skills"]])
         difference = float(np.abs(ours - np.array(json.loads(plain.read_text()))).max())
-        extra = {"evidence": timed(scout)}
-        if of_clips:
-            extra["cuts to find"] = timed([*unknown, "--no-evidence"])
     found: dict[str, Any] = {
         way: {key: round(median(r[key] for r in held), 2) for key in held[0]}
         for way, held in rounds.items()
@@ -223,8 +252,6 @@ def main() -> None:
     ratios = {key: round(value / found["openbasket"][key], 2) for key, value in found[PEER].items()}
     print("       ratio  " + "  ".join(f"{key} {value:8.2f}" for key, value in ratios.items()))
     print(f"greatest difference {difference:.4f}")
-    for what, row in extra.items():
-        print(f"{what}: {row['wall_s']:.1f} s")
     content = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -232,11 +259,11 @@ def main() -> None:
         "reel_s": SECONDS,
         **found,
         "ratio": ratios,
-        **{what: {key: round(v, 2) for key, v in row.items()} for what, row in extra.items()},
+        "rounds": options.rounds,
         "greatest_difference": difference,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(content, indent=1) + "\n")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from filelock import FileLock
 
 REPO = Path(__file__).resolve().parents[1]
 
-# Models this small wait for each other's threads, and for those of other test processes: one thread takes
-# half the processor time. Before PyTorch is imported; processes that tests start have it, too.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Models this small wait for each other's threads, and for those of other test processes. Before PyTorch is
+# imported; processes that tests start have it, too.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from openbasket.cli import app
 from openbasket.errors import UnknownNameError
-from openbasket.evaluation import evaluate
+from openbasket.evaluation import evaluate, tables
 from openbasket.evaluation.formats import Table, csv_table, latex, latex_text, markdown, render
 from openbasket.evaluation.results import Score
 from openbasket.evaluation.tables import (
@@ -163,6 +163,14 @@ def test_latex_compiles(evaluation, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-1500:]
     assert (tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_tables_tell_which_columns_say_what_a_row_is_of(evaluation, monkeypatch):
+    monkeypatch.setattr(tables, "WIDEST", 99)  # runs are columns of Table 5
+    keys = {table.name: table.columns[: table.keys] for table in paper_tables(evaluation)}
+    assert keys["table5"] == ["Season", "League"]
+    assert keys["table8"] == ["Skill"]
+    assert keys["comparisons"] == ["Split", "Run", "Other"]
 
 
 def test_latex_has_its_parts_in_order(evaluation):

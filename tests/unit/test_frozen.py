@@ -206,6 +206,9 @@ def test_the_verb_tells_where_features_come_from(root, tmp_path):
     assert "heads alone" in (tmp_path / "b" / "train.log").read_text()
     told = json.loads((tmp_path / "b" / "recipe.json").read_text())
     assert told["recipe"]["model"]["frozen"] is True
+    assert "(counted from 0)" in done.stdout
+    assert "nothing was left to learn" not in done.stdout
+    assert "nothing was left to learn: the run was finished before" in train("b").stdout
 
 
 def test_what_does_not_go_with_a_frozen_backbone_is_refused(root, tmp_path):

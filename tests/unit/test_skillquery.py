@@ -18,11 +18,11 @@ from openbasket.cli import app
 from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
 from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import ConfigError, NotFoundError
-from openbasket.models import create_model
+from openbasket.models import SET_MODELS, create_model
 from openbasket.models.clip_encoder import TEAM_DIM
 from openbasket.models.layers import decays, layer_depths
 from openbasket.models.questions import ANSWERS, ATTACKING, TARGETS
-from openbasket.models.skillquery import OrdinalHeads, SetModel
+from openbasket.models.skillquery import SPECS, OrdinalHeads, SetModel
 from openbasket.packaged import text
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import transcripts
@@ -911,3 +911,7 @@ def test_a_dataset_without_transcripts_is_told_to_learn_from_levels(
     (copy / "openbasket" / "reels.parquet").unlink()
     with pytest.raises(NotFoundError, match=r"no table 'reels'.*transcripts.epochs=0"):
         train(load_recipe("skillquery-tiny"), copy, tmp_path / "run", workers=1, quiet=True)
+
+
+def test_models_of_sets_of_clips_are_known_without_importing_them():
+    assert set(SET_MODELS) == set(SPECS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import date
 
 import polars as pl
 import pytest
@@ -17,7 +18,7 @@ from openbasket.dataset.rendered import load_benchmark, make
 from openbasket.errors import SplitError, UnknownNameError
 from openbasket.splits.assign import IN_DOMAIN, _quotas, assign
 from openbasket.splits.audit import SEARCHES, Evidence, audit, plant, self_test
-from openbasket.splits.persons import name_key, one_by_name
+from openbasket.splits.persons import one_by_name, same_names
 from openbasket.tables import SPLITS
 from openbasket.workspace import Workspace
 
@@ -214,8 +215,10 @@ def test_namesakes_without_birth_dates_are_a_note():
     train = clean.splits.filter(pl.col("split") == "train")["player_id"][0]
     test = clean.splits.filter(pl.col("split") == "test")["player_id"][0]
     players = clean.players.with_columns(
-        name=pl.when(pl.col("player_id").is_in([train, test]))
-        .then(pl.lit("Same Name"))
+        name=pl.when(pl.col("player_id") == train)
+        .then(pl.lit("Đoko O'Name"))
+        .when(pl.col("player_id") == test)
+        .then(pl.lit("ONAME, Doko Jr."))
         .otherwise("name")
     )
     report = audit(Evidence(**{**clean.__dict__, "players": players}))
@@ -235,14 +238,51 @@ def test_a_split_without_training_cannot_be_self_tested():
     [
         ("ĐURIŠIĆ, Nikola", "Nikola Durisic", True),
         ("Jared Butler Jr.", "BUTLER, JARED", True),
-        ("Shaquille O\u2019Neal", "ONEAL Shaquille", True),
+        ("BUTLER JR. JARED", "Jared Butler", True),
+        ("Shaquille O\u2019Neal", "ONEAL, Shaquille", True),
+        ("Shaquille O\u02bcNeal", "O`Neal, Shaquille", True),
+        ("Johnny O'Bryant", "Johnny O Bryant", True),
+        ("DA'SEAN Butler", "Da\u00b4Sean Butler", True),
+        ("V. Ivanov", "Ivanov, V.", True),
+        ("V. Ivanov", "Ivanov", False),
+        ("Max WEI\u1e9e", "Max Weiß", True),
         ("Ђурић, Никола", "НИКОЛА Ђурић", True),
+        ("Vusal Əliyev Jr.", "ƏLIYEV, Vusal", True),
         ("李 Ming", "王 Ming", False),
         ("José Ortiz", "Jose Cortiz", False),
+        ("Player 12", "Player 21", False),
+        ("Jack Haley", "Jack Leahy", False),
+        ("J.R. Smith", "RJ Smith", False),
+        ("JR Smith", "Smith", False),
+        ("A.J. English", "ENGLISH, AJ", True),
+        ("Keith McLeod", "MC LEOD, KEITH", True),
     ],
 )
 def test_spellings_of_a_name(one, other, same):
-    assert (name_key(one) == name_key(other)) is same
+    found = same_names([one, other])
+    assert (found.get(one) == found.get(other)) is same
+
+
+def test_namesakes_of_different_birth_dates_are_two_persons():
+    father, son = date(1962, 1, 1), date(2003, 5, 13)
+    players = [
+        ("a-1", "Jabari Smith", father),
+        ("a-2", "Jabari Smith Jr.", son),
+        ("b-7", "SMITH, Jabari", son),
+        ("c-9", "Jabari SMITH", None),
+        ("0", None, None),
+        ("1", " - ", None),
+    ]
+    found = one_by_name(players)
+    assert found == {"a-1": "a-1", "a-2": "a-2", "b-7": "a-2", "c-9": "a-1", "0": "0", "1": "1"}
+    assert one_by_name(players[::-1]) == found
+    assert one_by_name([players[3], players[2]]) == {"b-7": "b-7", "c-9": "b-7"}
+
+
+def test_spellings_of_spellings_are_one_name():
+    spelled = ["O Bryant, Johnny", "OBRYANT Johnny", "Johnny OBryant", "Johnny O'Bryant"]
+    assert set(same_names(spelled).values()) == {"Johnny O'Bryant"}
+    assert same_names(["", " - ", "\u02bc"]) == {}
 
 
 def test_players_of_one_name_may_be_one_person(tmp_path):
@@ -258,9 +298,10 @@ def test_players_of_one_name_may_be_one_person(tmp_path):
         for i in range(40)
     ]
     subjects = pl.DataFrame(rows)
-    names = [(f"p{i}", f"DOBRIĆ-{i}, Ognjen") for i in range(40)]
-    names += [(f"q{i}", f"Ognjen Dobric {i}") for i in range(20)]  # the other twenty have none
-    persons = one_by_name([*names, *((f"q{i}", None) for i in range(20, 40))])
+    names = [(f"p{i}", f"DOBRIĆ-{i:02}, Ognjen") for i in range(40)]
+    names += [(f"q{i}", f"Ognjen Dobric {i:02}") for i in range(20)]  # the other twenty have none
+    names += [(f"q{i}", None) for i in range(20, 40)]
+    persons = one_by_name((player, name, None) for player, name in names)
     assert {persons[f"q{i}"] for i in range(20)} == {f"p{i}" for i in range(20)}
     assert all(persons[f"q{i}"] == f"q{i}" for i in range(20, 40))
     apart = assign(subjects, unseen_leagues=["away"])
@@ -279,7 +320,8 @@ def test_the_verb_tells_of_names_in_several_splits(tmp_path):
     workspace = Workspace(tmp_path, create=True)
     make(workspace, load_benchmark("mini"), quiet=True)
     players = workspace.read("players")
-    workspace.write("players", players.with_columns(name=pl.lit("Same Name")))
+    unborn = pl.lit(None, pl.Date).alias("birth_date")
+    workspace.write("players", players.with_columns(unborn, name=pl.lit("Same Name")))
     said = CliRunner().invoke(app, ["split", str(tmp_path)])
     assert said.exit_code == 0, said.output
     assert "note: 1 name is in more than one split" in " ".join(said.output.split())

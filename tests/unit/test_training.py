@@ -67,6 +67,16 @@ def run(recipe, tmp_path, name, **options):
     return loop.train(recipe, tmp_path, tmp_path / name, quiet=True, workers=1, **options)
 
 
+@pytest.fixture
+def two_threads():
+    """As users run it: the other tests have one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_resume_is_exact_bit_for_bit(samples, tmp_path):
     recipe = load_recipe("tiny", [*SMALL, "train.epochs=4", "train.accumulate=2"])
     straight = run(recipe, tmp_path, "straight")

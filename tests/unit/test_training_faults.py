@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import threading
 import time
 
@@ -18,6 +19,7 @@ from openbasket.models import create_model
 from openbasket.training import building, faults, loop, predict
 from openbasket.training.config import load_recipe
 from openbasket.training.faults import TrainingError, batches, explained
+from openbasket.workspace import Workspace
 
 PLAIN = [*OWN, "model.name=training_models:Plain"]
 
@@ -47,11 +49,17 @@ def test_a_dataset_is_no_folder_for_a_run(root, tmp_path):
     before = sorted(root.iterdir())
     with pytest.raises(ConfigError, match="is a dataset's own folder"):
         train(root, root, OWN)
-    (tmp_path / "workspace.json").write_text("{}")
-    with pytest.raises(ConfigError, match="Give another --out"):
-        train(root, tmp_path, OWN)
-    assert [path.name for path in tmp_path.iterdir()] == ["workspace.json"]
     assert sorted(root.iterdir()) == before
+    workspace = Workspace(tmp_path / "ws", create=True)
+    before = sorted(tmp_path.rglob("*"))
+    for folder in (workspace.root, workspace.private):
+        with pytest.raises(ConfigError, match="Give another --out"):
+            train(root, folder, OWN)
+    assert sorted(tmp_path.rglob("*")) == before
+    train(root, workspace.root / "run", [*OWN, "train.epochs=1"])
+    # a run that was made in such a folder before goes on
+    shutil.copytree(workspace.root / "run", workspace.root, dirs_exist_ok=True)
+    assert train(root, workspace.root, [*OWN, "train.epochs=1"]).resumed_from == 1
 
 
 @pytest.mark.parametrize(

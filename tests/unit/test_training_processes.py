@@ -52,9 +52,7 @@ def command(*arguments, processes=1):
 
 def environment(**more):
     path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
-    return (
-        os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | more
-    )
+    return os.environ | {"PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""} | more
 
 
 def training(recipe, root, out, settings):

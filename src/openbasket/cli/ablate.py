@@ -83,7 +83,11 @@ def ablate(
         for one in tables:
             for table in one.tables:
                 print_table(
-                    f"{one.recipe} {table.title}", table.columns, table.texts(), table.footer
+                    f"{one.recipe} {table.title}",
+                    table.columns,
+                    table.texts(),
+                    table.footer,
+                    table.keys,
                 )
             for note in one.notes:
                 say(f"note: {note}")

@@ -276,7 +276,7 @@ def _make_draw(root: Path, draw: int, workers: int | None, quiet: bool) -> None:
     from openbasket.reels import ClipSettings, ReelSettings, build
 
     if draw == 0 or all(
-        sample.video.is_file() for part in read_splits(root, draw=draw).values() for sample in part
+        sample.video.is_file() for _, part in read_splits(root, draw=draw) for sample in part
     ):
         return
     made = root / "openbasket" / "reels_draw0.json"

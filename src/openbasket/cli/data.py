@@ -64,7 +64,7 @@ def label(
     if as_json:
         print_json(report.to_json())
         return
-    print_table("Labels", report.columns, report.rows())
+    print_table("Labels", report.columns, report.rows(), keys=2)
     for note in report.notes:
         say(f"note: {note}")
 
@@ -229,6 +229,7 @@ def reliability(
         f"Reliability of the labels: means over seasons; chance changes {1 - 1 / levels:.0%} of levels",
         ("league", "skill", "split-half", "year to year", "levels that change", "verdict"),
         report.rows(),
+        keys=2,
     )
     noise = report.summary().filter(verdict="mostly noise")
     if noise.height:
@@ -374,8 +375,8 @@ def split(
     if audit:
         _audit(workspace, as_json)
         return
-    names = workspace.read_or_empty("players").select("player_id", "name").unique().rows()
-    persons = one_by_name(names)
+    players = workspace.read_or_empty("players").select("player_id", "name", "birth_date")
+    persons = one_by_name(players.unique().rows())
     splits = assign(
         workspace.read("subjects"),
         unseen_season=unseen_season,

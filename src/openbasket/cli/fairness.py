@@ -57,7 +57,7 @@ def fairness(
         print_json(found.to_json())
         return
     table = fairness_table(found)
-    print_table(table.title, table.columns, table.texts())
+    print_table(table.title, table.columns, table.texts(), keys=table.keys)
     for warning in found.warnings:
         say(f"warning: {warning}")
     told: dict[str, list[str]] = {}

@@ -58,8 +58,8 @@ def print_table(
 ) -> None:
     """Print a table for people: first column left, the others right.
 
-    What is wider than the terminal is continued below with the first columns again, as many as there are
-    ``keys`` if half of the width holds them, and long cells are folded; nothing is cut.
+    What is wider than the terminal is continued below with the first ``keys`` columns again (with the first
+    alone where they leave no room for another), and long cells are folded; nothing is cut.
     """
     from rich.console import Console
     from rich.table import Table
@@ -77,8 +77,8 @@ def print_table(
         _width(head, [row[place] for row in cells], (console.width - 1) // 2 - _FRAME)
         for place, head in enumerate(heads)
     ]
-    fits = sum(wide[:keys]) + keys * _FRAME <= console.width // 2
-    blocks = _blocks(wide, console.width, keys if fits else 1)
+    least = sum(wide[:keys]) + max(wide[keys:], default=0) + (keys + 1) * _FRAME
+    blocks = _blocks(wide, console.width, keys if least < console.width else 1)
     for number, block in enumerate(blocks):
         table = Table(
             title=text(f"{title}{', continued' if number else ''}", "table.title"),
@@ -113,12 +113,12 @@ def _blocks(wide: Sequence[int], width: int, keys: int) -> list[list[int]]:
     """Columns that stand side by side within a width, the first ``keys`` of them in each block."""
     again = list(range(keys))
     room = width - 1 - sum(wide[place] + _FRAME for place in again)
-    blocks, left = [again], room
+    blocks, left = [[*again]], room
     for place in range(keys, len(wide)):
         if left < wide[place] + _FRAME and len(blocks[-1]) > keys:
-            blocks.append(again)
+            blocks.append([*again])
             left = room
-        blocks[-1] = [*blocks[-1], place]
+        blocks[-1].append(place)
         left -= wide[place] + _FRAME
     return blocks
 

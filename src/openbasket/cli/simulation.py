@@ -70,6 +70,7 @@ def simulate(
         f"Simulated into {root}",
         ("league", "season", "games", "players", "events"),
         report.rows(),
+        keys=2,
     )
 
 

@@ -62,6 +62,7 @@ def import_(
         f"Imported into {into}",
         ("league", "season", "games", "players", "events", "stints", "flagged"),
         report.rows(),
+        keys=2,
     )
     for note in report.merged_notes():
         say(f"note: {note}")
@@ -124,6 +125,7 @@ def _show(report: CheckReport, names: dict[str, str]) -> None:
             )
             for s in report.seasons
         ],
+        keys=2,
     )  # fmt: skip
     print_table(
         "Line-ups, beside the official minutes (within 5 s) and plus-minus",
@@ -138,6 +140,7 @@ def _show(report: CheckReport, names: dict[str, str]) -> None:
         ],
         caption="trusted: without games whose line-ups are flagged; five: time with five a side; "
         "poss.: possessions counted over the usual estimate",
+        keys=2,
     )  # fmt: skip
     flagged = [flag for flag in report.flagged if flag["scope"] != "note"]
     for flag in flagged[:20]:

@@ -234,7 +234,7 @@ def _told(cache: FrameCache, taking: Taking, held: int, wanted: int) -> str:
             there.add(entry.recording.taking.told)
     why = (
         "not read before, or changed since"
-        if taking.told in there or not there
+        if held or taking.told in there or not there
         else f"wanted: {taking.told}; the cache has {' and '.join(sorted(there))}"
     )
     return f"{text}; the frames of {wanted - held:,} are read now and kept there ({why})"

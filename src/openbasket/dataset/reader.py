@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,8 +120,8 @@ def hash_labels(rows: Iterable[tuple[str, tuple[int | None, ...]]], levels: int)
     return hashlib.sha256("\n".join([str(levels), *lines]).encode()).hexdigest()
 
 
-def read_splits(root: Path, *, draw: int = 0) -> dict[str, list[Sample]]:
-    """Read the CSVs of all splits that a dataset has, whether the videos are there or not.
+def read_splits(root: Path, *, draw: int = 0) -> Iterator[tuple[str, list[Sample]]]:
+    """Read the CSVs of all splits that a dataset has, one by one, whether the videos are there or not.
 
     Args:
         root: the dataset.
@@ -131,11 +131,9 @@ def read_splits(root: Path, *, draw: int = 0) -> dict[str, list[Sample]]:
         NotFoundError: there is no such folder.
         BadInputError: bad rows.
     """
-    return {
-        split: read_split(root, split, require_videos=False, draw=draw)
-        for split in SPLIT_FILES
-        if has_split(root, split)
-    }
+    for split in SPLIT_FILES:
+        if has_split(root, split):
+            yield split, read_split(root, split, require_videos=False, draw=draw)
 
 
 def read_split(

@@ -54,7 +54,7 @@ def has_reels(root: Path, subject_ids: Sequence[str] = ()) -> bool:
     """Whether the splits have a reel that is there; of named subjects, whether all of theirs are."""
     there = {
         sample.subject_id: sample.video.is_file()
-        for part in read_splits(root).values()
+        for _, part in read_splits(root)
         for sample in part
     }
     return all(map(there.get, subject_ids)) if subject_ids else any(there.values())
@@ -74,7 +74,7 @@ def gather(root: Path, subject_ids: Sequence[str] = (), count: int = 6) -> list[
         VideoError: a reel does not decode.
     """
     found: dict[str, tuple[str, Sample]] = {}
-    for split, part in read_splits(root).items():
+    for split, part in read_splits(root):
         for sample in part:
             found.setdefault(sample.subject_id, (split, sample))
     for one in subject_ids:

@@ -78,7 +78,7 @@ def evaluate(
     root = Path(root)
     levels = dataset_levels(root)
     wanted = list(dict.fromkeys(splits or TEST_SPLITS))
-    samples = read_splits(root)
+    samples = dict(read_splits(root))
     missing = [split for split in splits or () if split not in samples]
     for split in splits or ():
         if split not in SPLIT_FILES:

@@ -256,7 +256,7 @@ def table4(lines: Sequence[Line], draws: Draws | None = None) -> list[Table]:
             footer = (
                 f"Not compared: the reference, {columns[0]} {reference.cells[0]}, has no result."
             )
-        tables.append(Table(title, names, rows, f"table4-{study}", footer))
+        tables.append(Table(title, names, rows, f"table4-{study}", footer, len(columns)))
     return tables
 
 

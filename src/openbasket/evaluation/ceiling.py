@@ -89,9 +89,14 @@ def ceiling(
         skills: dict[str, list[str]] = {}
         for skill, why in unmeasured.items():
             skills.setdefault(why, []).append(skill)
-        problems = [Problem(where, None, ", ".join(of), why, ALLOWED) for why, of in skills.items()]
-        hint = "A ceiling takes some hundred player-seasons: import, or simulate, more games or more leagues."
-        raise BadInputError(problems, hint)
+        problems = [
+            Problem(where, None, "skill", f"{why} ({', '.join(of)})", ALLOWED)
+            for why, of in skills.items()
+        ]
+        raise BadInputError(
+            problems,
+            "Import or simulate more games or leagues, or split with a greater share of train.",
+        )
     tallies = _tallies(workspace, splits, settings, quiet)
     found: list[pl.DataFrame] = []
     by_league: list[pl.DataFrame] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from openbasket.dataset.reader import SPLIT_FILES, dataset_levels, has_split, read_split
+from openbasket.dataset.reader import dataset_levels, read_split, read_splits
 from openbasket.errors import BadInputError, ConfigError, Problem, UnknownNameError
 from openbasket.evaluation import Score
 from openbasket.evaluation.comparisons import holm
@@ -161,12 +161,8 @@ def fairness(
     if not 0 < alpha < 1:
         raise ConfigError(f"alpha: got {alpha}; allowed: above 0 and below 1 (0.05 is usual)")
     levels = dataset_levels(root)
-    every = {
-        name: read_split(root, name, levels=levels, require_videos=False)
-        for name in SPLIT_FILES
-        if has_split(root, name) or name == split
-    }
-    samples = every[split]
+    every = dict(read_splits(root))
+    samples = every[split] if split in every else read_split(root, split)  # says what is missing
     refuse_crossing(every, allow_crossing)
     found = {one.name: one for one in read_runs([path], every, levels)}
     runs = sorted(found)

@@ -14,9 +14,8 @@ from openbasket.dataset.reader import (
     SPLIT_FILES,
     TEST_SPLITS,
     Sample,
-    dataset_levels,
     has_split,
-    read_split,
+    read_splits,
 )
 from openbasket.dataset.statistics import statistics
 from openbasket.errors import ConfigError, NotFoundError
@@ -90,11 +89,7 @@ def write_report(
     people = None if study is None else read_study_results(study)
     with status("writing the report", quiet=quiet):
         root = workspace.root
-        samples = {
-            split: read_split(root, split, levels=dataset_levels(root), require_videos=False)
-            for split in SPLIT_FILES
-            if has_split(root, split)
-        }
+        samples = dict(read_splits(root))
         if evaluation is None and any(samples.get(split) for split in TEST_SPLITS):
             evaluation = evaluate(
                 predictions, root, allow_crossing=allow_crossing, require_hash=require_hash

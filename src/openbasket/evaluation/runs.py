@@ -236,7 +236,7 @@ def crossing_notes(root: Path, allowed: bool) -> list[str]:
     Raises:
         BadInputError: persons cross splits and it is not allowed.
     """
-    return refuse_crossing(read_splits(root), allowed)
+    return refuse_crossing(dict(read_splits(root)), allowed)
 
 
 def unscored(runs: Sequence[Run], scored: set[str], wanted: Sequence[str]) -> None:

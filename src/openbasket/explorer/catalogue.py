@@ -216,7 +216,7 @@ def _official(root: Path) -> tuple[pl.DataFrame, int, dict[str, str]]:
     levels = dataset_levels(root)
     rows: list[dict[str, Any]] = []
     videos = {}
-    for split, part in read_splits(root).items():
+    for split, part in read_splits(root):
         for sample in part:
             if sample.subject_id in videos:
                 continue

@@ -171,7 +171,7 @@ def read_cohort(
     if (season or league) and root is not None:
         people = [
             s.subject_id
-            for part in read_splits(root).values()
+            for _, part in read_splits(root)
             for s in part
             if league in (None, s.league) and season in (None, s.season)
         ]
@@ -239,7 +239,7 @@ def limits(
         BadInputError: predictions that cannot be scored.
     """
     levels = dataset_levels(root)
-    samples = read_splits(root)
+    samples = dict(read_splits(root))
     refuse_crossing(samples, allowed=False)
     runs = {one.name: one for one in read_runs([path], samples, levels)}
     if run not in runs:

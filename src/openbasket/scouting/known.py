@@ -92,7 +92,7 @@ def known(root: Path | None, video: Path) -> Known:
 
 def _listed(root: Path, video: Path) -> Known:
     """Whose reel a video is by the CSVs of the splits, which is all that an official download tells."""
-    for part in read_splits(root).values():
+    for _, part in read_splits(root):
         for s in part:
             if s.video.name == video.name and s.video.resolve() == video:
                 return Known(s.subject_id, s.player_id, s.league, s.season)

@@ -37,11 +37,12 @@ def observable(ceiling: float | None, levels: int) -> bool:
 
 def told_of(data: DataConfig, league: str | None, season: str | None) -> str:
     """What the model was told of a reel beside its pictures."""
-    given = {"leagues": ("league", league), "seasons": ("season", season)}
+    given = {"leagues": league, "seasons": season}
     told = [
-        f"the {kind} {name}" if name in names else f"a {kind} that it does not know"
-        for key, names in data.conditions.items()
-        for kind, name in (given[key],)
+        f"the {kind[:-1]} {given[kind]}"
+        if given[kind] in names
+        else f"a {kind[:-1]} that it does not know"
+        for kind, names in data.conditions.items()
     ]
     return f"The model was told that the reel is of {' and of '.join(told)}."
 

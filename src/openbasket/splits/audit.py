@@ -12,7 +12,7 @@ import polars as pl
 
 from openbasket.errors import SplitError
 from openbasket.splits.assign import IN_DOMAIN, cell
-from openbasket.splits.persons import name_key, person_key
+from openbasket.splits.persons import person_key, same_names
 from openbasket.tables import SPLITS
 from openbasket.wording import counted
 from openbasket.workspace import Workspace, sha256
@@ -107,8 +107,9 @@ def _twins(e: Evidence) -> list[str]:
     """Two ids with one name and one birth date are one person."""
     born = e.players.filter(pl.col("birth_date").is_not_null() & pl.col("name").is_not_null())
     people: dict[tuple[str, object], set[str]] = {}
+    same = same_names(born["name"])
     for player, name, birth in born.select("player_id", "name", "birth_date").rows():
-        people.setdefault((name_key(name), birth), set()).add(player)
+        people.setdefault((same.get(name, name), birth), set()).add(player)
     used = e.splits.filter(pl.col("split").is_not_null())
     where: dict[str, set[str]] = {}
     for player, split in used.select("player_id", "split").rows():
@@ -258,20 +259,21 @@ def _namesakes(e: Evidence) -> list[str]:
     used = e.splits.filter(pl.col("split").is_not_null())
     train = set(used.filter(pl.col("split") == "train")["player_id"])
     others = set(used["player_id"]) - train
-    names: dict[str, list[set[str]]] = {}
+    names: dict[str, tuple[set[str], set[str]]] = {}
     unborn = e.players.filter(pl.col("birth_date").is_null() & pl.col("name").is_not_null())
+    same = same_names(unborn["name"])
     for player, name in unborn.select("player_id", "name").rows():
-        sides = names.setdefault(name_key(name), [set(), set()])
+        one, two = names.setdefault(same.get(name, name), (set(), set()))
         if player in train:
-            sides[0].add(player)
+            one.add(player)
         if player in others:
-            sides[1].add(player)
-    same = sorted(name for name, (one, two) in names.items() if one and two)
-    if not same:
+            two.add(player)
+    both = sorted(name for name, (one, two) in names.items() if one and two)
+    if not both:
         return []
-    told = ", ".join(same[:5])
+    told = ", ".join(both[:5])
     return [
-        f"{counted(len(same), 'name stands', 'names stand')} both in train and elsewhere, "
+        f"{counted(len(both), 'name stands', 'names stand')} both in train and elsewhere, "
         f"under different ids and without a birth date ({told}): the same person, or a namesake"
     ]
 

@@ -15,7 +15,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field, create_model
 
-from openbasket.dataset.reader import SPLIT_FILES, has_split, read_split
+from openbasket.dataset.reader import read_splits
 from openbasket.errors import BadInputError, OpenBasketError, Problem, WorkspaceError
 from openbasket.skills import CATEGORIES, OFFICIAL_ORDER
 from openbasket.study.app import Study, create_app
@@ -209,10 +209,7 @@ class Founding:
 def _places(root: Path) -> list[dict[str, str]]:
     """Where players may come from: each league and season of each split, those of the test split first."""
     found = []
-    for split in ("test", *(name for name in SPLIT_FILES if name != "test")):
-        if not has_split(root, split):
-            continue
-        samples = read_split(root, split, require_videos=False)
+    for split, samples in sorted(read_splits(root), key=lambda pair: pair[0] != "test"):
         counts = Counter((sample.league, sample.season) for sample in samples)
         for (league, season), count in sorted(counts.items()):
             found.append(

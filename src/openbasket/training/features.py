@@ -166,12 +166,9 @@ def conditions_of(samples: Sequence[Sample], data: DataConfig) -> torch.Tensor:
 
     1 at the place of his league in ``data.leagues``, and of his season in ``data.seasons`` behind; else 0.
     """
-    known = [
-        [*(s.league == name for name in data.leagues), *(s.season == name for name in data.seasons)]
-        for s in samples
-    ]
-    count = len(data.leagues) + len(data.seasons)
-    return torch.tensor(known, dtype=torch.float32).reshape(len(samples), count)
+    places = [(kind[:-1], name) for kind, names in data.conditions.items() for name in names]
+    known = [[getattr(s, kind) == name for kind, name in places] for s in samples]
+    return torch.tensor(known, dtype=torch.float32).reshape(len(samples), len(places))
 
 
 def freeze(model: nn.Module) -> nn.Module:

@@ -410,9 +410,8 @@ def _check_conditions(samples: list[Sample], recipe: Recipe) -> None:
     Raises:
         ConfigError: says which there are.
     """
-    there_are = {"leagues": {s.league for s in samples}, "seasons": {s.season for s in samples}}
     for key, wanted in recipe.data.conditions.items():
-        there = there_are[key]
+        there = {getattr(s, key[:-1]) for s in samples}
         if nobody := [name for name in wanted if name not in there]:
             raise ConfigError(
                 f"data.{key}: nobody in train is of '{nobody[0]}'; there are: {', '.join(sorted(there))}"

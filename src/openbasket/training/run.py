@@ -51,7 +51,7 @@ LESSONS = "lessons"
 #: Settings that may change between the sessions of a run: they change nothing of what is learned.
 FREE = ("name", "summary", "log", "test", "train.loader_workers")
 #: Files by which a dataset's folders are known.
-_OF_DATASETS = ("workspace.json", *SPLIT_FILES.values())
+_OF_DATASETS = ("workspace.json", "openbasket/workspace.json", *SPLIT_FILES.values())
 #: Bytes of a video's beginning and end that tell it from others.
 ENDS = 1 << 14
 PACKAGES = ("torch", "accelerate", "transformers", "kornia", "av", "numpy")
@@ -99,7 +99,7 @@ class Folder:
         path = self.path
         if path.exists() and not path.is_dir():
             raise ConfigError(f"'{path}' is a file; a run is a folder. Give another --out")
-        if any((path / name).exists() for name in _OF_DATASETS):
+        if any((path / name).exists() for name in _OF_DATASETS) and not self.has_epochs:
             raise ConfigError(
                 f"'{path}' is a dataset's own folder; a run is another. Give another --out"
             )
@@ -327,7 +327,7 @@ def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> 
     rows = "\n".join(f"| {name} | {value} |" for name, value in sorted(best.items()))
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     error = reading.get("largest_error_s", 0.0)
-    names = ", ".join((*data.leagues, *data.seasons))
+    names = ", ".join(name for names in data.conditions.values() for name in names)
     known = f"- Beside the frames: whether a reel is of {names}.\n" if names else ""
     return f"""# {recipe.name}: {recipe.model.name}
 

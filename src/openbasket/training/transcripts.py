@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from openbasket.dataset.reader import SPLIT_FILES, Sample, has_split, read_split
+from openbasket.dataset.reader import Sample, read_split, read_splits
 from openbasket.errors import ConfigError, NotFoundError
 from openbasket.models.clip_encoder import TEAM_DIM, ClipAnswers
 from openbasket.models.questions import ANSWERS, ATTACKING, PLACES, TARGETS
@@ -585,11 +585,9 @@ def _of_others(root: Path, recipe: Recipe) -> pl.Series:
     """Clips (``clip_id``) in reels of splits that are not learned from."""
     others = [
         sample.subject_id
-        for split in SPLIT_FILES
-        if split != "train" and has_split(root, split)
-        for sample in read_split(
-            root, split, levels=recipe.data.levels, draw=recipe.data.draw, require_videos=False
-        )
+        for split, part in read_splits(root, draw=recipe.data.draw)
+        if split != "train"
+        for sample in part
     ]
     reels = Workspace(root).read("reels").filter(pl.col("draw") == recipe.data.draw)
     return reels.filter(pl.col("subject_id").is_in(others))["clip_id"].unique()

@@ -12,6 +12,7 @@ import polars as pl
 __all__ = [
     "decimal",
     "display_name",
+    "first_name_first",
     "identifier",
     "initial_and_last",
     "normal_name",
@@ -109,6 +110,14 @@ def per_value(
     return column.cast(pl.String).map_batches(apply, return_dtype=dtype, is_elementwise=True)
 
 
+def first_name_first(name: str) -> str:
+    """``"CARNEY, Jenn"`` → ``"Jenn CARNEY"``; ``"Carney, Jr."`` is in order but for the comma."""
+    if name.count(",") != 1:
+        return name
+    last, first = (part.strip() for part in name.split(","))
+    return f"{last} {first}" if first.strip(".").lower() in SUFFIXES else f"{first} {last}"
+
+
 def unaccented(given: str) -> str:
     """Text without accents, plain letters for those that have none apart: ``"Đurišić"`` → ``"Durisic"``."""
     plain = unicodedata.normalize("NFKD", given.translate(LETTERS))
@@ -118,10 +127,7 @@ def unaccented(given: str) -> str:
 @lru_cache(maxsize=100_000)  # the same names come in every game
 def normal_name(name: str) -> str:
     """A name without accents, case, punctuation, order and suffix: ``"CARNEY, Jenn"`` → ``"jenn carney"``."""
-    if name.count(",") == 1:
-        last, first = name.split(",")
-        suffix = first.strip().strip(".").lower() in SUFFIXES
-        name = last if suffix else f"{first} {last}"
+    name = first_name_first(name)
     words = re.sub(r"[^a-z0-9]+", " ", unaccented(name).lower().replace("'", "")).split()
     while len(words) > 1 and words[-1] in SUFFIXES:
         words.pop()
