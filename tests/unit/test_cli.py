@@ -243,7 +243,7 @@ def test_a_wide_table_is_continued_below_and_no_cell_is_cut(width, monkeypatch, 
     assert shown.count("what it says") == 1
 
 
-@pytest.mark.parametrize(("width", "again"), [(24, 1), (40, 2)])
+@pytest.mark.parametrize(("width", "again"), [(24, 1), (40, 2), (60, 2)])
 def test_a_continued_table_repeats_what_its_rows_are_of(width, again, monkeypatch, capsys):
     console = rich.console.Console
     monkeypatch.setattr(

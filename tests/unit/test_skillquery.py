@@ -913,5 +913,5 @@ def test_a_dataset_without_transcripts_is_told_to_learn_from_levels(
         train(load_recipe("skillquery-tiny"), copy, tmp_path / "run", workers=1, quiet=True)
 
 
-def test_models_of_sets_of_clips_are_known_without_importing_them():
+def test_all_models_of_sets_of_clips_are_known_as_such():
     assert set(SET_MODELS) == set(SPECS)

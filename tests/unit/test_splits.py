@@ -239,7 +239,14 @@ def test_a_split_without_training_cannot_be_self_tested():
         ("ĐURIŠIĆ, Nikola", "Nikola Durisic", True),
         ("Jared Butler Jr.", "BUTLER, JARED", True),
         ("BUTLER JR. JARED", "Jared Butler", True),
-        ("Shaquille O\u2019Neal", "ONEAL, Shaquille", True),
+        ("Shaquille O\u2019Neal", "ONEAL Shaquille", True),
+        ("De'Aaron Fox", "FOX DEAARON", True),
+        ("JR Smith", "Smith JR", True),
+        ("JR Smith", "SMITH, JR", True),
+        ("Takumi Ii", "Ii Takumi", True),
+        ("J\u01feRGEN Mao", "J\u00d8\u0301rgen Mao", True),
+        ("राम", "रम", False),
+        ("Player 1 12", "Player 11 2", False),
         ("Shaquille O\u02bcNeal", "O`Neal, Shaquille", True),
         ("Johnny O'Bryant", "Johnny O Bryant", True),
         ("DA'SEAN Butler", "Da\u00b4Sean Butler", True),
@@ -260,7 +267,7 @@ def test_a_split_without_training_cannot_be_self_tested():
 )
 def test_spellings_of_a_name(one, other, same):
     found = same_names([one, other])
-    assert (found.get(one) == found.get(other)) is same
+    assert (one in found and found[one] == found.get(other)) is same
 
 
 def test_namesakes_of_different_birth_dates_are_two_persons():
@@ -274,9 +281,12 @@ def test_namesakes_of_different_birth_dates_are_two_persons():
         ("1", " - ", None),
     ]
     found = one_by_name(players)
-    assert found == {"a-1": "a-1", "a-2": "a-2", "b-7": "a-2", "c-9": "a-1", "0": "0", "1": "1"}
+    alone = {"0": "0", "1": "1"}
+    # whose son the undated one is, or whether he is the father, is not known: all are one
+    assert found == alone | dict.fromkeys(("a-1", "a-2", "b-7", "c-9"), "a-1")
     assert one_by_name(players[::-1]) == found
-    assert one_by_name([players[3], players[2]]) == {"b-7": "b-7", "c-9": "b-7"}
+    dated = [row for row in players if row[0] != "c-9"]
+    assert one_by_name(dated) == alone | {"a-1": "a-1", "a-2": "a-2", "b-7": "a-2"}
 
 
 def test_spellings_of_spellings_are_one_name():

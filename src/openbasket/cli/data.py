@@ -375,15 +375,14 @@ def split(
     if audit:
         _audit(workspace, as_json)
         return
-    players = workspace.read_or_empty("players").select("player_id", "name", "birth_date")
-    persons = one_by_name(players.unique().rows())
+    players = workspace.read_or_empty("players").select("player_id", "name", "birth_date").rows()
     splits = assign(
         workspace.read("subjects"),
         unseen_season=unseen_season,
         unseen_leagues=tuple(unseen_league or ()),
         ratios=ratios,
         seed=seed,
-        persons=persons if by_name else None,
+        persons=one_by_name(players) if by_name else None,
     )
     workspace.write("splits", splits)
     settings = {
@@ -409,14 +408,20 @@ def split(
         ("split", "subjects", "persons"),
         [(name or "left out", f"{number:,}", f"{people:,}") for name, number, people in counts],
     )
+    names = one_by_name((player, name, None) for player, name, _ in players)
     placed = splits.filter(pl.col("split").is_not_null()).with_columns(
-        person=pl.col("player_id").replace(persons)
+        person=pl.col("player_id").replace(names)
     )
     apart = placed.group_by("person").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1)
     if apart.height:
+        known = (
+            "their birth dates differ"
+            if by_name
+            else "if these are no namesakes, --by-name takes them for one person each"
+        )
         say(
             f"note: {counted(apart.height, 'name is', 'names are')} in more than one split, under several "
-            "ids: if these are no namesakes, --by-name takes them for one person each"
+            f"ids: {known}"
         )
 
 

@@ -58,8 +58,8 @@ def print_table(
 ) -> None:
     """Print a table for people: first column left, the others right.
 
-    What is wider than the terminal is continued below with the first ``keys`` columns again (with the first
-    alone where they leave no room for another), and long cells are folded; nothing is cut.
+    What is wider than the terminal is continued below with the first ``keys`` columns again (as many of them
+    as take two thirds of the width), and long cells are folded; nothing is cut.
     """
     from rich.console import Console
     from rich.table import Table
@@ -77,8 +77,9 @@ def print_table(
         _width(head, [row[place] for row in cells], (console.width - 1) // 2 - _FRAME)
         for place, head in enumerate(heads)
     ]
-    least = sum(wide[:keys]) + max(wide[keys:], default=0) + (keys + 1) * _FRAME
-    blocks = _blocks(wide, console.width, keys if least < console.width else 1)
+    while keys > 1 and 3 * (sum(wide[:keys]) + keys * _FRAME) > 2 * console.width:
+        keys -= 1
+    blocks = _blocks(wide, console.width, min(keys, len(wide)))
     for number, block in enumerate(blocks):
         table = Table(
             title=text(f"{title}{', continued' if number else ''}", "table.title"),

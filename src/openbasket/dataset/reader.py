@@ -129,7 +129,7 @@ def read_splits(root: Path, *, draw: int = 0) -> Iterator[tuple[str, list[Sample
 
     Raises:
         NotFoundError: there is no such folder.
-        BadInputError: bad rows.
+        BadInputError: bad rows, once their split is read.
     """
     for split in SPLIT_FILES:
         if has_split(root, split):

@@ -140,7 +140,7 @@ def _narrow(table: Table) -> list[Table]:
     if len(table.columns) <= _WIDEST:
         return [table]
     parts = []
-    keys = table.keys
+    keys = min(table.keys, len(table.columns) - 1)
     for begin in range(keys, len(table.columns), _SHARE):
         kept = slice(begin, begin + _SHARE)
         title = table.title if begin == keys else f"{table.title.split(':')[0]}, continued"

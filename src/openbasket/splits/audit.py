@@ -255,14 +255,14 @@ def _with_birth_date(e: Evidence) -> int:
 
 
 def _namesakes(e: Evidence) -> list[str]:
-    """Equal names without birth dates to tell them apart: weak evidence, so a note."""
+    """Equal names whose birth dates differ or are not known: weak evidence, so a note."""
     used = e.splits.filter(pl.col("split").is_not_null())
     train = set(used.filter(pl.col("split") == "train")["player_id"])
     others = set(used["player_id"]) - train
     names: dict[str, tuple[set[str], set[str]]] = {}
-    unborn = e.players.filter(pl.col("birth_date").is_null() & pl.col("name").is_not_null())
-    same = same_names(unborn["name"])
-    for player, name in unborn.select("player_id", "name").rows():
+    named = e.players.filter(pl.col("name").is_not_null())
+    same = same_names(named["name"])
+    for player, name in named.select("player_id", "name").rows():
         one, two = names.setdefault(same.get(name, name), (set(), set()))
         if player in train:
             one.add(player)
@@ -274,7 +274,7 @@ def _namesakes(e: Evidence) -> list[str]:
     told = ", ".join(both[:5])
     return [
         f"{counted(len(both), 'name stands', 'names stand')} both in train and elsewhere, "
-        f"under different ids and without a birth date ({told}): the same person, or a namesake"
+        f"under different ids, with other birth dates or none ({told}): the same person, or a namesake"
     ]
 
 

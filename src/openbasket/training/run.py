@@ -52,6 +52,8 @@ LESSONS = "lessons"
 FREE = ("name", "summary", "log", "test", "train.loader_workers")
 #: Files by which a dataset's folders are known.
 _OF_DATASETS = ("workspace.json", "openbasket/workspace.json", *SPLIT_FILES.values())
+#: And those by which a run's are that has begun.
+_OF_RUNS = (RECIPE, LAST, LESSONS, "pretrain.json")
 #: Bytes of a video's beginning and end that tell it from others.
 ENDS = 1 << 14
 PACKAGES = ("torch", "accelerate", "transformers", "kornia", "av", "numpy")
@@ -99,11 +101,11 @@ class Folder:
         path = self.path
         if path.exists() and not path.is_dir():
             raise ConfigError(f"'{path}' is a file; a run is a folder. Give another --out")
-        if any((path / name).exists() for name in _OF_DATASETS) and not self.has_epochs:
-            raise ConfigError(
-                f"'{path}' is a dataset's own folder; a run is another. Give another --out"
-            )
         try:
+            if _holds(path, _OF_DATASETS) and not _holds(path, _OF_RUNS):
+                raise ConfigError(
+                    f"'{path}' is a dataset's own folder; a run is another. Give another --out"
+                )
             made = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
             self._lock = held_lock(
@@ -297,6 +299,10 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _holds(folder: Path, names: Sequence[str]) -> bool:
+    return any((folder / name).exists() for name in names)
 
 
 def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

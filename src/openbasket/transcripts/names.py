@@ -120,7 +120,7 @@ def first_name_first(name: str) -> str:
 
 def unaccented(given: str) -> str:
     """Text without accents, plain letters for those that have none apart: ``"Đurišić"`` → ``"Durisic"``."""
-    plain = unicodedata.normalize("NFKD", given.translate(LETTERS))
+    plain = unicodedata.normalize("NFKD", given).translate(LETTERS)
     return "".join(c for c in plain if not unicodedata.combining(c))
 
 
