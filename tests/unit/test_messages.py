@@ -127,6 +127,7 @@ def test_an_interrupted_run_tells_what_is_kept_and_how_to_go_on(root, tmp_path):
 def test_ctrl_c_ends_with_130_and_the_way_to_go_on(root, tmp_path):
     code = (
         "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "from openbasket.training import session\n"
         "session.Session.epoch = lambda *_: (os.kill(os.getpid(), signal.SIGINT), time.sleep(9))\n"
         "from openbasket.cli import main\nmain()"
