@@ -224,13 +224,13 @@ def test_how_many_reels_come_from_the_cache_and_why_not_all(tmp_path, capsys):
     told = capsys.readouterr().err
     assert f"0 of 3 reels from the cache in '{shared}'; the frames of 3 are read now" in told
     assert (
-        "(wanted: 3 frames of short side 32, exact; the cache has 2 frames of short side 32, exact"
+        "(not read before as 3 frames of short side 32, exact; the cache has 2 frames of short side 32, exact"
         in told
     )
     train(root, tmp_path / "b", [])
     assert f"3 of 3 reels from the cache in '{shared}'\n" in capsys.readouterr().err
     predict.predict(tmp_path / "a", root, tmp_path / "p.parquet", workers=1, views=(2, 1))
-    assert "(wanted: 6 frames of short side 32" in capsys.readouterr().err
+    assert "(not read before as 6 frames of short side 32" in capsys.readouterr().err
     reel(videos[0], colour=5)
     train(root, tmp_path / "c", [])
     told = capsys.readouterr().err

@@ -284,6 +284,59 @@ def test_real_games_are_filmed_with_their_own_labels(root: Path, tmp_path: Path)
     assert "'games'" in str(empty.exception)
 
 
+def test_baselines_of_drawn_reels(root: Path, tmp_path: Path) -> None:
+    words = ["baselines", str(root), "--out", str(tmp_path / "b.parquet"), "--quiet"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output or done.exception
+    found = pl.read_parquet(tmp_path / "b.parquet")
+    assert set(found["run"]) == {"mean-colour", "text-only"}
+
+
+def test_what_is_there_is_not_written_over(root: Path, tmp_path: Path) -> None:
+    copy = copied(root, tmp_path / "copy")
+    before = {p: p.read_bytes() for p in copy.rglob("*") if p.is_file()}
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.json").write_text("{}")
+    for words, told in (
+        (["simulate", copy, "--size", "mini"], "holds reels"),
+        (["demo", copy], "is a dataset"),
+        (["baselines", copy, "--out", copy / "openbasket" / "reels.parquet"], "own tables"),
+        (
+            ["predict", run, "--data", copy, "--out", copy / "openbasket" / "b.parquet"],
+            "own tables",
+        ),
+        (["rendered", run, "--benchmark", "mini"], "holds a run"),
+    ):
+        done = CliRunner().invoke(app, list(map(str, words)))
+        assert done.exit_code != 0, words
+        assert told in str(done.exception)
+    assert {p: p.read_bytes() for p in copy.rglob("*") if p.is_file()} == before
+    for name in ("benchmark.json", "rendered.json"):
+        (copy / "openbasket" / name).unlink()
+    with pytest.raises(WorkspaceError, match="games that no benchmark made"):
+        make(Workspace(copy), load_benchmark("mini"), quiet=True)
+
+
+def test_another_split_than_that_of_the_csvs_is_told(root: Path, tmp_path: Path) -> None:
+    copy = copied(root, tmp_path / "copy")
+    words = [
+        "split",
+        str(copy),
+        "--unseen-season",
+        "22-23",
+        "--unseen-league",
+        "sim-women",
+        "--seed",
+        "1",
+    ]
+    same = CliRunner().invoke(app, words)
+    other = CliRunner().invoke(app, ["split", str(copy)])
+    assert same.exit_code == other.exit_code == 0
+    assert "the official CSVs are of the one before" not in " ".join(same.output.split())
+    assert "the official CSVs are of the one before" in " ".join(other.output.split())
+
+
 def copied(root: Path, folder: Path) -> Path:
     return Path(shutil.copytree(root, folder))
 

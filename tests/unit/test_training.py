@@ -412,7 +412,7 @@ def test_the_folder_of_a_run_tells_what_it_is(samples, tmp_path):
     card = (tmp_path / "run" / "MODEL_CARD.md").read_text()
     for part in (
         content["data"], "Intended use and limits", f"{report.parameters:,} weights",
-        f"| val_loss | {report.best_val_loss} |", f"torch {metadata.version('torch')}",
+        f"| val_loss | {report.best_val_loss:.4g} |", f"torch {metadata.version('torch')}",
     ):  # fmt: skip
         assert part in card, part
     with (tmp_path / "run" / "metrics.csv").open() as file:

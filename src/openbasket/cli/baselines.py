@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openbasket.cli.options import Json, Quiet, Workers, print_json, say
+from openbasket.cli.options import Json, Quiet, Workers, print_json, refuse_no_predictions, say
 from openbasket.wording import counted
 
 __all__ = ["register"]
@@ -51,15 +51,14 @@ def baselines(
         read_split,
         test_splits,
     )
-    from openbasket.errors import ConfigError, NotFoundError, UnknownNameError, VideoError
+    from openbasket.errors import NotFoundError, UnknownNameError, VideoError
     from openbasket.evaluation import simple
     from openbasket.evaluation.baselines import text_only
     from openbasket.evaluation.runs import BASELINE
     from openbasket.evaluation.scoring import label_array
     from openbasket.workspace import Workspace, run_facts_path, write_json
 
-    if out.suffix != ".parquet":
-        raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
+    refuse_no_predictions(out, root)
     wanted = list(dict.fromkeys(run or RUNS))
     for name in wanted:
         if name not in RUNS:

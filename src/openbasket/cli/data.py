@@ -367,6 +367,7 @@ def split(
     import polars as pl
 
     from openbasket.splits.assign import assign
+    from openbasket.splits.audit import official_files
     from openbasket.splits.persons import one_by_name
     from openbasket.tables import SPLITS
     from openbasket.workspace import Workspace, write_json
@@ -376,13 +377,15 @@ def split(
         _audit(workspace, as_json)
         return
     players = workspace.read_or_empty("players").select("player_id", "name", "birth_date").rows()
+    persons = one_by_name(players)
+    before = workspace.read_or_empty("splits")
     splits = assign(
         workspace.read("subjects"),
         unseen_season=unseen_season,
         unseen_leagues=tuple(unseen_league or ()),
         ratios=ratios,
         seed=seed,
-        persons=one_by_name(players) if by_name else None,
+        persons=persons if by_name else None,
     )
     workspace.write("splits", splits)
     settings = {
@@ -408,6 +411,14 @@ def split(
         ("split", "subjects", "persons"),
         [(name or "left out", f"{number:,}", f"{people:,}") for name, number, people in counts],
     )
+    if by_name and (others := len(persons) - len(set(persons.values()))):
+        say(f"{counted(others, 'id is', 'ids are')} taken for another one of the same name")
+    if any(file.exists() for file in official_files(workspace).values()) and not before.equals(
+        splits
+    ):
+        say(
+            "note: the split has changed; the official CSVs are of the one before: 'openbasket build'"
+        )
     names = one_by_name((player, name, None) for player, name, _ in players)
     placed = splits.filter(pl.col("split").is_not_null()).with_columns(
         person=pl.col("player_id").replace(names)

@@ -43,7 +43,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
     from openbasket.dataset.build import build
     from openbasket.dataset.reader import test_splits
     from openbasket.dataset.verify import verify
-    from openbasket.errors import OpenBasketError
+    from openbasket.errors import OpenBasketError, WorkspaceError
     from openbasket.evaluation.report import write_report
     from openbasket.labels import LabelSettings, label
     from openbasket.reels import ClipSettings, ReelSettings
@@ -60,6 +60,10 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
 
     root, run = out / "dataset", out / "run"
     predictions, page = out / "predictions.parquet", out / "report.html"
+    if (out / "openbasket").is_dir():
+        raise WorkspaceError(
+            f"'{out}' is a dataset; the demo makes one inside. Give another folder"
+        )
     workspace = Workspace(root, create=True)
     marker = workspace.private / "simulated.txt"
     settings = repr((__version__, demo_leagues()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openbasket.errors import plain
+from openbasket.errors import ConfigError, plain
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -23,6 +24,7 @@ __all__ = [
     "Workers",
     "print_json",
     "print_table",
+    "refuse_no_predictions",
     "say",
 ]
 
@@ -69,7 +71,7 @@ def print_table(
         return Text(plain(str(cell)), style)
 
     console = Console()
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(width=120)
     cells = [[text(cell) for cell in row] for row in rows]
     heads = [text(column) for column in columns]
@@ -122,6 +124,23 @@ def _blocks(wide: Sequence[int], width: int, keys: int) -> list[list[int]]:
         blocks[-1].append(place)
         left -= wide[place] + _FRAME
     return blocks
+
+
+def refuse_no_predictions(out: Path, data: Path) -> None:
+    """Refuse a place where predictions cannot be written.
+
+    Args:
+        out: the file.
+        data: the dataset.
+
+    Raises:
+        ConfigError: it is not named as they are, or lies among the dataset's own tables.
+    """
+    if out.suffix != ".parquet":
+        raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
+    own = data.resolve() / "openbasket"
+    if out.resolve().is_relative_to(own):
+        raise ConfigError(f"--out: got '{out}', among the dataset's own tables; give another place")
 
 
 def say(text: str) -> None:

@@ -52,6 +52,7 @@ def simulate(
     quiet: Quiet = False,
 ) -> None:
     """Play invented leagues, possession by possession, into a workspace."""
+    from openbasket.errors import WorkspaceError
     from openbasket.simulation import league
     from openbasket.workspace import Workspace
 
@@ -62,7 +63,13 @@ def simulate(
         Size.full: league.full_leagues,
     }
     leagues = made[size]()
-    report = league.simulate(Workspace(root, create=True), leagues, seed=seed, quiet=quiet)
+    workspace = Workspace(root, create=True)
+    if workspace.has("reels"):
+        raise WorkspaceError(
+            f"'{root}' holds reels, and simulated games would replace those that they show. Give another "
+            "folder"
+        )
+    report = league.simulate(workspace, leagues, seed=seed, quiet=quiet)
     if as_json:
         print_json(report.to_json())
         return

@@ -8,7 +8,15 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from openbasket.cli.options import Json, Quiet, Workers, print_json, print_table, say
+from openbasket.cli.options import (
+    Json,
+    Quiet,
+    Workers,
+    print_json,
+    print_table,
+    refuse_no_predictions,
+    say,
+)
 from openbasket.progress import note
 from openbasket.wording import counted
 
@@ -321,8 +329,7 @@ def predict(
     from openbasket.training.text import answer_report, answers_path
     from openbasket.video.frames import SAMPLINGS
 
-    if out.suffix != ".parquet":
-        raise ConfigError(f"--out: got '{out}'; predictions are a file named '.parquet'")
+    refuse_no_predictions(out, data)
     if reader not in (None, *SAMPLINGS):
         raise ConfigError(f"--reader: got '{reader}'; allowed: {', '.join(SAMPLINGS)}")
     splits = split or test_splits(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,7 +135,7 @@ def _show(report: CheckReport, names: dict[str, str]) -> None:
             (
                 s.league, s.season, _percent(*s.minutes), _percent(*s.trusted_minutes),
                 _percent(*s.plus_minus), _percent(*s.trusted_plus_minus), f"{s.five:.2%}",
-                f"{s.possessions:.3f}",
+                "-" if isnan(s.possessions) else f"{s.possessions:.3f}",
             )
             for s in report.seasons
         ],

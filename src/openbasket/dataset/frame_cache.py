@@ -235,7 +235,7 @@ def _told(cache: FrameCache, taking: Taking, held: int, wanted: int) -> str:
     why = (
         "not read before, or changed since"
         if held or taking.told in there or not there
-        else f"wanted: {taking.told}; the cache has {' and '.join(sorted(there))}"
+        else f"not read before as {taking.told}; the cache has {' and '.join(sorted(there))}"
     )
     return f"{text}; the frames of {wanted - held:,} are read now and kept there ({why})"
 

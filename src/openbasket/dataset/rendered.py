@@ -171,6 +171,8 @@ def make(
 
 
 def _refuse_others(workspace: Workspace, benchmark: Benchmark) -> None:
+    if (workspace.root / "recipe.json").exists():
+        raise WorkspaceError(f"'{workspace.root}' holds a run. Give another folder")
     for file in (_BEGUN, "rendered.json"):
         if not (workspace.private / file).exists():
             continue
@@ -186,6 +188,12 @@ def _refuse_others(workspace: Workspace, benchmark: Benchmark) -> None:
         raise WorkspaceError(
             f"'{workspace.root}' holds games that are not of benchmark '{benchmark.name}' ({named}); they "
             "would be split with its own. Give another folder"
+        )
+    made = any((workspace.private / file).exists() for file in (_BEGUN, "rendered.json"))
+    if workspace.seasons("games") and not made:
+        raise WorkspaceError(
+            f"'{workspace.root}' holds games that no benchmark made, and '{benchmark.name}' would write over "
+            "them. Give another folder"
         )
 
 

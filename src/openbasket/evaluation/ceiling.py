@@ -95,7 +95,8 @@ def ceiling(
         ]
         raise BadInputError(
             problems,
-            "Import or simulate more games or leagues, or split with a greater share of train.",
+            "Take a larger benchmark ('small', 'v1'), import or simulate more games or leagues, or split "
+            "with a greater share of train. Subjects without a reel count, too.",
         )
     tallies = _tallies(workspace, splits, settings, quiet)
     found: list[pl.DataFrame] = []

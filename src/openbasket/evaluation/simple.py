@@ -43,7 +43,7 @@ def colour_features(
     """
     failures = {} if failures is None else failures
     entries = cache_frames(
-        videos, cache_folder(root), frames=THUMBNAILS, short_side=THUMBNAIL_SIZE,
+        videos, cache_folder(root), root=root, frames=THUMBNAILS, short_side=THUMBNAIL_SIZE,
         sampling="keyframe", workers=workers, quiet=quiet, failures=failures,
     )  # fmt: skip
     good = [video for video in videos if video not in failures]

@@ -90,7 +90,8 @@ def read_card(path: Path) -> Card:
     except FileNotFoundError:
         raise NotFoundError(f"'{path}' is not there") from None
     except (OSError, ValueError, ValidationError) as error:
-        told = str(error).splitlines()[0][:120]
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        told = why.splitlines()[0][:120]
         problem = Problem(str(path), None, "card", told, "JSON that 'openbasket scout' wrote")
         raise BadInputError([problem]) from None
     faults = [

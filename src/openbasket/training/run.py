@@ -330,14 +330,21 @@ def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> 
         if recipe.train.ema
         else "weights"
     )
-    rows = "\n".join(f"| {name} | {value} |" for name, value in sorted(best.items()))
+    rows = "\n".join(
+        f"| {name} | {value:.4g} |" if isinstance(value, float) else f"| {name} | {value} |"
+        for name, value in sorted(best.items())
+    )
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     error = reading.get("largest_error_s", 0.0)
     names = ", ".join(name for names in data.conditions.values() for name in names)
     known = f"- Beside the frames: whether a reel is of {names}.\n" if names else ""
-    return f"""# {recipe.name}: {recipe.model.name}
+    named = (
+        recipe.name if recipe.name == recipe.model.name else f"{recipe.name}: {recipe.model.name}"
+    )
+    summary = (recipe.summary or "A video model with twenty skill heads").rstrip(".")
+    return f"""# {named}
 
-{recipe.summary or "A video model with twenty skill heads."} Trained with openbasket.
+{summary}. Trained with openbasket.
 
 ## What it is
 
