@@ -14,6 +14,8 @@ REPO = Path(__file__).resolve().parents[1]
 # Models this small wait for each other's threads, and for those of other test processes. Before PyTorch is
 # imported; processes that tests start have it, too.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Tables are as wide as in no terminal, wherever the tests run.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")

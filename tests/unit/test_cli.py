@@ -243,6 +243,15 @@ def test_a_wide_table_is_continued_below_and_no_cell_is_cut(width, monkeypatch, 
     assert shown.count("what it says") == 1
 
 
+def test_into_a_file_tables_are_as_wide_as_columns_says(monkeypatch, capsys):
+    table = ("T", ["a", *(f"column {i}" for i in range(12))], [["x", *"0123456789ab"]])
+    print_table(*table)
+    assert 100 < max(map(len, capsys.readouterr().out.splitlines())) <= 120
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(*table)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+
+
 @pytest.mark.parametrize(("width", "again"), [(24, 1), (40, 2), (60, 2)])
 def test_a_continued_table_repeats_what_its_rows_are_of(width, again, monkeypatch, capsys):
     console = rich.console.Console
