@@ -377,7 +377,7 @@ def split(
         _audit(workspace, as_json)
         return
     players = workspace.read_or_empty("players").select("player_id", "name", "birth_date").rows()
-    persons = one_by_name(players)
+    persons = one_by_name(players) if by_name else None
     before = workspace.read_or_empty("splits")
     splits = assign(
         workspace.read("subjects"),
@@ -385,7 +385,7 @@ def split(
         unseen_leagues=tuple(unseen_league or ()),
         ratios=ratios,
         seed=seed,
-        persons=persons if by_name else None,
+        persons=persons,
     )
     workspace.write("splits", splits)
     settings = {
@@ -411,7 +411,7 @@ def split(
         ("split", "subjects", "persons"),
         [(name or "left out", f"{number:,}", f"{people:,}") for name, number, people in counts],
     )
-    if by_name and (others := len(persons) - len(set(persons.values()))):
+    if persons and (others := len(persons) - len(set(persons.values()))):
         say(f"{counted(others, 'id is', 'ids are')} taken for another one of the same name")
     if any(file.exists() for file in official_files(workspace).values()) and not before.equals(
         splits

@@ -60,7 +60,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
 
     root, run = out / "dataset", out / "run"
     predictions, page = out / "predictions.parquet", out / "report.html"
-    if (out / "openbasket").is_dir():
+    if (out / "openbasket" / "workspace.json").exists():
         raise WorkspaceError(
             f"'{out}' is a dataset; the demo makes one inside. Give another folder"
         )
