@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import threading
 import time
@@ -133,6 +134,8 @@ def test_a_loader_process_that_dies_while_it_hands_over_a_batch_is_told(error):
     with pytest.raises(TrainingError, match=told) as caught, explained("training", 1, go_on=""):
         next(found)
     assert str(loader.child.pid) in str(caught.value)
+    with pytest.raises(ChildProcessError):  # its end was taken note of: no signal of it comes later
+        os.waitid(os.P_PID, loader.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
 
 def test_an_error_of_reading_stays_what_it_is_where_no_process_died(monkeypatch):

@@ -71,7 +71,9 @@ def batches(loader: Iterable[Batch]) -> Iterator[Batch]:
     """The batches of a ``DataLoader``; an error of handing one over is told as what it comes from.
 
     A process that dies while it hands over a batch closes its connection before it counts as dead, and
-    PyTorch, which sees all processes alive, then gives the error of the connection.
+    PyTorch, which sees all processes alive, then gives the error of the connection. The process is
+    waited for to the end: PyTorch tells of its death by raising from wherever the signal arrives, and
+    from the loader's own destructor nobody could catch it.
 
     Raises:
         RuntimeError: a loader process died; :func:`explained` says what to change.
@@ -88,6 +90,8 @@ def batches(loader: Iterable[Batch]) -> Iterator[Batch]:
             dead = [children[n] for n in wait(list(children), _DYING_S) if isinstance(n, int)]
             if not dead:
                 raise
+            for child in dead:
+                child.join(_DYING_S)
             pids = ", ".join(str(child.pid) for child in dead)
             raise RuntimeError(
                 f"DataLoader worker (pid(s) {pids}) exited while it handed over a batch "
