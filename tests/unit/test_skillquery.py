@@ -40,6 +40,7 @@ from openbasket.training.reading import read_frames
 from openbasket.training.session import Session
 from openbasket.training.transcripts import (
     ENCODER,
+    PretrainReport,
     clip_targets,
     clip_teams,
     pretrain,
@@ -794,6 +795,72 @@ def test_lessons_heed_what_changes_them_and_nothing_else(root: Path, tmp_path: P
     assert learn("model.options.members=2", "model.options.width=64", resume=False) == first
 
 
+STILL = ["transcripts.epochs=1", "transcripts.clips=16", "transcripts.learning_rate=1e-12"]
+
+
+def test_lessons_begin_with_the_weights_of_the_recipe(
+    root: Path, encoder: Path, tmp_path: Path
+) -> None:
+    given = tmp_path / "given.safetensors"
+    given.write_bytes(encoder.read_bytes())
+    begun = [*STILL, f"model.weights={given}"]
+
+    def learn(*more: str) -> PretrainReport:
+        recipe = load_recipe("skillquery-tiny", [*begun, *more])
+        return pretrain(recipe, root, tmp_path / "run", workers=1, quiet=True)
+
+    report = learn()
+    assert report.start is not None
+    before, after = load_file(given), load_file(report.encoder)
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(after[name], weight, rtol=0, atol=1e-7)
+    fresh = pretrain(
+        load_recipe("skillquery-tiny", STILL), root, tmp_path / "fresh", workers=1, quiet=True
+    )
+    assert fresh.start is None
+    assert not torch.allclose(load_file(fresh.encoder)["encoder.asks"], before["encoder.asks"])
+    moved = given.rename(tmp_path / "moved.safetensors")
+    learn(f"model.weights={moved}")  # whatever it is called
+    save_file(before | {"encoder.asks": before["encoder.asks"] + 1}, moved)
+    with pytest.raises(ConfigError, match=r"model.weights, with which it began, have changed"):
+        learn(f"model.weights={moved}")
+    with pytest.raises(ConfigError, match=r"model.weights, with which it began, have changed"):
+        pretrain(
+            load_recipe("skillquery-tiny", STILL), root, tmp_path / "run", workers=1, quiet=True
+        )
+
+
+def test_lessons_of_a_registered_model_begin_with_its_own_weights(
+    root: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    plain = create_model("siglip-tiny", num_frames=2, size=64)
+    file = tmp_path / "siglip.safetensors"
+    save_file(plain.state_dict(), file)
+    settings = [
+        *STILL, "train.epochs=1", "model.options.backbone=siglip-tiny", "data.size=64", "data.short_side=64",
+        "transcripts.redraw=0", f"model.weights={file}",
+    ]  # fmt: skip
+    recipe = load_recipe("skillquery-tiny", settings)
+    train(recipe, root, tmp_path / "run", workers=1, quiet=True)
+    learned = load_file(tmp_path / "run" / "lessons" / ENCODER)
+    inside = {f"encoder.model.{n}": v for n, v in plain.state_dict().items()}
+    shared = learned.keys() & inside.keys()
+    assert len(shared) > 20
+    for name in shared:
+        torch.testing.assert_close(learned[name], inside[name], rtol=0, atol=1e-7)
+    assert any(name.startswith("answers.") for name in learned)
+    card = (tmp_path / "run" / "MODEL_CARD.md").read_text()
+    assert f"learned from transcripts, begun from those of `{file}`" in card
+    again = train(recipe, root, tmp_path / "run", workers=1, quiet=True)
+    assert again.resumed_from == 1
+    save_file({n: v + 1 for n, v in plain.state_dict().items()}, file)
+    with pytest.raises(ConfigError, match="began with other weights"):
+        train(recipe, root, tmp_path / "run", workers=1, quiet=True)
+
+
 def test_lessons_are_of_the_share_of_persons_that_is_learned_from(
     root: Path, tmp_path: Path
 ) -> None:
@@ -869,8 +936,6 @@ def test_what_cannot_learn_from_transcripts_is_refused(root: Path, tmp_path: Pat
         pretrain(load_recipe("tiny", settings), root, tmp_path / "b", quiet=True)
     with pytest.raises(ConfigError, match="multiple of clips"):
         load_recipe("skillquery-tiny", ["data.frames=25"])
-    with pytest.raises(ConfigError, match="two beginnings"):
-        load_recipe("skillquery-tiny", ["model.weights=a.safetensors"])
     with pytest.raises(ConfigError, match="needs data"):
         load_recipe("tiny", ["transcripts.epochs=1"])
     with pytest.raises(ConfigError, match="temporal_views must be 1"):

@@ -209,7 +209,7 @@ def pretrain(
 
     'openbasket train' does so first where the recipe has transcripts.epochs. Interrupted and run again, it
     goes on. Train from its encoder with --set transcripts.epochs=0 --set
-    model.weights=OUT/encoder.safetensors.
+    model.weights=OUT/encoder.safetensors; teach it more with that model.weights and another --out.
     """
     from openbasket.models.questions import TARGETS
     from openbasket.training.config import load_recipe
@@ -234,7 +234,7 @@ def pretrain(
     )  # fmt: skip
     say(
         f"{counted(report.epochs, 'epoch')} on {counted(report.clips, 'clip')}, {report.seconds:.0f} s; "
-        f"encoder in {report.encoder}"
+        f"encoder in {report.encoder}" + (f"; begun with {report.start}" if report.start else "")
     )
 
 

@@ -40,7 +40,7 @@ class Start:
         loaded: number of weights that were set.
         missing: names of weights that the file does not have, heads apart; they stay fresh.
         unexpected: names in the file that have no place in the model.
-        heads: whether the model has heads, which are new.
+        heads: whether the model has heads that learn, and which are new.
     """
 
     file: str
@@ -155,10 +155,15 @@ def build_again(run_dir: Path, recipe: Recipe, *, quiet: bool = False) -> nn.Mod
     return model
 
 
-def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
+def load_start(recipe: Recipe, model: nn.Module, *, taught: tuple[str, ...] = ()) -> Start | None:
     """Put the recipe's weights into its model, all but those of the heads.
 
     A file may be of the whole model, or of the registered model that is its clip encoder.
+
+    Args:
+        recipe: of a run, or of lessons.
+        model: of the recipe.
+        taught: beginnings of the names of weights that may be missing, as lessons are to teach them.
 
     Raises:
         NotFoundError: there is no such file.
@@ -212,7 +217,7 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
             "fetch it again"
         )
     missing = sorted(own.keys() - state.keys())
-    needed = lacking(model, missing)
+    needed = [name for name in lacking(model, missing) if not name.startswith(taught)]
     if needed and not recipe.model.partial:
         more = f" and {len(needed) - SHOWN:,} more" if len(needed) > SHOWN else ""
         raise ConfigError(
@@ -226,6 +231,7 @@ def load_start(recipe: Recipe, model: nn.Module) -> Start | None:
         len(fits),
         tuple(missing),
         tuple(sorted(state.keys() - own.keys())),
+        heads=not taught,
     )
 
 

@@ -54,7 +54,8 @@ class ModelConfig(_Section):
     weights: str | None = Field(
         default=None,
         description="A safetensors file to begin with ('openbasket weights convert' makes it); of a "
-        "model that answers in text, a folder in transformers' format.",
+        "model that answers in text, a folder in transformers' format. Where there are transcripts.epochs, "
+        "these begin with it.",
     )
     partial: bool = Field(
         default=False,
@@ -390,11 +391,6 @@ class Recipe(_Section):
         if self.transcripts.epochs and self.data.sampling != "clips":
             raise ValueError(
                 "transcripts.epochs needs data.sampling = 'clips': events are told of single clips"
-            )
-        if self.transcripts.epochs and self.model.weights is not None:
-            raise ValueError(
-                "transcripts.epochs and model.weights are two beginnings: set transcripts.epochs = 0, or "
-                "leave out model.weights"
             )
         return self
 

@@ -25,7 +25,7 @@ from openbasket.errors import BadInputError, ConfigError, DependencyError, NotFo
 from openbasket.models import TEXT_MODELS
 from openbasket.progress import bar
 from openbasket.training import checkpoint
-from openbasket.training.building import build_model, load_start, own_code
+from openbasket.training.building import Start, build_model, load_start, own_code
 from openbasket.training.config import Recipe
 from openbasket.training.data import ClipDataset, Items, of_persons, seed_of
 from openbasket.training.faults import explained
@@ -45,7 +45,9 @@ from openbasket.training.run import (
     BEST,
     LAST,
     LESSONS,
+    LESSONS_START,
     Folder,
+    begun_with,
     fingerprint,
     read_facts,
 )
@@ -178,11 +180,11 @@ def _train(
     set_seed(seed_of("weights", recipe.train.seed))
     model = build_model(recipe)
     going_on = resume and folder.has_epochs
-    start = None
+    start = lessons = None
     if going_on:
         _refuse_other_start(folder, recipe)
     else:
-        taught = _taught(recipe, data_root, out_dir, accelerator, resume, workers, quiet)
+        taught, lessons = _taught(recipe, data_root, out_dir, accelerator, resume, workers, quiet)
         start = load_start(taught, model)
     model.to(accelerator.device)
     frozen = recipe.model.frozen
@@ -226,6 +228,8 @@ def _train(
                 folder.record(recipe=settings, **facts)
             else:
                 facts |= own_code(recipe) | ({"weights": asdict(start)} if start else {})
+                if lessons:
+                    facts[LESSONS_START] = asdict(lessons)
                 folder.begin(recipe, data, resume=resume, **facts)
             return cached
 
@@ -321,7 +325,7 @@ def _train(
 
 def _refuse_other_start(folder: Folder, recipe: Recipe) -> None:
     """Refuse to go on where the file of weights that the run began with holds others now."""
-    begun = read_facts(folder.path).get("weights")
+    begun = begun_with(read_facts(folder.path), recipe)
     if not begun or recipe.model.weights is None:
         return
     file = Path(recipe.model.weights).expanduser()
@@ -364,10 +368,13 @@ def _taught(
     resume: bool,
     workers: int | None,
     quiet: bool,
-) -> Recipe:
-    """The recipe with the weights of a clip encoder that learned from transcripts first, if it says so."""
+) -> tuple[Recipe, Start | None]:
+    """The recipe with the weights of a clip encoder that learned from transcripts first, if it says so.
+
+    And what these lessons began with, if that were weights.
+    """
     if not recipe.transcripts.epochs:
-        return recipe
+        return recipe, None
     from openbasket.training.transcripts import pretrain
 
     report = on_main(
@@ -382,9 +389,8 @@ def _taught(
             quiet=quiet,
         ),
     )
-    return recipe.model_copy(
-        update={"model": recipe.model.model_copy(update={"weights": str(report.encoder)})}
-    )
+    model = recipe.model.model_copy(update={"weights": str(report.encoder)})
+    return recipe.model_copy(update={"model": model}), report.start
 
 
 def _patience_ended(state: dict[str, Any], recipe: Recipe) -> bool:

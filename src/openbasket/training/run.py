@@ -31,10 +31,12 @@ __all__ = [
     "FEATURES",
     "LAST",
     "LESSONS",
+    "LESSONS_START",
     "METRICS",
     "RECIPE",
     "STEPS",
     "Folder",
+    "begun_with",
     "differences",
     "fingerprint",
     "read_facts",
@@ -48,6 +50,8 @@ METRICS, STEPS, CARD, LOG = "metrics.csv", "steps.csv", "MODEL_CARD.md", "train.
 CACHE, FEATURES = "frame_cache", "feature_cache"
 #: Folder of a clip encoder that learned from transcripts first.
 LESSONS = "lessons"
+#: In ``recipe.json``: the file of weights that these lessons began with.
+LESSONS_START = "lessons_start"
 #: Settings that may change between the sessions of a run: they change nothing of what is learned.
 FREE = ("name", "summary", "log", "test", "train.loader_workers")
 #: Files by which a dataset's folders are known.
@@ -234,9 +238,17 @@ def fingerprint(samples: Sequence[Sample], root: Path) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
+def begun_with(facts: Mapping[str, Any], recipe: Recipe) -> Mapping[str, Any] | None:
+    """What is known of the file of ``model.weights`` with which a run, or its lessons, began."""
+    begun: Mapping[str, Any] | None = facts.get(
+        LESSONS_START if recipe.transcripts.epochs else "weights"
+    )
+    return begun
+
+
 def _same_start(facts: Mapping[str, Any], recipe: Recipe) -> bool:
     """Whether the recipe's file of weights, wherever it lies now, is that which the run began with."""
-    begun, file = facts.get("weights"), recipe.model.weights
+    begun, file = begun_with(facts, recipe), recipe.model.weights
     return bool(begun and file and Path(file).is_file() and sha256(Path(file)) == begun["sha256"])
 
 
@@ -323,6 +335,11 @@ def _card(run: Mapping[str, Any], parameters: int, state: Mapping[str, Any]) -> 
         if start
         else "fresh weights"
     )
+    if lessons := run.get(LESSONS_START):
+        begun += (
+            f", which learned from transcripts, begun from those of `{lessons['file']}` "
+            f"(SHA-256 `{lessons['sha256']}`)"
+        )
     if recipe.model.frozen:
         begun += "; the heads alone have learned"
     kept = (

@@ -35,7 +35,7 @@ from openbasket.models.skillquery import SkillQuery, some_frames
 from openbasket.progress import bar
 from openbasket.tables import FILMED_KINDS
 from openbasket.training import checkpoint
-from openbasket.training.building import build_model
+from openbasket.training.building import Start, build_model, load_start
 from openbasket.training.config import Recipe, TrainConfig
 from openbasket.training.data import (
     MISSING,
@@ -94,6 +94,7 @@ class PretrainReport:
         recurring: of the player's team and part, once it is known which team is in all clips of a reel.
         chance: of the most frequent answer.
         seconds: wall time of all sessions together, up to the last whole epoch.
+        start: of the weights that it began with; ``None`` of fresh ones.
     """
 
     encoder: Path
@@ -104,6 +105,7 @@ class PretrainReport:
     recurring: dict[str, float]
     chance: dict[str, float]
     seconds: float
+    start: Start | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -211,7 +213,8 @@ def pretrain(
 ) -> PretrainReport:
     """Teach the clip encoder of a recipe from the transcripts of ``train``, as ``recipe.transcripts`` says.
 
-    A run that was stopped goes on after its last whole epoch.
+    It begins with ``recipe.model.weights``, if there are any: an encoder of earlier lessons, which learns
+    more, or the checkpoint of a registered model. A run that was stopped goes on after its last whole epoch.
 
     Args:
         recipe: of a :class:`~openbasket.models.skillquery.SkillQuery`, with ``data.sampling = "clips"``.
@@ -224,8 +227,8 @@ def pretrain(
         quiet: show no progress.
 
     Raises:
-        ConfigError: another model, no epochs, or a folder of another run.
-        NotFoundError: splits without subjects, or no table ``reels``.
+        ConfigError: another model, no epochs, a folder of another run, or weights that do not fit.
+        NotFoundError: splits without subjects, no table ``reels``, or no such weights.
     """
     began = time.monotonic()
     lessons = recipe.transcripts
@@ -234,12 +237,13 @@ def pretrain(
             f"recipe '{recipe.name}' learns nothing from transcripts: set transcripts.epochs, and "
             "data.sampling = 'clips'"
         )
-    recipe = _for_clips(recipe)
+    given, recipe = recipe, _for_clips(recipe)
     accelerator = make_accelerator(recipe)
     set_seed(seed_of("pretrain", recipe.train.seed))
     model = build_model(recipe)
     if not isinstance(model, SkillQuery):
         raise ConfigError(f"model '{recipe.model.name}' has no clip encoder; allowed: skillquery")
+    start = load_start(given, model, taught=("answers.",))
     own = recipe.data.draw
     wanted = [
         (draw, _samples(data_root, "train", draw, recipe))
@@ -260,7 +264,9 @@ def pretrain(
     data = told_hash(fingerprint(everybody, data_root), data_root)
     folder = Folder(out_dir)
     try:
-        settings = {"recipe": recipe.model_dump(mode="json"), "data": data}
+        settings = {
+            "recipe": recipe.model_dump(mode="json"), "data": data, "weights": start and start.sha256,
+        }  # fmt: skip
         _claim(folder, recipe, settings, resume=resume)
         sets = {}
         for split, part in shown.items():
@@ -286,6 +292,7 @@ def pretrain(
             {name: state["best"][f"{name}, by recurrence"] for name in _RECURRING},
             _chance(sets["val"]),
             state.get("seconds", 0.0),
+            start,
         )  # fmt: skip
         write_json(
             out_dir / "pretrain_report.json", report.to_json() | {"history": state["history"]}
@@ -548,7 +555,8 @@ def _for_clips(recipe: Recipe) -> Recipe:
     )  # fmt: skip
     of_heads = SkillQuery.head_options - {"dropout"}
     options = {k: v for k, v in recipe.model.options.items() if k not in of_heads}
-    model = recipe.model.model_copy(update={"frozen": False, "options": options})
+    begun = {"weights": None, "partial": False}  # of which their hash is kept
+    model = recipe.model.model_copy(update={"frozen": False, "options": options} | begun)
     data = recipe.data.model_copy(update={"leagues": (), "seasons": ()})
     lessons = lessons.model_copy(update={"redraw": 0.0, "told": ()})
     changed = {"train": train, "model": model, "data": data, "transcripts": lessons}
@@ -623,12 +631,14 @@ def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any], *, resume: 
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
             earlier = Recipe.model_validate(before["recipe"]).model_dump(mode="json")
-            data = before["data"]
+            data, begun = before["data"], before.get("weights")
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"'{path}' is damaged ({error}). {anew}") from None
         changed = differences(earlier, settings["recipe"])
         if data != settings["data"]:
             changed.append("subjects, videos or transcripts have changed since")
+        if begun != settings["weights"]:
+            changed.append("model.weights, with which it began, have changed since")
         if changed:
             raise ConfigError(
                 f"'{folder.path}' holds a clip encoder of other settings or other data: "
