@@ -531,12 +531,30 @@ def test_the_title_of_the_tests_says_over_what_and_for_how_many_they_are_correct
     test = {subject(who): [0] * 20 for who in "abcd"}
     found = evaluate([save(predictions(test), tmp_path / "p.parquet")], dataset)
     title = "Paired tests over persons; corrected for "
-    assert tables.comparison_table(found).title == (
-        f"{title}3 comparisons (Holm), and those of baselines with each other for 3"
-    )
-    assert tables.comparison_table(evaluate([], dataset)).title == f"{title}3 comparisons (Holm)"
+    shown = tables.comparison_table(found)
+    assert shown.title == f"{title}3 comparisons (Holm)"
+    assert {row[1] for row in shown.rows} | {row[2] for row in shown.rows} == {
+        "mine", "random", "majority", "text-only",
+    }  # fmt: skip
+    assert all("mine" in row[1:3] for row in shown.rows)
+    assert "3 tests of baselines with each other, corrected for 3" in shown.footer
+    assert len(found.comparisons) == 6
+    alone = tables.comparison_table(evaluate([], dataset))
+    assert (alone.title, len(alone.rows), alone.footer) == (f"{title}3 comparisons (Holm)", 3, "")
     wider = replace(found, clusters="persons and games")
     assert "over persons and games" in tables.comparison_table(wider).title
+
+
+def test_predictions_of_another_dataset_are_one_problem(dataset, tmp_path):
+    others = {f"x{number}": [0] * 20 for number in range(30)}
+    with pytest.raises(BadInputError, match=r"'x0', 'x1', 'x10' and 27 more") as caught:
+        evaluate([save(predictions(others), tmp_path / "p.parquet")], dataset)
+    assert len(caught.value.problems) == 1
+    assert "these are predictions of another dataset" in str(caught.value)
+    mixed = others | {subject(who): [0] * 20 for who in "abcd"}
+    with pytest.raises(BadInputError, match="and 27 more") as caught:
+        evaluate([save(predictions(mixed), tmp_path / "q.parquet")], dataset)
+    assert "another dataset" not in str(caught.value)
 
 
 def test_runs_that_do_not_state_their_labels_are_one_note(dataset, tmp_path):

@@ -20,6 +20,8 @@ SUM_TOLERANCE = 1e-4
 LONGEST_NAME = 200
 #: Runs of one file, and rows at all.
 MOST_RUNS, MOST_ROWS = 500, 60_000_000
+#: Unknown subjects that are named.
+SHOWN = 3
 
 
 def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.DataFrame:
@@ -101,20 +103,19 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
         if missing:
             given = f"run '{run}', subject '{subject}' without {', '.join(missing)}"
             problems.append(Problem(str(path), None, "skill", given, "all 20 skills"))
+    hint = ""
     if subjects is not None:
-        known = set(subjects)
-        for subject in sorted(set(frame["subject_id"].unique()) - known):
-            problems.append(
-                Problem(
-                    str(path),
-                    None,
-                    "subject_id",
-                    repr(subject),
-                    "a subject of the dataset's splits",
-                )
-            )
+        told = set(frame["subject_id"].unique())
+        if unknown := sorted(told.difference(subjects)):
+            given = ", ".join(map(repr, unknown[:SHOWN]))
+            if len(unknown) > SHOWN:
+                given += f" and {len(unknown) - SHOWN:,} more"
+            allowed = "subjects of the dataset's splits"
+            problems.append(Problem(str(path), None, "subject_id", given, allowed))
+            if len(unknown) == len(told):
+                hint = "None of its subjects is: these are predictions of another dataset."
     if problems:
-        raise BadInputError(problems)
+        raise BadInputError(problems, hint)
     return frame.sort("run", "subject_id")
 
 
