@@ -86,6 +86,27 @@ def test_outcomes_come_as_jobs_end_and_large_jobs_begin_first(tmp_path):
     assert [place for place, _ in found] == [0, 2, 1]
 
 
+@pytest.mark.parametrize("guard", ["", 'if __name__ == "__main__":\n    '])
+def test_a_program_that_its_processes_would_begin_anew_is_refused_once(tmp_path, guard):
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import engine_jobs\n"
+        "from openbasket.engine import run\n"
+        f"{guard}print([o.result for o in run(engine_jobs.square, [1, 2, 4, 5], describe='x', workers=2)])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+    )  # fmt: skip
+    if guard:
+        assert (done.returncode, done.stdout) == (0, "[1, 4, 16, 25]\n")
+    else:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("Traceback") == 1
+        assert "if __name__ ==" in done.stderr.splitlines()[-1]
+
+
 def test_no_process_outlives_a_killed_run(tmp_path):
     code = (
         "import sys; from pathlib import Path; import engine_jobs\n"

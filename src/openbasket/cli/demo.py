@@ -107,7 +107,11 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
                 "seed": 0,
             },
         )
-        return f"{splits['split'].count()} of {splits.height} player-seasons"
+        left_out = splits["split"].null_count()
+        return (
+            f"{splits['split'].count()} of {splits.height} player-seasons; {left_out} are left out, of "
+            "persons whose other season or league is in another split"
+        )
 
     def cutting() -> str:
         clip = ClipSettings(before_s=4.0, after_s=2.0, preset="superfast")
@@ -120,7 +124,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
         leaks = audit_workspace(workspace).findings
         if faults or leaks:
             raise OpenBasketError(f"the dataset is not sound: {[*faults, *leaks][:5]}")
-        return f"{sum(found.rows.values())} reels in the official layout; no fault, no leak"
+        return f"{sum(found.rows.values())} reels of them in the official layout; no fault, no leak"
 
     def training() -> str:
         found = train(load_recipe("tiny"), root, run, quiet=quiet)

@@ -10,10 +10,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, current_process, get_context, parent_process
 from typing import Any, TypeVar
 
 from openbasket.engine.jobs import Done, attempt
+from openbasket.errors import ConfigError
 
 __all__ = ["at_once", "outcomes"]
 
@@ -23,6 +24,9 @@ Item = TypeVar("Item")
 RETRIES = 1
 #: How long processes may take to clean up when a run is given up.
 PATIENCE_S = 5.0
+
+#: Exit code of a process that, as it began, ran into the program that started it.
+_UNGUARDED = 78
 
 _spawn = get_context("spawn")
 
@@ -38,11 +42,16 @@ def outcomes(
     """Yield (place of the item, what came of it), as jobs end.
 
     With one worker, everything runs in this process.
+
+    Raises:
+        ConfigError: the processes, which import the program that starts them, begin its work anew.
     """
     if workers == 1:
         for index, item in enumerate(items):
             yield index, attempt(function, item)
         return
+    if getattr(current_process(), "_inheriting", False):  # while it imports the main program
+        os._exit(_UNGUARDED)
     waiting = deque((index, 0) for index in range(len(items)))
     pool = [_Worker(function) for _ in range(workers)]
     try:
@@ -63,6 +72,12 @@ def outcomes(
                     yield index, done
                     continue
                 how = pool[place].stop()
+                if pool[place].process.exitcode == _UNGUARDED:
+                    raise ConfigError(
+                        "each of several processes imports the program that starts them, and this program "
+                        "begins its work when it is imported. Put that under "
+                        "'if __name__ == \"__main__\":', or use one worker"
+                    )
                 pool[place] = _Worker(function)
                 if tries < RETRIES:
                     waiting.appendleft((index, tries + 1))
