@@ -13,6 +13,8 @@ from helpers import numbered
 from openbasket import tables
 from openbasket.dataset.build import build
 from openbasket.dataset.reader import SPLIT_FILES, read_split
+from openbasket.dataset.rendered import load_benchmark
+from openbasket.dataset.rendered import make as make_rendered
 from openbasket.dataset.verify import verify
 from openbasket.errors import BadInputError, NotFoundError, UnknownNameError
 from openbasket.skills import OFFICIAL_ORDER, SKILL_KEYS
@@ -298,3 +300,29 @@ def test_the_manifest_says_how_many_levels_a_split_has(tmp_path):
             write_json(tmp_path / "openbasket" / "manifest.json", {"levels": levels})
         [sample] = read_split(tmp_path, "test", require_videos=False)
         assert sample.levels[place] == (levels or 5) - 1
+
+
+def test_reels_of_events_that_were_imported_anew_are_found(tmp_path):
+    ws = Workspace(tmp_path / "mini", create=True)
+    make_rendered(ws, load_benchmark("mini"), quiet=True)
+    assert faults(ws) == []
+    league, season = ws.seasons("events")[0]
+    events = ws.read("events", league, season)
+    reels = ws.read("reels").filter(pl.col("draw") == 0)
+    shown = reels.join(events, on=["game_id", "event_id"], how="semi")
+    path, game, event = shown.select("path", "game_id", "event_id").row(0)
+    clips = reels.filter(pl.col("path") == path).height
+    gone = (pl.col("game_id") == game) & (pl.col("event_id") == event)
+    (player,) = events.filter(gone)["player_id"]
+    somebody = events.filter(pl.col("player_id") != player)["player_id"][0]
+    told = f"1 of {clips} clips show events that table 'events' has not, or has of somebody else"
+    for other in (
+        events.filter(~gone),
+        events.with_columns(player_id=pl.when(gone).then(pl.lit(somebody)).otherwise("player_id")),
+    ):
+        ws.write("events", other, league, season)
+        [(what, fault)] = faults(ws)
+        assert what == path
+        assert told in fault
+    ws.write("events", events, league, season)
+    assert faults(ws) == []

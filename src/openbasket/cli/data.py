@@ -546,7 +546,7 @@ def reels(
         print_json(report.to_json())
         return
     say(
-        f"{counted(report.reels, 'reel')} of {counted(report.clips, 'clip')}, "
+        f"{counted(report.reels, 'reel')} of {counted(report.clips, 'different clip')}, "
         f"{report.seconds / 3600:.2f} hours; "
         f"{counted(report.encoded, 'clip was', 'clips were')} encoded now. They lie in {report.place}"
     )

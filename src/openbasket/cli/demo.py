@@ -116,7 +116,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
     def cutting() -> str:
         clip = ClipSettings(before_s=4.0, after_s=2.0, preset="superfast")
         found = build_reels(workspace, ReelSettings(events=8, min_events=2, clip=clip), quiet=quiet)
-        return f"{found.reels} reels of {found.clips} clips, {found.seconds / 60:.0f} minutes"
+        return f"{found.reels} reels of {found.clips} different clips, {found.seconds / 60:.0f} minutes"
 
     def building() -> str:
         found = build(workspace)

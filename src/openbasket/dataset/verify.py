@@ -17,6 +17,7 @@ from openbasket.receipts import read_receipt, receipt_path
 from openbasket.video.integrity import faults as damage
 from openbasket.video.probe import probe
 from openbasket.video.write import FPS, HEIGHT, WIDTH
+from openbasket.wording import counted
 from openbasket.workspace import Workspace, reel_folder, sha256
 
 __all__ = ["VerifyReport", "verify"]
@@ -59,6 +60,8 @@ def verify(
 ) -> VerifyReport:
     """Read every CSV; look at every reel: 704x400, 30 FPS, H.264, frames as table ``reels`` says.
 
+    Where there are events, those that a reel shows are there, and its player's.
+
     Reels of other draws are in no CSV and no manifest; they are compared with what was noted when they
     were made.
 
@@ -90,6 +93,7 @@ def verify(
             (path, fault)
             for fault in _faults(workspace, path, expected.get(path), manifest.get(path), deep)
         ]
+    faults += _other_events(workspace, mine)
     on_disk = {
         file.relative_to(workspace.root).as_posix()
         for file in (workspace.root / reel_folder(draw)).rglob("*.mp4")
@@ -170,6 +174,28 @@ def _faults(
     if frames is not None and info.frames != frames:
         found.append(f"{info.frames} frames; table 'reels' says {frames}")
     return found
+
+
+def _other_events(workspace: Workspace, reels: pl.DataFrame) -> list[tuple[str, str]]:
+    """Reels that show events that are no longer there, or those of somebody else."""
+    seasons = workspace.seasons("events")
+    if reels.is_empty() or not seasons or not workspace.has("subjects"):
+        return []
+    there = pl.DataFrame(seasons, schema=["league", "season"], orient="row")
+    subjects = workspace.read("subjects").join(there, on=["league", "season"], how="semi")
+    keys = ["game_id", "event_id", "player_id"]
+    events = pl.concat(workspace.read("events", *season).select(keys) for season in seasons)
+    shown = reels.join(subjects.select("subject_id", "player_id"), on="subject_id")
+    counts = shown.group_by("path").len().rename({"len": "clips"})
+    other = shown.join(events, on=keys, how="anti").group_by("path").len().join(counts, on="path")
+    return [
+        (
+            path,
+            f"{number} of {counted(clips, 'clip')} show events that table 'events' has not, or has of "
+            "somebody else: it was imported anew since. Make the reels again",
+        )
+        for path, number, clips in other.sort("path").rows()
+    ]
 
 
 def _drawn_faults(file: Path, frames: int | None) -> list[str]:
