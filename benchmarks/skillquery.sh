@@ -18,7 +18,7 @@ mkdir -p "$out"
 made_of=$(sha256sum < "$here/../src/openbasket/rendered/v1.toml" | cut -d' ' -f1)
 grep -qs "$made_of" "$data/openbasket/rendered.json" || step rendered "$data" --benchmark v1
 test -f "$data/openbasket/ceiling.json" || step ceiling "$data"
-for suite in rendered rendered-ablations rendered-unseen rendered-frames; do
+for suite in rendered rendered-ablations rendered-unseen rendered-draws rendered-frames; do
   tables "$data" "$suite" "$out/results"
 done
 cp "$data/openbasket/ceiling.json" "$here/results/rendered-ceiling.json"
