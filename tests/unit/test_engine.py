@@ -86,25 +86,47 @@ def test_outcomes_come_as_jobs_end_and_large_jobs_begin_first(tmp_path):
     assert [place for place, _ in found] == [0, 2, 1]
 
 
-@pytest.mark.parametrize("guard", ["", 'if __name__ == "__main__":\n    '])
-def test_a_program_that_its_processes_would_begin_anew_is_refused_once(tmp_path, guard):
-    script = tmp_path / "program.py"
-    script.write_text(
-        "import engine_jobs\n"
-        "from openbasket.engine import run\n"
-        f"{guard}print([o.result for o in run(engine_jobs.square, [1, 2, 4, 5], describe='x', workers=2)])\n"
-    )
-    done = subprocess.run(
+def program(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:
+    """Run a script."""
+    script = folder / "program.py"
+    script.write_text("\n".join(("from openbasket.engine import run", *lines)))
+    return subprocess.run(
         [sys.executable, str(script)],
         capture_output=True, text=True, timeout=120, check=False,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
     )  # fmt: skip
-    if guard:
-        assert (done.returncode, done.stdout) == (0, "[1, 4, 16, 25]\n")
-    else:
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.count("Traceback") == 1
-        assert "if __name__ ==" in done.stderr.splitlines()[-1]
+
+
+SQUARES = "print([o.result for o in run({}, [1, 2, 4, 5], describe='x', workers=2)], __file__)"
+
+
+def test_a_script_needs_no_guard(tmp_path):
+    done = program(tmp_path, "import engine_jobs", SQUARES.format("engine_jobs.square"))
+    assert (done.returncode, done.stdout) == (0, f"[1, 4, 16, 25] {tmp_path}/program.py\n")
+
+
+@pytest.mark.parametrize("function", ["own", "functools.partial(own)"])
+def test_a_script_whose_own_function_is_called_needs_a_guard(tmp_path, function):
+    lines = ("import functools", "def own(n):", "    return n * n")
+    call = SQUARES.format(function)
+    done = program(tmp_path, *lines, 'if __name__ == "__main__":', f"    {call}")
+    assert (done.returncode, done.stdout) == (0, f"[1, 4, 16, 25] {tmp_path}/program.py\n")
+    done = program(tmp_path, *lines, call)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("Traceback") == 1
+    assert "if __name__ ==" in done.stderr.splitlines()[-1]
+
+
+def test_items_of_a_script_are_known_to_its_processes(tmp_path):
+    lines = (
+        "class Item:", "    value = 3",
+        "import engine_jobs",
+        'if __name__ == "__main__":',
+        "    found = run(engine_jobs.value, [(Item(),), (Item(),)], describe='x', workers=2)",
+        "    print([(o.result, o.error) for o in found])",
+    )  # fmt: skip
+    done = program(tmp_path, *lines)
+    assert (done.returncode, done.stdout) == (0, "[(3, None), (3, None)]\n"), done.stderr
 
 
 def test_no_process_outlives_a_killed_run(tmp_path):

@@ -550,11 +550,11 @@ def test_predictions_of_another_dataset_are_one_problem(dataset, tmp_path):
     with pytest.raises(BadInputError, match=r"'x0', 'x1', 'x10' and 27 more") as caught:
         evaluate([save(predictions(others), tmp_path / "p.parquet")], dataset)
     assert len(caught.value.problems) == 1
-    assert "these are predictions of another dataset" in str(caught.value)
+    assert "are these predictions of another?" in str(caught.value)
     mixed = others | {subject(who): [0] * 20 for who in "abcd"}
     with pytest.raises(BadInputError, match="and 27 more") as caught:
         evaluate([save(predictions(mixed), tmp_path / "q.parquet")], dataset)
-    assert "another dataset" not in str(caught.value)
+    assert "predictions of another" not in str(caught.value)
 
 
 def test_runs_that_do_not_state_their_labels_are_one_note(dataset, tmp_path):

@@ -832,6 +832,75 @@ def test_lessons_begin_with_the_weights_of_the_recipe(
         )
 
 
+def test_lessons_do_not_write_over_the_weights_they_begin_with(
+    root: Path, encoder: Path, tmp_path: Path
+) -> None:
+    given = tmp_path / "run" / "lessons" / ENCODER
+    given.parent.mkdir(parents=True)
+    given.write_bytes(encoder.read_bytes())
+    recipe = load_recipe("skillquery-tiny", [*STILL, f"model.weights={given}"])
+    for resume in (True, False):
+        with pytest.raises(ConfigError, match=r"would write over .*Give another --out"):
+            train(recipe, root, tmp_path / "run", workers=1, quiet=True, resume=resume)
+    assert given.read_bytes() == encoder.read_bytes()
+
+
+def test_lessons_go_on_from_answers_that_the_set_model_is_not_given(
+    root: Path, encoder: Path, tmp_path: Path
+) -> None:
+    settings = [*STILL, "model.options.tokens=features", f"model.weights={encoder}"]
+    report = pretrain(
+        load_recipe("skillquery-tiny", settings), root, tmp_path, workers=1, quiet=True
+    )
+    before, after = load_file(encoder), load_file(report.encoder)
+    asked = [name for name in before if name.startswith("answers.")]
+    assert asked
+    for name in asked:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-7)
+    assert report.start is not None
+    assert not report.start.missing
+    assert not report.start.unexpected
+
+
+def test_lessons_begin_with_parts_where_the_recipe_says_so(
+    root: Path, encoder: Path, tmp_path: Path
+) -> None:
+    some = {n: v for n, v in load_file(encoder).items() if n != "encoder.asks"}
+    save_file(some, tmp_path / "some.safetensors")
+    settings = [*STILL, f"model.weights={tmp_path}/some.safetensors"]
+
+    def learn(*more: str) -> PretrainReport:
+        recipe = load_recipe("skillquery-tiny", [*settings, *more])
+        return pretrain(recipe, root, tmp_path / "run", workers=1, quiet=True)
+
+    with pytest.raises(
+        ConfigError, match=r"lacks 1 weight of model 'skillquery-tiny': encoder\.asks"
+    ):
+        learn()
+    report = learn("model.partial=true")
+    assert report.start is not None
+    assert report.start.missing == ("encoder.asks",)
+
+
+def test_a_run_goes_on_wherever_the_file_lies_that_its_lessons_began_with(
+    root: Path, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = tmp_path / "given.safetensors"
+    given.write_bytes(encoder.read_bytes())
+
+    def learn(file: str) -> int:
+        recipe = load_recipe("skillquery-tiny", [*STILL, "train.epochs=1", f"model.weights={file}"])
+        return train(recipe, root, tmp_path / "run", workers=1, quiet=True).resumed_from
+
+    assert learn(str(given)) == 0
+    given.rename(tmp_path / "moved.safetensors")
+    assert learn("~/moved.safetensors") == 1
+    runs = predict(tmp_path / "run", root, tmp_path / "p.parquet", workers=1, quiet=True)
+    assert runs.frame.height
+    assert json.loads((tmp_path / "p.runs.json").read_text())["run"]["pretraining"] == "given"
+
+
 def test_lessons_of_a_registered_model_begin_with_its_own_weights(
     root: Path, tmp_path: Path
 ) -> None:

@@ -124,7 +124,10 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
         leaks = audit_workspace(workspace).findings
         if faults or leaks:
             raise OpenBasketError(f"the dataset is not sound: {[*faults, *leaks][:5]}")
-        return f"{sum(found.rows.values())} reels of them in the official layout; no fault, no leak"
+        return (
+            f"{counted(sum(found.rows.values()), 'reel', 'reels')} of player-seasons in a split, in the "
+            "official layout; no fault, no leak"
+        )
 
     def training() -> str:
         found = train(load_recipe("tiny"), root, run, quiet=quiet)

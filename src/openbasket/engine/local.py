@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import connection, current_process, get_context, parent_process
 from typing import Any, TypeVar
 
@@ -25,10 +25,11 @@ RETRIES = 1
 #: How long processes may take to clean up when a run is given up.
 PATIENCE_S = 5.0
 
-#: Exit code of a process that, as it began, ran into the program that started it.
-_UNGUARDED = 78
+#: Exit code of a process that, as it began, began the work of the program that started it.
+_UNGUARDED = 187
 
 _spawn = get_context("spawn")
+_BEGINNING = threading.RLock()
 
 
 def at_once(jobs: int, workers: int | None) -> int:
@@ -44,7 +45,8 @@ def outcomes(
     With one worker, everything runs in this process.
 
     Raises:
-        ConfigError: the processes, which import the program that starts them, begin its work anew.
+        ConfigError: function or items are of the main program, which processes import for that, and it
+            begins its work anew when it is imported.
     """
     if workers == 1:
         for index, item in enumerate(items):
@@ -53,13 +55,14 @@ def outcomes(
     if getattr(current_process(), "_inheriting", False):  # while it imports the main program
         os._exit(_UNGUARDED)
     waiting = deque((index, 0) for index in range(len(items)))
-    pool = [_Worker(function) for _ in range(workers)]
+    main = _of_main(function, items[0])  # the others are of its kind
+    pool = [_Worker(function, main) for _ in range(workers)]
     try:
         while True:
             for place, worker in enumerate(pool):
                 if waiting and worker.job is None:
                     if not worker.process.is_alive():  # while it was idle
-                        pool[place] = worker = _Worker(function)
+                        pool[place] = worker = _Worker(function, main)
                     worker.give(waiting.popleft(), items)
             busy = {worker.pipe: place for place, worker in enumerate(pool) if worker.job}
             if not busy:
@@ -74,11 +77,11 @@ def outcomes(
                 how = pool[place].stop()
                 if pool[place].process.exitcode == _UNGUARDED:
                     raise ConfigError(
-                        "each of several processes imports the program that starts them, and this program "
+                        "several processes use what the main program defines, and import it; this program "
                         "begins its work when it is imported. Put that under "
                         "'if __name__ == \"__main__\":', or use one worker"
                     )
-                pool[place] = _Worker(function)
+                pool[place] = _Worker(function, main)
                 if tries < RETRIES:
                     waiting.appendleft((index, tries + 1))
                 else:
@@ -93,10 +96,11 @@ def outcomes(
 class _Worker:
     """A process that does one job after the other."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[[Any], Any], main: bool) -> None:
         self.pipe, theirs = _spawn.Pipe()
         self.process = _spawn.Process(target=_serve, args=(theirs, function), daemon=True)
-        self.process.start()
+        with nullcontext() if main else _nameless():
+            self.process.start()
         theirs.close()
         self.job: tuple[int, int] | None = None
 
@@ -126,6 +130,31 @@ class _Worker:
             return f"ended with exit code {code}"
         killed = " (out of memory? use fewer workers)" if code == -signal.SIGKILL else ""
         return f"was killed by {signal.Signals(-code).name}{killed}"
+
+
+def _of_main(function: Callable[[Any], Any], item: Any) -> bool:
+    """Whether the main program defines a part of what a process is sent."""
+    try:
+        return b"__main__" in pickle.dumps((function, item))
+    except (pickle.PicklingError, TypeError, AttributeError):  # told where it is sent
+        return True
+
+
+@contextmanager
+def _nameless() -> Iterator[None]:
+    """Processes that begin meanwhile do not import the main program, as they otherwise do by its names.
+
+    A script is then not begun anew in each of them.
+    """
+    with _BEGINNING:
+        named = vars(sys.modules["__main__"])
+        names: list[str] = [name for name in ("__file__", "__spec__") if name in named]
+        kept = {name: named.pop(name) for name in names}
+        named["__spec__"] = None
+        try:
+            yield
+        finally:
+            named.update(kept)
 
 
 def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:

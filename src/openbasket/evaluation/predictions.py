@@ -113,7 +113,7 @@ def read_predictions(path: Path, subjects: Sequence[str] | None = None) -> pl.Da
             allowed = "subjects of the dataset's splits"
             problems.append(Problem(str(path), None, "subject_id", given, allowed))
             if len(unknown) == len(told):
-                hint = "None of its subjects is: these are predictions of another dataset."
+                hint = "None of its subjects is in this dataset: are these predictions of another?"
     if problems:
         raise BadInputError(problems, hint)
     return frame.sort("run", "subject_id")

@@ -38,9 +38,9 @@ class Start:
         file: where they lie.
         sha256: of the file.
         loaded: number of weights that were set.
-        missing: names of weights that the file does not have, heads apart; they stay fresh.
+        missing: names of weights that the file does not have but should; they stay fresh.
         unexpected: names in the file that have no place in the model.
-        heads: whether the model has heads that learn, and which are new.
+        heads: whether the model has heads that learn; they are new.
     """
 
     file: str
@@ -155,7 +155,9 @@ def build_again(run_dir: Path, recipe: Recipe, *, quiet: bool = False) -> nn.Mod
     return model
 
 
-def load_start(recipe: Recipe, model: nn.Module, *, taught: tuple[str, ...] = ()) -> Start | None:
+def load_start(
+    recipe: Recipe, model: nn.Module, *, may_lack: tuple[str, ...] = (), heads: bool = True
+) -> Start | None:
     """Put the recipe's weights into its model, all but those of the heads.
 
     A file may be of the whole model, or of the registered model that is its clip encoder.
@@ -163,7 +165,8 @@ def load_start(recipe: Recipe, model: nn.Module, *, taught: tuple[str, ...] = ()
     Args:
         recipe: of a run, or of lessons.
         model: of the recipe.
-        taught: beginnings of the names of weights that may be missing, as lessons are to teach them.
+        may_lack: beginnings of the names of weights that may be missing and stay fresh.
+        heads: whether the model's heads learn.
 
     Raises:
         NotFoundError: there is no such file.
@@ -216,8 +219,8 @@ def load_start(recipe: Recipe, model: nn.Module, *, taught: tuple[str, ...] = ()
             f"model.weights: '{path}' holds values that are no numbers, in {', '.join(odd[:SHOWN])}. Make or "
             "fetch it again"
         )
-    missing = sorted(own.keys() - state.keys())
-    needed = [name for name in lacking(model, missing) if not name.startswith(taught)]
+    missing = sorted(name for name in own.keys() - state.keys() if not name.startswith(may_lack))
+    needed = lacking(model, missing)
     if needed and not recipe.model.partial:
         more = f" and {len(needed) - SHOWN:,} more" if len(needed) > SHOWN else ""
         raise ConfigError(
@@ -231,7 +234,7 @@ def load_start(recipe: Recipe, model: nn.Module, *, taught: tuple[str, ...] = ()
         len(fits),
         tuple(missing),
         tuple(sorted(state.keys() - own.keys())),
-        heads=not taught,
+        heads=heads,
     )
 
 

@@ -264,6 +264,7 @@ def _train(
                 f"{'goes on after' if resumed_from else 'begins;'} {resumed_from} of {recipe.train.epochs} "
                 f"epochs done, {accelerator.num_processes} x {accelerator.device}"
                 + (f"; {start}" if start else "")
+                + (f", whose lessons began with {lessons}" if lessons else "")
             )
         total = recipe.train.epochs * session.updates
         with (

@@ -26,7 +26,7 @@ from openbasket.training.faults import explained
 from openbasket.training.features import conditions_of, frozen_features
 from openbasket.training.processes import make_accelerator, on_main, over_shares
 from openbasket.training.reading import read_frames
-from openbasket.training.run import BEST, read_facts, read_recipe
+from openbasket.training.run import BEST, LESSONS_START, read_facts, read_recipe
 from openbasket.training.session import arithmetic
 from openbasket.training.text import TextLearner, answers_path, rate
 from openbasket.video.cache import CachedFrames
@@ -249,7 +249,8 @@ def _facts(
     reader: Sampling,
 ) -> dict[str, Any]:
     """What a table of results tells of a run, and with what it was predicted."""
-    start = read_facts(run_dir).get("weights")
+    facts = read_facts(run_dir)
+    start = facts.get(LESSONS_START) or facts.get("weights")
     levels = recipe.data.levels
     return {
         "pretraining": Path(start["file"]).stem if start else "none",

@@ -249,7 +249,8 @@ def begun_with(facts: Mapping[str, Any], recipe: Recipe) -> Mapping[str, Any] | 
 def _same_start(facts: Mapping[str, Any], recipe: Recipe) -> bool:
     """Whether the recipe's file of weights, wherever it lies now, is that which the run began with."""
     begun, file = begun_with(facts, recipe), recipe.model.weights
-    return bool(begun and file and Path(file).is_file() and sha256(Path(file)) == begun["sha256"])
+    path = Path(file).expanduser() if file else None
+    return bool(begun and path and path.is_file() and sha256(path) == begun["sha256"])
 
 
 def _told(video: Path, stated: Mapping[Path, str]) -> tuple[int, str] | tuple[()]:
@@ -274,7 +275,8 @@ def read_facts(run_dir: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         Recipe.model_validate(content["recipe"])
         content["data"], content.setdefault("versions", {}).items()
-        (content.get("weights") or {}).items()
+        for start in ("weights", LESSONS_START):
+            (content.get(start) or {}).items()
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise ConfigError(f"'{path}' is damaged ({error}); give another folder") from None
     return content

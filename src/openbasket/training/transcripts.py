@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from openbasket.dataset.reader import Sample, read_split, read_splits
 from openbasket.errors import ConfigError, NotFoundError
+from openbasket.models import TEXT_MODELS
 from openbasket.models.clip_encoder import TEAM_DIM, ClipAnswers
 from openbasket.models.questions import ANSWERS, ATTACKING, PLACES, TARGETS
 from openbasket.models.recurrence import known_by_recurrence
@@ -50,7 +51,7 @@ from openbasket.training.faults import diverged, explained
 from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
 from openbasket.training.processes import make_accelerator
 from openbasket.training.reading import lesson_draws, read_frames, with_transcripts
-from openbasket.training.run import Folder, differences, fingerprint
+from openbasket.training.run import FREE, Folder, differences, fingerprint
 from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import Workspace, sha256, write_json
@@ -170,10 +171,10 @@ class _Shown:
 class _Learner(nn.Module):
     """A clip encoder and the heads that question it, also for which of so many teams play."""
 
-    def __init__(self, model: SkillQuery, teams: int) -> None:
+    def __init__(self, model: SkillQuery, answers: ClipAnswers, teams: int) -> None:
         super().__init__()
         self.encoder = model.encoder
-        self.answers = model.answers or ClipAnswers(*model.clip_features)
+        self.answers = answers
         self.known_teams = nn.Parameter(torch.randn(teams, TEAM_DIM))
         self._frames = model.frames_shown
 
@@ -240,10 +241,17 @@ def pretrain(
     given, recipe = recipe, _for_clips(recipe)
     accelerator = make_accelerator(recipe)
     set_seed(seed_of("pretrain", recipe.train.seed))
-    model = build_model(recipe)
+    model = None if recipe.model.name in TEXT_MODELS else build_model(recipe)
     if not isinstance(model, SkillQuery):
         raise ConfigError(f"model '{recipe.model.name}' has no clip encoder; allowed: skillquery")
-    start = load_start(given, model, taught=("answers.",))
+    answers = model.answers = model.answers or ClipAnswers(*model.clip_features)
+    begun, kept = given.model.weights, out_dir / ENCODER
+    if begun and Path(begun).expanduser().resolve() == kept.resolve():
+        raise ConfigError(
+            f"lessons in '{out_dir}' would write over '{kept}', the weights that they begin with. Give "
+            "another --out"
+        )
+    start = load_start(given, model, may_lack=("answers.",), heads=False)
     own = recipe.data.draw
     wanted = [
         (draw, _samples(data_root, "train", draw, recipe))
@@ -282,7 +290,7 @@ def pretrain(
                 recipe, entries, targets[split], taught[split], augment=split == "train"
             )
         set_seed(seed_of("teams", recipe.train.seed))  # whatever heads the model has
-        learner = _Learner(model, len(teams)).to(accelerator.device)
+        learner = _Learner(model, answers, len(teams)).to(accelerator.device)
         state = _learn(
             learner, sets["train"], sets["val"], recipe, accelerator, out_dir, began, quiet
         )
@@ -555,7 +563,7 @@ def _for_clips(recipe: Recipe) -> Recipe:
     )  # fmt: skip
     of_heads = SkillQuery.head_options - {"dropout"}
     options = {k: v for k, v in recipe.model.options.items() if k not in of_heads}
-    begun = {"weights": None, "partial": False}  # of which their hash is kept
+    begun = {"weights": None}  # of which the hash is kept
     model = recipe.model.model_copy(update={"frozen": False, "options": options} | begun)
     data = recipe.data.model_copy(update={"leagues": (), "seasons": ()})
     lessons = lessons.model_copy(update={"redraw": 0.0, "told": ()})
@@ -634,7 +642,7 @@ def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any], *, resume: 
             data, begun = before["data"], before.get("weights")
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"'{path}' is damaged ({error}). {anew}") from None
-        changed = differences(earlier, settings["recipe"])
+        changed = differences(earlier, settings["recipe"], free=(*FREE, "model.partial"))
         if data != settings["data"]:
             changed.append("subjects, videos or transcripts have changed since")
         if begun != settings["weights"]:
