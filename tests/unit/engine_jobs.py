@@ -29,6 +29,10 @@ def value(item: tuple[object]) -> object:
     return item[0].value
 
 
+def kind(item: object) -> str:
+    return type(item).__name__
+
+
 def leave(code: int) -> int:
     os._exit(code)
 

@@ -129,6 +129,49 @@ def test_items_of_a_script_are_known_to_its_processes(tmp_path):
     assert (done.returncode, done.stdout) == (0, "[(3, None), (3, None)]\n"), done.stderr
 
 
+@pytest.mark.parametrize("given", [["-c"], ["-"]])
+def test_a_program_without_a_file_uses_functions_of_modules_alone(tmp_path, given):
+    def told(*lines: str) -> subprocess.CompletedProcess[str]:
+        code = "\n".join(("from openbasket.engine import run", *lines)).replace(", __file__", "")
+        return subprocess.run(
+            [sys.executable, *given, *([code] if given == ["-c"] else [])],
+            input=code if given == ["-"] else None,
+            capture_output=True, text=True, timeout=120, check=False,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        )  # fmt: skip
+
+    done = told("import engine_jobs", SQUARES.format("engine_jobs.square"))
+    assert (done.returncode, done.stdout) == (0, "[1, 4, 16, 25]\n"), done.stderr
+    done = told("def own(n):", "    return n * n", "", SQUARES.format("own"))
+    assert done.returncode == 1
+    assert "it has no file" in done.stderr.splitlines()[-1]
+
+
+def test_items_of_several_kinds_are_looked_at(tmp_path):
+    lines = (
+        "class Item:", "    value = 3",
+        "import engine_jobs",
+        'if __name__ == "__main__":',
+        "    found = run(engine_jobs.kind, [1, Item()], describe='x', workers=2)",
+        "    print([(o.result, o.error) for o in found])",
+    )  # fmt: skip
+    done = program(tmp_path, *lines)
+    assert (done.returncode, done.stdout) == (0, "[('int', None), ('Item', None)]\n"), done.stderr
+
+
+def test_processes_of_the_users_own_still_import_the_main_program(tmp_path):
+    done = program(
+        tmp_path,
+        "import multiprocessing", "import engine_jobs",
+        "def own(n):", "    return n + 1",
+        'if __name__ == "__main__":',
+        "    run(engine_jobs.square, [1, 2], describe='x', workers=2, quiet=True)",
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:",
+        "        print(pool.map(own, [1, 2]))",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "[2, 3]\n"), done.stderr
+
+
 def test_no_process_outlives_a_killed_run(tmp_path):
     code = (
         "import sys; from pathlib import Path; import engine_jobs\n"

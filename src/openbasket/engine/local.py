@@ -9,8 +9,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from multiprocessing import connection, current_process, get_context, parent_process
+from contextlib import suppress
+from multiprocessing import connection, current_process, get_context, parent_process, spawn
+from pathlib import Path
 from typing import Any, TypeVar
 
 from openbasket.engine.jobs import Done, attempt
@@ -29,7 +30,8 @@ PATIENCE_S = 5.0
 _UNGUARDED = 187
 
 _spawn = get_context("spawn")
-_BEGINNING = threading.RLock()
+#: Names of our processes: of those that do without the main program, and of the others.
+_ALONE, _WITH_MAIN = "openbasket", "openbasket with main"
 
 
 def at_once(jobs: int, workers: int | None) -> int:
@@ -46,16 +48,22 @@ def outcomes(
 
     Raises:
         ConfigError: function or items are of the main program, which processes import for that, and it
-            begins its work anew when it is imported.
+            begins its work anew when it is imported, or cannot be imported.
     """
     if workers == 1:
         for index, item in enumerate(items):
             yield index, attempt(function, item)
         return
-    if getattr(current_process(), "_inheriting", False):  # while it imports the main program
+    own = current_process()
+    if own.name == _WITH_MAIN and getattr(own, "_inheriting", False):  # while it imports that
         os._exit(_UNGUARDED)
+    main = _of_main(function, items)
+    if main and not _importable_main():
+        raise ConfigError(
+            "several processes are to use what the main program defines, and it has no file that they could "
+            "import. Put it into a module, or use one worker"
+        )
     waiting = deque((index, 0) for index in range(len(items)))
-    main = _of_main(function, items[0])  # the others are of its kind
     pool = [_Worker(function, main) for _ in range(workers)]
     try:
         while True:
@@ -98,9 +106,10 @@ class _Worker:
 
     def __init__(self, function: Callable[[Any], Any], main: bool) -> None:
         self.pipe, theirs = _spawn.Pipe()
-        self.process = _spawn.Process(target=_serve, args=(theirs, function), daemon=True)
-        with nullcontext() if main else _nameless():
-            self.process.start()
+        self.process = _spawn.Process(
+            target=_serve, name=_WITH_MAIN if main else _ALONE, args=(theirs, function), daemon=True
+        )
+        self.process.start()
         theirs.close()
         self.job: tuple[int, int] | None = None
 
@@ -132,29 +141,38 @@ class _Worker:
         return f"was killed by {signal.Signals(-code).name}{killed}"
 
 
-def _of_main(function: Callable[[Any], Any], item: Any) -> bool:
-    """Whether the main program defines a part of what a process is sent."""
+def _of_main(function: Callable[[Any], Any], items: Sequence[Any]) -> bool:
+    """Whether the main program defines a part of what processes are sent; items of a type are alike."""
+    kinds = {type(item): item for item in items}
     try:
-        return b"__main__" in pickle.dumps((function, item))
+        return any(b"__main__" in pickle.dumps(part) for part in (function, *kinds.values()))
     except (pickle.PicklingError, TypeError, AttributeError):  # told where it is sent
         return True
 
 
-@contextmanager
-def _nameless() -> Iterator[None]:
-    """Processes that begin meanwhile do not import the main program, as they otherwise do by its names.
+def _importable_main() -> bool:
+    """Whether a process could import the main program: that of a notebook or a pipe has no file."""
+    main = sys.modules["__main__"]
+    named = getattr(main, "__spec__", None) is not None
+    return named or Path(getattr(main, "__file__", None) or "<none>").is_file()
 
-    A script is then not begun anew in each of them.
+
+def _preparation(
+    name: str, of_standard: Callable[[str], dict[str, Any]] = spawn.get_preparation_data
+) -> dict[str, Any]:
+    """What a process does before its work; one that :data:`_ALONE` names leaves out the main program.
+
+    Python imports that into each process, so that a script without a guard would be begun anew there. No
+    function of ours needs anything of it.
     """
-    with _BEGINNING:
-        named = vars(sys.modules["__main__"])
-        names: list[str] = [name for name in ("__file__", "__spec__") if name in named]
-        kept = {name: named.pop(name) for name in names}
-        named["__spec__"] = None
-        try:
-            yield
-        finally:
-            named.update(kept)
+    data = of_standard(name)
+    if name == _ALONE:
+        for main in ("init_main_from_name", "init_main_from_path"):
+            data.pop(main, None)
+    return data
+
+
+spawn.get_preparation_data = _preparation
 
 
 def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
