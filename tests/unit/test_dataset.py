@@ -326,3 +326,30 @@ def test_reels_of_events_that_were_imported_anew_are_found(tmp_path):
         assert told in fault
     ws.write("events", events, league, season)
     assert faults(ws) == []
+
+
+def test_what_reels_show_is_looked_for_in_their_own_season(tmp_path):
+    ws = Workspace(tmp_path / "mini", create=True)
+    make_rendered(ws, load_benchmark("mini"), quiet=True)
+    reels = ws.read("reels").filter(pl.col("draw") == 0)
+    seasons = ws.seasons("events")
+    league, season = seasons[0]
+    of_season = {path for path in reels["path"] if f"/{season}/{league}/" in f"/{path}"}
+    assert of_season
+    file = ws.table_path("events", league, season)
+    whole = file.read_bytes()
+    file.unlink()
+    assert {what for what, _ in faults(ws)} == of_season
+    file.write_bytes(whole[:-20])
+    ((what, fault),) = faults(ws)
+    assert what == "events of reels"
+    assert "events" in fault
+    file.write_bytes(whole)
+    subjects = ws.read("subjects")
+    ws.write("subjects", subjects.filter(pl.col("subject_id") != reels["subject_id"][0]))
+    ((what, fault),) = faults(ws)
+    assert (what, "does not have its player-season" in fault) == (reels["path"][0], True)
+    ws.write("subjects", subjects)
+    stray = ws.root / f"{reels['path'][0][:-5]}0.reel"
+    stray.write_bytes((ws.root / reels["path"][0]).read_bytes())
+    assert faults(ws) == [(stray.relative_to(ws.root).as_posix(), "a reel that no table knows")]

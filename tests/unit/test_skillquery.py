@@ -845,6 +845,57 @@ def test_lessons_do_not_write_over_the_weights_they_begin_with(
     assert given.read_bytes() == encoder.read_bytes()
 
 
+def test_a_run_does_not_write_over_the_weights_it_begins_with(
+    root: Path, encoder: Path, tmp_path: Path
+) -> None:
+    settings = ["transcripts.epochs=0", "train.epochs=1"]
+    first = load_recipe("skillquery-tiny", [*settings, f"model.weights={encoder}"])
+    train(first, root, tmp_path / "run", workers=1, quiet=True)
+    best = tmp_path / "run" / "best.safetensors"
+    before = best.read_bytes()
+    again = load_recipe("skillquery-tiny", [*settings, f"model.weights={best}"])
+    with pytest.raises(ConfigError, match="would write over"):
+        train(again, root, tmp_path / "run", workers=1, quiet=True, resume=False)
+    assert best.read_bytes() == before
+    assert train(first, root, tmp_path / "run", workers=1, quiet=True).resumed_from == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("encoder.frame.1.running_mean", torch.nan),
+        ("encoder.asks", torch.nan),
+        ("encoder.asks", torch.inf),
+    ],
+)
+def test_weights_and_statistics_that_are_no_numbers_are_refused(
+    encoder: Path, tmp_path: Path, where: str, value: float
+) -> None:
+    state = load_file(encoder)
+    state[where].view(-1)[0] = value
+    save_file(state, tmp_path / "odd.safetensors")
+    recipe = load_recipe("skillquery-tiny", [*STILL, f"model.weights={tmp_path}/odd.safetensors"])
+    with pytest.raises(ConfigError, match=f"no numbers, in {where}"):
+        load_start(recipe, build_model(recipe))
+
+
+def test_interrupted_after_a_lesson_it_tells_what_is_kept(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe("skillquery-tiny", ["transcripts.epochs=2", "transcripts.clips=16"])
+    measured, calls = transcripts._measured, []
+
+    def stopped(*given):
+        calls.append(0)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measured(*given)
+
+    monkeypatch.setattr(transcripts, "_measured", stopped)
+    with pytest.raises(KeyboardInterrupt, match="and 1 of 2 passes over the clips of the lessons"):
+        train(recipe, root, tmp_path / "run", workers=1, quiet=True)
+
+
 def test_lessons_go_on_from_answers_that_the_set_model_is_not_given(
     root: Path, encoder: Path, tmp_path: Path
 ) -> None:
@@ -898,7 +949,9 @@ def test_a_run_goes_on_wherever_the_file_lies_that_its_lessons_began_with(
     assert learn("~/moved.safetensors") == 1
     runs = predict(tmp_path / "run", root, tmp_path / "p.parquet", workers=1, quiet=True)
     assert runs.frame.height
-    assert json.loads((tmp_path / "p.runs.json").read_text())["run"]["pretraining"] == "given"
+    assert json.loads((tmp_path / "p.runs.json").read_text())["run"]["pretraining"] == (
+        "given, transcripts"
+    )
 
 
 def test_lessons_of_a_registered_model_begin_with_its_own_weights(

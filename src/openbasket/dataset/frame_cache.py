@@ -108,7 +108,7 @@ def cache_frames(
     held = {video: entry for video, entry in held.items() if video not in unusable}
     missing = [video for video in wanted if video not in held and video not in unusable]
     if tell is not None:
-        tell(_told(cache, taking, len(held), len(wanted)))
+        tell(_told(cache, takings[wanted[0]] if wanted else taking, len(held), len(wanted)))
     drawn = [video for video in missing if video.suffix == SUFFIX]
     if drawn:
         held |= draw_reels(

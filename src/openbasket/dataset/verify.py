@@ -96,7 +96,8 @@ def verify(
     faults += _other_events(workspace, mine)
     on_disk = {
         file.relative_to(workspace.root).as_posix()
-        for file in (workspace.root / reel_folder(draw)).rglob("*.mp4")
+        for file in (workspace.root / reel_folder(draw)).rglob("*")
+        if file.suffix in (".mp4", SUFFIX)
     }
     if expected:
         faults += [(path, "a reel that no table knows") for path in sorted(on_disk - set(expected))]
@@ -177,24 +178,36 @@ def _faults(
 
 
 def _other_events(workspace: Workspace, reels: pl.DataFrame) -> list[tuple[str, str]]:
-    """Reels that show events that are no longer there, or those of somebody else."""
+    """Reels that show events that are no longer there, or those of somebody else; none without events."""
     seasons = workspace.seasons("events")
-    if reels.is_empty() or not seasons or not workspace.has("subjects"):
+    if reels.is_empty() or not seasons:
         return []
-    there = pl.DataFrame(seasons, schema=["league", "season"], orient="row")
-    subjects = workspace.read("subjects").join(there, on=["league", "season"], how="semi")
-    keys = ["game_id", "event_id", "player_id"]
-    events = pl.concat(workspace.read("events", *season).select(keys) for season in seasons)
-    shown = reels.join(subjects.select("subject_id", "player_id"), on="subject_id")
-    counts = shown.group_by("path").len().rename({"len": "clips"})
-    other = shown.join(events, on=keys, how="anti").group_by("path").len().join(counts, on="path")
+    keys = ["league", "season", "game_id", "event_id", "player_id"]
+    try:
+        events = pl.concat(
+            workspace.read("events", league, season)
+            .with_columns(league=pl.lit(league), season=pl.lit(season))
+            .select(keys)
+            for league, season in seasons
+        )
+        subjects = workspace.read("subjects").select("subject_id", "player_id", "league", "season")
+    except (BadInputError, NotFoundError) as error:
+        return [("events of reels", str(error))]
+    shown = reels.join(subjects, on="subject_id", how="left")
+    other = shown.join(events, on=keys, how="anti").group_by("path").len("other")
+    told = shown.group_by("path").agg(
+        clips=pl.len(), known=pl.col("player_id").first().is_not_null()
+    )
     return [
         (
             path,
             f"{number} of {counted(clips, 'clip')} show events that table 'events' has not, or has of "
-            "somebody else: it was imported anew since. Make the reels again",
+            "somebody else. Was it imported anew since? Make the reels again"
+            if known
+            else "table 'subjects' does not have its player-season. Was it made anew since? Make the reels "
+            "again",
         )
-        for path, number, clips in other.sort("path").rows()
+        for path, number, clips, known in other.join(told, on="path").sort("path").rows()
     ]
 
 

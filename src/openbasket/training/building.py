@@ -207,14 +207,13 @@ def load_start(
             if misfit
             else "holds none of its weights"
         )
-        clips = f"--num-frames {recipe.data.frames} --size {recipe.data.size}"
-        raise ConfigError(
-            f"model.weights: '{path}' {fault}. Convert the checkpoint for what the recipe trains: "
-            f"'openbasket weights convert ... --recipe {recipe.name} {clips}' (of a recipe of your own, give "
-            "the path of its file)"
-        )
+        raise ConfigError(f"model.weights: '{path}' {fault}. {_fitting(recipe)}")
     learned = {name for name, _ in model.named_parameters()}
-    if odd := [n for n, v in fits.items() if n in learned and not v.float().isfinite().all()]:
+    if odd := [
+        name
+        for name, value in fits.items()
+        if value.float().isnan().any() or (name in learned and value.isinf().any())
+    ]:
         raise ConfigError(
             f"model.weights: '{path}' holds values that are no numbers, in {', '.join(odd[:SHOWN])}. Make or "
             "fetch it again"
@@ -235,6 +234,18 @@ def load_start(
         tuple(missing),
         tuple(sorted(state.keys() - own.keys())),
         heads=heads,
+    )
+
+
+def _fitting(recipe: Recipe) -> str:
+    """What to do for weights that fit a recipe's model."""
+    if recipe.model.options.get("backbone", "conv") == "conv" and recipe.model.name in SET_MODELS:
+        return "Give a file of this model, at the recipe's size: there are no official checkpoints of it"
+    clips = f"--num-frames {recipe.data.frames} --size {recipe.data.size}"
+    return (
+        "Convert the checkpoint for what the recipe trains: "
+        f"'openbasket weights convert ... --recipe {recipe.name} {clips}' (of a recipe of your own, give "
+        "the path of its file)"
     )
 
 

@@ -100,12 +100,17 @@ def batches(loader: Iterable[Batch]) -> Iterator[Batch]:
         yield batch
 
 
-def diverged(which: str, loss: float, where: str) -> TrainingError:
-    """The error of a loss that is no number; says what to change."""
+def diverged(
+    which: str,
+    loss: float,
+    where: str,
+    slower: str = "train.learning_rate or more train.warmup_epochs, with train.grad_clip on",
+) -> TrainingError:
+    """The error of a loss that is no number; says what to change, ``slower`` what should be lower."""
     return TrainingError(
         f"the {which} is {loss} {where} (both counted from 0): training has diverged. Start anew with a "
-        "lower train.learning_rate or more train.warmup_epochs, with train.grad_clip on, or in "
-        "train.precision 'fp32'. The weights of the last whole epoch are kept"
+        f"lower {slower}, or in train.precision 'fp32'. What the last whole epoch gave, if there was one, is "
+        "kept"
     )
 
 

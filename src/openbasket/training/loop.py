@@ -45,6 +45,7 @@ from openbasket.training.run import (
     BEST,
     LAST,
     LESSONS,
+    LESSONS_LAST,
     LESSONS_START,
     Folder,
     begun_with,
@@ -175,6 +176,7 @@ def _train(
         from openbasket.training.transcripts import told_hash
 
         data = told_hash(data, data_root)
+    folder.refuse_own(recipe.model.weights, BEST, LAST)
     on_main(accelerator, lambda: folder.claim(recipe, data, resume=resume))
 
     set_seed(seed_of("weights", recipe.train.seed))
@@ -442,9 +444,14 @@ def _left(folder: Folder, recipe: Recipe, resume: bool) -> str:
             "To start anew over it: the same command; to go on with it: without --no-resume"
         )
     if not folder.has_epochs:
+        lessons, kept = folder.path / LESSONS / LESSONS_LAST, "Frames that were read are kept"
+        if recipe.transcripts.epochs and lessons.exists():
+            done = checkpoint.scalars_of(lessons)["epochs"]
+            told = counted(recipe.transcripts.epochs, "pass", "passes")
+            kept += f", and {done} of {told} over the clips of the lessons"
         return (
             f"interrupted before the end of the first epoch: '{folder.path}' has no checkpoint yet. "
-            f"Frames that were read are kept; {same} begins again"
+            f"{kept}; {same} begins again after that"
         )
     done = checkpoint.scalars_of(folder.path / LAST)["epochs"]
     return (

@@ -250,10 +250,12 @@ def _facts(
 ) -> dict[str, Any]:
     """What a table of results tells of a run, and with what it was predicted."""
     facts = read_facts(run_dir)
-    start = facts.get(LESSONS_START) or facts.get("weights")
+    lessons = bool(recipe.transcripts.epochs)
+    start = facts.get(LESSONS_START if lessons else "weights")
+    begun = [Path(start["file"]).stem] if start else []
     levels = recipe.data.levels
     return {
-        "pretraining": Path(start["file"]).stem if start else "none",
+        "pretraining": ", ".join([*begun, *["transcripts"] * lessons]) or "none",
         "frames": getattr(model, "frames_seen", recipe.data.frames),
         "parameters": sum(p.numel() for p in model.parameters()),
         "labels": {split: labels_hash(part, levels) for split, part in of_split.items()},

@@ -31,6 +31,7 @@ __all__ = [
     "FEATURES",
     "LAST",
     "LESSONS",
+    "LESSONS_LAST",
     "LESSONS_START",
     "METRICS",
     "RECIPE",
@@ -50,6 +51,8 @@ METRICS, STEPS, CARD, LOG = "metrics.csv", "steps.csv", "MODEL_CARD.md", "train.
 CACHE, FEATURES = "frame_cache", "feature_cache"
 #: Folder of a clip encoder that learned from transcripts first.
 LESSONS = "lessons"
+#: In it: what it takes to go on with the lessons.
+LESSONS_LAST = "pretrain_last.safetensors"
 #: In ``recipe.json``: the file of weights that these lessons began with.
 LESSONS_START = "lessons_start"
 #: Settings that may change between the sessions of a run: they change nothing of what is learned.
@@ -144,6 +147,23 @@ class Folder:
         ]
         if other:
             self.tell(f"goes on with other versions: {'; '.join(other)}; not bit for bit the same")
+
+    def refuse_own(self, weights: str | None, *names: str) -> None:
+        """Refuse to begin with weights that the run would write over.
+
+        Args:
+            weights: the file to begin with, if there is one.
+            names: of files that are written here.
+
+        Raises:
+            ConfigError: it is one of them.
+        """
+        own = [(self.path / name).resolve() for name in names]
+        if weights and Path(weights).expanduser().resolve() in own:
+            raise ConfigError(
+                f"the run in '{self.path}' would write over '{weights}', which it is to begin with. Give "
+                "another --out"
+            )
 
     @property
     def begun(self) -> bool:

@@ -51,7 +51,7 @@ from openbasket.training.faults import diverged, explained
 from openbasket.training.optim import learning_rate, make_optimizer, set_learning_rate
 from openbasket.training.processes import make_accelerator
 from openbasket.training.reading import lesson_draws, read_frames, with_transcripts
-from openbasket.training.run import FREE, Folder, differences, fingerprint
+from openbasket.training.run import FREE, LESSONS_LAST, Folder, differences, fingerprint
 from openbasket.training.session import arithmetic
 from openbasket.video.cache import CachedFrames
 from openbasket.workspace import Workspace, sha256, write_json
@@ -70,7 +70,6 @@ __all__ = [
 
 #: The file of the encoder's weights, in the folder of its run.
 ENCODER = "encoder.safetensors"
-_LAST = "pretrain_last.safetensors"
 
 #: Columns of :func:`told_plays`, without nulls.
 FILLED = [pl.col(name).fill_null(MISSING).cast(pl.Int64) for name in TARGETS]
@@ -245,12 +244,7 @@ def pretrain(
     if not isinstance(model, SkillQuery):
         raise ConfigError(f"model '{recipe.model.name}' has no clip encoder; allowed: skillquery")
     answers = model.answers = model.answers or ClipAnswers(*model.clip_features)
-    begun, kept = given.model.weights, out_dir / ENCODER
-    if begun and Path(begun).expanduser().resolve() == kept.resolve():
-        raise ConfigError(
-            f"lessons in '{out_dir}' would write over '{kept}', the weights that they begin with. Give "
-            "another --out"
-        )
+    Folder(out_dir).refuse_own(given.model.weights, ENCODER)
     start = load_start(given, model, may_lack=("answers.",), heads=False)
     own = recipe.data.draw
     wanted = [
@@ -324,8 +318,8 @@ def _learn(
     lessons, device = recipe.transcripts, accelerator.device
     optimizer = make_optimizer(learner, recipe.train)
     state: dict[str, Any] = {"epochs": 0, "best": None, "history": []}
-    if (out_dir / _LAST).exists():
-        state = checkpoint.load(out_dir / _LAST, learner, optimizer)
+    if (out_dir / LESSONS_LAST).exists():
+        state = checkpoint.load(out_dir / LESSONS_LAST, learner, optimizer)
     updates = max(1, min(lessons.clips or len(train), len(train)) // lessons.batch_size)
     spent = state.get("seconds", 0.0) - began
     total, done = lessons.epochs * updates, state["epochs"] * updates
@@ -354,7 +348,8 @@ def _learn(
                 optimizer.step()
                 value = loss.item()
                 if not math.isfinite(value):
-                    raise diverged("loss", value, f"in lesson {epoch}, at its update {number}")
+                    where = f"in lesson {epoch}, at its update {number}"
+                    raise diverged("loss", value, where, slower="transcripts.learning_rate")
                 step(1, f"epoch {epoch + 1}/{lessons.epochs}, loss {value:.3f}")
             found = _measured(learner, val, recipe)
             mean = float(np.mean([found["play"], found["part, by recurrence"]]))
@@ -363,7 +358,7 @@ def _learn(
                 state["best"] = {"mean": mean, **found}
                 checkpoint.save_weights(out_dir / ENCODER, learner.taught(), state["best"])
             state |= {"epochs": epoch + 1, "seconds": spent + time.monotonic()}
-            checkpoint.save(out_dir / _LAST, learner, optimizer, state)
+            checkpoint.save(out_dir / LESSONS_LAST, learner, optimizer, state)
     return state
 
 
@@ -628,10 +623,10 @@ def _claim(folder: Folder, recipe: Recipe, settings: dict[str, Any], *, resume: 
     """Keep others out of the folder; refuse one of other settings, or start anew over it."""
     folder.claim(recipe, settings["data"], resume=False)
     if not resume:
-        for name in (_LAST, ENCODER):
+        for name in (LESSONS_LAST, ENCODER):
             (folder.path / name).unlink(missing_ok=True)
     path = folder.path / "pretrain.json"
-    if (folder.path / _LAST).exists():
+    if (folder.path / LESSONS_LAST).exists():
         anew = "Start anew over it (--no-resume), or give another --out"
         for name in (path.name, ENCODER):
             if not (folder.path / name).is_file():
