@@ -18,11 +18,12 @@ mkdir -p "$out"
 made_of=$(sha256sum < "$here/../src/openbasket/rendered/v1.toml" | cut -d' ' -f1)
 grep -qs "$made_of" "$data/openbasket/rendered.json" || step rendered "$data" --benchmark v1
 test -f "$data/openbasket/ceiling.json" || step ceiling "$data"
-for suite in rendered rendered-ablations rendered-unseen rendered-draws rendered-frames; do
+for suite in rendered rendered-ablations rendered-unseen rendered-frames; do
   tables "$data" "$suite" "$out/results"
 done
 cp "$data/openbasket/ceiling.json" "$here/results/rendered-ceiling.json"
 cp "$out/results/skillquery/lessons/pretrain_report.json" "$here/results/rendered-lessons.json"
+cp "$out/results/more-lessons/lessons/pretrain_report.json" "$here/results/rendered-more-lessons.json"
 
 if [ ! -d "$played/events/euroleague" ] || [ ! -d "$played/events/aba" ]; then
   echo "No play-by-play of EuroLeague and ABA at '$played' (OPENBASKET_REAL_DATA): rendered-real is left out." >&2

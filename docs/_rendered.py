@@ -116,8 +116,9 @@ def _answers() -> str:
     return "\n".join(lines)
 
 
-def _lessons(what: str) -> str:
-    told = _read("rendered-lessons")
+def _lessons(what: str, of: str = "rendered-lessons") -> str:
+    """A number about an encoder's lessons; a share of right answers as ``accuracy.distance``."""
+    told = _read(of)
     group, _, name = what.partition(".")
     return f"{100 * told[group][name]:.1f} %" if name else f"{told[group]:,.0f}"
 
