@@ -25,10 +25,6 @@ def die(item: tuple[Path, int]) -> int:
     return n
 
 
-def value(item: tuple[object]) -> object:
-    return item[0].value
-
-
 def kind(item: object) -> str:
     return type(item).__name__
 

@@ -117,16 +117,21 @@ def test_a_script_whose_own_function_is_called_needs_a_guard(tmp_path, function)
     assert "if __name__ ==" in done.stderr.splitlines()[-1]
 
 
-def test_items_of_a_script_are_known_to_its_processes(tmp_path):
+@pytest.mark.parametrize(
+    ("items", "kinds"),
+    [("[(Item(),), (Item(),)]", ["tuple", "tuple"]), ("[1, Item()]", ["int", "Item"])],
+)
+def test_items_of_a_script_are_known_to_its_processes(tmp_path, items, kinds):
     lines = (
         "class Item:", "    value = 3",
         "import engine_jobs",
         'if __name__ == "__main__":',
-        "    found = run(engine_jobs.value, [(Item(),), (Item(),)], describe='x', workers=2)",
+        f"    found = run(engine_jobs.kind, {items}, describe='x', workers=2)",
         "    print([(o.result, o.error) for o in found])",
     )  # fmt: skip
     done = program(tmp_path, *lines)
-    assert (done.returncode, done.stdout) == (0, "[(3, None), (3, None)]\n"), done.stderr
+    told = [(kind, None) for kind in kinds]
+    assert (done.returncode, done.stdout) == (0, f"{told}\n"), done.stderr
 
 
 @pytest.mark.parametrize("given", [["-c"], ["-"]])
@@ -145,18 +150,6 @@ def test_a_program_without_a_file_uses_functions_of_modules_alone(tmp_path, give
     done = told("def own(n):", "    return n * n", "", SQUARES.format("own"))
     assert done.returncode == 1
     assert "it has no file" in done.stderr.splitlines()[-1]
-
-
-def test_items_of_several_kinds_are_looked_at(tmp_path):
-    lines = (
-        "class Item:", "    value = 3",
-        "import engine_jobs",
-        'if __name__ == "__main__":',
-        "    found = run(engine_jobs.kind, [1, Item()], describe='x', workers=2)",
-        "    print([(o.result, o.error) for o in found])",
-    )  # fmt: skip
-    done = program(tmp_path, *lines)
-    assert (done.returncode, done.stdout) == (0, "[('int', None), ('Item', None)]\n"), done.stderr
 
 
 def test_processes_of_the_users_own_still_import_the_main_program(tmp_path):

@@ -697,6 +697,20 @@ def test_a_run_is_not_gone_on_with_after_its_encoder_or_its_transcripts_have_cha
         train(second, root, tmp_path / "second", workers=1, quiet=True)
 
 
+def interrupted_after_the_first_lesson(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Interrupt the second lesson before it is measured; returns a list of what was measured."""
+    measured, calls = transcripts._measured, []
+
+    def stopped(*given):
+        calls.append(0)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measured(*given)
+
+    monkeypatch.setattr(transcripts, "_measured", stopped)
+    return calls
+
+
 def test_lessons_that_were_interrupted_go_on_to_the_same_end(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -708,15 +722,7 @@ def test_lessons_that_were_interrupted_go_on_to_the_same_end(
         return (tmp_path / name / ENCODER).read_bytes()
 
     whole = learn("whole")
-    measured, calls = transcripts._measured, []
-
-    def stopped(*given):
-        calls.append(0)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return measured(*given)
-
-    monkeypatch.setattr(transcripts, "_measured", stopped)
+    calls = interrupted_after_the_first_lesson(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         learn("parts")
     assert learn("parts") == whole
@@ -883,15 +889,7 @@ def test_interrupted_after_a_lesson_it_tells_what_is_kept(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe("skillquery-tiny", ["transcripts.epochs=2", "transcripts.clips=16"])
-    measured, calls = transcripts._measured, []
-
-    def stopped(*given):
-        calls.append(0)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return measured(*given)
-
-    monkeypatch.setattr(transcripts, "_measured", stopped)
+    interrupted_after_the_first_lesson(monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="and 1 of 2 passes over the clips of the lessons"):
         train(recipe, root, tmp_path / "run", workers=1, quiet=True)
 
