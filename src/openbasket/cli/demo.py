@@ -125,7 +125,7 @@ def run_demo(out: Path, *, quiet: bool = False) -> Path:
         if faults or leaks:
             raise OpenBasketError(f"the dataset is not sound: {[*faults, *leaks][:5]}")
         return (
-            f"{counted(sum(found.rows.values()), 'reel', 'reels')} of player-seasons in a split, in the "
+            f"{counted(sum(found.rows.values()), 'reel')} of player-seasons in a split, in the "
             "official layout; no fault, no leak"
         )
 

@@ -558,8 +558,8 @@ def _for_clips(recipe: Recipe) -> Recipe:
     )  # fmt: skip
     of_heads = SkillQuery.head_options - {"dropout"}
     options = {k: v for k, v in recipe.model.options.items() if k not in of_heads}
-    begun = {"weights": None}  # of which the hash is kept
-    model = recipe.model.model_copy(update={"frozen": False, "options": options} | begun)
+    network = {"frozen": False, "options": options, "weights": None}  # their hash is kept beside
+    model = recipe.model.model_copy(update=network)
     data = recipe.data.model_copy(update={"leagues": (), "seasons": ()})
     lessons = lessons.model_copy(update={"redraw": 0.0, "told": ()})
     changed = {"train": train, "model": model, "data": data, "transcripts": lessons}
